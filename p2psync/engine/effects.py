@@ -1,0 +1,136 @@
+"""What `Device.handle` asks the runtime to do, after the transaction of that call is durable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from p2psync.core.entry import Entry, FileStat
+from p2psync.core.ids import ContentId, DeviceId, MandateId
+from p2psync.core.relpath import RelPath
+from p2psync.wire.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    link: int
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLink:
+    link: int
+    reason: str
+    """Shown in the log and, where it is the peer's fault, in `status`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A content that this device needs, and where it may come from."""
+
+    content: ContentId
+    size: int
+    path: RelPath
+    """A path whose change names this content: what a Request must show, and a hint for reuse of the old version there."""
+    change_class: str
+    """The class whose chunks may be offered and reused for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Bring contents into staging: from this disk where it has them, else from peers; answered by Fetched or FetchFailed."""
+
+    mandate: MandateId
+    wanted: tuple[Wanted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceItem:
+    """Make `put` stand at `path` if `expect` stands there now."""
+
+    path: RelPath
+    expect: Entry
+    expect_stat: FileStat | None
+    """The stat known for `expect`; equal means that its bytes need not be read again."""
+    put: Entry
+    keep_reason: str
+    """Why the replaced bytes are kept as a version: "replaced", "removed", "conflict", "refused", "set-aside"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Compare and swap a batch of paths, new ones before vanishing ones; answered by Placed."""
+
+    mandate: MandateId
+    items: tuple[PlaceItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeepVersion:
+    """Copy what stands at a path into the versions, before anything is placed over it."""
+
+    mandate: MandateId
+    path: RelPath
+    content: ContentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Merge the index files of several heads, in the order given; answered by Merged."""
+
+    mandate: MandateId
+    path: RelPath
+    sources: tuple[ContentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rescan:
+    """Look at the paths again, or at the whole folder when none is named."""
+
+    mandate: MandateId
+    paths: tuple[RelPath, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MembersChanged:
+    """Who may connect, or the discovery secret, changed: rebuild TLS contexts and announcements."""
+
+    mandate: MandateId
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Send a Tick at this time (seconds of the clock that `now` comes from); replaces the one before."""
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person may want to see at once: logged, and streamed to the page."""
+
+    name: str
+    """Static, like "edit.refused"."""
+    mandate: MandateId | None
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerJoined:
+    """A member's session for a mandate is open on a link (its contents can be fetched there)."""
+
+    link: int
+    mandate: MandateId
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLeft:
+    link: int
+    mandate: MandateId
+    device: DeviceId
+
+
+Effect = (
+    Send | CloseLink | Fetch | Place | KeepVersion | Merge | Rescan | MembersChanged | WakeAt | Notice | PeerJoined | PeerLeft
+)

@@ -1,0 +1,142 @@
+"""What `Device.handle` is told: each event is a frozen fact, and a batch wherever files are concerned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from p2psync.core.entry import Entry, FileStat
+from p2psync.core.ids import ContentId, DeviceId, MandateId
+from p2psync.core.problem import Problem
+from p2psync.core.relpath import RelPath
+from p2psync.wire.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What stands at a path on this disk, read whole and stable."""
+
+    path: RelPath
+    entry: Entry
+    """ABSENT when the path is gone and stayed gone for its settling time."""
+    stat: FileStat | None = None
+    """The stat from before the content was read; None when absent or a directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The scanner or watcher looked at some paths."""
+
+    mandate: MandateId
+    seen: tuple[Seen, ...]
+    """At most 500 paths an event."""
+    problems: tuple[Problem, ...] = ()
+    """Paths that could not be taken in, with the reason."""
+    cleared: tuple[RelPath, ...] = ()
+    """Paths looked at that had a problem of the disk's kind before and have none now."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderOpened:
+    """The mandate's folder was opened and its epoch marker compared with the database's."""
+
+    mandate: MandateId
+    continuous: bool
+    """True if what stands in the folder follows from what this device last saw there."""
+    epoch: bytes
+    """The epoch that is being written to the marker now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFinished:
+    """A whole scan of the folder ended; all its Observed events came before."""
+
+    mandate: MandateId
+    complete: bool
+    """False if the folder vanished or its marker is missing: then nothing counts as deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the placing of one path ended."""
+
+    path: RelPath
+    placed: bool
+    """True if exactly what was asked for stands at the path now."""
+    stat: FileStat | None = None
+    """The new file's stat where one was placed."""
+    found: Seen | None = None
+    """What stood there instead of what was expected; it was left, or put back."""
+    problem: Problem | None = None
+    """Why the path could not be placed although what was expected stood there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The placer is done with a batch."""
+
+    mandate: MandateId
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Contents that were asked for lie in staging or among the versions, verified."""
+
+    mandate: MandateId
+    contents: tuple[ContentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    """No connected peer could give these contents for now; they are asked for again when a peer has news."""
+
+    mandate: MandateId
+    contents: tuple[ContentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The bytes of several heads of an index file were merged; the result lies in staging."""
+
+    mandate: MandateId
+    path: RelPath
+    sources: tuple[ContentId, ...]
+    entry: Entry
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """An authenticated link to another device is usable; nothing was said on it yet."""
+
+    link: int
+    """A number that this process never uses again."""
+    device: DeviceId
+    initiator: bool
+    """True if this side dialled."""
+    way: str
+    """"lan", "direct", "webrtc" or "relay"."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    link: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message came over a link; already decoded, its limits checked."""
+
+    link: int
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The time that a WakeAt effect asked for has come."""
+
+
+DiskEvent = Observed | FolderOpened | ScanFinished | Placed | Fetched | FetchFailed | Merged
+LinkEvent = LinkUp | LinkDown | Received
+Event = DiskEvent | LinkEvent | Tick

@@ -1,0 +1,153 @@
+"""What two devices say to each other on a link: plain frozen data, each limit beside what it bounds.
+
+A link serves every mandate that both devices are members of, so each message but Hello, Ping, Pong and
+Close names its mandate. `codec` turns these into frames and back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from p2psync.core.clock import Tips
+from p2psync.core.ids import ContentId, MandateId
+
+PROTOCOL_VERSION = 1
+FRAME_BYTES_MAX = 1 << 20
+"""A frame's length, before decompression and after."""
+MANDATES_MAX = 1000
+"""Mandates in a Hello."""
+LOGS_MAX = 10_000
+"""Logs in a Have."""
+TIPS_PER_LOG_MAX = 16
+BLOCKS_MAX = 64
+"""Blocks in an IndexUpdate."""
+BLOCK_BYTES_MAX = 256 * 1024
+REQUEST_ITEMS_MAX = 1024
+"""Contents or chunks in one Request."""
+RESPONSE_DATA_BYTES_MAX = 512 * 1024
+"""Bytes that one Response carries; a Request that is answered by more is answered by several."""
+UNPLACED_MAX = 500
+"""Paths with reasons in a Placed; the count goes on beyond."""
+TEXT_CHARACTERS_MAX = 400
+"""Any name or reason meant for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first message of each side; a link that begins with anything else is closed."""
+
+    version: int
+    name: str
+    """What the device calls itself, for people."""
+    program: str
+    """Name and version of the program, for people."""
+    run_nonce: bytes
+    """16 random bytes of this process: two live ones of one device are a clone."""
+    wall_time_s: float
+    """The sender's clock, to find one that is years off."""
+    mandates: tuple[MandateId, ...]
+    """Those that the sender has and counts the receiver a member of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Have:
+    """What the sender has taken in, durably: also the answer to an IndexUpdate."""
+
+    mandate: MandateId
+    tips: Tips
+    """For each log that the receiver may read."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexUpdate:
+    """Blocks that the receiver lacks, each after what its clock names."""
+
+    mandate: MandateId
+    blocks: tuple[bytes, ...]
+    """Signed blocks as they were made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The sender has placed all that it knows of up to `tips`, except the paths listed."""
+
+    mandate: MandateId
+    tips: Tips
+    waiting: int
+    """Paths that the sender knows of and has not placed yet, problems included."""
+    unplaced: tuple[tuple[str, str], ...]
+    """(path, problem code) of those that will not be placed without somebody's help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """The newest discovery secret; travels only inside links."""
+
+    mandate: MandateId
+    number: int
+    secret: bytes
+
+
+class What(IntEnum):
+    """What a Request asks for; the numbers are part of the protocol."""
+
+    CONTENT = 1
+    """Whole files, each of at most RESPONSE_DATA_BYTES_MAX."""
+    MANIFEST = 2
+    """The chunk list of one big file."""
+    CHUNK = 3
+    """Chunks of one big file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    mandate: MandateId
+    number: int
+    """Chosen by the asker; the Responses carry it."""
+    what: What
+    contents: tuple[ContentId, ...]
+    """For MANIFEST and CHUNK exactly one: the file."""
+    chunks: tuple[int, ...] = ()
+    """Indexes into the manifest, for CHUNK."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    mandate: MandateId
+    number: int
+    first: int
+    """Index in the Request of the first item that this Response answers."""
+    items: tuple[bytes | None, ...]
+    """The bytes, or None for what the sender does not have (any more)."""
+    last: bool
+    """True if no further Response to this Request follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    number: int
+
+
+class CloseCode(IntEnum):
+    """Why a link is closed; the numbers are part of the protocol."""
+
+    GOODBYE = 0
+    PROTOCOL_ERROR = 1
+    VERSION = 2
+    NOT_A_MEMBER = 3
+    REPLACED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    code: CloseCode
+    reason: str
+
+
+Message = Hello | Have | IndexUpdate | Placed | Secret | Request | Response | Ping | Pong | Close
