@@ -1,0 +1,3 @@
+"""The command line: commands, and how their answers look; talks to the daemon over HTTP and never imports it, so that
+it starts fast.
+"""

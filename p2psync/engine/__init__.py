@@ -1,0 +1,3 @@
+"""Pure state machines: a `Device` takes events and returns effects; imports `errors`, `core`, `wire`, `pair` and
+`books`.
+"""

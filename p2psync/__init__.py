@@ -1,0 +1,32 @@
+"""p2psync keeps the shared folder of a bookkeeping mandate identical on every PC of that mandate, directly.
+
+A pure `Device` takes *events* and returns *effects*; a thin asyncio runtime performs the effects in order,
+and commits before it sends. Everything above the line below is values and functions; everything slow,
+random or outside is under it, so that many devices run in one process under a virtual clock.
+
+::
+
+    errors       the one tree of exceptions
+    core/        PURE values and algorithms: ids, relpath, clock, entry, change, block, changelog, slots,
+                 authority, rules, conflict, reconcile, chunking, ignore
+    wire/        PURE protocol between two devices: messages, codec (every limit), session (state table)
+    pair/        PURE pairing: ticket, handshake (inviter and joiner)
+    books/       PURE bookkeeping knowledge: crp, entries, index, pending, validation
+    engine/      PURE state machines: events, effects, mandate, peer, fetch, device, status
+    ------------------------------------- the I/O line -------------------------------------
+    store/       SQLite: state, chunks, versions, and the schema in sql/
+    fs/          scanner, watcher, placer, bridge
+    net/         identity, link (the contract), tls, mdns, dialer
+    daemon/      the composition root: config, runtime, scheduler, logs
+    api/         HTTP on loopback, and the web page's files
+    cli/         commands, and how their answers look
+    sim/         the deterministic world: virtual clock, network, disks, faults, checkers
+
+Imports go one way: ``errors <- core <- wire, pair, books <- engine``; a shell imports the pure part and no
+other shell; only `daemon` puts shells together, and `sim` knows none of them. `tests/test_tidy.py` holds this.
+
+A save travels in eight steps, each one method in one file, and log events and tests use these words:
+**observe -> append -> announce -> join -> plan -> fetch -> place -> (observe)**.
+"""
+
+__version__ = "0.1.0"
