@@ -1,0 +1,107 @@
+"""The language is chosen as the user's system says, sentences come from its catalog, and catalogs are up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import read_mo, write_mo
+from babel.messages.pofile import read_po
+
+from p2psync.errors import ConfigError
+from p2psync.i18n import DOMAIN, LANGUAGES, LOCALE_DIR, _, language, ngettext, set_language
+
+VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+
+
+@pytest.fixture(autouse=True)
+def english_again(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("locale.getlocale", lambda: (None, None))
+    yield
+    set_language("en")
+
+
+@pytest.fixture
+def french(tmp_path: Path) -> Path:
+    """A directory of catalogs that holds a French one."""
+    catalog = Catalog(locale="fr")
+    catalog.add("The cable is cut.", "Le câble est coupé.")
+    catalog.add(("{n} file", "{n} files"), ("{n} fichier", "{n} fichiers"))
+    path = tmp_path / "fr" / "LC_MESSAGES" / f"{DOMAIN}.mo"
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        write_mo(file, catalog)
+    return tmp_path
+
+
+def test_sentences_come_from_the_catalog(french: Path) -> None:
+    assert set_language("fr", locale_dir=french) == "fr"
+    assert _("The cable is cut.") == "Le câble est coupé."
+    assert [ngettext("{n} file", "{n} files", n).format(n=n) for n in (0, 1, 2)] == [
+        "0 fichier",
+        "1 fichier",
+        "2 fichiers",
+    ]
+
+
+def test_what_is_not_translated_stays_english(french: Path) -> None:
+    set_language("fr", locale_dir=french)
+    assert _("Nothing to do.") == "Nothing to do."
+    assert set_language("it", locale_dir=french) == "it"
+    assert _("The cable is cut.") == "The cable is cut."
+    assert ngettext("{n} file", "{n} files", 0) == "{n} files"
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "en"),
+        ({"LANG": "C.UTF-8"}, "en"),
+        ({"LANG": "de_CH.UTF-8"}, "de"),
+        ({"LANG": "de_CH.UTF-8", "LC_MESSAGES": "fr_CH"}, "fr"),
+        ({"LANG": "de_CH.UTF-8", "LC_MESSAGES": "fr_CH", "LC_ALL": "it_CH"}, "it"),
+        ({"LANG": "de_CH.UTF-8", "LANGUAGE": "pt:it:en"}, "it"),
+        ({"LANG": "pt_BR.UTF-8"}, "en"),
+    ],
+)
+def test_environment(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: str) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert set_language() == expected
+    assert language() == expected
+
+
+def test_the_system_decides_where_the_environment_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("locale.getlocale", lambda: ("fr_CH", "cp1252"))
+    assert set_language() == "fr"
+
+
+@pytest.mark.parametrize("given", ["de", "DE", "de-CH", "de_CH.UTF-8", "de_AT@euro", "de@euro"])
+def test_any_spelling_of_a_locale_is_understood(given: str) -> None:
+    assert set_language(given) == "de"
+
+
+@pytest.mark.parametrize("given", ["pt", "", "deutsch", "../fr"])
+def test_an_unknown_language_is_refused_and_changes_nothing(given: str) -> None:
+    set_language("de")
+    with pytest.raises(ConfigError, match="en, fr, de, it"):
+        set_language(given)
+    assert language() == "de"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES[1:])
+def test_committed_catalogs_say_what_their_sources_say(lang: str) -> None:
+    folder = LOCALE_DIR / lang / "LC_MESSAGES"
+    po, mo = folder / f"{DOMAIN}.po", folder / f"{DOMAIN}.mo"
+    assert po.exists() == mo.exists(), f"compile {po} (see p2psync/i18n.py)"
+    if po.exists():
+        with po.open("rb") as source, mo.open("rb") as compiled:
+            assert _translated(read_po(source)) == _translated(read_mo(compiled)), f"compile {po} again"
+
+
+def _translated(catalog: Catalog) -> dict[object, object]:
+    return {m.id: m.string for m in catalog if m.id and m.string and not m.fuzzy}
