@@ -1,0 +1,324 @@
+"""Who belongs, with which rights: a pure function of the blocks of the authority logs.
+
+The statements fold in one total order: causal; among concurrent ones the senior author first (the recovery
+key, the creator, then by admission), then by hash. A statement whose author is no admin at its turn is void.
+A statement that *gives* a right counts for blocks whose clock names it; one that *takes* a right carries a
+cut, and counts for every block outside the cut. Neither arrival nor wall clocks matter.
+
+Sets of authority blocks are bit masks over the order in which this device took them in, so that "what had
+this block's author read" is one integer, and states at different views are cached under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from blake3 import blake3
+
+from p2psync.core.block import Block, SignedBlock
+from p2psync.core.clock import Tips
+from p2psync.core.ids import MANDATE_ID_BYTES, BlockHash, DeviceId, LogId, MandateId
+from p2psync.core.relpath import RelPath
+from p2psync.core.rules import DEFAULT_RULES, Mode, Role, Rule, RuleTable
+from p2psync.core.statement import (
+    TAKING,
+    Admit,
+    CancelIssue,
+    Genesis,
+    Issue,
+    Rename,
+    Revoke,
+    SetOwner,
+    SetPrimary,
+    SetRole,
+    SetRules,
+    SetSecret,
+    Share,
+    UnknownStatement,
+)
+
+RANK_RECOVERY = 0
+RANK_CREATOR = 1
+RANK_STRANGER = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    device: DeviceId
+    certificate: bytes
+    name: str
+    role: Role
+    admin: bool
+    rank: int
+    """Seniority: lower is senior."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """The mandate's constitution at one view."""
+
+    name: str = ""
+    shared: bool = False
+    members: Mapping[DeviceId, Member] = field(default_factory=dict)
+    former: Mapping[DeviceId, Member] = field(default_factory=dict)
+    rules: RuleTable = DEFAULT_RULES
+    owners: Mapping[str, DeviceId] = field(default_factory=dict)
+    primary: DeviceId | None = None
+    recovery: DeviceId | None = None
+    secret_number: int = 0
+    secret_digest: bytes = b""
+    issued: Mapping[bytes, Issue] = field(default_factory=dict)
+    """Invitations that were issued and not cancelled, whether used or not."""
+    admitted_by_ticket: Mapping[bytes, tuple[DeviceId, ...]] = field(default_factory=dict)
+    next_rank: int = RANK_CREATOR
+
+    def is_admin(self, device: DeviceId) -> bool:
+        member = self.members.get(device)
+        return device == self.recovery or (member is not None and member.admin)
+
+    def rank(self, device: DeviceId) -> int:
+        if device == self.recovery:
+            return RANK_RECOVERY
+        member = self.members.get(device) or self.former.get(device)
+        return member.rank if member else RANK_STRANGER
+
+    def may_read(self, device: DeviceId, file_class: str) -> bool:
+        """Whether a member may see the logs and contents of a class ("" is the ordinary one)."""
+        member = self.members.get(device)
+        if member is None:
+            return False
+        readers = self.rules.readers_of(file_class)
+        return readers is None or member.admin or member.role == Role.KEEPER or member.role in readers
+
+    def may_write(self, device: DeviceId, path: RelPath) -> bool:
+        """Whether a change of the path by this device is accepted."""
+        member = self.members.get(device)
+        if member is None or member.role in (Role.READER, Role.KEEPER):
+            return False
+        rule = self.rules.rule_for(path)
+        if rule.readers is not None and not self.may_read(device, self.rules.class_id(path) or ""):
+            return False
+        return rule.mode != Mode.ENFORCE or self.is_master(device, path, rule)
+
+    def is_master(self, device: DeviceId, path: RelPath, rule: Rule) -> bool:
+        """Whether the rule's master is this device: accounting, or the file's owner."""
+        member = self.members.get(device)
+        if member is None:
+            return False
+        if rule.master == "owner":
+            owner = self.owners.get(path)
+            if owner is not None and owner in self.members:
+                return owner == device
+            return member.role in rule.owner_roles or (owner is not None and member.role == Role.ACCOUNTING)
+        return rule.master == Role.ACCOUNTING and member.role == Role.ACCOUNTING
+
+
+def mandate_id_of(salt: bytes, creator: DeviceId) -> MandateId:
+    """A mandate's id: nobody can write another genesis for it."""
+    return MandateId(blake3(b"p2psync mandate\0" + creator + salt).digest()[:MANDATE_ID_BYTES])
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One statement in the total order."""
+
+    index: int
+    """Of the block that carries it, in intake order: its bit in the masks."""
+    author: DeviceId
+    statement: Any
+    void: bool
+    """True if its author was no admin at its turn: it has no effect."""
+
+
+class Constitution:
+    """The authority blocks taken in so far, and what they mean at any view.
+
+    Grows only by `add`; everything else is a function of the set of blocks.
+    """
+
+    def __init__(self, mandate: MandateId):
+        self.mandate = mandate
+        self.current = Authority()
+        self.turns: tuple[Turn, ...] = ()
+        self.unknown: str | None = None
+        """A kind of statement that this version does not know: the mandate has to stop."""
+        self._blocks: list[tuple[BlockHash, DeviceId, Block]] = []
+        self._index: dict[BlockHash, int] = {}
+        self._ancestors: list[int] = []
+        self._cache: dict[int, Authority] = {}
+
+    def __contains__(self, block: BlockHash) -> bool:
+        return block in self._index
+
+    def add(self, signed: SignedBlock, author: DeviceId, tips: Iterable[BlockHash]) -> bool:
+        """Take in a block whose author had read the authority blocks `tips`.
+
+        Returns whether blocks accepted or refused before may now be judged otherwise.
+        """
+        index = len(self._blocks)
+        self._index[signed.hash] = index
+        self._blocks.append((signed.hash, author, signed.block))
+        self._ancestors.append(self.view(tips))
+        before = self.turns
+        self._fold()
+        self._cache.clear()
+        added = self.turns[len(before) :]
+        only_appended = self.turns[: len(before)] == before
+        return not only_appended or any(isinstance(t.statement, TAKING) and not t.void for t in added)
+
+    def view(self, tips: Iterable[BlockHash]) -> int:
+        """The mask of all authority blocks that are among or before `tips`."""
+        mask = 0
+        for tip in tips:
+            index = self._index[tip]
+            mask |= self._ancestors[index] | 1 << index
+        return mask
+
+    def at(self, view: int, outside: Callable[[Tips], bool]) -> Authority:
+        """The state by which a block is judged whose author had read `view`.
+
+        `outside(cut)` says whether the block lies outside a cut.
+        """
+        return self.judged_by(self.in_force(view, outside))
+
+    def in_force(self, view: int, outside: Callable[[Tips], bool]) -> int:
+        """The mask of turns that count for a block; equal masks mean equal states."""
+        mask = 0
+        for position, turn in enumerate(self.turns):
+            if turn.void:
+                continue
+            if view >> turn.index & 1 or (isinstance(turn.statement, TAKING) and outside(turn.statement.cut)):
+                mask |= 1 << position
+        return mask
+
+    def judged_by(self, mask: int) -> Authority:
+        """The state that the turns of a mask (see `in_force`) make."""
+        if mask not in self._cache:
+            state = Authority()
+            for position, turn in enumerate(self.turns):
+                if mask >> position & 1:
+                    state = _apply(state, turn.author, turn.statement)
+            self._cache[mask] = state
+        return self._cache[mask]
+
+    def _fold(self) -> None:
+        state = Authority()
+        turns: list[Turn] = []
+        self.unknown = None
+        for index in self._total_order(lambda: state):
+            _, author, block = self._blocks[index]
+            for statement in block.statements:
+                void = not self._counts(state, author, block, statement)
+                turns.append(Turn(index, author, statement, void))
+                if isinstance(statement, UnknownStatement) and state.is_admin(author):
+                    self.unknown = statement.kind
+                if not void:
+                    state = _apply(state, author, statement)
+        self.current = state
+        self.turns = tuple(turns)
+
+    def _total_order(self, state: Callable[[], Authority]) -> Iterable[int]:
+        """Blocks after all they name; of those ready the senior author's first, then the lower hash.
+
+        Seniority is read again at each turn: an admission takes effect for the turns after it.
+        """
+        waiting = {i: bin(mask).count("1") for i, mask in enumerate(self._ancestors)}
+        followers: dict[int, list[int]] = {i: [] for i in waiting}
+        for i, mask in enumerate(self._ancestors):
+            for j in range(i):
+                if mask >> j & 1:
+                    followers[j].append(i)
+        ready = [i for i, count in waiting.items() if count == 0]
+        while ready:
+            index = min(ready, key=lambda i: (state().rank(self._blocks[i][1]), self._blocks[i][0]))
+            ready.remove(index)
+            yield index
+            for follower in followers[index]:
+                waiting[follower] -= 1
+                if waiting[follower] == 0:
+                    ready.append(follower)
+
+    def _counts(self, state: Authority, author: DeviceId, block: Block, statement: Any) -> bool:
+        if isinstance(statement, UnknownStatement):
+            return False
+        if isinstance(statement, Genesis):
+            first = not state.members and block.seq == 1
+            return first and mandate_id_of(statement.salt, author) == self.mandate
+        return state.is_admin(author)
+
+
+def _apply(state: Authority, author: DeviceId, statement: Any) -> Authority:
+    match statement:
+        case Genesis():
+            return _begin(state, author, statement)
+        case Admit():
+            return _admit(state, statement)
+        case Revoke(device):
+            return _revoke(state, device)
+        case SetRole(device, role, admin) if device in state.members:
+            changed = replace(state.members[device], role=role, admin=admin)
+            return replace(state, members={**state.members, device: changed})
+        case SetRules(rules):
+            return replace(state, rules=rules)
+        case SetOwner(path, device):
+            return replace(state, owners={**state.owners, path: device})
+        case SetPrimary(device):
+            return replace(state, primary=device)
+        case Rename(name):
+            return replace(state, name=name)
+        case Share():
+            return replace(state, shared=True)
+        case SetSecret(number, digest) if number > state.secret_number:
+            return replace(state, secret_number=number, secret_digest=digest)
+        case Issue(ticket):
+            return replace(state, issued={**state.issued, ticket: statement})
+        case CancelIssue(ticket):
+            return replace(state, issued={t: i for t, i in state.issued.items() if t != ticket})
+        case _:
+            return state
+
+
+def _begin(state: Authority, author: DeviceId, genesis: Genesis) -> Authority:
+    creator = Member(author, genesis.certificate, genesis.device_name, genesis.role, True, RANK_CREATOR)
+    return replace(
+        state,
+        name=genesis.name,
+        members={author: creator},
+        rules=genesis.rules,
+        primary=author if genesis.role == Role.ACCOUNTING else None,
+        recovery=genesis.recovery,
+        next_rank=RANK_CREATOR + 1,
+    )
+
+
+def _admit(state: Authority, admit: Admit) -> Authority:
+    known = state.members.get(admit.device) or state.former.get(admit.device)
+    rank = known.rank if known else state.next_rank
+    member = Member(admit.device, admit.certificate, admit.name, admit.role, admit.admin, rank)
+    by_ticket = dict(state.admitted_by_ticket)
+    if admit.ticket:
+        by_ticket[admit.ticket] = (*by_ticket.get(admit.ticket, ()), admit.device)
+    return replace(
+        state,
+        members={**state.members, admit.device: member},
+        former={d: m for d, m in state.former.items() if d != admit.device},
+        admitted_by_ticket=by_ticket,
+        next_rank=state.next_rank + (known is None),
+    )
+
+
+def _revoke(state: Authority, device: DeviceId) -> Authority:
+    if device not in state.members:
+        return state
+    return replace(
+        state,
+        members={d: m for d, m in state.members.items() if d != device},
+        former={**state.former, device: state.members[device]},
+    )
+
+
+def restricted_logs(authority: Authority, classes: Mapping[LogId, str], device: DeviceId) -> set[LogId]:
+    """The logs, of those given with their classes, that the device may not read."""
+    return {log for log, file_class in classes.items() if not authority.may_read(device, file_class)}

@@ -1,0 +1,88 @@
+"""A change: one immutable statement that a path now has another state, and which states it replaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from p2psync.core.entry import MODE_MASK, Entry, Kind
+from p2psync.core.ids import BlockHash, ChangeId, block_hash, content_id
+from p2psync.core.relpath import RelPath, parse
+from p2psync.errors import CodecError
+
+NAMED_MAX = 64
+"""Changes that one change may name; more heads than that at one path are no accident."""
+SIZE_BYTES_MAX = 1 << 50
+MTIME_NS_MAX = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    path: RelPath
+    entry: Entry
+    parents: tuple[ChangeId, ...]
+    """The heads whose content stood on the author's disk; none for a path that is new to it."""
+    settled: tuple[ChangeId, ...] = ()
+    """Losing heads that the author knowingly replaces, holding their bytes."""
+
+    @property
+    def named(self) -> tuple[ChangeId, ...]:
+        return self.parents + self.settled
+
+
+def pack_changes(changes: tuple[Change, ...]) -> list[object]:
+    """Plain lists for msgpack: hashes of named blocks once, then a row per change."""
+    refs: dict[BlockHash, int] = {}
+
+    def pack_ids(ids: tuple[ChangeId, ...]) -> list[int]:
+        return [number for i in ids for number in (refs.setdefault(i.block, len(refs)), i.index)]
+
+    rows = [
+        [c.path, int(c.entry.kind), c.entry.size, c.entry.mtime_ns, c.entry.mode, c.entry.content]
+        + [pack_ids(c.parents), pack_ids(c.settled)]
+        for c in changes
+    ]
+    return [list(refs), rows]
+
+
+def unpack_changes(packed: object, count_max: int) -> tuple[Change, ...]:
+    """The inverse of `pack_changes`, of bytes from anybody; raises CodecError."""
+    match packed:
+        case [list(hashes), list(rows)] if 0 < len(rows) <= count_max:
+            refs = [block_hash(h) for h in hashes]
+            changes = tuple(_unpack_row(row, refs) for row in rows)
+        case _:
+            raise CodecError("a block's changes are not of the form [hashes, rows]")
+    if len({c.path for c in changes}) != len(changes):
+        raise CodecError("a block changes the same path twice")
+    return changes
+
+
+def _unpack_row(row: object, refs: list[BlockHash]) -> Change:
+    match row:
+        case [str(path), int(kind), int(size), int(mtime_ns), int(mode), content, list(parents), list(settled)]:
+            entry = _entry(kind, size, mtime_ns, mode, content)
+            return Change(parse(path), entry, _unpack_ids(parents, refs), _unpack_ids(settled, refs))
+        case _:
+            raise CodecError("a change has missing or wrong fields")
+
+
+def _entry(kind: int, size: int, mtime_ns: int, mode: int, content: object) -> Entry:
+    if kind not in (Kind.ABSENT, Kind.FILE, Kind.DIRECTORY):
+        raise CodecError(f"a change of unknown kind {kind}")
+    is_file = kind == Kind.FILE
+    if is_file != (content is not None) or not 0 <= size < SIZE_BYTES_MAX or (size and not is_file):
+        raise CodecError("a change whose size or content does not fit its kind")
+    if abs(mtime_ns) >= MTIME_NS_MAX or mode & ~MODE_MASK:
+        raise CodecError("a change with an impossible time or mode")
+    return Entry(Kind(kind), size, mtime_ns, mode, content_id(content) if is_file else None)
+
+
+def _unpack_ids(numbers: list[object], refs: list[BlockHash]) -> tuple[ChangeId, ...]:
+    if len(numbers) % 2 or len(numbers) > 2 * NAMED_MAX:
+        raise CodecError("a change names too many others")
+    ids = []
+    for ref, index in zip(numbers[::2], numbers[1::2], strict=True):
+        if type(ref) is not int or type(index) is not int or not 0 <= ref < len(refs) or not 0 <= index < 1 << 16:
+            raise CodecError("a change names something that is no change")
+        ids.append(ChangeId(refs[ref], index))
+    return tuple(ids)

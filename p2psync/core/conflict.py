@@ -1,0 +1,68 @@
+"""Which of several heads wins: the same on every device, from the heads and the authority alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from p2psync.core.authority import Authority
+from p2psync.core.changelog import Stated
+from p2psync.core.entry import Kind
+from p2psync.core.ids import ChangeId
+from p2psync.core.relpath import RelPath
+from p2psync.core.rules import Mode, Role, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome for one path."""
+
+    winner: Stated | None
+    """None if no head is left, or if a person has to decide first and nothing stands here yet."""
+    losers: tuple[Stated, ...]
+    """Heads with other content than the winner, best first."""
+    mode: Mode
+    merged: tuple[Stated, ...] = ()
+    """For `merge`: all heads whose bytes make the view, in canonical order."""
+
+
+def judge(
+    path: RelPath, heads: Sequence[Stated], authority: Authority, base_heads: Sequence[ChangeId] = ()
+) -> Verdict:
+    """Order the heads of a path and name the winner.
+
+    `base_heads` are the heads that stand on this disk; only `manual` looks at them: there nothing is
+    replaced until a person decides.
+    """
+    rule = authority.rules.rule_for(path)
+    order = sorted(heads, key=lambda h: _merit(path, h, rule, authority), reverse=True)
+    if not order:
+        return Verdict(None, (), rule.mode)
+    winner = order[0]
+    if rule.mode == Mode.MANUAL and len(order) > 1:
+        standing = [h for h in order if h.id in base_heads]
+        winner = standing[0] if standing else winner
+    losers = tuple(h for h in order if not h.entry.same_as(winner.entry))
+    if rule.mode == Mode.MERGE and losers:
+        files = tuple(sorted((h for h in order if h.entry.kind == Kind.FILE), key=lambda h: h.id))
+        if len({h.entry.content for h in files}) > 1:
+            return Verdict(winner, (), rule.mode, files)
+    return Verdict(winner, losers, rule.mode)
+
+
+def _merit(path: RelPath, head: Stated, rule: Rule, authority: Authority) -> tuple[object, ...]:
+    """A key under which the better head is greater; total, since ids differ.
+
+    A change without parents loses to any that has some (it knew nothing of the file), and a removal to any
+    content that is not older by rule: bytes that somebody wrote are worth more than their absence.
+    """
+    is_master = rule.mode in (Mode.PREFER, Mode.ENFORCE) and authority.is_master(head.author, path, rule)
+    is_primary = is_master and head.author == authority.primary
+    member = authority.members.get(head.author)
+    fallback = rule.master == "owner" and member is not None and member.role == Role.ACCOUNTING
+    return (
+        *(is_master, is_primary, fallback and rule.mode == Mode.PREFER),
+        bool(head.named),
+        head.entry.kind != Kind.ABSENT,
+        *(head.stamp, head.author, head.id),
+    )

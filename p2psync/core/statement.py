@@ -1,0 +1,253 @@
+"""Statements: what admins write into the authority logs. Each is plain data; `authority` says what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from p2psync.core.clock import Tip, Tips
+from p2psync.core.ids import DeviceId, LogId, block_hash, device_id, log_id
+from p2psync.core.rules import Role, RuleTable
+from p2psync.errors import CodecError, InvalidId, UsageError
+
+STATEMENTS_MAX = 64
+"""Statements in one block."""
+NAME_CHARACTERS_MAX = 200
+CERTIFICATE_BYTES_MAX = 4096
+TICKET_ID_BYTES_MAX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """The first statement of a mandate: its creator is admin."""
+
+    KIND: ClassVar = "genesis"
+    salt: bytes
+    """Random; the mandate's id is derived from it and the creator's key."""
+    name: str
+    certificate: bytes
+    device_name: str
+    role: Role
+    recovery: DeviceId | None
+    """The key that is senior to every admin, kept offline; None if none was made."""
+    rules: RuleTable
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Gives: a device becomes a member."""
+
+    KIND: ClassVar = "admit"
+    device: DeviceId
+    certificate: bytes
+    name: str
+    role: Role
+    admin: bool
+    ticket: bytes
+    """The id of the ticket that it came with; empty if none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Takes: a device belongs no longer; what it wrote outside the cut is set aside."""
+
+    KIND: ClassVar = "revoke"
+    device: DeviceId
+    cut: Tips
+
+
+@dataclass(frozen=True, slots=True)
+class SetRole:
+    """Takes and gives: what a device may do."""
+
+    KIND: ClassVar = "role"
+    device: DeviceId
+    role: Role
+    admin: bool
+    cut: Tips
+
+
+@dataclass(frozen=True, slots=True)
+class SetRules:
+    """Takes and gives: the table of rules."""
+
+    KIND: ClassVar = "rules"
+    rules: RuleTable
+    cut: Tips
+
+
+@dataclass(frozen=True, slots=True)
+class SetOwner:
+    """Gives: whose version of an owned file wins; it moves when a PC is replaced."""
+
+    KIND: ClassVar = "owner"
+    path: str
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class SetPrimary:
+    """Gives: which of several accounting devices breaks ties."""
+
+    KIND: ClassVar = "primary"
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    KIND: ClassVar = "rename"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The mandate may be announced and joined from now on."""
+
+    KIND: ClassVar = "share"
+
+
+@dataclass(frozen=True, slots=True)
+class SetSecret:
+    """Names a new discovery secret without telling it."""
+
+    KIND: ClassVar = "secret"
+    number: int
+    digest: bytes
+    """BLAKE3 of the secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """An invitation exists: what its holder will be."""
+
+    KIND: ClassVar = "issue"
+    ticket: bytes
+    role: Role
+    admin: bool
+    uses: int
+    expires_s: int
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelIssue:
+    KIND: ClassVar = "cancel"
+    ticket: bytes
+
+
+Statement = (
+    Genesis | Admit | Revoke | SetRole | SetRules | SetOwner | SetPrimary | Rename | Share | SetSecret | Issue | CancelIssue
+)
+TAKING = (Revoke, SetRole, SetRules)
+"""Statements that carry a cut and hold for every block outside it."""
+
+_TYPES: dict[str, type[Any]] = {
+    t.KIND: t
+    for t in (
+        *(Genesis, Admit, Revoke, SetRole, SetRules, SetOwner),
+        *(SetPrimary, Rename, Share, SetSecret, Issue, CancelIssue),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownStatement:
+    """A kind that a newer version invented: this mandate stops until p2psync is updated."""
+
+    kind: str
+
+
+def pack_statements(statements: tuple[Statement, ...]) -> list[object]:
+    return [[s.KIND, {f.name: _plain(getattr(s, f.name)) for f in fields(s)}] for s in statements]
+
+
+def unpack_statements(packed: object) -> tuple[Any, ...]:
+    """Statements, an UnknownStatement for each kind that this version does not know; raises CodecError."""
+    if not isinstance(packed, list) or not 0 < len(packed) <= STATEMENTS_MAX:
+        raise CodecError("a block with too many statements, or none")
+    return tuple(_unpack_statement(item) for item in packed)
+
+
+def _unpack_statement(item: object) -> Any:
+    match item:
+        case [str(kind), dict(values)]:
+            if kind not in _TYPES:
+                return UnknownStatement(kind[:NAME_CHARACTERS_MAX])
+            statement = _TYPES[kind]
+            try:
+                return statement(**{f.name: _READERS[f.name](values.get(f.name)) for f in fields(statement)})
+            except (TypeError, ValueError, InvalidId, UsageError) as error:
+                raise CodecError(f"a statement {kind!r} with wrong fields: {error}") from error
+        case _:
+            raise CodecError("a statement that is not of the form [kind, fields]")
+
+
+def _plain(value: object) -> object:
+    match value:
+        case RuleTable():
+            return value.encode()
+        case dict():
+            return [[log, [[t.seq, t.hash] for t in tips]] for log, tips in sorted(value.items())]
+        case Role():
+            return value.value
+        case _:
+            return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > NAME_CHARACTERS_MAX:
+        raise ValueError("a name that is no text, or too long")
+    return value
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, str) or len(value) > 4096:
+        raise ValueError("a path that is no text, or too long")
+    return value
+
+
+def _bytes(size_max: int) -> Any:
+    def read(value: object) -> bytes:
+        if not isinstance(value, bytes) or len(value) > size_max:
+            raise ValueError(f"more than {size_max} bytes, or none")
+        return value
+
+    return read
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 52:
+        raise ValueError("not a number")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("neither true nor false")
+    return value
+
+
+def _cut(value: object) -> dict[LogId, tuple[Tip, ...]]:
+    if not isinstance(value, list) or len(value) > 10_000:
+        raise ValueError("a cut that is no list, or too long")
+    return {log_id(log): tuple(Tip(_number(seq), block_hash(digest)) for seq, digest in tips) for log, tips in value}
+
+
+_READERS: dict[str, Any] = {
+    "salt": _bytes(64),
+    "name": _text,
+    "device_name": _text,
+    "certificate": _bytes(CERTIFICATE_BYTES_MAX),
+    "role": Role,
+    "recovery": lambda value: None if value is None else device_id(value),
+    "rules": RuleTable.decode,
+    "device": device_id,
+    "admin": _flag,
+    "ticket": _bytes(TICKET_ID_BYTES_MAX),
+    "cut": _cut,
+    "path": _path,
+    "number": _number,
+    "digest": _bytes(32),
+    "uses": _number,
+    "expires_s": _number,
+}
