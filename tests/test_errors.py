@@ -29,12 +29,10 @@ def _drawn() -> dict[str, str]:
 
 
 def test_the_drawing_is_the_tree() -> None:
-    assert _drawn() == {c.__name__: c.__base__.__name__ for c in CLASSES if c is not P2PSyncError}
+    assert _drawn() == {c.__name__: c.__mro__[1].__name__ for c in CLASSES if c is not P2PSyncError}
 
 
 @pytest.mark.parametrize("error", CLASSES, ids=lambda c: c.__name__)
 def test_each_error_is_ours_and_speaks_in_sentences(error: type[Exception]) -> None:
     assert issubclass(error, P2PSyncError)
-    words = inspect.getdoc(error) or ""
-    assert words[0].isupper()
-    assert "." in words
+    assert "." in vars(error)["__doc__"]
