@@ -59,6 +59,11 @@ class CodecError(P2PSyncError):
 class InvalidPath(P2PSyncError):
     """A file name that cannot be part of a mandate. Rename the file."""
 
+    def __init__(self, sentence: str, code: str = "name-illegal") -> None:
+        super().__init__(sentence)
+        self.code = code
+        """Always a `core.problem.Code`, one of its NAME_ ones: `Code(error.code)`."""
+
 
 class InvalidId(P2PSyncError):
     """Not a valid id. Check that it was copied whole."""
