@@ -1,0 +1,397 @@
+"""Which content is asked of which peer, and when: many small files per request, a big file from all peers at once.
+
+A `Fetcher` is told what is wanted, who is there and what arrived, and returns what to do: `Send` a Request, hand
+bytes to the disk (`Stage`, `Begin`, `Write`, `Finish`, `Drop`), or report (`Done`, `Failed`, `Misbehaved`). The
+disk verifies everything and says so by `staged`, `begun`, `written`, `finished` or `broken`. Mandates share
+nothing but a link's windows. Nothing here waits: `tick` is due at `deadline_s`.
+
+A small file goes queued -> asked -> staging; a big one: manifest asked -> beginning -> its pieces asked and
+written, each of one peer -> finished. What a peer does not have, or does not answer in time, goes back to its
+queue with that peer marked as tried, and fails when every peer is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from p2psync.core.ids import ContentId, MandateId
+from p2psync.engine.effects import Send, Wanted
+from p2psync.engine.lanes import Asked, BigFile, Item, MandateWants, Peer
+from p2psync.engine.orders import Begin, Done, Drop, Failed, Finish, Misbehaved, Output, Piece, Stage, Write
+from p2psync.wire.messages import REQUEST_ITEMS_MAX, RESPONSE_DATA_BYTES_MAX, Request, Response, What
+
+IN_HAND_BYTES_MAX = 16 << 20
+"""Asked for, or arrived and not yet on the disk, over all links."""
+MANIFEST_BYTES_MAX = 64 << 20
+"""A manifest that is longer is refused."""
+MANIFEST_ALLOWANCE_BYTES = 256 * 1024
+"""What an unanswered request for a manifest counts in its link's window."""
+BIG_AT_ONCE = 4
+"""Big files of one mandate that are under way at the same time; each may keep a file open."""
+
+
+class Fetcher:
+    """The fetching of one device, over all its links and mandates."""
+
+    def __init__(self) -> None:
+        self._mandates: dict[MandateId, MandateWants] = {}
+        self._peers: dict[int, Peer] = {}
+        self._in_hand = 0
+        self._last_number = 0
+        self._out: list[Output] = []
+
+    def want(self, mandate: MandateId, wanted: Iterable[Wanted], now: float) -> list[Output]:
+        """Contents already under way are not taken up twice."""
+        wants = self._wants(mandate)
+        for one in wanted:
+            if one.content not in wants.items:
+                item = wants.items[one.content] = Item(one.content, one.size)
+                (wants.big if item.size > RESPONSE_DATA_BYTES_MAX else wants.small).push(item)
+        return self._advance(now)
+
+    def drop(self, mandate: MandateId, contents: Iterable[ContentId], now: float) -> list[Output]:
+        """Contents that are no longer wanted; what arrived of them is discarded, and nothing is reported."""
+        for content in contents:
+            self._forget(mandate, content, keep=False)
+        return self._advance(now)
+
+    def peer_joined(self, link: int, mandate: MandateId, now: float) -> list[Output]:
+        """A link can be asked for a mandate's contents."""
+        peer = self._peers.setdefault(link, Peer(link, now))
+        if mandate not in peer.mandates and not peer.banned:
+            peer.mandates.append(mandate)
+            self._wants(mandate).links.add(link)
+        return self._advance(now)
+
+    def peer_left(self, link: int, mandate: MandateId, now: float) -> list[Output]:
+        """What was asked there is asked elsewhere."""
+        peer = self._peers.get(link)
+        if peer is None or mandate not in peer.mandates:
+            return []
+        self._wants(mandate).links.discard(link)
+        for asked in [asked for asked in peer.asked.values() if asked.mandate == mandate]:
+            self._take_back(peer, asked)
+        peer.mandates.remove(mandate)
+        if not peer.mandates:
+            del self._peers[link]
+        return self._advance(now)
+
+    def response(self, link: int, message: Response, now: float) -> list[Output]:
+        """Answers to what was never asked, or was given up meanwhile, are passed over."""
+        peer = self._peers.get(link)
+        asked = peer.asked.get(message.number) if peer is not None else None
+        if peer is None or asked is None:
+            return []
+        peer.heard_s = now
+        if asked.fits(message):
+            self._accept(peer, asked, message)
+        else:
+            self._ban(link, "an answer that does not fit what was asked")
+        return self._advance(now)
+
+    def staged(self, stage: Stage, bad: Collection[ContentId], now: float) -> list[Output]:
+        """The disk took a Stage, except what did not verify."""
+        wants = self._wants(stage.mandate)
+        self._in_hand -= sum(len(data) for _, data in stage.files)
+        done = []
+        for content, _ in stage.files:
+            item = wants.items.get(content)
+            if item is None or not item.staging:
+                continue
+            item.staging = False
+            if content in bad:
+                self._push_small(wants, item, stage.link)
+            else:
+                del wants.items[content]
+                done.append(content)
+        if done:
+            self._out.append(Done(stage.mandate, tuple(done)))
+        if bad:
+            self._ban(stage.link, "bytes that are not the content that was asked for")
+        return self._advance(now)
+
+    def begun(self, begin: Begin, pieces: Sequence[Piece] | None, now: float) -> list[Output]:
+        """The disk took up a big file and lacks these pieces; None if the manifest is none."""
+        wants = self._wants(begin.mandate)
+        self._in_hand -= len(begin.manifest)
+        if wants.beginning.get(begin.content) is not begin:
+            if begin.content not in wants.beginning and begin.content not in wants.files:
+                self._out.append(Drop(begin.mandate, begin.content, keep=False))
+            return self._advance(now)
+        del wants.beginning[begin.content]
+        item = wants.items[begin.content]
+        if pieces is None:
+            self._push_big(wants, item, begin.link)
+            self._ban(begin.link, "a manifest that cannot be read")
+        else:
+            file = wants.files[item.content] = BigFile(item, begin.link)
+            for piece in pieces:
+                file.push(piece)
+            self._finish_if_whole(begin.mandate, file)
+        return self._advance(now)
+
+    def written(self, write: Write, bad: Collection[int], now: float) -> list[Output]:
+        """The disk wrote chunks, except those that do not fit the manifest."""
+        sizes = dict(zip(write.chunks, map(len, write.data), strict=True))
+        self._in_hand -= sum(sizes.values())
+        file = self._wants(write.mandate).files.get(write.content)
+        if file is None:
+            return self._advance(now)
+        file.open -= 1
+        if bad:
+            size = sum(sizes[index] for index in bad)
+            file.push(Piece(tuple(sorted(bad)), size, write.tried | {write.link}))
+        if bad and write.link == file.giver:  # from another peer it may be the giver's manifest that is wrong
+            self._ban(write.link, "chunks that do not fit its own manifest")
+        self._finish_if_whole(write.mandate, file)
+        return self._advance(now)
+
+    def finished(self, finish: Finish, whole: bool, now: float) -> list[Output]:
+        """The disk verified a big file; if it is not what it should be, the giver of the manifest lied."""
+        wants = self._wants(finish.mandate)
+        file = wants.files.pop(finish.content, None)
+        if file is not None and whole:
+            del wants.items[finish.content]
+            self._out.append(Done(finish.mandate, (finish.content,)))
+        elif file is not None:
+            self._push_big(wants, file.item, file.giver)
+            self._ban(file.giver, "a manifest of something else")
+        return self._advance(now)
+
+    def broken(self, output: Stage | Begin | Write | Finish, now: float) -> list[Output]:
+        """This device's disk failed at it, which is nobody else's fault: those contents fail."""
+        contents = [content for content, _ in output.files] if isinstance(output, Stage) else [output.content]
+        if isinstance(output, Stage):
+            self._in_hand -= sum(len(data) for _, data in output.files)
+        elif isinstance(output, Begin):
+            self._in_hand -= len(output.manifest)
+        elif isinstance(output, Write):
+            self._in_hand -= sum(map(len, output.data))
+        self._fail(output.mandate, contents)
+        return self._advance(now)
+
+    def tick(self, now: float) -> list[Output]:
+        """Gives up on links that are silent for too long."""
+        for peer in self._peers.values():
+            for asked in [asked for asked in peer.asked.values() if peer.due_s(asked) <= now]:
+                self._take_back(peer, asked, tried=True)
+        return self._advance(now)
+
+    def deadline_s(self) -> float | None:
+        """When `tick` is due; None while nothing is asked."""
+        return min((peer.due_s(asked) for peer in self._peers.values() for asked in peer.asked.values()), default=None)
+
+    # -- answers --------------------------------------------------------------------------------------------------
+
+    def _accept(self, peer: Peer, asked: Asked, message: Response) -> None:
+        asked.next += len(message.items)
+        if asked.what is What.MANIFEST:
+            self._accept_manifest(peer, asked, message)
+            return
+        if asked.what is What.CONTENT:
+            self._accept_files(peer, asked, message)
+        else:
+            self._accept_chunks(peer, asked, message)
+        if message.last or asked.next == asked.count:
+            self._take_back(peer, asked, tried=True)
+
+    def _accept_files(self, peer: Peer, asked: Asked, message: Response) -> None:
+        wants = self._wants(asked.mandate)
+        files = []
+        for item, data in zip(asked.items[message.first : asked.next], message.items, strict=True):
+            self._in_hand -= peer.settle(asked, item.size)
+            if item.dropped:
+                continue
+            if data is None or len(data) != item.size:
+                self._push_small(wants, item, peer.link)
+            else:
+                item.staging = True
+                self._in_hand += item.size
+                files.append((item.content, data))
+        if files:
+            self._out.append(Stage(asked.mandate, peer.link, tuple(files)))
+
+    def _accept_chunks(self, peer: Peer, asked: Asked, message: Response) -> None:
+        file, piece = asked.file, asked.piece
+        assert file is not None
+        assert piece is not None
+        answers = list(zip(piece.chunks[message.first : asked.next], message.items, strict=True))
+        have = [(index, data) for index, data in answers if data is not None]
+        lacking = tuple(index for index, data in answers if data is None)
+        arrived = sum(len(data) for _, data in have)
+        self._in_hand -= peer.settle(asked, arrived)
+        if file.item.dropped:
+            return
+        if lacking:
+            file.push(_part(piece, lacking, peer.link))
+        if have:
+            file.open += 1
+            self._in_hand += arrived
+            indexes, data = zip(*have, strict=True)
+            self._out.append(Write(asked.mandate, peer.link, file.item.content, indexes, data, piece.tried))
+
+    def _accept_manifest(self, peer: Peer, asked: Asked, message: Response) -> None:
+        (item,) = asked.items
+        asked.parts.extend(part for part in message.items if part is not None)
+        size = sum(map(len, asked.parts))
+        if None in message.items or size > MANIFEST_BYTES_MAX:
+            self._take_back(peer, asked, tried=True)
+        elif message.last:
+            self._close(peer, asked)
+            if not item.dropped:
+                begin = Begin(asked.mandate, peer.link, item.content, b"".join(asked.parts))
+                self._wants(asked.mandate).beginning[item.content] = begin
+                self._in_hand += size
+                self._out.append(begin)
+
+    def _take_back(self, peer: Peer, asked: Asked, tried: bool = False) -> None:
+        """The Request is over; what it was not answered for goes back to its queue."""
+        wants = self._wants(asked.mandate)
+        self._close(peer, asked)
+        if asked.file is not None and asked.piece is not None:
+            rest = asked.piece.chunks[asked.next :]
+            if rest and not asked.file.item.dropped:
+                asked.file.push(_part(asked.piece, rest, peer.link if tried else None))
+            self._finish_if_whole(asked.mandate, asked.file)
+        elif asked.what is What.MANIFEST:
+            self._push_big(wants, asked.items[0], peer.link if tried else None)
+        else:
+            for item in asked.items[asked.next :]:
+                self._push_small(wants, item, peer.link if tried else None)
+
+    def _close(self, peer: Peer, asked: Asked) -> None:
+        self._in_hand -= peer.close(asked)
+        if asked.what is What.MANIFEST:
+            self._wants(asked.mandate).manifests_asked -= 1
+        if asked.file is not None:
+            asked.file.open -= 1
+
+    def _push_small(self, wants: MandateWants, item: Item, tried: int | None) -> None:
+        if tried is not None:
+            item.tried |= {tried}
+        if not item.dropped:
+            wants.small.push(item)
+
+    def _push_big(self, wants: MandateWants, item: Item, tried: int | None) -> None:
+        if tried is not None:
+            item.tried |= {tried}
+        if not item.dropped:
+            wants.big.push(item)
+
+    def _finish_if_whole(self, mandate: MandateId, file: BigFile) -> None:
+        if file.open == 0 and not file.item.dropped:
+            self._out.append(Finish(mandate, file.item.content))
+
+    # -- endings --------------------------------------------------------------------------------------------------
+
+    def _ban(self, link: int, reason: str) -> None:
+        peer = self._peers.get(link)
+        if peer is None or peer.banned:
+            return
+        peer.banned = True
+        self._out.append(Misbehaved(link, reason))
+        for mandate in peer.mandates:
+            self._wants(mandate).links.discard(link)
+        for asked in list(peer.asked.values()):
+            self._take_back(peer, asked, tried=True)
+
+    def _fail(self, mandate: MandateId, contents: Iterable[ContentId]) -> None:
+        failed = tuple(content for content in contents if self._forget(mandate, content, keep=True))
+        if failed:
+            self._out.append(Failed(mandate, failed))
+
+    def _forget(self, mandate: MandateId, content: ContentId, keep: bool) -> bool:
+        wants = self._wants(mandate)
+        item = wants.items.pop(content, None)
+        if item is None:
+            return False
+        item.dropped = True
+        wants.beginning.pop(content, None)
+        if wants.files.pop(content, None) is not None:
+            self._out.append(Drop(mandate, content, keep))
+        return True
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    def _advance(self, now: float) -> list[Output]:
+        for mandate, wants in self._mandates.items():
+            hopeless = [item.content for queue in (wants.small, wants.big) for item in queue.pop_hopeless(wants.links)]
+            hopeless += [content for content, file in wants.files.items() if file.todo.pop_hopeless(wants.links)]
+            self._fail(mandate, hopeless)
+        while any([self._ask_one(peer, now) for peer in list(self._peers.values())]):
+            pass  # one request each in turn, so that no link takes everything
+        out, self._out = self._out, []
+        return out
+
+    def _ask_one(self, peer: Peer, now: float) -> bool:
+        """Small files go first; they have a window of their own, so that big ones still move."""
+        if self._in_hand >= IN_HAND_BYTES_MAX or peer.banned:
+            return False
+        for what in (What.CONTENT, What.MANIFEST, What.CHUNK):
+            if peer.room(what) <= 0:
+                continue
+            for mandate in peer.turns():
+                asked = self._choose(peer, what, mandate, now)
+                if asked is not None:
+                    self._ask(peer, asked)
+                    return True
+        return False
+
+    def _choose(self, peer: Peer, what: What, mandate: MandateId, now: float) -> Asked | None:
+        wants = self._wants(mandate)
+        if what is What.CONTENT:
+            return self._choose_files(peer, mandate, wants, now)
+        if what is What.MANIFEST:
+            return self._choose_manifest(peer, mandate, wants, now)
+        return self._choose_piece(peer, mandate, wants, now)
+
+    def _choose_files(self, peer: Peer, mandate: MandateId, wants: MandateWants, now: float) -> Asked | None:
+        asked = Asked(self._last_number + 1, mandate, What.CONTENT, now, owed=0)
+        while len(asked.items) < REQUEST_ITEMS_MAX and (item := wants.small.pop_for(peer.link)) is not None:
+            if item.dropped:
+                continue
+            if asked.items and asked.owed + item.size > RESPONSE_DATA_BYTES_MAX:
+                wants.small.push_back(item)
+                break
+            asked.items.append(item)
+            asked.owed += item.size
+        return asked if asked.items else None
+
+    def _choose_manifest(self, peer: Peer, mandate: MandateId, wants: MandateWants, now: float) -> Asked | None:
+        if wants.big_under_way >= BIG_AT_ONCE:
+            return None
+        while (item := wants.big.pop_for(peer.link)) is not None:
+            if not item.dropped:
+                wants.manifests_asked += 1
+                owed = MANIFEST_ALLOWANCE_BYTES
+                return Asked(self._last_number + 1, mandate, What.MANIFEST, now, owed, [item])
+        return None
+
+    def _choose_piece(self, peer: Peer, mandate: MandateId, wants: MandateWants, now: float) -> Asked | None:
+        for file in wants.files.values():
+            piece = file.todo.pop_for(peer.link)
+            if piece is not None:
+                number = self._last_number + 1
+                return Asked(number, mandate, What.CHUNK, now, piece.size, [file.item], file, piece)
+        return None
+
+    def _ask(self, peer: Peer, asked: Asked) -> None:
+        self._last_number = asked.number
+        self._in_hand += asked.owed
+        peer.add(asked)
+        contents = tuple(item.content for item in asked.items)
+        chunks = asked.piece.chunks if asked.piece is not None else ()
+        self._out.append(Send(peer.link, Request(asked.mandate, asked.number, asked.what, contents, chunks)))
+
+    def _wants(self, mandate: MandateId) -> MandateWants:
+        wants = self._mandates.get(mandate)
+        if wants is None:
+            wants = self._mandates[mandate] = MandateWants()
+        return wants
+
+
+def _part(piece: Piece, chunks: tuple[int, ...], tried: int | None) -> Piece:
+    """The piece that is left, its size estimated from its share."""
+    size = piece.size * len(chunks) // len(piece.chunks)
+    return replace(piece, chunks=chunks, size=size, tried=piece.tried | {tried} if tried is not None else piece.tried)

@@ -1,0 +1,187 @@
+"""The bookkeeping of fetching: queues that know who was tried, what a link owes, what is missing of a big file."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from p2psync.core.ids import ContentId, MandateId
+from p2psync.engine.orders import Begin, Piece
+from p2psync.wire.messages import Response, What
+
+SILENCE_MAX_S = 30.0
+"""A link that owes answers and brings none for so long is passed over."""
+ANSWER_MAX_S = 300.0
+"""A request is given up after this time however busy its link is."""
+WINDOW_BYTES = 2 << 20
+"""Asked of one link at a time in small files, and as much again in chunks."""
+WINDOW_REQUESTS = 8
+"""Requests of one kind that a link may owe at a time."""
+
+
+class Tried(Protocol):
+    @property
+    def tried(self) -> frozenset[int]:
+        """Links that could not give it."""
+
+
+T = TypeVar("T", bound=Tried)
+
+
+class Queue(Generic[T]):
+    """First come, first served, but no link gets what it was tried for; no operation looks at all that waits."""
+
+    def __init__(self) -> None:
+        self._groups: dict[frozenset[int], deque[T]] = {}
+
+    def push(self, thing: T) -> None:
+        self._groups.setdefault(thing.tried, deque()).append(thing)
+
+    def push_back(self, thing: T) -> None:
+        """Return what was just popped to its place."""
+        self._groups.setdefault(thing.tried, deque()).appendleft(thing)
+
+    def pop_for(self, link: int) -> T | None:
+        """The next that this link was not tried for."""
+        for tried, waiting in self._groups.items():
+            if link not in tried:
+                thing = waiting.popleft()
+                if not waiting:
+                    del self._groups[tried]
+                return thing
+        return None
+
+    def pop_hopeless(self, links: Set[int]) -> list[T]:
+        """All that every one of these links was tried for."""
+        hopeless = [tried for tried in self._groups if tried >= links]
+        return [thing for tried in hopeless for thing in self._groups.pop(tried)]
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One content that is wanted."""
+
+    content: ContentId
+    size: int
+    tried: frozenset[int] = frozenset()
+    staging: bool = False
+    """True while its bytes are with the disk for verification."""
+    dropped: bool = False
+    """True when nobody wants it any more; it is skipped wherever it still waits."""
+
+
+@dataclass(slots=True, eq=False)
+class BigFile:
+    """A big file whose manifest is known."""
+
+    item: Item
+    giver: int
+    """The link that the manifest came from."""
+    todo: Queue[Piece] = field(default_factory=Queue)
+    open: int = 0
+    """Pieces that wait, are asked for or are being written."""
+
+    def push(self, piece: Piece) -> None:
+        self.todo.push(piece)
+        self.open += 1
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """A Request that is not answered to its end."""
+
+    number: int
+    mandate: MandateId
+    what: What
+    at_s: float
+    owed: int
+    """Bytes that are expected and have not come."""
+    items: list[Item] = field(default_factory=list)
+    """The contents, in the Request's order."""
+    file: BigFile | None = None
+    piece: Piece | None = None
+    next: int = 0
+    """Index of the first item, or manifest part, that is not answered."""
+    parts: list[bytes] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """Items that the Request names."""
+        return len(self.piece.chunks) if self.piece is not None else len(self.items)
+
+    def fits(self, message: Response) -> bool:
+        """True if the message is the next part of the answer."""
+        if message.mandate != self.mandate or message.first != self.next:
+            return False
+        return self.what is What.MANIFEST or self.next + len(message.items) <= self.count
+
+
+class Peer:
+    """What one link owes."""
+
+    def __init__(self, link: int, now: float) -> None:
+        self.link = link
+        self.mandates: deque[MandateId] = deque()
+        """Those it serves, the one whose turn it is first."""
+        self.asked: dict[int, Asked] = {}
+        self.heard_s = now
+        self.banned = False
+        self._owed = {what: 0 for what in What}
+        self._requests = {what: 0 for what in What}
+
+    def room(self, what: What) -> int:
+        """Bytes that may still be asked of this link."""
+        if self.banned or self._requests[what] >= WINDOW_REQUESTS:
+            return 0
+        return WINDOW_BYTES - self._owed[what]
+
+    def add(self, asked: Asked) -> None:
+        self.asked[asked.number] = asked
+        self._owed[asked.what] += asked.owed
+        self._requests[asked.what] += 1
+
+    def settle(self, asked: Asked, size: int) -> int:
+        """That many bytes are answered for; returns by how much less is owed."""
+        less = min(size, asked.owed)
+        asked.owed -= less
+        self._owed[asked.what] -= less
+        return less
+
+    def close(self, asked: Asked) -> int:
+        """The Request is over; returns by how much less is owed."""
+        less = self.settle(asked, asked.owed)
+        del self.asked[asked.number]
+        self._requests[asked.what] -= 1
+        return less
+
+    def due_s(self, asked: Asked) -> float:
+        """When this Request is given up."""
+        return min(max(asked.at_s, self.heard_s) + SILENCE_MAX_S, asked.at_s + ANSWER_MAX_S)
+
+    def turns(self) -> Iterator[MandateId]:
+        """Each mandate once; the one that is taken comes last the next time."""
+        for _ in range(len(self.mandates)):
+            mandate = self.mandates[0]
+            self.mandates.rotate(-1)
+            yield mandate
+
+
+@dataclass(slots=True, eq=False)
+class MandateWants:
+    """What one mandate wants, kept apart from all others."""
+
+    links: set[int] = field(default_factory=set)
+    """Those that may be asked."""
+    items: dict[ContentId, Item] = field(default_factory=dict)
+    small: Queue[Item] = field(default_factory=Queue)
+    big: Queue[Item] = field(default_factory=Queue)
+    """Big files whose manifest is to be asked for."""
+    manifests_asked: int = 0
+    beginning: dict[ContentId, Begin] = field(default_factory=dict)
+    files: dict[ContentId, BigFile] = field(default_factory=dict)
+
+    @property
+    def big_under_way(self) -> int:
+        return self.manifests_asked + len(self.beginning) + len(self.files)

@@ -1,0 +1,99 @@
+"""What the fetching asks of the disk, and what it reports: values that pass between `fetch` and its shell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from p2psync.core.ids import ContentId, MandateId
+from p2psync.engine.effects import Send
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one Request asks of a big file."""
+
+    chunks: tuple[int, ...]
+    """Indexes into the manifest."""
+    size: int
+    """Bytes of those chunks together."""
+    tried: frozenset[int] = frozenset()
+    """Links that could not give it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Verify small files and put them into staging; answered by `staged`."""
+
+    mandate: MandateId
+    link: int
+    files: tuple[tuple[ContentId, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Take up a big file with its manifest, reusing what lies on this disk; answered by `begun`."""
+
+    mandate: MandateId
+    link: int
+    content: ContentId
+    manifest: bytes
+    """As the peer sent it, not looked at yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Verify chunks of a big file and write them; answered by `written`."""
+
+    mandate: MandateId
+    link: int
+    content: ContentId
+    chunks: tuple[int, ...]
+    data: tuple[bytes, ...]
+    """The bytes of each of `chunks`."""
+    tried: frozenset[int] = frozenset()
+    """Links that could not give these chunks before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Verify a big file as a whole and put it into staging; answered by `finished`."""
+
+    mandate: MandateId
+    content: ContentId
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Leave a big file that is under way."""
+
+    mandate: MandateId
+    content: ContentId
+    keep: bool
+    """True if what arrived shall stay for the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """These contents lie in staging, verified."""
+
+    mandate: MandateId
+    contents: tuple[ContentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No peer that is there could give these contents."""
+
+    mandate: MandateId
+    contents: tuple[ContentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaved:
+    """A peer sent what cannot be right; its link is asked no more and should be closed."""
+
+    link: int
+    reason: str
+
+
+Output = Send | Stage | Begin | Write | Finish | Drop | Done | Failed | Misbehaved

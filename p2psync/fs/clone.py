@@ -1,0 +1,89 @@
+"""Copying a file so that the copy certainly holds the content that is wanted, sharing blocks where the disk can."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+from blake3 import blake3
+
+from p2psync.core.ids import ContentId
+
+PIECE_BYTES = 1 << 20
+"""Read, hashed and written at a time."""
+SHARE_FROM_BYTES = 256 * 1024
+"""Smaller files are simply copied: sharing blocks saves nothing there."""
+FICLONE = 0x40049409
+
+
+def copy_verified(source: Path, target: Path, content: ContentId) -> bool:
+    """Make `target`, which must not exist, a copy of `source` if that holds `content`; else leave nothing.
+
+    Raises OSError where the disk fails; the copy is not flushed.
+    """
+    try:
+        with source.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
+            same = _copy(reader, writer) == content
+    except BaseException as error:
+        if not isinstance(error, FileExistsError):
+            target.unlink(missing_ok=True)
+        raise
+    if not same:
+        target.unlink()
+    return same
+
+
+def content_of_file(path: Path) -> ContentId:
+    """The content id of what a file holds now. Raises OSError."""
+    with path.open("rb", buffering=0) as reader:
+        return _hash(reader)
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Raises OSError; a full disk may leave a part."""
+    view = memoryview(data)
+    while len(view):
+        view = view[os.write(fd, view) :]
+
+
+def _copy(reader: FileIO, writer: FileIO) -> ContentId:
+    size = os.fstat(reader.fileno()).st_size
+    if size >= SHARE_FROM_BYTES and _share_blocks(reader.fileno(), writer.fileno()):
+        with open(str(writer.name), "rb", buffering=0) as copy:
+            return _hash(copy)
+    hasher = blake3()
+    for piece in _pieces(reader, size):
+        hasher.update(piece)
+        write_all(writer.fileno(), piece)
+    return ContentId(hasher.digest())
+
+
+def _hash(reader: FileIO) -> ContentId:
+    hasher = blake3()
+    for piece in _pieces(reader, os.fstat(reader.fileno()).st_size):
+        hasher.update(piece)
+    return ContentId(hasher.digest())
+
+
+def _pieces(reader: FileIO, size: int) -> Iterator[memoryview]:
+    """The same buffer again and again: each piece must be used before the next is taken."""
+    buffer = bytearray(min(size + 1, PIECE_BYTES))
+    view = memoryview(buffer)
+    while count := reader.readinto(buffer):
+        yield view[:count]
+
+
+def _share_blocks(source: int, target: int) -> bool:
+    """True if the file system let both files share their blocks (btrfs, XFS, bcachefs)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    import fcntl
+
+    with contextlib.suppress(OSError):  # whatever the reason is, copying finds out whether it matters
+        fcntl.ioctl(target, FICLONE, source)
+        return True
+    return False

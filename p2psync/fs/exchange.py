@@ -1,0 +1,195 @@
+"""Two atomic steps that placing stands on: exchange two files, and move a file to a name that is still free.
+
+Each system has its own calls for them: Linux `renameat2`, macOS `renamex_np`, Windows `ReplaceFileW` and
+`MoveFileExW`. `exchange_for` chooses; a disk that cannot exchange says `ExchangeUnsupported`, and
+`fs.aside` does it there in journalled steps.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+AT_FDCWD = -100
+RENAME_NOREPLACE = 1
+RENAME_EXCHANGE = 2
+RENAME_SWAP = 2
+RENAME_EXCL = 4
+MOVEFILE_WRITE_THROUGH = 8
+REPLACEFILE_IGNORE_MERGE_ERRORS = 2
+UNABLE_TO_MOVE_REPLACEMENT_2 = 1177
+"""ReplaceFileW moved the old file to its backup name and then failed: the target's name is free now."""
+BACKUP_SUFFIX = ".out"
+
+_NOT_HERE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+_LOCKED_CODES = frozenset({32, 33, 1175, 1176})  # sharing and lock violation; ReplaceFileW's words for the same
+_ERRNO_OF_WINDOWS = {
+    1: errno.ENOTSUP,
+    2: errno.ENOENT,
+    3: errno.ENOENT,
+    5: errno.EACCES,
+    17: errno.EXDEV,
+    19: errno.EROFS,
+    39: errno.ENOSPC,
+    50: errno.ENOTSUP,
+    80: errno.EEXIST,
+    112: errno.ENOSPC,
+    123: errno.ENAMETOOLONG,
+    145: errno.ENOTEMPTY,
+    183: errno.EEXIST,
+    206: errno.ENAMETOOLONG,
+    1295: errno.EDQUOT,
+}
+
+
+class ExchangeUnsupported(OSError):
+    """This disk cannot exchange two files in one step."""
+
+
+class FileLocked(OSError):
+    """A program holds the file open and lets nobody else move it."""
+
+
+class Exchange(Protocol):
+    """How files change places on this system; both steps leave each file whole whatever happens."""
+
+    def swap(self, staged: Path, target: Path) -> None:
+        """Exchange two existing files: afterwards `staged` names what stood at `target`.
+
+        Raises FileNotFoundError, FileLocked, ExchangeUnsupported, or OSError; then nothing has moved.
+        """
+
+    def move_new(self, source: Path, target: Path) -> None:
+        """Rename a file to a name that is free. Raises FileExistsError if it is taken, FileLocked, or OSError."""
+
+
+def exchange_for(platform: str, library: Any = None, last_error: Callable[[], int] | None = None) -> Exchange:
+    """The exchange for a `sys.platform`; `library` and `last_error` stand in for the system's own in tests."""
+    if platform == "win32":
+        return WindowsExchange(library, last_error)
+    if platform == "darwin":
+        return MacExchange(library, last_error)
+    if platform.startswith("linux"):
+        return LinuxExchange(library, last_error)
+    return LinkExchange()
+
+
+class LinkExchange:
+    """For systems without a call of their own: a hard link refuses a taken name, and nothing can be exchanged."""
+
+    def swap(self, staged: Path, target: Path) -> None:
+        raise ExchangeUnsupported(errno.ENOSYS, "no atomic exchange", str(target))
+
+    def move_new(self, source: Path, target: Path) -> None:
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            if error.errno not in _NOT_HERE | {errno.EPERM, errno.EMLINK}:
+                raise
+            _rename_if_free(source, target)
+        else:
+            os.unlink(source)
+
+
+class LinuxExchange(LinkExchange):
+    """renameat2 with its two flags; file systems that lack a flag answer EINVAL."""
+
+    def __init__(self, library: Any = None, last_error: Callable[[], int] | None = None) -> None:
+        self._renameat2 = getattr(library or ctypes.CDLL(None, use_errno=True), "renameat2", None)
+        self._last_error = last_error or ctypes.get_errno
+
+    def swap(self, staged: Path, target: Path) -> None:
+        code = self._call(staged, target, RENAME_EXCHANGE)
+        if code in _NOT_HERE:
+            raise ExchangeUnsupported(code, os.strerror(code), str(target))
+        if code:
+            raise OSError(code, os.strerror(code), str(target))
+
+    def move_new(self, source: Path, target: Path) -> None:
+        code = self._call(source, target, RENAME_NOREPLACE)
+        if code in _NOT_HERE:
+            super().move_new(source, target)
+        elif code:
+            raise OSError(code, os.strerror(code), str(target))
+
+    def _call(self, source: Path, target: Path, flags: int) -> int:
+        if self._renameat2 is None:
+            return errno.ENOSYS
+        done = self._renameat2(AT_FDCWD, os.fsencode(source), AT_FDCWD, os.fsencode(target), flags)
+        return 0 if done == 0 else self._last_error()
+
+
+class MacExchange(LinkExchange):
+    """renamex_np of APFS and HFS+; other file systems answer ENOTSUP."""
+
+    def __init__(self, library: Any = None, last_error: Callable[[], int] | None = None) -> None:
+        self._renamex_np = (library or ctypes.CDLL(None, use_errno=True)).renamex_np
+        self._last_error = last_error or ctypes.get_errno
+
+    def swap(self, staged: Path, target: Path) -> None:
+        code = self._call(staged, target, RENAME_SWAP)
+        if code in _NOT_HERE:
+            raise ExchangeUnsupported(code, os.strerror(code), str(target))
+        if code:
+            raise OSError(code, os.strerror(code), str(target))
+
+    def move_new(self, source: Path, target: Path) -> None:
+        code = self._call(source, target, RENAME_EXCL)
+        if code in _NOT_HERE:
+            super().move_new(source, target)
+        elif code:
+            raise OSError(code, os.strerror(code), str(target))
+
+    def _call(self, source: Path, target: Path, flags: int) -> int:
+        done = self._renamex_np(os.fsencode(source), os.fsencode(target), flags)
+        return 0 if done == 0 else self._last_error()
+
+
+class WindowsExchange:
+    """ReplaceFileW keeps what it replaces under a backup name, which then takes the staged file's name."""
+
+    def __init__(self, library: Any = None, last_error: Callable[[], int] | None = None) -> None:
+        self._kernel32 = library or ctypes.CDLL("kernel32", use_last_error=True)
+        self._last_error: Callable[[], int] = last_error or getattr(ctypes, "get_last_error")  # noqa: B009
+
+    def swap(self, staged: Path, target: Path) -> None:
+        backup = staged.with_name(staged.name + BACKUP_SUFFIX)
+        flags = REPLACEFILE_IGNORE_MERGE_ERRORS
+        if not self._kernel32.ReplaceFileW(str(target), str(staged), str(backup), flags, None, None):
+            code = self._last_error()
+            if code == UNABLE_TO_MOVE_REPLACEMENT_2:
+                self.move_new(backup, target)
+            raise windows_error(code, target)
+        self.move_new(backup, staged)
+
+    def move_new(self, source: Path, target: Path) -> None:
+        if not self._kernel32.MoveFileExW(str(source), str(target), MOVEFILE_WRITE_THROUGH):
+            raise windows_error(self._last_error(), target)
+
+
+def windows_error(code: int, path: Path) -> OSError:
+    """The OSError for a Windows error code, with the errno that the rest of p2psync judges by."""
+    if code in _LOCKED_CODES or code == UNABLE_TO_MOVE_REPLACEMENT_2:
+        return FileLocked(errno.EBUSY, f"in use by another program (Windows error {code})", str(path))
+    number = _ERRNO_OF_WINDOWS.get(code, errno.EIO)
+    if number == errno.ENOTSUP:
+        return ExchangeUnsupported(number, f"Windows error {code}", str(path))
+    return OSError(number, f"Windows error {code}", str(path))
+
+
+def _rename_if_free(source: Path, target: Path) -> None:
+    """For disks without hard links (FAT); a file created in the instant between the two steps would be replaced."""
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    os.rename(source, target)
+
+
+EXCHANGE = exchange_for(sys.platform)
+"""This system's."""

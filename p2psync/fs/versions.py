@@ -1,0 +1,99 @@
+"""Kept files: what a placement replaced or removed, losers of conflicts, and copies of what was announced.
+
+Each lies under the id of its content, in `.p2psync/versions/<2 hex digits>/<62 hex digits>`: once however often it
+is kept, and without an extension that a bookkeeping program would read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from p2psync.core.ids import HASH_BYTES, ContentId, content_id
+from p2psync.fs.clone import copy_verified
+from p2psync.fs.durable import sync_file
+
+PREFIX_DIGITS = 2
+PARTIAL_SUFFIX = ".partial"
+
+
+class Versions:
+    """The kept files of one mandate on this disk; safe to use from several threads."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` is the versions directory on the file system of the mandate's folder; made when missing."""
+        self._root = root
+        root.mkdir(parents=True, exist_ok=True)
+
+    def path(self, content: ContentId) -> Path:
+        """Where a kept file lies, or would lie."""
+        digits = content.hex()
+        return self._root / digits[:PREFIX_DIGITS] / digits[PREFIX_DIGITS:]
+
+    def has(self, content: ContentId) -> bool:
+        return self.path(content).is_file()
+
+    def size(self, content: ContentId) -> int | None:
+        """Bytes; None if it is not kept."""
+        try:
+            return self.path(content).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def open(self, content: ContentId) -> BinaryIO | None:
+        """None if it is not kept. A program that held the file open when it was replaced may have changed it since."""
+        try:
+            return self.path(content).open("rb")
+        except FileNotFoundError:
+            return None
+
+    def adopt(self, path: Path, content: ContentId) -> Path:
+        """Keep a file by renaming it, and return where it lies; one that is kept already makes `path` superfluous.
+
+        The caller knows that `path` holds `content`, and flushes the directory it returns when it must survive.
+        Raises OSError.
+        """
+        target = self.path(content)
+        if target.is_file():
+            path.unlink()
+            return target
+        try:
+            os.replace(path, target)
+        except FileNotFoundError:
+            target.parent.mkdir(exist_ok=True)
+            os.replace(path, target)
+        return target
+
+    def copy_in(self, path: Path, content: ContentId) -> bool:
+        """Keep a copy of what stands at `path` if it holds `content`, durably; False if it holds something else.
+
+        Raises OSError where the disk fails, FileNotFoundError if nothing stands there.
+        """
+        target = self.path(content)
+        if target.is_file():
+            return True
+        target.parent.mkdir(exist_ok=True)
+        partial = target.with_name(target.name + PARTIAL_SUFFIX)
+        partial.unlink(missing_ok=True)
+        if not copy_verified(path, partial, content):
+            return False
+        sync_file(partial)
+        os.replace(partial, target)
+        return True
+
+    def remove(self, content: ContentId) -> None:
+        """Forget a kept file; nothing happens if there is none. Raises OSError."""
+        self.path(content).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path(content).parent.rmdir()
+
+    def iterate(self) -> Iterator[tuple[ContentId, int]]:
+        """Each kept content with its size in bytes, in the order of the ids."""
+        for directory in sorted(self._root.iterdir()):
+            for file in sorted(directory.iterdir()):
+                digits = directory.name + file.name
+                if len(digits) == 2 * HASH_BYTES and not file.name.endswith(PARTIAL_SUFFIX):
+                    yield content_id(bytes.fromhex(digits)), file.stat().st_size
