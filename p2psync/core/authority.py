@@ -17,9 +17,9 @@ from typing import Any
 
 from blake3 import blake3
 
-from p2psync.core.block import Block, SignedBlock
+from p2psync.core.block import Block
 from p2psync.core.clock import Tips
-from p2psync.core.ids import MANDATE_ID_BYTES, BlockHash, DeviceId, LogId, MandateId
+from p2psync.core.ids import MANDATE_ID_BYTES, BlockHash, DeviceId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import DEFAULT_RULES, Mode, Role, Rule, RuleTable
 from p2psync.core.statement import (
@@ -152,15 +152,15 @@ class Constitution:
     def __contains__(self, block: BlockHash) -> bool:
         return block in self._index
 
-    def add(self, signed: SignedBlock, author: DeviceId, tips: Iterable[BlockHash]) -> bool:
+    def add(self, digest: BlockHash, block: Block, author: DeviceId, tips: Iterable[BlockHash]) -> bool:
         """Take in a block whose author had read the authority blocks `tips`.
 
         Returns whether blocks accepted or refused before may now be judged otherwise.
         """
         index = len(self._blocks)
-        self._index[signed.hash] = index
-        self._blocks.append((signed.hash, author, signed.block))
         self._ancestors.append(self.view(tips))
+        self._index[digest] = index
+        self._blocks.append((digest, author, block))
         before = self.turns
         self._fold()
         self._cache.clear()
@@ -175,6 +175,16 @@ class Constitution:
             index = self._index[tip]
             mask |= self._ancestors[index] | 1 << index
         return mask
+
+    def maximal(self, tips: Iterable[BlockHash]) -> tuple[BlockHash, ...]:
+        """Those tips that no other one descends from, sorted: the same view in the fewest names."""
+        many = set(tips)
+        if len(many) < 2:
+            return tuple(many)
+        below = 0
+        for tip in many:
+            below |= self._ancestors[self._index[tip]]
+        return tuple(sorted(t for t in many if not below >> self._index[t] & 1))
 
     def at(self, view: int, outside: Callable[[Tips], bool]) -> Authority:
         """The state by which a block is judged whose author had read `view`.
@@ -204,25 +214,24 @@ class Constitution:
         return self._cache[mask]
 
     def _fold(self) -> None:
-        state = Authority()
-        turns: list[Turn] = []
+        self.current = Authority()
         self.unknown = None
-        for index in self._total_order(lambda: state):
+        turns: list[Turn] = []
+        for index in self._total_order():
             _, author, block = self._blocks[index]
             for statement in block.statements:
-                void = not self._counts(state, author, block, statement)
+                void = not self._counts(self.current, author, block, statement)
                 turns.append(Turn(index, author, statement, void))
-                if isinstance(statement, UnknownStatement) and state.is_admin(author):
+                if isinstance(statement, UnknownStatement) and self.current.is_admin(author):
                     self.unknown = statement.kind
                 if not void:
-                    state = _apply(state, author, statement)
-        self.current = state
+                    self.current = _apply(self.current, author, statement)
         self.turns = tuple(turns)
 
-    def _total_order(self, state: Callable[[], Authority]) -> Iterable[int]:
+    def _total_order(self) -> Iterable[int]:
         """Blocks after all they name; of those ready the senior author's first, then the lower hash.
 
-        Seniority is read again at each turn: an admission takes effect for the turns after it.
+        Seniority is read from the state folded so far: an admission takes effect for the turns after it.
         """
         waiting = {i: bin(mask).count("1") for i, mask in enumerate(self._ancestors)}
         followers: dict[int, list[int]] = {i: [] for i in waiting}
@@ -232,7 +241,7 @@ class Constitution:
                     followers[j].append(i)
         ready = [i for i, count in waiting.items() if count == 0]
         while ready:
-            index = min(ready, key=lambda i: (state().rank(self._blocks[i][1]), self._blocks[i][0]))
+            index = min(ready, key=lambda i: (self.current.rank(self._blocks[i][1]), self._blocks[i][0]))
             ready.remove(index)
             yield index
             for follower in followers[index]:
@@ -317,8 +326,3 @@ def _revoke(state: Authority, device: DeviceId) -> Authority:
         members={d: m for d, m in state.members.items() if d != device},
         former={**state.former, device: state.members[device]},
     )
-
-
-def restricted_logs(authority: Authority, classes: Mapping[LogId, str], device: DeviceId) -> set[LogId]:
-    """The logs, of those given with their classes, that the device may not read."""
-    return {log for log, file_class in classes.items() if not authority.may_read(device, file_class)}

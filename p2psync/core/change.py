@@ -34,14 +34,14 @@ def pack_changes(changes: tuple[Change, ...]) -> list[object]:
     refs: dict[BlockHash, int] = {}
 
     def pack_ids(ids: tuple[ChangeId, ...]) -> list[int]:
-        return [number for i in ids for number in (refs.setdefault(i.block, len(refs)), i.index)]
+        return [number for i in ids for number in (refs.setdefault(i.block, len(refs)), i.position)]
 
-    rows = [
-        [c.path, int(c.entry.kind), c.entry.size, c.entry.mtime_ns, c.entry.mode, c.entry.content]
-        + [pack_ids(c.parents), pack_ids(c.settled)]
-        for c in changes
-    ]
+    rows = [[c.path, *_plain(c.entry), pack_ids(c.parents), pack_ids(c.settled)] for c in changes]
     return [list(refs), rows]
+
+
+def _plain(entry: Entry) -> list[object]:
+    return [int(entry.kind), entry.size, entry.mtime_ns, entry.mode, entry.content]
 
 
 def unpack_changes(packed: object, count_max: int) -> tuple[Change, ...]:

@@ -26,9 +26,7 @@ class Verdict:
     """For `merge`: all heads whose bytes make the view, in canonical order."""
 
 
-def judge(
-    path: RelPath, heads: Sequence[Stated], authority: Authority, base_heads: Sequence[ChangeId] = ()
-) -> Verdict:
+def judge(path: RelPath, heads: Sequence[Stated], authority: Authority, base_heads: Sequence[ChangeId] = ()) -> Verdict:
     """Order the heads of a path and name the winner.
 
     `base_heads` are the heads that stand on this disk; only `manual` looks at them: there nothing is

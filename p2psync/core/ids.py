@@ -34,10 +34,10 @@ class ChangeId(NamedTuple):
     """Names one change: the block that carries it and its index in there."""
 
     block: BlockHash
-    index: int
+    position: int
 
     def __str__(self) -> str:
-        return f"{self.block.hex()[:12]}.{self.index}"
+        return f"{self.block.hex()[:12]}.{self.position}"
 
 
 def device_id(raw: object) -> DeviceId:
@@ -107,7 +107,7 @@ def parse_mandate(text: str) -> MandateId:
 
 def change_text(change: ChangeId) -> str:
     """A change id as commands show and take it."""
-    return f"{change.block.hex()}.{change.index}"
+    return f"{change.block.hex()}.{change.position}"
 
 
 def parse_change(text: str) -> ChangeId:

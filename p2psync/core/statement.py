@@ -136,7 +136,18 @@ class CancelIssue:
 
 
 Statement = (
-    Genesis | Admit | Revoke | SetRole | SetRules | SetOwner | SetPrimary | Rename | Share | SetSecret | Issue | CancelIssue
+    Genesis
+    | Admit
+    | Revoke
+    | SetRole
+    | SetRules
+    | SetOwner
+    | SetPrimary
+    | Rename
+    | Share
+    | SetSecret
+    | Issue
+    | CancelIssue
 )
 TAKING = (Revoke, SetRole, SetRules)
 """Statements that carry a cut and hold for every block outside it."""

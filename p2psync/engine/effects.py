@@ -30,14 +30,14 @@ class Wanted:
     content: ContentId
     size: int
     path: RelPath
-    """A path whose change names this content: what a Request must show, and a hint for reuse of the old version there."""
+    """A path whose change names this content; the old version there may hold most of it."""
     change_class: str
     """The class whose chunks may be offered and reused for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Bring contents into staging: from this disk where it has them, else from peers; answered by Fetched or FetchFailed."""
+    """Bring contents here: from this disk where it has them, else from peers; answered by Fetched or FetchFailed."""
 
     mandate: MandateId
     wanted: tuple[Wanted, ...]
@@ -132,5 +132,16 @@ class PeerLeft:
 
 
 Effect = (
-    Send | CloseLink | Fetch | Place | KeepVersion | Merge | Rescan | MembersChanged | WakeAt | Notice | PeerJoined | PeerLeft
+    Send
+    | CloseLink
+    | Fetch
+    | Place
+    | KeepVersion
+    | Merge
+    | Rescan
+    | MembersChanged
+    | WakeAt
+    | Notice
+    | PeerJoined
+    | PeerLeft
 )

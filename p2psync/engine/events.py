@@ -101,7 +101,8 @@ class Merged:
     mandate: MandateId
     path: RelPath
     sources: tuple[ContentId, ...]
-    entry: Entry
+    entry: Entry | None
+    """None if they are no index files: then one of them wins."""
     problems: tuple[Problem, ...] = ()
 
 

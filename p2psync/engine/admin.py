@@ -1,0 +1,273 @@
+"""What people decide about a mandate: who belongs, with which role, under which rules, and which version stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import msgpack
+
+from p2psync.core.authority import Member, mandate_id_of
+from p2psync.core.change import Change
+from p2psync.core.changelog import Stated
+from p2psync.core.conflict import judge
+from p2psync.core.entry import Kind
+from p2psync.core.ids import ChangeId, DeviceId, MandateId, change_text, device_text
+from p2psync.core.relpath import RelPath
+from p2psync.core.rules import DEFAULT_RULES, Mode, Role, RuleTable, Setting
+from p2psync.core.statement import (
+    Admit,
+    CancelIssue,
+    Genesis,
+    Issue,
+    Rename,
+    Revoke,
+    SetOwner,
+    SetPrimary,
+    SetRole,
+    SetRules,
+    Share,
+)
+from p2psync.engine.mandate import Mandate
+from p2psync.engine.scope import Scope
+from p2psync.errors import CodecError, InvalidId, NotAllowed, UsageError
+
+SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Founding:
+    """What a person says when a mandate is created."""
+
+    name: str
+    role: Role
+    certificate: bytes
+    device_name: str
+    rules: RuleTable = DEFAULT_RULES
+    recovery: DeviceId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A device that proved to hold a ticket."""
+
+    device: DeviceId
+    certificate: bytes
+    name: str
+    ticket: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What the inviter hands to a newcomer: enough to connect; everything else comes by the log."""
+
+    mandate: MandateId
+    name: str
+    role: Role
+    secrets: tuple[tuple[int, bytes], ...]
+    members: tuple[tuple[DeviceId, bytes], ...]
+    """Devices and certificates, the inviter first."""
+
+    def pack(self) -> bytes:
+        secrets = [list(s) for s in self.secrets]
+        packed = msgpack.packb([self.mandate, self.name, self.role.value, secrets, [list(m) for m in self.members]])
+        assert isinstance(packed, bytes)
+        return packed
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Welcome:
+        """Raises CodecError."""
+        try:
+            mandate, name, role, secrets, members = msgpack.unpackb(data)
+            return cls(
+                MandateId(mandate),
+                str(name),
+                Role(role),
+                tuple((int(number), bytes(secret)) for number, secret in secrets),
+                tuple((DeviceId(device), bytes(certificate)) for device, certificate in members),
+            )
+        except (ValueError, TypeError, msgpack.exceptions.UnpackException, InvalidId) as error:
+            raise CodecError(f"the inviter's welcome is malformed: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A path whose heads differ and that no person has decided yet."""
+
+    path: RelPath
+    mode: Mode
+    winner: Stated
+    losers: tuple[Stated, ...]
+
+
+def found(founder: DeviceId, founding: Founding, rng: Random) -> tuple[MandateId, Genesis]:
+    """A new mandate's id and first statement."""
+    salt = rng.randbytes(SALT_BYTES)
+    genesis = Genesis(
+        *(salt, founding.name, founding.certificate, founding.device_name),
+        *(founding.role, founding.recovery, founding.rules),
+    )
+    return mandate_id_of(salt, founder), genesis
+
+
+class Admin:
+    """A person's acts on one mandate, by this device."""
+
+    def __init__(self, mandate: Mandate, device: DeviceId, scope: Scope, rng: Random):
+        self._mandate = mandate
+        self._device = device
+        self._scope = scope
+        self._rng = rng
+
+    # -- the mandate -----------------------------------------------------------------------------------
+
+    def share(self) -> None:
+        self._require_admin()
+        if not self._mandate.authority.shared:
+            self._mandate.state_authority(Share())
+
+    def rename(self, name: str) -> None:
+        self._require_admin()
+        if name != self._mandate.authority.name:
+            self._mandate.state_authority(Rename(name))
+
+    def set_rule(self, setting: Setting) -> None:
+        """Raises UsageError for a rule that cannot be."""
+        self._require_admin()
+        rules = self._mandate.authority.rules.with_setting(setting)
+        if rules != self._mandate.authority.rules:
+            self._mandate.state_authority(SetRules(rules, self._mandate.ledger.cut()))
+
+    # -- invitations and members -----------------------------------------------------------------------
+
+    def issue(self, ticket: bytes, role: Role, admin: bool, uses: int, expires_s: int) -> None:
+        self._require_admin()
+        if not self._mandate.authority.shared:
+            name = self._mandate.name
+            raise UsageError(f"{name} is local: nobody can join it. Share it first: p2psync share {name}")
+        self._mandate.state_authority(Issue(ticket, role, admin, uses, expires_s))
+
+    def cancel(self, ticket: bytes) -> None:
+        self._require_admin()
+        if ticket not in self._mandate.authority.issued:
+            raise UsageError("there is no such open invitation. See: p2psync invites")
+        self._mandate.state_authority(CancelIssue(ticket))
+
+    def admit(self, newcomer: Newcomer) -> Welcome:
+        """Make a newcomer a member, as its ticket says; a second time changes nothing."""
+        self._require_admin()
+        authority = self._mandate.authority
+        issue = authority.issued.get(newcomer.ticket)
+        if issue is None:
+            raise UsageError("the ticket that it came with is not open any more")
+        if newcomer.device not in authority.members:
+            self._mandate.state_authority(
+                Admit(
+                    *(newcomer.device, newcomer.certificate, newcomer.name),
+                    *(issue.role, issue.admin, newcomer.ticket),
+                )
+            )
+        return self._welcome(issue.role)
+
+    def _welcome(self, role: Role) -> Welcome:
+        members = self._mandate.members()
+        first = [(self._device, members[self._device])]
+        others = [(device, certificate) for device, certificate in members.items() if device != self._device]
+        secrets = tuple(self._mandate.secrets.all())
+        return Welcome(self._mandate.id, self._mandate.name, role, secrets, (*first, *others))
+
+    def revoke(self, device: DeviceId) -> None:
+        """Refuse a device from now on; a new discovery secret goes to those who remain."""
+        self._require_admin()
+        self._require_member(device)
+        if device == self._device:
+            raise UsageError("a device cannot revoke itself; use: p2psync mandate leave")
+        secret = self._mandate.secrets.make_next(self._rng)
+        self._mandate.secrets.shown_by(self._device, secret.number, self._mandate.authority.members)
+        self._mandate.state_authority(Revoke(device, self._mandate.ledger.cut()), secret)
+        self._mandate.tell_secret()
+
+    def set_role(self, device: DeviceId, role: Role, admin: bool | None = None) -> None:
+        self._require_admin()
+        member = self._require_member(device)
+        is_admin = member.admin if admin is None else admin
+        if member.admin and not is_admin:
+            self._require_another_admin(device)
+        if (role, is_admin) != (member.role, member.admin):
+            self._mandate.state_authority(SetRole(device, role, is_admin, self._mandate.ledger.cut()))
+
+    def set_primary(self, device: DeviceId) -> None:
+        self._require_admin()
+        if self._require_member(device).role != Role.ACCOUNTING:
+            raise UsageError("only an accounting device can be the primary one")
+        self._mandate.state_authority(SetPrimary(device))
+
+    def set_owner(self, path: RelPath, device: DeviceId) -> None:
+        """Move a file's home to another device."""
+        self._require_admin()
+        self._require_member(device)
+        self._mandate.state_authority(SetOwner(path, device))
+
+    def check_may_leave(self) -> None:
+        """Raises UsageError if this device is the last admin of a mandate with other members."""
+        if len(self._mandate.authority.members) > 1 and self._mandate.authority.is_admin(self._device):
+            self._require_another_admin(self._device)
+
+    def _require_admin(self) -> None:
+        if not self._mandate.authority.is_admin(self._device):
+            raise NotAllowed(f"this device is no admin of {self._mandate.name}. Ask one of its admins to do that.")
+
+    def _require_member(self, device: DeviceId) -> Member:
+        member = self._mandate.authority.members.get(device)
+        if member is None:
+            raise UsageError(f"{device_text(device)[:7]} is no member of {self._mandate.name}. See: p2psync devices")
+        return member
+
+    def _require_another_admin(self, device: DeviceId) -> None:
+        if not any(m.admin for d, m in self._mandate.authority.members.items() if d != device):
+            raise UsageError("this is the last admin: make another device admin first, with p2psync devices --role")
+
+    # -- conflicts -------------------------------------------------------------------------------------
+
+    def conflicts(self) -> list[Conflict]:
+        """The open ones, sorted by path; the same list on every device that has the same log."""
+        state, authority = self._mandate.state, self._mandate.authority
+        paths = state.conflicted()
+        heads, bases = state.heads(paths), state.bases(paths)
+        found: list[Conflict] = []
+        for path in paths:
+            base = bases.get(path)
+            verdict = judge(path, heads.get(path, ()), authority, base.heads if base else ())
+            if verdict.winner is not None and verdict.losers:
+                found.append(Conflict(path, verdict.mode, verdict.winner, verdict.losers))
+        return found
+
+    def resolve(self, path: RelPath, keep: ChangeId) -> None:
+        """Let one head stand and close the conflict everywhere; it is a change like any other.
+
+        Raises UsageError if `keep` is none of the heads, or the bytes of a loser are not here yet:
+        nobody may settle what he does not hold.
+        """
+        state = self._mandate.state
+        heads = list(state.heads([path]).get(path, ()))
+        chosen = next((h for h in heads if h.id == keep), None)
+        if chosen is None or len(heads) < 2:
+            raise UsageError(f"{change_text(keep)[:12]} is no version of an open conflict at {path!r}.")
+        base = state.bases([path]).get(path)
+        self._require_bytes(heads, base.entry.content if base else None)
+        if not self._mandate.authority.may_write(self._device, path):
+            raise NotAllowed(f"the role of this device may not decide about {path!r}")
+        parents = tuple(h.id for h in heads if base is not None and h.id in base.heads)
+        settled = tuple(h.id for h in heads if h.id not in parents)
+        change = Change(path, chosen.entry, parents, settled)
+        taken = self._mandate.ledger.append([change], self._mandate.ledger.class_of(path), self._scope.now.wall_ms)
+        self._mandate.replica.plan.touched([path])
+        self._mandate.announce(taken)
+
+    def _require_bytes(self, heads: Sequence[Stated], standing: Any) -> None:
+        contents = {h.entry.content for h in heads if h.entry.kind == Kind.FILE and h.entry.content is not None}
+        missing = contents - self._mandate.state.has_version(contents) - {standing}
+        if missing:
+            raise UsageError("the other versions have not arrived here yet; try again when this device is in sync")

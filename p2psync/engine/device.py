@@ -1,0 +1,319 @@
+"""One device: routes events to its mandates and links, and collects the effects. Nothing is decided here.
+
+`handle` is total: whatever a peer sends ends in effects, at worst in a closed link, never in an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import Folding
+from p2psync.engine.admin import Admin, Founding, Welcome, found
+from p2psync.engine.effects import CloseLink, Effect, MembersChanged, Send, WakeAt
+from p2psync.engine.events import Event, LinkDown, LinkUp, Received, Tick
+from p2psync.engine.ledger import Keys
+from p2psync.engine.mandate import Mandate
+from p2psync.engine.scope import Now, Scope
+from p2psync.engine.state import DeviceState
+from p2psync.errors import CodecError, ProtocolError, SignatureInvalid, UsageError
+from p2psync.wire.messages import (
+    MANDATES_MAX,
+    PROTOCOL_VERSION,
+    Close,
+    CloseCode,
+    Have,
+    Hello,
+    IndexUpdate,
+    Message,
+    Ping,
+    Placed,
+    Pong,
+    Secret,
+)
+from p2psync.wire.session import Conversation
+
+CLOCK_TOLERANCE_S = 24 * 3600
+"""Clocks further apart than this are shown as a Problem; they decide nothing."""
+NONCES_REMEMBERED = 8
+
+
+@dataclass(slots=True)
+class _Link:
+    number: int
+    device: DeviceId
+    initiator: bool
+    way: str
+    conversation: Conversation
+    listed: tuple[MandateId, ...] = ()
+    """The mandates of our last Hello."""
+    hello: Hello | None = None
+    """Theirs."""
+
+
+class Device:
+    def __init__(self, keys: Keys, state: DeviceState, rng: Random, name: str, program: str):
+        self.keys = keys
+        self.name = name
+        self._state = state
+        self._rng = rng
+        self._program = program
+        self._scope = Scope()
+        self._folding: dict[MandateId, Folding] = {}
+        self._links: dict[int, _Link] = {}
+        self._nonces: dict[DeviceId, list[bytes]] = {}
+        """Run nonces of each device in the order of their first sight."""
+        self._woken_for: float | None = None
+        self.run_nonce = rng.randbytes(16)
+        self.mandates: dict[MandateId, Mandate] = {m: self._load(m) for m in state.mandates()}
+
+    def handle(self, event: Event, now: Now) -> Sequence[Effect]:
+        return self.handle_all((event,), now)
+
+    def handle_all(self, events: Iterable[Event], now: Now) -> Sequence[Effect]:
+        """Take in a batch of events; the effects are to be performed after all of it is durable."""
+        self._scope.now = now
+        for event in events:
+            self._route(event)
+        return self._finish()
+
+    def act(self, now: Now) -> None:
+        """Begin a person's act: call `admin(...)` and the like, then `finish()` for its effects."""
+        self._scope.now = now
+
+    def finish(self) -> Sequence[Effect]:
+        return self._finish()
+
+    # -- mandates --------------------------------------------------------------------------------------
+
+    def admin(self, mandate: MandateId) -> Admin:
+        return Admin(self.mandates[mandate], self.keys.device, self._scope, self._rng)
+
+    def create(self, founding: Founding) -> MandateId:
+        """Found a mandate with this device as its admin; it is local until it is shared."""
+        mandate, genesis = found(self.keys.device, founding, self._rng)
+        state = self._state.add_mandate(mandate)
+        state.put("discontinuous", True)
+        fresh = self._load(mandate)
+        self.mandates[mandate] = fresh
+        secret = fresh.secrets.make_next(self._rng)
+        fresh.state_authority(genesis, secret)
+        return mandate
+
+    def join(self, welcome: Welcome) -> MandateId:
+        """Become a member as the inviter's welcome says. Raises UsageError if this device is one already."""
+        if welcome.mandate in self.mandates:
+            raise UsageError(f"this device is a member of {welcome.name} already")
+        state = self._state.add_mandate(welcome.mandate)
+        state.put("discontinuous", True)
+        state.put("name", welcome.name)
+        state.put("role", welcome.role.value)
+        state.put("secrets", [[number, secret] for number, secret in welcome.secrets])
+        state.put("provisional", [[device, certificate] for device, certificate in welcome.members])
+        self.mandates[welcome.mandate] = self._load(welcome.mandate)
+        self._scope.emit(MembersChanged(welcome.mandate))
+        return welcome.mandate
+
+    def leave(self, mandate: MandateId) -> None:
+        """Forget a mandate on this device; raises UsageError if it is its last admin."""
+        self.admin(mandate).check_may_leave()
+        for link in list(self.mandates[mandate].peers):
+            self.mandates[mandate].close_peer(link)
+        del self.mandates[mandate]
+        self._state.remove_mandate(mandate)
+        self._scope.emit(MembersChanged(mandate))
+
+    def set_folding(self, mandate: MandateId, folding: Folding) -> None:
+        """How the disk of the mandate's folder folds names; said before the folder is opened."""
+        if self._folding.get(mandate) != folding:
+            self._folding[mandate] = folding
+            self.mandates[mandate].set_folding(folding)
+
+    def _load(self, mandate: MandateId) -> Mandate:
+        folding = self._folding.get(mandate, Folding())
+        return Mandate(mandate, self._state.mandate(mandate), self.keys, self._scope, self._rng, folding)
+
+    # -- routing ---------------------------------------------------------------------------------------
+
+    def _route(self, event: Event) -> None:
+        match event:
+            case LinkUp():
+                self._link_up(event)
+            case LinkDown(link):
+                self._link_down(link)
+            case Received(link, message):
+                self._receive(link, message)
+            case Tick():
+                self._scope.wake_at_s = None
+                for mandate in self.mandates.values():
+                    mandate.tick()
+            case _:
+                mandate_there = self.mandates.get(event.mandate)
+                if mandate_there is not None:
+                    mandate_there.on_disk(event)
+
+    def _finish(self) -> Sequence[Effect]:
+        self._renew_hellos()
+        for mandate in self.mandates.values():
+            mandate.settle()
+        wake = self._scope.wake_at_s
+        if wake is not None and wake != self._woken_for:
+            self._scope.emit(WakeAt(wake))
+        self._woken_for = wake
+        return self._scope.take_effects()
+
+    # -- links -----------------------------------------------------------------------------------------
+
+    def _link_up(self, up: LinkUp) -> None:
+        if up.device == self.keys.device:
+            self._scope.emit(CloseLink(up.link, "this is the same device"))
+            return
+        link = _Link(up.link, up.device, up.initiator, up.way, Conversation())
+        self._links[up.link] = link
+        self._say_hello(link)
+
+    def _link_down(self, number: int) -> None:
+        if self._links.pop(number, None) is not None:
+            for mandate in self.mandates.values():
+                mandate.close_peer(number)
+
+    def _shared_with(self, device: DeviceId) -> tuple[MandateId, ...]:
+        shared = [m.id for m in self.mandates.values() if m.is_shared and device in m.members()]
+        return tuple(sorted(shared)[:MANDATES_MAX])
+
+    def _say_hello(self, link: _Link) -> None:
+        link.listed = self._shared_with(link.device)
+        wall_s = self._scope.now.wall_ms / 1000
+        hello = Hello(PROTOCOL_VERSION, self.name, self._program, self.run_nonce, wall_s, link.listed)
+        self._send(link, hello)
+
+    def _renew_hellos(self) -> None:
+        """Who is a member of what may have changed: say it again where it has."""
+        for link in self._links.values():
+            if link.listed != self._shared_with(link.device):
+                self._say_hello(link)
+                self._open_sessions(link)
+
+    def _send(self, link: _Link, message: Message) -> None:
+        link.conversation.sent(message)
+        self._scope.emit(Send(link.number, message))
+
+    def _receive(self, number: int, message: Message) -> None:
+        link = self._links.get(number)
+        if link is None:
+            return
+        try:
+            link.conversation.received(message)
+            self._on_message(link, message)
+        except (ProtocolError, CodecError, SignatureInvalid) as error:
+            self._blame(link, str(error))
+
+    def _on_message(self, link: _Link, message: Message) -> None:
+        match message:
+            case Hello():
+                self._on_hello(link, message)
+            case Ping(count):
+                self._send(link, Pong(count))
+            case Close(_, reason):
+                self._close(link, reason or "closed by the other side")
+            case Have() | IndexUpdate() | Placed() | Secret():
+                mandate = self.mandates.get(message.mandate)
+                if mandate is not None:
+                    mandate.on_message(link.number, message)
+            case _:
+                pass  # requests and responses are the transfer's; pongs only keep the link alive
+
+    def _blame(self, link: _Link, reason: str) -> None:
+        """The other side broke the rules: its link ends, and it is shown."""
+        for mandate in self.mandates.values():
+            if link.number in mandate.peers:
+                mandate.state.put_problems([Problem("", Code.PEER_MISBEHAVED, link.device.hex()[:8])])
+        self._scope.notice("peer.misbehaved", None, device=link.device.hex(), reason=reason)
+        self._send(link, Close(CloseCode.PROTOCOL_ERROR, reason[:200]))
+        self._close(link, reason)
+
+    def _close(self, link: _Link, reason: str) -> None:
+        self._link_down(link.number)
+        self._scope.emit(CloseLink(link.number, reason))
+
+    def _on_hello(self, link: _Link, hello: Hello) -> None:
+        if hello.version != PROTOCOL_VERSION:
+            self._send(link, Close(CloseCode.VERSION, "update p2psync"))
+            self._close(link, "the other device speaks another version of the protocol: update p2psync there and here")
+            return
+        first = link.hello is None
+        link.hello = hello
+        if first:
+            self._check_clock(link, hello)
+            self._note_nonce(link, hello.run_nonce)
+            if self._is_duplicate(link):
+                return
+        self._open_sessions(link)
+
+    def _open_sessions(self, link: _Link) -> None:
+        if link.hello is None:
+            return
+        common = set(link.listed).intersection(link.hello.mandates)
+        for mandate in self.mandates.values():
+            if mandate.id in common:
+                mandate.open_peer(link.number, link.device)
+            else:
+                mandate.close_peer(link.number)
+
+    def _check_clock(self, link: _Link, hello: Hello) -> None:
+        apart_s = abs(hello.wall_time_s - self._scope.now.wall_ms / 1000)
+        for mandate in (m for m in self.mandates.values() if m.id in link.listed):
+            if apart_s > CLOCK_TOLERANCE_S:
+                mandate.state.put_problems([Problem("", Code.CLOCK_WRONG, hello.name)])
+            else:
+                mandate.state.clear_problems([""], [Code.CLOCK_WRONG])
+
+    def _note_nonce(self, link: _Link, nonce: bytes) -> None:
+        """A run nonce that comes back after another one was seen: two live devices share one identity."""
+        seen = self._nonces.setdefault(link.device, [])
+        if nonce in seen and seen[-1] != nonce:
+            for mandate in (m for m in self.mandates.values() if m.id in link.listed):
+                mandate.state.put_problems([Problem("", Code.DEVICE_CLONED, link.device.hex()[:8])])
+            self._scope.notice("device.cloned", None, device=link.device.hex())
+        if nonce in seen:
+            seen.remove(nonce)
+        seen.append(nonce)
+        del seen[:-NONCES_REMEMBERED]
+
+    def _is_duplicate(self, link: _Link) -> bool:
+        """Of two links to one running device the one that the lower id dialled stays; of two runs both."""
+        for other in list(self._links.values()):
+            same_device = other is not link and other.device == link.device and other.hello is not None
+            if not same_device or other.hello is None or link.hello is None:
+                continue
+            if other.hello.run_nonce != link.hello.run_nonce:
+                self._retire(other, "the other device was started anew")
+                continue
+            preferred_initiator = self.keys.device < link.device
+            loser = other if link.initiator == preferred_initiator else link
+            if link.initiator == other.initiator:
+                loser = other  # the same side dialled again: it knows that its older link is dead
+            self._retire(loser, "another connection to the same device is in use")
+            return loser is link
+        return False
+
+    def _retire(self, link: _Link, reason: str) -> None:
+        self._send(link, Close(CloseCode.REPLACED, reason))
+        self._close(link, reason)
+
+    # -- asked by the runtime --------------------------------------------------------------------------
+
+    def links_to(self, device: DeviceId) -> list[tuple[int, str]]:
+        """(link, way) of the open links to a device."""
+        return [(n, link.way) for n, link in self._links.items() if link.device == device and link.hello is not None]
+
+    def device_of(self, link: int) -> DeviceId | None:
+        found_link = self._links.get(link)
+        return found_link.device if found_link else None
+
+    def way_of(self, link: int) -> str | None:
+        found_link = self._links.get(link)
+        return found_link.way if found_link else None

@@ -1,0 +1,328 @@
+"""The mandate's signed logs on this device: append own blocks, join those of others, say who may what.
+
+A block is taken in when everything its clock names is here. Whether its changes count is a function of the
+authority alone; when the authority changes in a way that may touch older blocks, all are judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from p2psync.core.authority import Authority, Constitution
+from p2psync.core.block import (
+    AUTHORITY,
+    CHANGES_MAX,
+    ORDINARY,
+    PAYLOAD_BYTES_AIM,
+    Block,
+    Opening,
+    Sign,
+    SignedBlock,
+    Verify,
+    parse_block,
+    sign_block,
+)
+from p2psync.core.change import Change
+from p2psync.core.changelog import Stated, covers_block, differing, joined, stamp, with_block
+from p2psync.core.clock import Tip, Tips
+from p2psync.core.ids import LOG_ID_BYTES, BlockHash, ChangeId, DeviceId, LogId, MandateId
+from p2psync.core.relpath import RelPath
+from p2psync.core.statement import Statement
+from p2psync.engine.state import BlockRow, LogRow, MandateState
+from p2psync.errors import CodecError, RemoteProtocolError
+from p2psync.wire.messages import TIPS_PER_LOG_MAX
+
+CHANGE_BYTES_GUESS = 160
+"""What a change costs in a block beside its path; only to split batches before they grow too large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Who this device is."""
+
+    device: DeviceId
+    sign: Sign
+    verify: Verify
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A block that is in the log now."""
+
+    row: BlockRow
+    file_class: str
+    paths: tuple[RelPath, ...]
+    """Those whose heads may have changed; all paths touched when older blocks were judged again."""
+    authority_changed: bool
+    forked: bool
+    """The block is a second branch of its log."""
+
+
+class MissingBlock(Exception):
+    """A block names one that is not here: its log has to be sent again."""
+
+    def __init__(self, log: LogId):
+        self.log = log
+
+
+class Ledger:
+    def __init__(self, mandate: MandateId, state: MandateState, keys: Keys, rng: Random):
+        self.mandate = mandate
+        self._state = state
+        self._keys = keys
+        self._rng = rng
+        self._logs: dict[LogId, LogRow] = {row.log: row for row in state.logs()}
+        self.tips: dict[LogId, tuple[Tip, ...]] = dict(state.tips())
+        self._named: dict[LogId, Tips] = {}
+        """For each own log, what its blocks of this run have named; a new run names everything once more."""
+        self.constitution = Constitution(mandate)
+        for row, block in state.parsed_blocks(AUTHORITY):
+            self.constitution.add(row.hash, block, self._logs[row.log].device, row.authority_tips)
+
+    @property
+    def authority(self) -> Authority:
+        return self.constitution.current
+
+    def file_class(self, log: LogId) -> str:
+        return self._logs[log].file_class
+
+    def author(self, log: LogId) -> DeviceId:
+        return self._logs[log].device
+
+    def class_of(self, path: RelPath) -> str:
+        """The class of the log that a change of this path belongs in."""
+        return self.authority.rules.class_id(path) or ORDINARY
+
+    def readable_tips(self, device: DeviceId) -> dict[LogId, tuple[Tip, ...]]:
+        """The tips of the logs that a member may read."""
+        return {log: tips for log, tips in self.tips.items() if self.may_read(device, log)}
+
+    def may_read(self, device: DeviceId, log: LogId) -> bool:
+        return self._is_open(self.file_class(log)) or self.authority.may_read(device, self.file_class(log))
+
+    def parent(self, digest: BlockHash) -> tuple[int, BlockHash | None]:
+        """A known block's number and predecessor; raises KeyError."""
+        row = self._state.block(digest)
+        if row is None:
+            raise KeyError(digest)
+        return row.seq, row.prev
+
+    def covered(self, tips: Tips, log: LogId, tip: Tip) -> bool:
+        return covers_block(tips, log, tip, self.parent)
+
+    def cut(self) -> Tips:
+        """Everything this device has accepted, for a statement that takes a right."""
+        return {log: tips for log, tips in self.tips.items() if self.file_class(log) != AUTHORITY}
+
+    # -- append ----------------------------------------------------------------------------------------
+
+    def append(self, changes: Sequence[Change], file_class: str, now_ms: int) -> list[Taken]:
+        """Write changes of one class into this device's log: as few blocks as their limits allow."""
+        return [self._append(file_class, now_ms, changes=part) for part in _parts(changes)]
+
+    def state_authority(self, statements: Sequence[Statement], now_ms: int) -> Taken:
+        """Write statements into this device's authority log."""
+        return self._append(AUTHORITY, now_ms, statements=tuple(statements))
+
+    def _append(
+        self, file_class: str, now_ms: int, changes: tuple[Change, ...] = (), statements: tuple[Statement, ...] = ()
+    ) -> Taken:
+        log = self._own_log(file_class)
+        known = log in self._logs
+        top = self.tips[log][-1] if known else None
+        block = Block(
+            log,
+            top.seq + 1 if top else 1,
+            top.hash if top else None,
+            now_ms,
+            self._clock_for(log, file_class),
+            None if known else Opening(self._keys.device, file_class),
+            changes,
+            statements,
+        )
+        return self._take(sign_block(self.mandate, block, self._keys.sign), self._keys.device)
+
+    def _own_log(self, file_class: str) -> LogId:
+        """The log to go on in; a new one where there is none, or where the old one has forked."""
+        own = self._state.get("own_logs")
+        own = dict(own) if isinstance(own, dict) else {}
+        current = own.get(file_class)
+        if current is not None and len(self.tips.get(current, ())) <= 1:
+            return LogId(current)
+        fresh = LogId(self._rng.randbytes(LOG_ID_BYTES))
+        self._state.put("own_logs", {**own, file_class: fresh})
+        return fresh
+
+    def _clock_for(self, log: LogId, file_class: str) -> tuple[tuple[LogId, Tip], ...]:
+        """Only logs that every reader of this one may read, and only what changed since its last block."""
+        readable = {
+            other: tips
+            for other, tips in self.tips.items()
+            if other != log and self.file_class(other) in (ORDINARY, AUTHORITY, file_class)
+        }
+        clock = differing(readable, self._named.get(log, {}))
+        self._named[log] = readable
+        return tuple(clock)
+
+    # -- join ------------------------------------------------------------------------------------------
+
+    def join(self, raw: bytes) -> Taken | None:
+        """Take in a block from anybody; None if it is here already.
+
+        Raises CodecError, SignatureInvalid or RemoteProtocolError for a block that no honest device sends,
+        MissingBlock if one it names is not here.
+        """
+        signed = parse_block(self.mandate, raw)
+        if self._state.block(signed.hash) is not None:
+            return None
+        author = self._author_of(signed.block)
+        self._check_author(author)
+        signed.verify(self.mandate, author, self._keys.verify)
+        self._check_chain(signed.block)
+        return self._take(signed, author)
+
+    def _author_of(self, block: Block) -> DeviceId:
+        known = self._logs.get(block.log)
+        if block.opening is None:
+            if known is None:
+                raise MissingBlock(block.log)
+            return known.device
+        if known is not None and (known.device, known.file_class) != (block.opening.device, block.opening.file_class):
+            raise RemoteProtocolError("a log was opened twice, by different devices or for different classes")
+        return block.opening.device
+
+    def _check_author(self, author: DeviceId) -> None:
+        """Strangers cannot fill our disk: only who is, or was, a member (or the mandate's first block)."""
+        authority = self.authority
+        known = author in authority.members or author in authority.former or author == authority.recovery
+        if authority.members and not known:
+            raise RemoteProtocolError("a block by a device that was never a member")
+
+    def _check_chain(self, block: Block) -> None:
+        if block.prev is not None:
+            before = self._state.block(block.prev)
+            if before is None:
+                raise MissingBlock(block.log)
+            if before.log != block.log or before.seq != block.seq - 1:
+                raise RemoteProtocolError("a block follows one of another log or number")
+        for log, tip in block.clock:
+            named = self._state.block(tip.hash)
+            if named is None:
+                raise MissingBlock(log)
+            if named.log != log or named.seq != tip.seq:
+                raise RemoteProtocolError("a block's clock names a block wrongly")
+
+    # -- both ------------------------------------------------------------------------------------------
+
+    def _take(self, signed: SignedBlock, author: DeviceId) -> Taken:
+        block = signed.block
+        file_class = block.opening.file_class if block.opening else self._logs[block.log].file_class
+        tips = with_block(self.tips, block.log, Tip(block.seq, signed.hash), block.prev)
+        if len(tips[block.log]) > TIPS_PER_LOG_MAX:
+            raise RemoteProtocolError("a log with too many branches")
+        named = self.constitution.maximal({*self._authority_before(block), *self._authority_in(block)})
+        if block.statements and file_class != AUTHORITY:
+            raise CodecError("statements outside an authority log")
+        stated = self._stated(signed, author)
+        if block.opening is not None and block.log not in self._logs:
+            self._logs[block.log] = LogRow(block.log, author, file_class)
+            self._state.add_log(self._logs[block.log])
+        forked = len(tips[block.log]) > len(self.tips.get(block.log, ())) > 0
+        self.tips = tips
+        self._state.put_tips(tips, block.log)
+        if file_class == AUTHORITY:
+            return self._take_authority(signed, author, named, forked)
+        row = self._state.add_block(signed, named)
+        accepted = self._judge(row, block, author, file_class)
+        self._state.add_changes(list(zip(stated, accepted, strict=True)))
+        return Taken(row, file_class, tuple(c.path for c in block.changes), False, forked)
+
+    def _take_authority(
+        self, signed: SignedBlock, author: DeviceId, named: tuple[BlockHash, ...], forked: bool
+    ) -> Taken:
+        row = self._state.add_block(signed, named)
+        reaches_back = self.constitution.add(signed.hash, signed.block, author, named)
+        paths = tuple(sorted(self.judge_all())) if reaches_back else ()
+        return Taken(row, AUTHORITY, paths, True, forked)
+
+    def judge_all(self) -> set[RelPath]:
+        """Judge every block again by the authority of now; returns the paths whose heads may differ."""
+        classes = {row.file_class for row in self._logs.values()} - {AUTHORITY}
+        return self._state.judge_again(
+            (row.hash, self._judge(row, block, self.author(row.log), file_class))
+            for file_class in sorted(classes)
+            for row, block in self._state.parsed_blocks(file_class)
+        )
+
+    def _judge(self, row: BlockRow, block: Block, author: DeviceId, file_class: str) -> list[bool]:
+        """For each change of a block, whether it counts."""
+        view = self.constitution.view(row.authority_tips)
+        tip = Tip(row.seq, row.hash)
+        authority = self.constitution.at(view, lambda cut: not self.covered(cut, row.log, tip))
+        return [
+            (authority.rules.class_id(c.path) or ORDINARY) == file_class and authority.may_write(author, c.path)
+            for c in block.changes
+        ]
+
+    def _authority_before(self, block: Block) -> Sequence[BlockHash]:
+        if block.prev is None:
+            return ()
+        if block.prev in self.constitution:
+            return (block.prev,)
+        before = self._state.block(block.prev)
+        assert before is not None, "the chain was checked, or is our own"
+        return before.authority_tips
+
+    def _authority_in(self, block: Block) -> Iterable[BlockHash]:
+        return (tip.hash for _, tip in block.clock if tip.hash in self.constitution)
+
+    def _stated(self, signed: SignedBlock, author: DeviceId) -> list[Stated]:
+        """The block's changes with their stamps; raises RemoteProtocolError if they name what they may not."""
+        named = {i for c in signed.block.changes for i in c.named}
+        known = self._state.changes(named) if named else {}
+        return [
+            self._state_one(signed, index, change, author, known) for index, change in enumerate(signed.block.changes)
+        ]
+
+    def _state_one(
+        self, signed: SignedBlock, index: int, change: Change, author: DeviceId, known: Mapping[ChangeId, Stated]
+    ) -> Stated:
+        for i in change.named:
+            if i not in known or known[i].path != change.path:
+                raise RemoteProtocolError("a change names a change of another path, or one that does not exist")
+        return Stated(
+            ChangeId(signed.hash, index),
+            author,
+            change.path,
+            change.entry,
+            change.parents,
+            change.settled,
+            stamp(known[i].stamp for i in change.named),
+            signed.block.time_ms,
+        )
+
+    @staticmethod
+    def _is_open(file_class: str) -> bool:
+        return file_class in (ORDINARY, AUTHORITY)
+
+
+def merge_tips(ledger: Ledger, tips: Tips, named: Iterable[tuple[LogId, Tip]]) -> dict[LogId, tuple[Tip, ...]]:
+    """Tips that cover both, as far as this ledger knows the blocks."""
+    return joined(tips, named, ledger.parent)
+
+
+def _parts(changes: Sequence[Change]) -> Iterable[tuple[Change, ...]]:
+    """Batches that fit a block, in the order given."""
+    part: list[Change] = []
+    size = 0
+    for change in changes:
+        cost = CHANGE_BYTES_GUESS + len(change.path.encode()) + 40 * len(change.named)
+        if part and (len(part) == CHANGES_MAX or size + cost > PAYLOAD_BYTES_AIM):
+            yield tuple(part)
+            part, size = [], 0
+        part.append(change)
+        size += cost
+    if part:
+        yield tuple(part)

@@ -1,0 +1,276 @@
+"""One mandate on this device: its ledger, its folder and its peers, tied together.
+
+From "saved on A" to "placed on B" there are eight verbs, each a method with its name:
+observe -> append -> announce -> join -> plan -> fetch -> place -> (observe).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from blake3 import blake3
+
+from p2psync.core.authority import Authority
+from p2psync.core.block import AUTHORITY
+from p2psync.core.ids import ContentId, DeviceId, MandateId
+from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import Folding
+from p2psync.core.rules import Role
+from p2psync.engine.effects import MembersChanged, PeerJoined, PeerLeft
+from p2psync.engine.events import DiskEvent, Fetched, FetchFailed, FolderOpened, Merged, Observed, ScanFinished
+from p2psync.engine.events import Placed as PathsPlaced
+from p2psync.engine.ledger import Keys, Ledger, MissingBlock, Taken
+from p2psync.engine.peer import Peer
+from p2psync.engine.replica import Replica
+from p2psync.engine.scope import Scope
+from p2psync.engine.secrets import Secrets
+from p2psync.engine.site import Site
+from p2psync.engine.state import MandateState
+from p2psync.errors import RemoteProtocolError
+from p2psync.wire.messages import UNPLACED_MAX, Have, IndexUpdate, Placed, Secret
+
+PROGRESS_EVERY_S = 1.0
+"""How often a device that is busy placing tells the others how much is left."""
+
+
+class Mandate:
+    def __init__(
+        self, mandate: MandateId, state: MandateState, keys: Keys, scope: Scope, rng: Random, folding: Folding
+    ):
+        self.id = mandate
+        self.state = state
+        self.ledger = Ledger(mandate, state, keys, rng)
+        self._site = Site(mandate, state, self.ledger, keys, scope, folding)
+        self.replica = Replica(self._site)
+        self.secrets = Secrets(state)
+        self.peers: dict[int, Peer] = {}
+        """By link."""
+        self._keys = keys
+        self._scope = scope
+        self._rng = rng
+        self._progress_said_s = 0.0
+
+    @property
+    def authority(self) -> Authority:
+        return self.ledger.authority
+
+    @property
+    def name(self) -> str:
+        return self.authority.name or str(self.state.get("name") or "")
+
+    @property
+    def is_shared(self) -> bool:
+        return self.authority.shared or bool(self._provisional())
+
+    @property
+    def is_stopped(self) -> bool:
+        """A newer version wrote what this one cannot judge: nothing is changed until it is updated."""
+        return self.ledger.constitution.unknown is not None
+
+    def members(self) -> dict[DeviceId, bytes]:
+        """Who may connect, with their certificates; a newcomer trusts whom its ticket named until it has the log."""
+        members = {device: m.certificate for device, m in self.authority.members.items()}
+        return members if self._keys.device in members else {**self._provisional(), **members}
+
+    def _provisional(self) -> dict[DeviceId, bytes]:
+        stored: Any = self.state.get("provisional") or []
+        return {DeviceId(device): certificate for device, certificate in stored}
+
+    def set_folding(self, folding: Folding) -> None:
+        """How the disk folds names; said before the folder is opened."""
+        self._site.folding = folding
+
+    # -- the disk --------------------------------------------------------------------------------------
+
+    def on_disk(self, event: DiskEvent) -> None:
+        if self.is_stopped:
+            return
+        match event:
+            case Observed():
+                self.announce(self.replica.observation.observe(event))
+            case PathsPlaced():
+                self.announce(self.replica.placed(event))
+            case Fetched(_, contents):
+                self.replica.placement.fetched(contents)
+            case FetchFailed(_, contents):
+                self.replica.placement.fetch_failed(contents)
+            case Merged():
+                self.replica.placement.merged(event)
+            case FolderOpened(_, continuous, epoch):
+                self.replica.observation.opened(continuous, epoch)
+            case ScanFinished(_, complete):
+                self.replica.observation.scan_finished(complete)
+
+    # -- peers -----------------------------------------------------------------------------------------
+
+    def open_peer(self, link: int, device: DeviceId) -> None:
+        if link in self.peers:
+            return
+        peer = Peer(link, device, self.id, self.state, self.ledger, self._scope)
+        self.peers[link] = peer
+        self._scope.emit(PeerJoined(link, self.id, device))
+        peer.begin(self.secrets.newest)
+        self.replica.plan.unblock_all()
+
+    def close_peer(self, link: int) -> None:
+        peer = self.peers.pop(link, None)
+        if peer is not None:
+            self._scope.emit(PeerLeft(link, self.id, peer.device))
+
+    def on_message(self, link: int, message: Have | IndexUpdate | Placed | Secret) -> None:
+        """Raises RemoteProtocolError, CodecError or SignatureInvalid for what no honest member sends."""
+        peer = self.peers.get(link)
+        if peer is None:
+            return  # the session was closed while the message was on its way
+        match message:
+            case Have():
+                peer.on_have(message)
+                self.replica.plan.unblock_all()
+            case IndexUpdate(_, blocks):
+                self._join(peer, blocks)
+            case Placed():
+                peer.placed = message
+            case Secret(_, number, secret):
+                self._learn_secret(peer, number, secret)
+
+    def _join(self, peer: Peer, blocks: Sequence[bytes]) -> None:
+        """Take in blocks, plan the paths that they touch, and pass them on; what came before a bad one counts."""
+        taken: list[Taken] = []
+        try:
+            for raw in blocks:
+                one = self.ledger.join(raw)
+                if one is not None:
+                    taken.append(one)
+        except MissingBlock as error:
+            peer.ask_again(error.log)
+        finally:
+            self.replica.plan.touched(path for one in taken for path in one.paths)
+            for one in taken:
+                self._after_join(one, peer)
+        peer.acknowledge({one.row.log for one in taken})
+        for other in self.peers.values():
+            if other is not peer:
+                other.say_have()
+
+    def _after_join(self, taken: Taken, source: Peer) -> None:
+        for other in self.peers.values():
+            if other is not source:
+                other.forward(taken.row)
+        if taken.forked:
+            author = self.ledger.author(taken.row.log)
+            self.state.put_problems([Problem("", Code.LOG_FORKED, author.hex()[:8])])
+            self._scope.notice("log.forked", self.id, device=author.hex())
+            for other in self.peers.values():
+                other.refresh()
+        if taken.authority_changed:
+            self.authority_changed()
+
+    def _learn_secret(self, peer: Peer, number: int, secret: bytes) -> None:
+        authority = self.authority
+        if number == authority.secret_number and blake3(secret).digest() != authority.secret_digest:
+            raise RemoteProtocolError("a discovery secret that the log does not know")
+        peer.secret_number = number
+        self.secrets.shown_by(peer.device, number, authority.members)
+        newest = self.secrets.newest
+        if (newest is None or number > newest[0]) and self.secrets.add(number, secret):
+            self.secrets.shown_by(self._keys.device, number, authority.members)
+            self._scope.emit(MembersChanged(self.id))
+            self.tell_secret()
+
+    def tell_secret(self) -> None:
+        newest = self.secrets.newest
+        if newest is not None:
+            for peer in self.peers.values():
+                if peer.secret_number < newest[0]:
+                    peer.say_secret(newest)
+
+    # -- announce --------------------------------------------------------------------------------------
+
+    def announce(self, taken: Sequence[Taken]) -> None:
+        for one in taken:
+            for peer in self.peers.values():
+                peer.announce(one.row)
+
+    def state_authority(self, *statements: Any) -> Taken:
+        """Write statements as this device, which has to be an admin, and tell everybody."""
+        taken = self.ledger.state_authority(statements, self._scope.now.wall_ms)
+        self.replica.plan.touched(taken.paths)
+        self.announce([taken])
+        self.authority_changed()
+        return taken
+
+    def authority_changed(self) -> None:
+        """Who may connect and read may be others now: sessions of those who may not are closed."""
+        if self.is_stopped:
+            self.state.put_problems([Problem("", Code.UPDATE_NEEDED, self.ledger.constitution.unknown or "")])
+        if self._keys.device in self.authority.members and self.state.get("provisional"):
+            self.state.put("provisional", [])
+        members = self.members()
+        for link in [link for link, peer in self.peers.items() if peer.device not in members]:
+            self.close_peer(link)
+        for peer in self.peers.values():
+            peer.refresh()
+        self._scope.emit(MembersChanged(self.id))
+
+    # -- after every event -----------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Start what may start, say what is due."""
+        if not self.is_stopped:
+            self._update_readiness()
+            self.announce(self.replica.pump())
+        for peer in self.peers.values():
+            peer.flush()
+        self._say_placed()
+
+    def tick(self) -> None:
+        self.replica.plan.retry()
+        for peer in self.peers.values():
+            peer.forward_due()
+
+    def _update_readiness(self) -> None:
+        """Files found in a discontinuous folder are judged once it is known what the mandate holds."""
+        if self.replica.observation.ready_to_judge:
+            return
+        alone = set(self.authority.members) == {self._keys.device}
+        if alone or any(peer.has_caught_us_up() for peer in self.peers.values()):
+            self.replica.observation.ready_to_judge = True
+
+    def _say_placed(self) -> None:
+        """All placed: say so at once. Busy: say once a second how much is left."""
+        if not self.peers:
+            return
+        waiting, stuck, busy = self.replica.waiting(), self.replica.plan.stuck, self.replica.is_busy
+        now_s = self._scope.now.monotonic_s
+        if busy:
+            if now_s - self._progress_said_s < PROGRESS_EVERY_S:
+                self._scope.wake_in(PROGRESS_EVERY_S)
+                return
+            self._progress_said_s = now_s
+        unplaced = tuple(sorted((path, code.value) for path, code in stuck.items())[:UNPLACED_MAX])
+        for peer in self.peers.values():
+            tips = {} if busy else self.ledger.readable_tips(peer.device)
+            visible = tuple(u for u in unplaced if self._may_know(peer.device, u[0]))
+            peer.say_placed(Placed(self.id, tips, waiting if busy else len(visible), visible))
+
+    def _may_know(self, device: DeviceId, path: str) -> bool:
+        return self.authority.may_read(device, self.authority.rules.class_id(path) or "")  # type: ignore[arg-type]
+
+    def may_fetch(self, device: DeviceId, content: ContentId) -> bool:
+        """Whether a member may have a content: it is named in a log that the member may read."""
+        classes = self.state.content_classes(content)
+        return any(c == "" or self.authority.may_read(device, c) for c in classes - {AUTHORITY})
+
+    @property
+    def own_role(self) -> Role | None:
+        member = self.authority.members.get(self._keys.device)
+        return member.role if member else None
+
+    @property
+    def is_in_sync(self) -> bool:
+        """Nothing to receive, and each connected member has placed what this device knows."""
+        if self.replica.waiting() or self.replica.is_busy:
+            return False
+        return all(peer.has_caught_us_up() and peer.has_placed_everything() for peer in self.peers.values())

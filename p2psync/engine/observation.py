@@ -1,0 +1,227 @@
+"""Observe and append: turn what users save into changes, and recognise what is no edit.
+
+While the folder's past is known (its epoch is the database's), whatever differs from base is an edit. After
+a discontinuity nothing is: known content is only behind, unknown content is set aside, what is missing
+comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from p2psync.core.change import Change
+from p2psync.core.changelog import Stated
+from p2psync.core.conflict import judge
+from p2psync.core.entry import ABSENT, Kind
+from p2psync.core.ids import ChangeId
+from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import RelPath
+from p2psync.engine.effects import KeepVersion
+from p2psync.engine.events import Observed, Seen
+from p2psync.engine.ledger import Taken
+from p2psync.engine.plan import Plan
+from p2psync.engine.site import BATCH_MAX, BOOKKEEPING, DISK_CODES, Site
+from p2psync.engine.state import BaseRow, TodoKind, TodoRow
+
+
+class Observation:
+    def __init__(self, site: Site, plan: Plan):
+        self._site = site
+        self._plan = plan
+        self.scanned = False
+        """True once the folder was looked at as a whole in this run."""
+        self.ready_to_judge = False
+        """True once this device has caught up with a peer, or has none to ask."""
+        self.missed: set[RelPath] = set()
+        """Paths that were seen while a placement was in flight there: to be looked at again."""
+        self._continuous = not site.state.get("discontinuous")
+        self._recovering = True
+        """Until the first scan ended: placements that a crash cut off may have happened or not."""
+
+    def observe(self, event: Observed) -> list[Taken]:
+        """Turn what stands on the disk into changes; returns the blocks that were appended."""
+        if event.cleared:
+            self._site.state.clear_problems(event.cleared, DISK_CODES)
+        if event.problems:
+            self._site.state.put_problems(event.problems)
+        differing = self._differing(event.seen)
+        if not differing:
+            return []
+        adopted, edits = self._sort_out([s for s in differing if s.path not in self._plan.placing])
+        self.missed.update(s.path for s in differing if s.path in self._plan.placing)
+        if adopted:
+            self._plan.touched(adopted)
+        return self._edit(edits)
+
+    def _differing(self, seen: Sequence[Seen]) -> list[Seen]:
+        """What differs from base; where only the stat does, it is noted."""
+        bases = self._site.state.bases([s.path for s in seen])
+        differing: list[Seen] = []
+        refreshed: list[BaseRow] = []
+        for s in seen:
+            base = bases.get(s.path)
+            if not s.entry.same_as(base.entry if base else ABSENT):
+                differing.append(s)
+            elif base is not None and s.path not in self._plan.placing and s.stat != base.stat:
+                refreshed.append(replace(base, stat=s.stat))
+        if refreshed:
+            self._site.state.put_bases(refreshed)
+        return differing
+
+    def _sort_out(self, differing: Sequence[Seen]) -> tuple[list[RelPath], list[Seen]]:
+        """Into paths whose base was set to what stands there, and edits that are to be announced."""
+        paths = [s.path for s in differing]
+        heads = self._site.state.heads(paths)
+        begun = self._site.state.todo_rows(TodoKind.PLACE, paths) if self._recovering else {}
+        unjudged = self._site.state.todo_rows(TodoKind.JUDGE, paths) if not self._plan.all_judged() else {}
+        rows: list[BaseRow] = []
+        gone: list[RelPath] = []
+        edits: list[Seen] = []
+        for s in differing:
+            known = self._recognise(s, heads.get(s.path, ()), begun.get(s.path))
+            if known is None and self._continuous and s.path not in unjudged:
+                edits.append(s)
+                continue
+            if s.entry.kind == Kind.ABSENT:
+                gone.append(s.path)
+                continue
+            rows.append(BaseRow(s.path, s.entry, s.stat, known or self._behind(s)))
+        self._site.state.put_bases(rows)
+        self._site.state.drop_bases(gone)
+        unknown = [TodoRow(r.path, TodoKind.JUDGE) for r in rows if not r.heads]
+        self._site.state.add_todo(unknown)
+        self._site.state.drop_todo(TodoKind.JUDGE, [*gone, *(r.path for r in rows if r.heads)])
+        return [*gone, *(r.path for r in rows)], edits
+
+    def _recognise(self, seen: Seen, heads: Sequence[Stated], begun: TodoRow | None) -> tuple[ChangeId, ...] | None:
+        """The heads that this content is known to be; None if somebody must have edited."""
+        if begun is not None and begun.placing is not None and begun.placing.same_as(seen.entry):
+            return begun.placing_heads
+        winner = judge(seen.path, heads, self._site.ledger.authority).winner
+        if winner is not None and winner.entry.same_as(seen.entry):
+            return tuple(h.id for h in heads if h.entry.same_as(seen.entry))
+        return None
+
+    def _behind(self, seen: Seen) -> tuple[ChangeId, ...]:
+        """After a discontinuity: the newest accepted change that states this content, if any does."""
+        if seen.entry.content is None:
+            return ()
+        return tuple(self._site.state.with_content(seen.path, seen.entry.content)[-1:])
+
+    def _edit(self, edits: Sequence[Seen]) -> list[Taken]:
+        allowed = [s for s in edits if self._site.ledger.authority.may_write(self._site.keys.device, s.path)]
+        refused = [s for s in edits if not self._site.ledger.authority.may_write(self._site.keys.device, s.path)]
+        if refused:
+            self._refuse(refused)
+        return self.append(allowed) if allowed else []
+
+    def _refuse(self, edits: Sequence[Seen]) -> None:
+        """A forbidden edit is judged here first: never announced, its bytes kept, the winner comes back."""
+        self._site.state.put_problems([Problem(s.path, Code.EDIT_REFUSED) for s in edits])
+        self._site.state.drop_bases([s.path for s in edits if s.entry.kind == Kind.ABSENT])
+        self._site.state.put_bases([BaseRow(s.path, s.entry, s.stat, ()) for s in edits if s.entry.kind != Kind.ABSENT])
+        for s in edits:
+            self._site.scope.notice("edit.refused", self._site.mandate, path=s.path)
+        self._plan.touched([s.path for s in edits])
+
+    def append(self, edits: Sequence[Seen]) -> list[Taken]:
+        """Announce edits: new paths before vanished ones, so that a rename costs no bytes on the wire."""
+        paths = [s.path for s in edits]
+        parents = self._parents(paths)
+        ordered = sorted(edits, key=lambda s: s.entry.kind == Kind.ABSENT)
+        by_class: dict[str, list[Change]] = {}
+        for s in ordered:
+            change = Change(s.path, s.entry, parents[s.path])
+            by_class.setdefault(self._site.ledger.class_of(s.path), []).append(change)
+        taken = [
+            t
+            for file_class, changes in by_class.items()
+            for t in self._site.ledger.append(changes, file_class, self._site.scope.now.wall_ms)
+        ]
+        ids = {path: ChangeId(t.row.hash, index) for t in taken for index, path in enumerate(t.paths)}
+        self._site.state.drop_bases([s.path for s in edits if s.entry.kind == Kind.ABSENT])
+        self._site.state.put_bases(
+            [BaseRow(s.path, s.entry, s.stat, (ids[s.path],)) for s in edits if s.entry.kind != Kind.ABSENT]
+        )
+        self._keep_copies(edits, ids)
+        self._plan.touched(paths)
+        return taken
+
+    def _parents(self, paths: Sequence[RelPath]) -> dict[RelPath, tuple[ChangeId, ...]]:
+        """The heads that stood on this disk: the base's, or the removals that left nothing there."""
+        bases = self._site.state.bases(paths)
+        heads = self._site.state.heads([p for p in paths if p not in bases])
+        parents: dict[RelPath, tuple[ChangeId, ...]] = {}
+        for path in paths:
+            base = bases.get(path)
+            removed = heads.get(path, ())
+            if base is not None:
+                parents[path] = base.heads
+            elif all(h.entry.kind == Kind.ABSENT for h in removed):
+                parents[path] = tuple(h.id for h in removed)
+            else:
+                parents[path] = ()
+        return parents
+
+    def _keep_copies(self, edits: Sequence[Seen], ids: Mapping[RelPath, ChangeId]) -> None:
+        rules = self._site.ledger.authority.rules
+        for s in edits:
+            if s.entry.content is not None and rules.rule_for(s.path).file_class in BOOKKEEPING:
+                self._site.scope.emit(KeepVersion(self._site.mandate, s.path, s.entry.content, "edited"))
+                self._site.add_version(s.path, s.entry, "edited", ids[s.path])
+
+    def opened(self, continuous: bool, epoch: bytes) -> None:
+        """The folder's marker was compared with the epoch that the database remembers."""
+        self._site.state.put("epoch", epoch)
+        self.scanned = False
+        self._recovering = True
+        if not continuous:
+            self._continuous = False
+            self._site.state.put("discontinuous", True)
+
+    def scan_finished(self, complete: bool) -> None:
+        if not complete:
+            return
+        self.scanned = True
+        self._recovering = False
+        if not self._continuous:
+            self._continuous = True
+            self._site.state.put("discontinuous", False)
+        self._plan.more = True
+
+    def judge_found(self) -> list[Taken]:
+        """Decide about files that were found while it was not known what the mandate holds.
+
+        Returns the blocks with those that the mandate did not know.
+        """
+        taken: list[Taken] = []
+        if not self.ready_to_judge or not self.scanned or self._plan.all_judged():
+            return taken
+        while rows := self._site.state.todo(TodoKind.JUDGE, None, BATCH_MAX):
+            paths = [r.path for r in rows]
+            bases, known = self._site.state.bases(paths), self._site.state.is_known(paths)
+            self._site.state.drop_todo(TodoKind.JUDGE, paths)
+            news = [p for p in paths if p not in known and p in bases]
+            allowed = [p for p in news if self._site.ledger.authority.may_write(self._site.keys.device, p)]
+            if allowed:
+                taken += self.append([Seen(p, bases[p].entry, bases[p].stat) for p in allowed])
+            self._set_aside([bases[p] for p in paths if p in bases and p not in allowed])
+            self._plan.touched(paths)
+        return taken
+
+    def _set_aside(self, rows: Sequence[BaseRow]) -> None:
+        """Other content than the mandate ever had at these paths: the mandate's comes, this is kept and listed."""
+        for row in rows:
+            known = self._behind(Seen(row.path, row.entry, row.stat))
+            if known:
+                self._site.state.put_bases([replace(row, heads=known)])
+                continue
+            heads = self._site.state.heads([row.path]).get(row.path, ())
+            same = self._recognise(Seen(row.path, row.entry, row.stat), heads, None)
+            if same is not None:
+                self._site.state.put_bases([replace(row, heads=same)])
+                continue
+            if row.entry.kind == Kind.FILE:
+                self._site.state.put_problems([Problem(row.path, Code.SET_ASIDE)])
+                self._site.scope.notice("file.set_aside", self._site.mandate, path=row.path)

@@ -1,0 +1,248 @@
+"""Fetch and place: bring the contents that are wanted here, and make them stand at their paths.
+
+Placing is compare-and-swap: it says what it expects to find, and what it finds instead is an edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from p2psync.core.entry import ABSENT, Kind
+from p2psync.core.ids import ContentId
+from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import RelPath
+from p2psync.engine.aim import Aim
+from p2psync.engine.effects import Fetch, KeepVersion, Merge, Place, PlaceItem, Wanted
+from p2psync.engine.events import Merged, Outcome, Placed, Seen
+from p2psync.engine.plan import Plan
+from p2psync.engine.site import BATCH_MAX, DISK_CODES, Site
+from p2psync.engine.state import BaseRow, TodoKind, TodoRow
+
+IN_FLIGHT_MAX = 2000
+"""Paths being fetched, merged or placed at once."""
+HOLD_SOURCE_S = 0.5
+"""How long a removal waits for the files that are copied from what it removes."""
+
+
+class Placement:
+    def __init__(self, site: Site, plan: Plan):
+        self._site = site
+        self._plan = plan
+        self._gathering: dict[RelPath, set[ContentId]] = {}
+        """The contents that a path still waits for."""
+        self._waiting_for: dict[ContentId, set[RelPath]] = {}
+        self._merging: dict[RelPath, Aim] = {}
+        self._keeping: dict[ContentId, set[RelPath]] = {}
+        """Contents of losers, being fetched to be kept."""
+        self._cursor: RelPath | None = None
+
+    def pump(self) -> None:
+        """Start as many of the things to be done as may be in flight."""
+        while self._plan.more and self.in_flight < IN_FLIGHT_MAX:
+            rows = self._site.state.todo(TodoKind.PLACE, self._cursor, BATCH_MAX)
+            if not rows:
+                self._plan.more, self._cursor = self._cursor is not None, None
+                if not self._plan.more:
+                    break
+                self._plan.more = False
+                rows = self._site.state.todo(TodoKind.PLACE, None, BATCH_MAX)
+            self._cursor = rows[-1].path if len(rows) == BATCH_MAX else None
+            self._plan.more = self._plan.more and len(rows) == BATCH_MAX
+            self._begin([r.path for r in rows if self._is_free(r.path)])
+        self._keep_losers()
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._plan.placing) + len(self._gathering) + len(self._merging)
+
+    def _is_free(self, path: RelPath) -> bool:
+        return not (
+            path in self._plan.placing
+            or path in self._gathering
+            or path in self._merging
+            or self._plan.is_blocked(path)
+        )
+
+    def _begin(self, paths: Sequence[RelPath]) -> None:
+        """Fetch what has to be fetched, place what needs nothing."""
+        if not paths:
+            return
+        aims, bases = self._plan.aims(paths), self._site.state.bases(paths)
+        wanted: list[Wanted] = []
+        ready: list[Aim] = []
+        for path in paths:
+            target = aims[path]
+            if target.stands(bases.get(path)):
+                self._plan.renew_todo([path])
+            elif self._plan.collides(target):
+                self._plan.get_stuck(Problem(path, Code.NAME_COLLIDES))
+            elif target.contents:
+                wanted += self._gather(target)
+            else:
+                ready.append(target)
+        if wanted:
+            self._site.scope.emit(Fetch(self._site.mandate, tuple(wanted)))
+        # What vanishes may be a renamed file's only local source: it waits for those that are fetched.
+        held = [a for a in ready if self._is_source(bases.get(a.path))]
+        for a in held:
+            self._plan.block(a.path, HOLD_SOURCE_S)
+        self._place([a for a in ready if a not in held])
+
+    def _is_source(self, base: BaseRow | None) -> bool:
+        return base is not None and base.entry.content in self._waiting_for
+
+    def _gather(self, target: Aim) -> list[Wanted]:
+        """Note what the path waits for; returns what is not being fetched already."""
+        self._gathering[target.path] = set(target.contents)
+        fresh = [c for c in target.contents if c not in self._waiting_for and c not in self._keeping]
+        for content in target.contents:
+            self._waiting_for.setdefault(content, set()).add(target.path)
+        sizes = {h.entry.content: h.entry.size for h in self._site.state.heads([target.path]).get(target.path, ())}
+        file_class = self._site.ledger.class_of(target.path)
+        return [Wanted(c, sizes.get(c, target.put.size), target.path, file_class) for c in fresh]
+
+    def fetched(self, contents: Sequence[ContentId]) -> None:
+        complete: list[RelPath] = []
+        for content in contents:
+            for path in self._waiting_for.pop(content, set()):
+                missing = self._gathering.get(path)
+                if missing is None:
+                    continue
+                missing.discard(content)
+                if not missing:
+                    del self._gathering[path]
+                    complete.append(path)
+            for path in self._keeping.pop(content, set()):
+                self._keep_loser(path, content)
+        self._place_gathered(complete, set(contents))
+
+    def _place_gathered(self, paths: Sequence[RelPath], arrived: set[ContentId]) -> None:
+        """Plan anew now, since other changes may have come meanwhile."""
+        aims, bases = self._plan.aims(paths), self._site.state.bases(paths)
+        ready: list[Aim] = []
+        for path in paths:
+            target = aims[path]
+            if target.stands(bases.get(path)):
+                self._plan.renew_todo([path])
+            elif target.sources:
+                self._merging[path] = target
+                self._site.scope.emit(Merge(self._site.mandate, path, target.sources))
+            elif set(target.contents) <= arrived:
+                ready.append(target)
+            else:
+                self._begin([path])
+        self._place(ready)
+
+    def fetch_failed(self, contents: Sequence[ContentId]) -> None:
+        for content in contents:
+            for path in self._waiting_for.pop(content, set()):
+                self._gathering.pop(path, None)
+                self._plan.block(path)
+            for path in self._keeping.pop(content, set()):
+                self._plan.block(path)
+
+    def merged(self, event: Merged) -> None:
+        target = self._merging.pop(event.path, None)
+        if target is None:
+            return
+        self._site.state.clear_problems([event.path], [Code.INDEX_CONFLICT])
+        self._site.state.put_problems(event.problems)
+        if event.entry is None:
+            self._plan.unmergeable.add((event.path, event.sources))
+            self._begin([event.path])
+            return
+        current = self._plan.aims([event.path])[event.path]
+        if current.sources != event.sources:
+            self._begin([event.path])
+            return
+        put = replace(event.entry, mtime_ns=target.put.mtime_ns, mode=target.put.mode)
+        self._place([replace(current, put=put)])
+
+    def _place(self, aims: Sequence[Aim]) -> None:
+        if not aims:
+            return
+        bases = self._site.state.bases([a.path for a in aims])
+        self._plan.placing.update((a.path, a) for a in aims)
+        self._site.state.add_todo([TodoRow(a.path, TodoKind.PLACE, a.put, a.heads) for a in aims])
+        items = [_item(a, bases.get(a.path)) for a in aims]
+        for start in range(0, len(items), BATCH_MAX):
+            self._site.scope.emit(Place(self._site.mandate, tuple(items[start : start + BATCH_MAX])))
+
+    def placed(self, event: Placed) -> tuple[Seen, ...]:
+        """Set base to what was placed; returns what was found instead of what was expected."""
+        self._record([o for o in event.outcomes if o.placed])
+        done = [o.path for o in event.outcomes]
+        for o in event.outcomes:
+            self._plan.placing.pop(o.path, None)
+            if o.problem is not None:
+                self._plan.get_stuck(o.problem)
+        self._site.state.add_todo([TodoRow(o.path, TodoKind.PLACE) for o in event.outcomes if not o.placed])
+        self._plan.touched(done)
+        return tuple(o.found for o in event.outcomes if o.found is not None)
+
+    def _record(self, outcomes: Sequence[Outcome]) -> None:
+        bases = self._site.state.bases([o.path for o in outcomes])
+        rows: list[BaseRow] = []
+        gone: list[RelPath] = []
+        for o in outcomes:
+            target = self._plan.placing.get(o.path)
+            if target is None:
+                continue
+            base = bases.get(o.path)
+            if base is not None and base.entry.content not in (None, target.put.content):
+                change = base.heads[0] if base.heads else None
+                self._site.add_version(o.path, base.entry, _keep_reason(target, base), change)
+            if target.put.kind == Kind.ABSENT:
+                gone.append(o.path)
+            else:
+                rows.append(BaseRow(o.path, target.put, o.stat, target.heads))
+            self._plan.unblock(o.path)
+        self._site.state.put_bases(rows)
+        self._site.state.drop_bases(gone)
+        self._site.state.clear_problems([o.path for o in outcomes], DISK_CODES)
+
+    def _keep_losers(self) -> None:
+        """The bytes of losers are fetched by everybody, so that each PC can show and restore them."""
+        rows = self._site.state.todo(TodoKind.KEEP, None, BATCH_MAX)
+        paths = [r.path for r in rows if self._is_free(r.path) and r.path not in self._kept_paths()]
+        if not paths:
+            return
+        aims = self._plan.aims(paths)
+        wanted: list[Wanted] = []
+        for path in paths:
+            losers = [h for h in aims[path].losers if h.entry.content is not None]
+            here = self._site.state.has_version({h.entry.content for h in losers if h.entry.content is not None})
+            missing = [h for h in losers if h.entry.content not in here]
+            if not missing:
+                self._site.state.drop_todo(TodoKind.KEEP, [path])
+            for h in missing:
+                assert h.entry.content is not None
+                if h.entry.content not in self._keeping and h.entry.content not in self._waiting_for:
+                    wanted.append(Wanted(h.entry.content, h.entry.size, path, self._site.ledger.class_of(path)))
+                self._keeping.setdefault(h.entry.content, set()).add(path)
+        if wanted:
+            self._site.scope.emit(Fetch(self._site.mandate, tuple(wanted)))
+
+    def _kept_paths(self) -> set[RelPath]:
+        return {path for paths in self._keeping.values() for path in paths}
+
+    def _keep_loser(self, path: RelPath, content: ContentId) -> None:
+        head = next((h for h in self._site.state.heads([path]).get(path, ()) if h.entry.content == content), None)
+        if head is not None:
+            self._site.scope.emit(KeepVersion(self._site.mandate, path, content, "conflict"))
+            self._site.add_version(path, head.entry, "conflict", head.id)
+
+
+def _item(target: Aim, base: BaseRow | None) -> PlaceItem:
+    expect = base.entry if base is not None else ABSENT
+    stat = base.stat if base is not None else None
+    return PlaceItem(target.path, expect, stat, target.put, _keep_reason(target, base))
+
+
+def _keep_reason(target: Aim, base: BaseRow | None) -> str:
+    if base is not None and not base.heads:
+        return "refused"
+    if base is not None and any(loser.id in base.heads for loser in target.losers):
+        return "conflict"
+    return "removed" if target.put.kind == Kind.ABSENT else "replaced"

@@ -1,0 +1,168 @@
+"""Plan: compare what should stand on this disk with what does, and keep the list of what is to be done.
+
+The list itself is in the state, so that it survives a crash and costs no memory; here is what holds for
+the paths under way: their placements in flight, and until when others are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from p2psync.core.changelog import Stated
+from p2psync.core.conflict import judge
+from p2psync.core.entry import Kind
+from p2psync.core.ids import ContentId
+from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import Folding, RelPath, ancestors, fold
+from p2psync.engine.aim import Aim, aim
+from p2psync.engine.site import BATCH_MAX, Site
+from p2psync.engine.state import BaseRow, LiveRow, TodoKind, TodoRow
+
+EXACT = Folding()
+"""A disk on which every name is a file of its own."""
+RETRY_AFTER_S = 5.0
+"""After a placement that met a problem, or a fetch that nobody could answer."""
+
+
+class Plan:
+    def __init__(self, site: Site):
+        self._site = site
+        self.placing: dict[RelPath, Aim] = {}
+        """Placements in flight: until they are reported, their paths are neither planned nor observed."""
+        self.stuck: dict[RelPath, Code] = {}
+        """Paths that will not be placed without somebody's help."""
+        self.more = True
+        """Whether the list may hold something that can be started."""
+        self.unmergeable: set[tuple[RelPath, tuple[ContentId, ...]]] = set()
+        self._blocked: dict[RelPath, float] = {}
+        """Until when (monotonic seconds) a path is left alone."""
+
+    def is_blocked(self, path: RelPath) -> bool:
+        return self._blocked.get(path, 0.0) > self._site.scope.now.monotonic_s
+
+    def touched(self, paths: Iterable[RelPath]) -> None:
+        """The heads or the base of these paths changed: renew what is live and what is to be done."""
+        todo = list(dict.fromkeys(paths))
+        for start in range(0, len(todo), BATCH_MAX):
+            batch = todo[start : start + BATCH_MAX]
+            neighbours = self._renew_live(batch)
+            self.renew_todo([*batch, *sorted(neighbours.difference(batch))])
+        self.more = True
+
+    def _renew_live(self, paths: Sequence[RelPath]) -> set[RelPath]:
+        """Returns other paths whose outcome depends on whether these are live."""
+        heads, before = self._site.state.heads(paths), self._site.state.live(paths)
+        bases = self._site.state.bases(paths)
+        rows: list[LiveRow] = []
+        changed: list[RelPath] = []
+        for path in paths:
+            own = heads.get(path, ())
+            base = bases.get(path)
+            winner = judge(path, own, self._site.ledger.authority, base.heads if base else ()).winner
+            if winner is not None and winner.entry.kind != Kind.ABSENT:
+                rows.append(LiveRow(path, winner.entry, fold(path, self._site.folding), len(own)))
+                if path not in before:
+                    changed.append(path)
+            elif path in before:
+                changed.append(path)
+        alive = {row.path for row in rows}
+        self._site.state.put_live([row for row in rows if before.get(row.path) != row])
+        self._site.state.drop_live([path for path in before if path not in alive])
+        return self._neighbours(changed)
+
+    def _neighbours(self, changed: Sequence[RelPath]) -> set[RelPath]:
+        above = {a for path in changed for a in ancestors(path)}
+        files = {a for a, row in self._site.state.live(above).items() if row.entry.kind == Kind.FILE}
+        if self._site.folding == EXACT:
+            return files
+        slots = self._site.state.live_in_slots({fold(path, self._site.folding) for path in changed})
+        return files | {path for many in slots.values() for path in many}
+
+    def renew_todo(self, paths: Sequence[RelPath]) -> None:
+        aims, bases = self.aims(paths), self._site.state.bases(paths)
+        unjudged = self._site.state.todo_rows(TodoKind.JUDGE, paths) if not self.all_judged() else {}
+        done: list[RelPath] = []
+        adopted: list[BaseRow] = []
+        keep: list[TodoRow] = []
+        open_: list[TodoRow] = []
+        for path in paths:
+            base, target = bases.get(path), aims[path]
+            if path in unjudged:
+                continue
+            if target.losers:
+                keep.append(TodoRow(path, TodoKind.KEEP))
+            if not target.stands(base):
+                open_.append(TodoRow(path, TodoKind.PLACE))
+                continue
+            done.append(path)
+            if base is not None and base.heads != target.heads:
+                adopted.append(replace(base, heads=target.heads))
+        self._site.state.put_bases(adopted)
+        # A row of a placement in flight keeps what is being placed: it is needed after a crash.
+        self._site.state.add_todo([row for row in open_ if row.path not in self.placing])
+        self._site.state.add_todo(keep)
+        finished = [path for path in done if path not in self.placing]
+        self._site.state.drop_todo(TodoKind.PLACE, finished)
+        for path in finished:
+            self.unblock(path)
+
+    def aims(self, paths: Sequence[RelPath]) -> dict[RelPath, Aim]:
+        heads, bases = self._site.state.heads(paths), self._site.state.bases(paths)
+        aims = {}
+        for path in paths:
+            own = heads.get(path, ())
+            in_the_way = any(h.entry.kind == Kind.FILE for h in own) and self._site.state.has_live_below(path)
+            aims[path] = self._aim(path, own, bases.get(path), in_the_way)
+        return aims
+
+    def _aim(self, path: RelPath, heads: Sequence[Stated], base: BaseRow | None, in_the_way: bool) -> Aim:
+        target = aim(path, heads, self._site.ledger.authority, base, in_the_way, unmergeable=False)
+        if target.sources and (path, target.sources) in self.unmergeable:
+            return aim(path, heads, self._site.ledger.authority, base, in_the_way, unmergeable=True)
+        return target
+
+    def collides(self, target: Aim) -> bool:
+        """Whether another live path holds this path's slot: the one in base stays, else the lower."""
+        if self._site.folding == EXACT or target.put.kind == Kind.ABSENT:
+            return False
+        slot = fold(target.path, self._site.folding)
+        rivals = [p for p in self._site.state.live_in_slots([slot]).get(slot, ()) if p != target.path]
+        if not rivals:
+            return False
+        standing = self._site.state.bases([target.path, *rivals])
+        if target.path in standing:
+            return False
+        return any(r in standing for r in rivals) or min(rivals) < target.path
+
+    def get_stuck(self, problem: Problem) -> None:
+        path = RelPath(problem.path)
+        self._site.state.put_problems([problem])
+        self.stuck[path] = problem.code
+        self.block(path)
+
+    def retry(self) -> None:
+        """Time has passed: whatever was blocked long enough is tried again."""
+        now_s = self._site.scope.now.monotonic_s
+        due = [path for path, until in self._blocked.items() if until <= now_s]
+        for path in due:
+            self.unblock(path)
+        self.more = self.more or bool(due)
+        if self._blocked:
+            self._site.scope.wake_in(max(0.05, min(self._blocked.values()) - now_s))
+
+    def unblock_all(self) -> None:
+        """A peer came: what could not be fetched may be fetched now."""
+        self._blocked.clear()
+        self.more = True
+
+    def block(self, path: RelPath, seconds: float = RETRY_AFTER_S) -> None:
+        self._blocked[path] = self._site.scope.now.monotonic_s + seconds
+        self._site.scope.wake_in(seconds)
+
+    def unblock(self, path: RelPath) -> None:
+        self._blocked.pop(path, None)
+        self.stuck.pop(path, None)
+
+    def all_judged(self) -> bool:
+        return self._site.state.todo_count(TodoKind.JUDGE) == 0

@@ -1,0 +1,49 @@
+"""One mandate's folder on this disk: observe what users save, plan and place what the others saved.
+
+*Base* is what this device last saw at each path and which heads that is. Everything follows from comparing
+it with two others: with the disk (`observation`) and with the heads (`plan`, `placement`).
+"""
+
+from __future__ import annotations
+
+from p2psync.engine.effects import Rescan
+from p2psync.engine.events import Observed, Placed
+from p2psync.engine.ledger import Taken
+from p2psync.engine.observation import Observation
+from p2psync.engine.placement import Placement
+from p2psync.engine.plan import Plan
+from p2psync.engine.site import Site
+from p2psync.engine.state import TodoKind
+
+
+class Replica:
+    def __init__(self, site: Site):
+        self._site = site
+        self.plan = Plan(site)
+        self.observation = Observation(site, self.plan)
+        self.placement = Placement(site, self.plan)
+
+    def placed(self, event: Placed) -> list[Taken]:
+        """Base is what stands there now; what was found instead of what was expected is an observation."""
+        found = self.placement.placed(event)
+        missed = self.observation.missed.intersection(o.path for o in event.outcomes)
+        if missed:
+            self.observation.missed -= missed
+            self._site.scope.emit(Rescan(self._site.mandate, tuple(sorted(missed))))
+        return self.observation.observe(Observed(self._site.mandate, found)) if found else []
+
+    def pump(self) -> list[Taken]:
+        """Start what can be started; returns blocks with files that were found earlier and judged now."""
+        taken = self.observation.judge_found()
+        self.placement.pump()
+        return taken
+
+    def waiting(self) -> int:
+        """Paths that this disk does not show yet as it should."""
+        return self._site.state.todo_count(TodoKind.PLACE) + self._site.state.todo_count(TodoKind.JUDGE)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything goes on that will end without a person's help."""
+        under_way = self.placement.in_flight > 0 or not self.observation.scanned
+        return under_way or self.waiting() > len(self.plan.stuck)

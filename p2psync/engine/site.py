@@ -1,0 +1,46 @@
+"""What the parts of one mandate's replica share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from p2psync.core.entry import Entry
+from p2psync.core.ids import ChangeId, MandateId
+from p2psync.core.problem import Code
+from p2psync.core.relpath import Folding, RelPath
+from p2psync.engine.ledger import Keys, Ledger
+from p2psync.engine.scope import Scope
+from p2psync.engine.state import MandateState, VersionRow
+
+BATCH_MAX = 500
+"""Paths in one event, effect, or round of planning."""
+BOOKKEEPING = frozenset({"master data", "entries", "index"})
+"""File classes whose every version is copied when it is announced, since programs overwrite it in place."""
+DISK_CODES = frozenset(
+    {
+        *(Code.UNREADABLE, Code.LOCKED, Code.STILL_CHANGING, Code.INCOMPLETE, Code.DISK_FULL, Code.READ_ONLY),
+        *(Code.DISK_ERROR, Code.CONTENT_MISSING, Code.NAME_COLLIDES, Code.NAME_TOO_LONG, Code.SYMBOLIC_LINK),
+        *(Code.SPECIAL_FILE, Code.NAME_ILLEGAL, Code.FOLDER_GONE, Code.FOLDER_MARKER_GONE),
+    }
+)
+"""Problems that are over once the path could be looked at or placed."""
+
+
+@dataclass(slots=True)
+class Site:
+    mandate: MandateId
+    state: MandateState
+    ledger: Ledger
+    keys: Keys
+    scope: Scope
+    folding: Folding
+    """How this disk folds names; probed when the folder is opened."""
+
+    def add_version(self, path: RelPath, entry: Entry, reason: str, change: ChangeId | None) -> None:
+        """Note that the bytes of an entry are among the kept ones."""
+        assert entry.content is not None
+        stated = self.state.changes([change]).get(change) if change is not None else None
+        device = stated.author if stated is not None else None
+        now_ms = self.scope.now.wall_ms
+        row = VersionRow(path, entry.content, entry.size, entry.mtime_ns, now_ms, reason, device, change)
+        self.state.add_versions([row])
