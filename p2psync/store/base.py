@@ -1,0 +1,77 @@
+"""The base: what this device last saw on its own disk, path by path."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from p2psync.core.ids import ContentId
+from p2psync.core.relpath import RelPath
+from p2psync.engine.state import BaseRow
+from p2psync.store.packing import entry_columns, entry_of, listed, pack_ids, stat_columns, stat_of, unpack_ids
+
+PAGE = 500
+"""Rows read together when all are walked through."""
+
+COLUMNS = (
+    "base.path, base.kind, base.size, base.mtime_ns, base.mode, base.content, "
+    "base.stat_size, base.stat_mtime_ns, base.stat_inode, base.heads"
+)
+PUT = "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+class BaseRows:
+    def __init__(self, connection: sqlite3.Connection, mandate: int):
+        self._connection = connection
+        self._mandate = mandate
+
+    def get(self, paths: Iterable[RelPath]) -> Mapping[RelPath, BaseRow]:
+        found = self._connection.execute(
+            f"SELECT {COLUMNS} FROM json_each(?) asked CROSS JOIN base ON base.mandate = ? AND base.path = asked.value",
+            (listed(paths), self._mandate),
+        )
+        return {row[0]: _row(row) for row in found}
+
+    def put(self, rows: Iterable[BaseRow]) -> None:
+        self._connection.executemany(
+            PUT,
+            [(self._mandate, r.path, *entry_columns(r.entry), *stat_columns(r.stat), pack_ids(r.heads)) for r in rows],
+        )
+
+    def drop(self, paths: Iterable[RelPath]) -> None:
+        self._connection.executemany(
+            "DELETE FROM base WHERE mandate = ? AND path = ?", [(self._mandate, path) for path in paths]
+        )
+
+    def page(self, after: str, before: str | None = None) -> Sequence[BaseRow]:
+        """The next rows after a path, in byte order, and before another; empty at the end.
+
+        Pages instead of one cursor: rows may be written, and a transaction undone, between them.
+        """
+        bound = "AND path < ?" if before is not None else ""
+        found = self._connection.execute(
+            f"SELECT {COLUMNS} FROM base WHERE mandate = ? AND path > ? {bound} ORDER BY path LIMIT {PAGE}",
+            (self._mandate, after) if before is None else (self._mandate, after, before),
+        )
+        return [_row(row) for row in found]
+
+    def all(self) -> Iterable[BaseRow]:
+        rows = self.page("")
+        while rows:
+            yield from rows
+            rows = self.page(rows[-1].path)
+
+    def sources(self, content: ContentId, limit: int = -1) -> Sequence[RelPath]:
+        """Paths at which this content stands, sorted; -1 means all."""
+        found = self._connection.execute(
+            "SELECT path FROM base INDEXED BY base_content WHERE mandate = ? AND content = ? ORDER BY path LIMIT ?",
+            (self._mandate, content, limit),
+        )
+        return [path for (path,) in found]
+
+
+def _row(found: Any) -> BaseRow:
+    path, kind, size, mtime_ns, mode, content, stat_size, stat_mtime_ns, stat_inode, heads = found
+    stat = stat_of(stat_size, stat_mtime_ns, stat_inode)
+    return BaseRow(path, entry_of(kind, size, mtime_ns, mode, content), stat, unpack_ids(heads))

@@ -1,0 +1,213 @@
+"""The changes of a mandate, which of them are accepted, and the heads that follow.
+
+A change's number is its block's number * 65536 + its index, so that rows name each other by integers and the
+hashes stand once, in the blocks. `superseded` is computed from rows alone, and only here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from p2psync.core.changelog import Stated
+from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId
+from p2psync.core.relpath import RelPath
+from p2psync.store.packing import entry_columns, entry_of, listed, pack_numbers, unpack_numbers
+
+INDEX_BITS = 16
+INDEX_MASK = (1 << INDEX_BITS) - 1
+
+ADD = """
+    INSERT INTO change (number, mandate, log, accepted, stamp, time_ms, kind, size, mtime_ns, mode, content, path,
+        parents, settled)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+STATED = """
+    SELECT change.number, log.device, change.path, change.kind, change.size, change.mtime_ns, change.mode,
+        change.content, change.parents, change.settled, change.stamp, change.time_ms
+    FROM json_each(?) asked
+"""
+HEADS = (
+    STATED
+    + """
+    CROSS JOIN change INDEXED BY change_head ON change.mandate = ? AND change.path = asked.value
+    JOIN log ON log.number = change.log
+    WHERE change.accepted AND NOT change.superseded
+"""
+)
+BY_NUMBER = (
+    STATED
+    + """
+    CROSS JOIN change ON change.number = asked.value
+    JOIN log ON log.number = change.log
+    WHERE change.mandate = ?
+"""
+)
+NAME = """
+    INSERT OR IGNORE INTO naming (named, namer, mandate) SELECT number, ?, mandate FROM change
+    WHERE number = ? AND path = ?
+"""
+SUPERSEDE = "UPDATE change SET superseded = 1 WHERE number = ? AND path = ? AND NOT superseded"
+SUPERSEDE_AGAIN = """
+    UPDATE change SET superseded = EXISTS (
+        SELECT 1 FROM naming JOIN change AS namer ON namer.number = naming.namer
+        WHERE naming.named = change.number AND namer.accepted
+    )
+    WHERE number = ?
+"""
+
+
+class ChangeRows:
+    def __init__(self, connection: sqlite3.Connection, mandate: int):
+        self._connection = connection
+        self._mandate = mandate
+
+    def add(self, changes: Sequence[tuple[Stated, bool]]) -> None:
+        """Add changes and what they name; both their blocks are here."""
+        blocks = self._numbers_of({i.block for change, _ in changes for i in (change.id, *change.named)})
+        rows: list[tuple[Any, ...]] = []
+        named: list[tuple[int, int, str]] = []
+        superseded: list[tuple[int, str]] = []
+        for change, accepted in changes:
+            number = _number(change.id, blocks)
+            log = blocks[change.id.block][1]
+            parents = [_number(i, blocks) for i in change.parents]
+            settled = [_number(i, blocks) for i in change.settled]
+            about = (number, self._mandate, log, accepted, change.stamp, change.time_ms)
+            names = (pack_numbers(parents), pack_numbers(settled))
+            rows.append((*about, *entry_columns(change.entry), change.path, *names))
+            for other in (*parents, *settled):
+                named.append((number, other, change.path))
+                if accepted:
+                    superseded.append((other, change.path))
+        self._connection.executemany(ADD, rows)
+        self._connection.executemany(NAME, named)
+        self._connection.executemany(SUPERSEDE, superseded)
+
+    def by_id(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, Stated]:
+        asked = list(ids)
+        blocks = self._numbers_of({i.block for i in asked})
+        numbers = [_number(i, blocks) for i in asked if i.block in blocks]
+        found = self._stated(self._connection.execute(BY_NUMBER, (listed(numbers), self._mandate)).fetchall())
+        return {change.id: change for change in found}
+
+    def heads(self, paths: Iterable[RelPath]) -> Mapping[RelPath, Sequence[Stated]]:
+        """Sorted by their ids."""
+        rows = self._connection.execute(HEADS, (listed(set(paths)), self._mandate)).fetchall()
+        found: dict[RelPath, list[Stated]] = {}
+        for change in self._stated(rows):
+            found.setdefault(change.path, []).append(change)
+        for changes in found.values():
+            changes.sort(key=lambda change: change.id)
+        return found
+
+    def judge_again(self, verdicts: Iterable[tuple[BlockHash, Sequence[bool]]]) -> set[RelPath]:
+        """Set verdicts; returns the paths of those that flipped."""
+        flips: list[tuple[bool, int]] = []
+        paths: set[RelPath] = set()
+        named: set[int] = set()
+        for block, accepted in verdicts:
+            first = self._numbers_of((block,))[block][0] << INDEX_BITS
+            for number, path, before, parents, settled in self._connection.execute(
+                "SELECT number, path, accepted, parents, settled FROM change WHERE number BETWEEN ? AND ?",
+                (first, first | INDEX_MASK),
+            ):
+                verdict = accepted[number & INDEX_MASK]
+                if verdict != bool(before):
+                    flips.append((verdict, number))
+                    paths.add(path)
+                    named.update(unpack_numbers(parents), unpack_numbers(settled))
+        self._connection.executemany("UPDATE change SET accepted = ? WHERE number = ?", flips)
+        self._connection.executemany(SUPERSEDE_AGAIN, [(number,) for number in sorted(named)])
+        return paths
+
+    def with_content(self, path: RelPath, content: ContentId) -> Sequence[ChangeId]:
+        """The accepted ones, newest last."""
+        found = self._connection.execute(
+            "SELECT block.hash, change.number FROM log "
+            "CROSS JOIN change INDEXED BY change_content ON change.mandate = log.mandate AND change.content = ? "
+            "AND change.log = log.number AND change.path = ? "
+            f"JOIN block ON block.number = change.number >> {INDEX_BITS} "
+            "WHERE log.mandate = ? AND change.accepted ORDER BY change.number",
+            (content, path, self._mandate),
+        )
+        return [ChangeId(BlockHash(digest), number & INDEX_MASK) for digest, number in found]
+
+    def is_known(self, paths: Iterable[RelPath]) -> set[RelPath]:
+        """Of a path's accepted changes at least one is a head: none can name what came after it."""
+        found = self._connection.execute(
+            "SELECT DISTINCT change.path FROM json_each(?) asked "
+            "CROSS JOIN change INDEXED BY change_head ON change.mandate = ? AND change.path = asked.value "
+            "WHERE change.accepted AND NOT change.superseded",
+            (listed(paths), self._mandate),
+        )
+        return {path for (path,) in found}
+
+    def refused_count(self) -> int:
+        found = self._connection.execute(
+            "SELECT count(*) FROM change INDEXED BY change_refused WHERE mandate = ? AND NOT accepted",
+            (self._mandate,),
+        )
+        return int(found.fetchone()[0])
+
+    def classes_of(self, content: ContentId) -> set[str]:
+        """One look for each log, however many changes name the content."""
+        found = self._connection.execute(
+            "SELECT DISTINCT class FROM log WHERE mandate = ?1 AND EXISTS (SELECT 1 FROM change "
+            "INDEXED BY change_content WHERE change.mandate = ?1 AND content = ?2 AND change.log = log.number)",
+            (self._mandate, content),
+        )
+        return {file_class for (file_class,) in found}
+
+    def conflicted(self) -> Sequence[RelPath]:
+        """Paths with more than one head, sorted."""
+        found = self._connection.execute(
+            "SELECT path FROM change INDEXED BY change_head WHERE mandate = ? AND accepted AND NOT superseded "
+            "GROUP BY path HAVING count(*) > 1 ORDER BY path",
+            (self._mandate,),
+        )
+        return [path for (path,) in found]
+
+    def _numbers_of(self, hashes: Iterable[BlockHash]) -> dict[BlockHash, tuple[int, int]]:
+        """The numbers of blocks and of their logs; those that are not here are left out."""
+        found = {}
+        for block in hashes:
+            row = self._connection.execute(
+                "SELECT number, log FROM block WHERE mandate = ? AND hash = ?", (self._mandate, block)
+            ).fetchone()
+            if row:
+                found[block] = row
+        return found
+
+    def _stated(self, rows: Sequence[Any]) -> Iterable[Stated]:
+        named = {row[0]: (unpack_numbers(row[8]), unpack_numbers(row[9])) for row in rows}
+        numbers = {number >> INDEX_BITS for number in named}
+        numbers.update(other >> INDEX_BITS for both in named.values() for some in both for other in some)
+        hashes: dict[int, BlockHash] = dict(
+            self._connection.execute(
+                "SELECT number, hash FROM json_each(?) asked CROSS JOIN block ON number = asked.value",
+                (listed(numbers),),
+            )
+        )
+
+        def id_of(number: int) -> ChangeId:
+            return ChangeId(hashes[number >> INDEX_BITS], number & INDEX_MASK)
+
+        for number, device, path, kind, size, mtime_ns, mode, content, _, _, stamp, time_ms in rows:
+            parents, settled = named[number]
+            yield Stated(
+                id_of(number),
+                DeviceId(device),
+                path,
+                entry_of(kind, size, mtime_ns, mode, content),
+                tuple(map(id_of, parents)),
+                tuple(map(id_of, settled)),
+                stamp,
+                time_ms,
+            )
+
+
+def _number(change: ChangeId, blocks: Mapping[BlockHash, tuple[int, int]]) -> int:
+    block, index = change
+    return blocks[block][0] << INDEX_BITS | index

@@ -1,0 +1,221 @@
+"""The state of a device in SQLite: the engine's port, put together from one part per table.
+
+To be used inside of `Database.transaction`, by the thread that is in it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+from p2psync.core.block import Block, SignedBlock
+from p2psync.core.changelog import Stated
+from p2psync.core.clock import Tips
+from p2psync.core.ids import BlockHash, ChangeId, ContentId, LogId, MandateId
+from p2psync.core.problem import Problem
+from p2psync.core.relpath import RelPath
+from p2psync.engine.state import BaseRow, BlockRow, LiveRow, LogRow, TodoKind, TodoRow, VersionRow
+from p2psync.store.base import BaseRows
+from p2psync.store.blocks import BlockRows, LogRows
+from p2psync.store.changes import ChangeRows
+from p2psync.store.database import Database
+from p2psync.store.live import LiveRows
+from p2psync.store.packing import pack_value, unpack_value
+from p2psync.store.problems import ProblemRows
+from p2psync.store.todo import TodoRows
+from p2psync.store.versions import VersionRows
+
+
+class SqliteDeviceState:
+    """A `DeviceState` whose rows survive."""
+
+    def __init__(self, database: Database):
+        self._database = database
+        self._connection = database.connection
+
+    def mandates(self) -> Sequence[MandateId]:
+        return [MandateId(mandate) for (mandate,) in self._connection.execute("SELECT id FROM mandate ORDER BY id")]
+
+    def mandate(self, mandate: MandateId) -> SqliteMandateState:
+        """Raises KeyError for one that was not added."""
+        return SqliteMandateState(self._database, mandate, self._number(mandate))
+
+    def add_mandate(self, mandate: MandateId) -> SqliteMandateState:
+        with self._database.transaction() as connection:
+            connection.execute("INSERT INTO mandate (id) VALUES (?)", (mandate,))
+            connection.execute("INSERT INTO tally (mandate) VALUES (?)", (self._number(mandate),))
+        return self.mandate(mandate)
+
+    def remove_mandate(self, mandate: MandateId) -> None:
+        """Its rows go with it in every table: each refers to it with ON DELETE CASCADE."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM mandate WHERE id = ?", (mandate,))
+
+    def _number(self, mandate: MandateId) -> int:
+        return mandate_number(self._connection, mandate)
+
+
+class SqliteMandateState:
+    """A `MandateState` whose rows survive; each table's part says how."""
+
+    def __init__(self, database: Database, mandate: MandateId, number: int):
+        connection = database.connection
+        self._connection = connection
+        self._number = number
+        self._logs = LogRows(connection, number)
+        self._blocks = BlockRows(connection, number, mandate)
+        self._changes = ChangeRows(connection, number)
+        self._bases = BaseRows(connection, number)
+        self._live = LiveRows(connection, number)
+        self._todo = TodoRows(connection, number)
+        self._versions = VersionRows(connection, number)
+        self._problems = ProblemRows(connection, number)
+
+    # -- settings --------------------------------------------------------------------------------------
+    def get(self, name: str) -> object:
+        found = self._connection.execute(
+            "SELECT value FROM setting WHERE mandate = ? AND name = ?", (self._number, name)
+        ).fetchone()
+        return unpack_value(found[0]) if found else None
+
+    def put(self, name: str, value: object) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO setting (mandate, name, value) VALUES (?, ?, ?)",
+            (self._number, name, pack_value(value)),
+        )
+
+    # -- logs and blocks -------------------------------------------------------------------------------
+    def logs(self) -> Sequence[LogRow]:
+        return self._logs.all()
+
+    def add_log(self, row: LogRow) -> None:
+        self._logs.add(row)
+
+    def tips(self) -> Tips:
+        return self._logs.tips()
+
+    def put_tips(self, tips: Tips, log: LogId) -> None:
+        self._logs.put_tips(log, tips.get(log, ()))
+
+    def block(self, block: BlockHash) -> BlockRow | None:
+        return self._blocks.one(block)
+
+    def add_block(self, block: SignedBlock, authority_tips: tuple[BlockHash, ...]) -> BlockRow:
+        return self._blocks.add(block, authority_tips)
+
+    def raw_blocks(self, intakes: Sequence[int]) -> Sequence[bytes]:
+        return self._blocks.raw(intakes)
+
+    def blocks_of(self, log: LogId, after_seq: int) -> Sequence[BlockRow]:
+        return self._blocks.of_log(log, after_seq)
+
+    def parsed_blocks(self, file_class: str) -> Iterable[tuple[BlockRow, Block]]:
+        return self._blocks.parsed(file_class)
+
+    # -- changes and heads -----------------------------------------------------------------------------
+    def add_changes(self, changes: Sequence[tuple[Stated, bool]]) -> None:
+        self._changes.add(changes)
+
+    def changes(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, Stated]:
+        return self._changes.by_id(ids)
+
+    def heads(self, paths: Iterable[RelPath]) -> Mapping[RelPath, Sequence[Stated]]:
+        return self._changes.heads(paths)
+
+    def judge_again(self, verdicts: Iterable[tuple[BlockHash, Sequence[bool]]]) -> set[RelPath]:
+        return self._changes.judge_again(verdicts)
+
+    def with_content(self, path: RelPath, content: ContentId) -> Sequence[ChangeId]:
+        return self._changes.with_content(path, content)
+
+    def is_known(self, paths: Iterable[RelPath]) -> set[RelPath]:
+        return self._changes.is_known(paths)
+
+    def refused_count(self) -> int:
+        return self._changes.refused_count()
+
+    def content_sources(self, content: ContentId) -> Sequence[RelPath]:
+        return self._bases.sources(content)
+
+    def content_classes(self, content: ContentId) -> set[str]:
+        return self._changes.classes_of(content)
+
+    # -- base, live paths ------------------------------------------------------------------------------
+    def bases(self, paths: Iterable[RelPath]) -> Mapping[RelPath, BaseRow]:
+        return self._bases.get(paths)
+
+    def put_bases(self, rows: Sequence[BaseRow]) -> None:
+        self._bases.put(rows)
+
+    def drop_bases(self, paths: Iterable[RelPath]) -> None:
+        self._bases.drop(paths)
+
+    def all_bases(self) -> Iterable[BaseRow]:
+        return self._bases.all()
+
+    def live(self, paths: Iterable[RelPath]) -> Mapping[RelPath, LiveRow]:
+        return self._live.get(paths)
+
+    def put_live(self, rows: Sequence[LiveRow]) -> None:
+        self._live.put(rows)
+
+    def drop_live(self, paths: Iterable[RelPath]) -> None:
+        self._live.drop(paths)
+
+    def has_live_below(self, path: RelPath) -> bool:
+        return self._live.is_any_below(path)
+
+    def live_in_slots(self, slots: Iterable[str]) -> Mapping[str, Sequence[RelPath]]:
+        return self._live.in_slots(slots)
+
+    def live_totals(self) -> tuple[int, int]:
+        return self._live.totals()
+
+    def conflicted(self) -> Sequence[RelPath]:
+        return self._changes.conflicted()
+
+    # -- what is to be done ----------------------------------------------------------------------------
+    def add_todo(self, rows: Iterable[TodoRow]) -> None:
+        self._todo.add(rows)
+
+    def drop_todo(self, kind: TodoKind, paths: Iterable[RelPath]) -> None:
+        self._todo.drop(kind, paths)
+
+    def todo(self, kind: TodoKind, after: RelPath | None, limit: int) -> Sequence[TodoRow]:
+        return self._todo.after(kind, after, limit)
+
+    def todo_rows(self, kind: TodoKind, paths: Iterable[RelPath]) -> Mapping[RelPath, TodoRow]:
+        return self._todo.get(kind, paths)
+
+    def todo_count(self, kind: TodoKind) -> int:
+        return self._todo.count(kind)
+
+    def todo_totals(self) -> tuple[int, int]:
+        return self._todo.totals()
+
+    # -- versions, problems ----------------------------------------------------------------------------
+    def add_versions(self, rows: Sequence[VersionRow]) -> None:
+        self._versions.add(rows)
+
+    def versions(self, path: RelPath) -> Sequence[VersionRow]:
+        return self._versions.of_path(path)
+
+    def has_version(self, contents: Iterable[ContentId]) -> set[ContentId]:
+        return self._versions.kept(contents)
+
+    def put_problems(self, problems: Iterable[Problem]) -> None:
+        self._problems.put(problems)
+
+    def clear_problems(self, paths: Iterable[str], codes: Iterable[str] | None = None) -> None:
+        self._problems.clear(paths, codes)
+
+    def problems(self) -> Sequence[Problem]:
+        return self._problems.all()
+
+
+def mandate_number(connection: sqlite3.Connection, mandate: MandateId) -> int:
+    """The number by which every table names a mandate. Raises KeyError for one that was not added."""
+    found = connection.execute("SELECT number FROM mandate WHERE id = ?", (mandate,)).fetchone()
+    if found is None:
+        raise KeyError(mandate)
+    return int(found[0])
