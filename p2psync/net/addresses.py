@@ -1,0 +1,78 @@
+"""This machine's own network addresses, and what an address says about where it lies."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+
+LAN, DIRECT = "lan", "direct"
+"""Ways of a link, as `status` shows them."""
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_LAN_NETWORKS: Final = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8"),
+        *("fc00::/7", "fe80::/10", "::1/128"),
+    )
+)
+_STRANGER_PREFIX_V6 = 64
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAddress:
+    """An address of one of this machine's interfaces."""
+
+    ip: str
+    """Without zone."""
+    prefix: int
+    """Bits of the network part."""
+    interface: int
+    """The system's number of the interface."""
+
+    @property
+    def network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+        return ipaddress.ip_network((self.ip, self.prefix), strict=False)
+
+
+def own_addresses() -> frozenset[OwnAddress]:
+    """What is set now; IPv4 loopback if there is nothing else: then other daemons of this machine can be found."""
+    import ifaddr
+
+    found = set()
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+            found.add(OwnAddress(text.partition("%")[0], ip.network_prefix, adapter.index or 0))
+    outside = frozenset(a for a in found if not is_loopback(a.ip))
+    return outside or frozenset(a for a in found if "." in a.ip)
+
+
+def way_of(host: str) -> str:
+    """LAN for an IP address of a private or local network, else DIRECT."""
+    ip = parse_ip(host)
+    return LAN if ip is not None and any(ip in network for network in _LAN_NETWORKS) else DIRECT
+
+
+def stranger_network(host: str) -> str:
+    """What one stranger is likely to have all addresses of: one IPv4 address, an IPv6 /64."""
+    ip = parse_ip(host)
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(ip), _STRANGER_PREFIX_V6), strict=False))
+    return str(ip)
+
+
+def is_loopback(host: str) -> bool:
+    ip = parse_ip(host)
+    return ip is not None and ip.is_loopback
+
+
+def parse_ip(host: str) -> IPAddress | None:
+    """An IP address, its zone left out, one in the IPv4-mapped form as IPv4; None for a host name."""
+    try:
+        ip = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip

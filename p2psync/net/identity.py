@@ -1,0 +1,185 @@
+"""This device's key: made once, kept in the home directory, shown to members as a certificate.
+
+The certificate is rebuilt from the key whenever it is needed: every field but the key and its signature is fixed.
+So a certificate from outside is compared with the one form there is, instead of being taken apart, and
+`cryptography.x509` with its memory stays out of the daemon.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from p2psync.core.ids import DEVICE_ID_BYTES, DeviceId
+from p2psync.errors import ConfigError, InvalidId
+from p2psync.i18n import _
+
+IDENTITY_FILE: Final = "identity.pem"
+IDENTITY_BYTES_MAX: Final = 16 * 1024
+SIGNATURE_BYTES: Final = 64
+
+
+class Identity:
+    """An Ed25519 key, the certificate that shows it, and the file that holds both."""
+
+    __slots__ = ("_key", "_path", "certificate", "device")
+
+    def __init__(self, key: Ed25519PrivateKey, path: Path) -> None:
+        """`path` is the PEM file with this key and its certificate."""
+        self._key = key
+        self._path = path
+        self.device: Final = DeviceId(key.public_key().public_bytes_raw())
+        self.certificate: Final = _certificate(key, self.device)
+        """DER; the same bytes whenever it is built from this key."""
+
+    @classmethod
+    def load_or_create(cls, home: Path) -> Identity:
+        """The identity of `home`; at the first start it is made, readable by this user alone.
+
+        Raises ConfigError if it cannot be read or written, or is damaged; a damaged one is never replaced.
+        """
+        path = home / IDENTITY_FILE
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                return cls._create(path)
+            if os.name == "posix" and path.stat().st_mode & 0o077:
+                path.chmod(0o600)
+            with path.open("rb") as file:
+                text = file.read(IDENTITY_BYTES_MAX)
+        except OSError as error:
+            raise ConfigError(
+                _("The key of this device cannot be read or written: {path}: {reason}").format(
+                    path=path, reason=error.strerror or error
+                )
+            ) from error
+        return cls._parse(text, path)
+
+    def sign(self, data: bytes) -> bytes:
+        """64 bytes; the same for the same data."""
+        return self._key.sign(data)
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Let `context` prove that it is this device. Raises ConfigError if the key's file is gone or damaged."""
+        try:
+            context.load_cert_chain(self._path)
+        except OSError as error:
+            raise _damaged(self._path) from error
+
+    @classmethod
+    def _create(cls, path: Path) -> Identity:
+        identity = cls(Ed25519PrivateKey.generate(), path)
+        key = identity._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        _write_private(path, key + ssl.DER_cert_to_PEM_cert(identity.certificate).encode())
+        return identity
+
+    @classmethod
+    def _parse(cls, text: bytes, path: Path) -> Identity:
+        try:
+            key = load_pem_private_key(text, None)
+            pem = text[text.index(b"-----BEGIN CERTIFICATE-----") :].decode("ascii")
+            certificate = ssl.PEM_cert_to_DER_cert(pem.strip())
+        except (ValueError, TypeError) as error:
+            raise _damaged(path) from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise _damaged(path)
+        identity = cls(key, path)
+        if identity.certificate != certificate:
+            raise _damaged(path)
+        return identity
+
+
+def device_of_certificate(der: bytes) -> DeviceId:
+    """The device that a certificate belongs to.
+
+    Raises InvalidId unless it is exactly what an `Identity` makes of an Ed25519 key, rightly signed.
+    """
+    if len(der) != _LENGTH:
+        raise InvalidId("not the certificate of a device")
+    device = DeviceId(bytes(der[_KEY_AT : _KEY_AT + DEVICE_ID_BYTES]))
+    signature = bytes(der[-SIGNATURE_BYTES:])
+    if der != _assemble(device, signature):
+        raise InvalidId("not the certificate of a device")
+    try:
+        Ed25519PublicKey.from_public_bytes(device).verify(signature, _to_be_signed(device))
+    except (InvalidSignature, ValueError):
+        raise InvalidId("the certificate of a device is not signed by its key") from None
+    return device
+
+
+def _certificate(key: Ed25519PrivateKey, device: DeviceId) -> bytes:
+    return _assemble(device, key.sign(_to_be_signed(device)))
+
+
+# RFC 5280 in DER. Version 3, serial number 1, valid from 1970 to 9999 because a PC's clock may be years off. The
+# common name is the key in hexadecimal: OpenSSL looks trust roots up by name. No authority over other certificates
+# (basicConstraints CA:FALSE, keyUsage digitalSignature), both critical.
+_ED25519 = bytes.fromhex("300506032b6570")
+_HEAD = bytes.fromhex("a003020102020101") + _ED25519
+_NAME_HEAD = bytes.fromhex("304b3149304706035504030c40")
+_VALIDITY = b"\x30\x20\x17\x0d700101000000Z\x18\x0f99991231235959Z"
+_KEY_HEAD = bytes.fromhex("302a300506032b6570032100")
+_EXTENSIONS = bytes.fromhex("a320301e300c0603551d130101ff04023000300e0603551d0f0101ff040403020780")
+
+
+def _to_be_signed(device: DeviceId) -> bytes:
+    name = _NAME_HEAD + device.hex().encode()
+    return _sequence(_HEAD + name + _VALIDITY + name + _KEY_HEAD + device + _EXTENSIONS)
+
+
+def _assemble(device: DeviceId, signature: bytes) -> bytes:
+    return _sequence(_to_be_signed(device) + _ED25519 + b"\x03\x41\x00" + signature)
+
+
+def _sequence(body: bytes) -> bytes:
+    return b"\x30\x82" + len(body).to_bytes(2, "big") + body
+
+
+_PROBE = _assemble(DeviceId(b"\xff" * DEVICE_ID_BYTES), bytes(SIGNATURE_BYTES))
+_LENGTH = len(_PROBE)
+_KEY_AT = _PROBE.index(b"\xff" * DEVICE_ID_BYTES)
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """All of it or nothing, readable by this user alone. Where the system cannot sync a directory, a power cut right
+    after may lose the file whole: the device then is a new one, as if it had never started.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    if os.name == "posix":
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def _damaged(path: Path) -> ConfigError:
+    return ConfigError(
+        _(
+            "The key of this device is damaged: {path}. Restore the file from a backup; or move it away, and this PC "
+            "gets a new key and must be invited again."
+        ).format(path=path)
+    )

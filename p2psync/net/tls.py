@@ -1,0 +1,263 @@
+"""Links over TCP: the listener that members and invited newcomers reach, and the ways to dial them.
+
+A stranger learns nothing: without a tag (`trust`) the listener answers any hello by an alert, before a certificate;
+he gets ten seconds, few connections, and no memory.
+
+TLS 1.3 lets a client that is refused believe for a moment that it is connected. So a link that `dial` gives counts as
+connected when its first frame is there; a refusal comes as PeerRefused out of its first `receive`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from p2psync.core.ids import DeviceId
+from p2psync.errors import ConfigError, InvalidId, LinkError, PeerRefused
+from p2psync.i18n import _
+from p2psync.net.addresses import stranger_network, way_of
+from p2psync.net.identity import Identity, device_of_certificate
+from p2psync.net.link import UNKNOWN_DEVICE, FramedLink, Link
+from p2psync.net.stream import TlsStream
+from p2psync.net.trust import (
+    Trust,
+    TrustTable,
+    client_context,
+    gate_context,
+    pairing_client_context,
+    server_name,
+    trusted_certificates,
+)
+
+DIAL_S: Final = 10.0
+STRANGERS_MAX: Final = 64
+"""Connections at once that have not proven to be a member's; pairing ones stay among them."""
+STRANGERS_PER_NETWORK_MAX: Final = 16
+"""The same from one IPv4 address or one IPv6 /64: an office behind one router, but no more."""
+LINKS_PER_DEVICE_MAX: Final = 32
+"""Inbound links at once of one member: its session, lanes, and some that are just being replaced."""
+BACKLOG: Final = 64
+PORT_TRIES: Final = 20
+HAPPY_EYEBALLS_S: Final = 0.25
+"""Head start of a host's address over its next one."""
+UNSENT_BYTES_MAX: Final = 128 * 1024
+"""Not sent yet in the kernel: more would stand before every control frame."""
+
+
+class Listener:
+    """Accepts connections for everything that its `TrustTable` opens, and for nothing else."""
+
+    def __init__(
+        self,
+        table: TrustTable,
+        on_link: Callable[[Link], None],
+        on_pairing: Callable[[Link, bytes], None],
+    ) -> None:
+        """`on_link` gets links of members. `on_pairing` gets links of unknown devices that hold a ticket, and the id
+        of the invitation; guesses are counted there. Whoever gets a link closes it.
+        """
+        self._on_link = on_link
+        self._on_pairing = on_pairing
+        self._table = table
+        self._context = gate_context(table.find)
+        self._server: asyncio.Server | None = None
+        self._strangers: dict[TlsStream, str] = {}
+        self._members: dict[TlsStream, DeviceId] = {}
+        self._per_network: Counter[str] = Counter()
+        self._per_device: Counter[DeviceId] = Counter()
+        self._fewer = asyncio.Event()
+
+    @property
+    def port(self) -> int:
+        """The TCP port, the same for IPv4 and IPv6; 0 while closed."""
+        if self._server is None or not self._server.sockets:
+            return 0
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def start(self, host: str | None = None, port: int = 0) -> None:
+        """Listen on all addresses, or on those of `host`; port 0 takes a free one, the same for IPv4 and IPv6.
+
+        Raises ConfigError if that cannot be.
+        """
+        loop = asyncio.get_running_loop()
+        for tries_left in reversed(range(PORT_TRIES)):
+            try:
+                chosen = port or _free_port()
+                self._server = await loop.create_server(self._accept, host, chosen, backlog=BACKLOG)
+                return
+            except OSError as error:
+                if port or error.errno != errno.EADDRINUSE or not tries_left:
+                    raise ConfigError(
+                        _("Cannot listen on {host}:{port}: {reason}").format(
+                            host=host or "*", port=port, reason=error.strerror or error
+                        )
+                    ) from error
+
+    async def close(self) -> None:
+        """Stop listening and drop strangers; members' links go on, they belong to whoever got them."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for stream in list(self._strangers):
+            stream.abort()
+        while self._strangers:
+            self._fewer.clear()
+            await self._fewer.wait()
+
+    def _accept(self) -> TlsStream:
+        return TlsStream(self._context, None, self._open, self._closed, admit=self._admit)
+
+    def _admit(self, stream: TlsStream) -> bool:
+        """Whether one more stranger may begin a handshake."""
+        network = stranger_network(stream.host)
+        if len(self._strangers) >= STRANGERS_MAX or self._per_network[network] >= STRANGERS_PER_NETWORK_MAX:
+            return False
+        self._strangers[stream] = network
+        self._per_network[network] += 1
+        return True
+
+    def _open(self, stream: TlsStream) -> FramedLink:
+        """The handshake is done: who is it? Raises PeerRefused for nobody that may be here (any more)."""
+        admission = self._table.admission_of(stream.context)
+        if admission is None:
+            raise PeerRefused(f"what {stream.address} was let in by holds no longer")
+        if admission.pairing:
+            link = _link(stream, UNKNOWN_DEVICE, initiator=False)
+            self._on_pairing(link, admission.key)
+            return link
+        device = admission.members.get(stream.certificate)
+        if device is None:
+            raise PeerRefused(f"{stream.address} is not a member")
+        if self._per_device[device] >= LINKS_PER_DEVICE_MAX:
+            raise PeerRefused(f"{stream.address} has too many links")
+        self._forget_stranger(stream)
+        self._members[stream] = device
+        self._per_device[device] += 1
+        link = _link(stream, device, initiator=False)
+        self._on_link(link)
+        return link
+
+    def _closed(self, stream: TlsStream, _error: LinkError | None) -> None:
+        self._forget_stranger(stream)
+        device = self._members.pop(stream, None)
+        if device is not None:
+            self._per_device[device] -= 1
+            self._per_device += Counter()
+
+    def _forget_stranger(self, stream: TlsStream) -> None:
+        network = self._strangers.pop(stream, None)
+        if network is not None:
+            self._per_network[network] -= 1
+            self._per_network += Counter()
+            self._fewer.set()
+
+
+async def dial(host: str, port: int, tag: bytes, trust: Trust, identity: Identity, timeout_s: float = DIAL_S) -> Link:
+    """A link to whichever member of `trust` listens there.
+
+    `tag` is `nonce_tag` or `period_tag` of one of the mandate's secrets. Raises PeerRefused if the other side knows
+    the tag or this device not, or is no member; LinkError if it cannot be reached; ConfigError if this device's own
+    key cannot be read.
+    """
+    members = trusted_certificates(trust, identity.device)
+    context = client_context(identity, members)
+
+    def who(certificate: bytes) -> DeviceId:
+        if certificate not in members:
+            raise PeerRefused(_("The device at {host} is not a member").format(host=host))
+        return members[certificate]
+
+    return await _connect(host, port, context, tag, who, timeout_s)
+
+
+async def dial_pairing(host: str, port: int, tag: bytes, pinned: DeviceId | None, timeout_s: float = DIAL_S) -> Link:
+    """A link to the device that issued a ticket, on which this side is unknown.
+
+    `tag` is `nonce_tag` or `period_tag` of the ticket's secret. Without `pinned`, `remote` is whoever answered.
+    Raises PeerRefused if another device answers than the one pinned, or it does not know the ticket; LinkError if it
+    cannot be reached.
+    """
+
+    def who(certificate: bytes) -> DeviceId:
+        try:
+            device = device_of_certificate(certificate)
+        except InvalidId:
+            device = UNKNOWN_DEVICE
+        if device == UNKNOWN_DEVICE or pinned not in (None, device):
+            raise PeerRefused(_("The device at {host} is not the one that issued the ticket").format(host=host))
+        return device
+
+    return await _connect(host, port, pairing_client_context(), tag, who, timeout_s)
+
+
+async def _connect(
+    host: str,
+    port: int,
+    context: ssl.SSLContext,
+    tag: bytes,
+    who: Callable[[bytes], DeviceId],
+    timeout_s: float,
+) -> Link:
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[FramedLink] = loop.create_future()
+
+    def opened(stream: TlsStream) -> FramedLink:
+        link = _link(stream, who(stream.certificate), initiator=True)
+        if not result.done():
+            result.set_result(link)
+        return link
+
+    def closed(_stream: TlsStream, error: LinkError | None) -> None:
+        if error is not None and not result.done():
+            result.set_exception(error)
+
+    try:
+        async with asyncio.timeout(timeout_s):
+            transport, _stream = await loop.create_connection(
+                lambda: TlsStream(context, server_name(tag), opened, closed),
+                host,
+                port,
+                happy_eyeballs_delay=HAPPY_EYEBALLS_S,
+            )
+            try:
+                return await result
+            except BaseException:
+                transport.abort()
+                raise
+    except TimeoutError:
+        raise LinkError(
+            _("{host}:{port} did not answer within {seconds:g} s").format(host=host, port=port, seconds=timeout_s)
+        ) from None
+    except OSError as error:
+        raise LinkError(
+            _("{host}:{port} cannot be reached: {reason}").format(host=host, port=port, reason=error.strerror or error)
+        ) from error
+    finally:
+        result.cancel()
+
+
+def _link(stream: TlsStream, remote: DeviceId, *, initiator: bool) -> FramedLink:
+    _tune(stream.transport)
+    return FramedLink(stream, remote=remote, initiator=initiator, way=way_of(stream.host), address=stream.address)
+
+
+def _tune(transport: asyncio.Transport) -> None:
+    """Keep the kernel from queueing bulk in front of control frames, where it can be asked to."""
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    sock = transport.get_extra_info("socket")
+    if option is not None and sock is not None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES_MAX)
+
+
+def _free_port() -> int:
+    """A port that nobody has on IPv4 right now."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
