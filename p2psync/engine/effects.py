@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from p2psync.core.entry import Entry, FileStat
-from p2psync.core.ids import ContentId, DeviceId, MandateId
+from p2psync.core.ids import ChangeId, ContentId, DeviceId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.wire.messages import Message
 
@@ -66,12 +66,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class KeepVersion:
-    """Copy what stands at a path into the versions, before anything is placed over it."""
+    """Copy these bytes, which stand at the path or lie in staging, into the versions; answered by Kept if they did."""
 
     mandate: MandateId
     path: RelPath
-    content: ContentId
+    entry: Entry
+    """A file."""
     reason: str
+    """"edited" or "conflict"."""
+    change: ChangeId | None
+    """The change that stated these bytes."""
 
 
 @dataclass(frozen=True, slots=True)

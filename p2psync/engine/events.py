@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from p2psync.core.entry import Entry, FileStat
-from p2psync.core.ids import ContentId, DeviceId, MandateId
+from p2psync.core.ids import ChangeId, ContentId, DeviceId, MandateId
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
 from p2psync.wire.messages import Message
@@ -95,6 +95,17 @@ class FetchFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """The bytes of a KeepVersion are among the versions now, verified."""
+
+    mandate: MandateId
+    path: RelPath
+    entry: Entry
+    reason: str
+    change: ChangeId | None
+
+
+@dataclass(frozen=True, slots=True)
 class Merged:
     """The bytes of several heads of an index file were merged; the result lies in staging."""
 
@@ -138,6 +149,6 @@ class Tick:
     """The time that a WakeAt effect asked for has come."""
 
 
-DiskEvent = Observed | FolderOpened | ScanFinished | Placed | Fetched | FetchFailed | Merged
+DiskEvent = Observed | FolderOpened | ScanFinished | Placed | Fetched | FetchFailed | Kept | Merged
 LinkEvent = LinkUp | LinkDown | Received
 Event = DiskEvent | LinkEvent | Tick

@@ -19,7 +19,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding
 from p2psync.core.rules import Role
 from p2psync.engine.effects import MembersChanged, PeerJoined, PeerLeft
-from p2psync.engine.events import DiskEvent, Fetched, FetchFailed, FolderOpened, Merged, Observed, ScanFinished
+from p2psync.engine.events import DiskEvent, Fetched, FetchFailed, FolderOpened, Kept, Merged, Observed, ScanFinished
 from p2psync.engine.events import Placed as PathsPlaced
 from p2psync.engine.ledger import Keys, Ledger, MissingBlock, Taken
 from p2psync.engine.peer import Peer
@@ -96,6 +96,10 @@ class Mandate:
                 self.replica.placement.fetched(contents)
             case FetchFailed(_, contents):
                 self.replica.placement.fetch_failed(contents)
+            case Kept(_, path, entry, reason, change):
+                self._site.add_version(path, entry, reason, change)
+                if entry.content is not None:
+                    self.replica.placement.kept(entry.content)
             case Merged():
                 self.replica.placement.merged(event)
             case FolderOpened(_, continuous, epoch):

@@ -168,8 +168,7 @@ class Observation:
         rules = self._site.ledger.authority.rules
         for s in edits:
             if s.entry.content is not None and rules.rule_for(s.path).file_class in BOOKKEEPING:
-                self._site.scope.emit(KeepVersion(self._site.mandate, s.path, s.entry.content, "edited"))
-                self._site.add_version(s.path, s.entry, "edited", ids[s.path])
+                self._site.scope.emit(KeepVersion(self._site.mandate, s.path, s.entry, "edited", ids[s.path]))
 
     def opened(self, continuous: bool, epoch: bytes) -> None:
         """The folder's marker was compared with the epoch that the database remembers."""

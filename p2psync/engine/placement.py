@@ -95,7 +95,7 @@ class Placement:
     def _gather(self, target: Aim) -> list[Wanted]:
         """Note what the path waits for; returns what is not being fetched already."""
         self._gathering[target.path] = set(target.contents)
-        fresh = [c for c in target.contents if c not in self._waiting_for and c not in self._keeping]
+        fresh = [c for c in target.contents if c not in self._waiting_for]
         for content in target.contents:
             self._waiting_for.setdefault(content, set()).add(target.path)
         sizes = {h.entry.content: h.entry.size for h in self._site.state.heads([target.path]).get(target.path, ())}
@@ -113,7 +113,7 @@ class Placement:
                 if not missing:
                     del self._gathering[path]
                     complete.append(path)
-            for path in self._keeping.pop(content, set()):
+            for path in self._keeping.get(content, set()):
                 self._keep_loser(path, content)
         self._place_gathered(complete, set(contents))
 
@@ -133,6 +133,10 @@ class Placement:
             else:
                 self._begin([path])
         self._place(ready)
+
+    def kept(self, content: ContentId) -> None:
+        """The bytes are among the versions now, and the list of losers to keep can go on."""
+        self._keeping.pop(content, None)
 
     def fetch_failed(self, contents: Sequence[ContentId]) -> None:
         for content in contents:
@@ -230,8 +234,7 @@ class Placement:
     def _keep_loser(self, path: RelPath, content: ContentId) -> None:
         head = next((h for h in self._site.state.heads([path]).get(path, ()) if h.entry.content == content), None)
         if head is not None:
-            self._site.scope.emit(KeepVersion(self._site.mandate, path, content, "conflict"))
-            self._site.add_version(path, head.entry, "conflict", head.id)
+            self._site.scope.emit(KeepVersion(self._site.mandate, path, head.entry, "conflict", head.id))
 
 
 def _item(target: Aim, base: BaseRow | None) -> PlaceItem:

@@ -1,0 +1,274 @@
+"""Whole engines talk to each other: what one saves, the others place."""
+
+from __future__ import annotations
+
+from p2psync.core.problem import Code
+from p2psync.core.relpath import parse
+from p2psync.core.rules import Role
+from tests.engine.village import Village
+
+
+def pair(role: Role = Role.PAYROLL) -> Village:
+    village = Village("office", "payroll")
+    village.admit("office", "payroll", role)
+    village.connect("office", "payroll")
+    village.settle(2)
+    return village
+
+
+def test_a_saved_file_appears_on_the_other_pc() -> None:
+    village = pair()
+    village.save("office", "Cargo.crp", b"chart")
+    village.settle()
+    assert village["payroll"].disk == {"Cargo.crp": b"chart"}
+    village.assert_equal()
+
+
+def test_both_directions_and_an_edit() -> None:
+    village = pair()
+    village.save("payroll", "Lohn.ecs", b"one")
+    village.settle()
+    village.save("payroll", "Lohn.ecs", b"one two")
+    village.save("office", "Cargo.crp", b"chart")
+    village.settle()
+    assert village["office"].disk == {"Lohn.ecs": b"one two", "Cargo.crp": b"chart"}
+    village.assert_equal()
+
+
+def test_a_removal_travels_and_the_bytes_are_kept() -> None:
+    village = pair()
+    village.save("office", "note.txt", b"hello")
+    village.settle()
+    village.save("office", "note.txt", None)
+    village.settle()
+    assert village["payroll"].disk == {}
+    assert b"hello" in village["payroll"].versions.values()
+    village.assert_equal()
+
+
+def test_a_file_made_again_after_its_removal() -> None:
+    village = pair()
+    village.save("office", "note.txt", b"one")
+    village.settle()
+    village.save("office", "note.txt", None)
+    village.settle()
+    village.save("payroll", "note.txt", b"two")
+    village.settle()
+    assert village["office"].disk == {"note.txt": b"two"}
+    assert village["office"].device.admin(village["office"].mandate).conflicts() == []
+    village.assert_equal()
+
+
+def test_accounting_wins_a_conflict_over_its_chart_and_the_loser_is_kept_everywhere() -> None:
+    village = pair()
+    village.save("office", "Cargo.crp", b"chart")
+    village.settle()
+    village.disconnect()
+    village.save("payroll", "Cargo.crp", b"payroll's")
+    village.save("payroll", "Cargo.crp", b"payroll's again")
+    village.save("office", "Cargo.crp", b"office's")
+    village.settle()
+    village.connect("office", "payroll")
+    village.settle(12)
+    for name in ("office", "payroll"):
+        house = village[name]
+        assert house.disk == {"Cargo.crp": b"office's"}
+        assert b"payroll's again" in house.versions.values()
+        [conflict] = house.device.admin(house.mandate).conflicts()
+        assert conflict.winner.author == village["office"].id
+        assert [loser.author for loser in conflict.losers] == [village["payroll"].id]
+    village.assert_equal()
+
+
+def test_a_decision_closes_a_conflict_everywhere() -> None:
+    village = pair()
+    village.disconnect()
+    village.save("office", "a.txt", b"office")
+    village.save("payroll", "a.txt", b"payroll")
+    village.settle()
+    village.connect("office", "payroll")
+    village.settle(12)
+    house = village["payroll"]
+    [conflict] = house.device.admin(house.mandate).conflicts()
+    village.act("payroll", lambda admin: admin.resolve(parse("a.txt"), conflict.losers[0].id))
+    village.settle(2)
+    loser = b"office" if conflict.losers[0].author == village["office"].id else b"payroll"
+    for name in ("office", "payroll"):
+        assert village[name].disk == {"a.txt": loser}
+        assert village[name].device.admin(village[name].mandate).conflicts() == []
+    village.assert_equal()
+
+
+def test_an_edit_beats_a_concurrent_removal() -> None:
+    village = pair()
+    village.save("office", "a.txt", b"one")
+    village.settle()
+    village.disconnect()
+    village.save("office", "a.txt", None)
+    village.save("payroll", "a.txt", b"two")
+    village.settle()
+    village.connect("office", "payroll")
+    village.settle(12)
+    assert village["office"].disk == {"a.txt": b"two"}
+    village.assert_equal()
+
+
+def test_a_readers_edit_is_refused_kept_and_undone() -> None:
+    village = pair(Role.READER)
+    village.save("office", "a.txt", b"office")
+    village.settle()
+    village.save("payroll", "a.txt", b"scribble")
+    village.save("payroll", "mine.txt", b"new")
+    village.settle()
+    house = village["payroll"]
+    assert house.disk == {"a.txt": b"office"}
+    assert {b"scribble", b"new"} <= set(house.versions.values())
+    assert [(p.path, p.code) for p in house.m.state.problems()] == [
+        ("a.txt", Code.EDIT_REFUSED),
+        ("mine.txt", Code.EDIT_REFUSED),
+    ]
+    village.assert_equal()
+
+
+def test_three_devices_pass_on_each_others_blocks() -> None:
+    village = Village("a", "b", "c")
+    village.admit("a", "b", Role.INVOICING)
+    village.connect("a", "b")
+    village.settle(2)
+    village.admit("a", "c", Role.PAYROLL)
+    village.connect("a", "c")
+    village.settle(2)
+    village.disconnect()
+    village.connect("b", "c")
+    village.save("b", "x.ecf", b"b's")
+    village.save("c", "y.ecs", b"c's")
+    village.settle(3)
+    village.connect("a", "b")
+    village.settle(3)
+    village.assert_equal("a", "b")
+    assert village["a"].disk == village["c"].disk == {"x.ecf": b"b's", "y.ecs": b"c's"}
+
+
+def test_a_folder_restored_from_last_week_publishes_nothing_old() -> None:
+    village = pair()
+    village.save("office", "a.txt", b"monday")
+    village.settle()
+    village.save("office", "a.txt", b"friday")
+    village.save("office", "b.txt", b"new since")
+    village.settle()
+    house = village["payroll"]
+    house.disk.clear()
+    house.disk.update({"a.txt": b"monday", "own.txt": b"never announced"})
+    village.open_folder(house, continuous=False)
+    village.settle(12)
+    assert house.disk == {"a.txt": b"friday", "b.txt": b"new since", "own.txt": b"never announced"}
+    village.assert_equal()
+
+
+def test_joining_with_a_folder_that_has_files() -> None:
+    village = Village("office", "payroll")
+    village.save("office", "Cargo.crp", b"chart")
+    village.settle()
+    village["payroll"].disk.update({"Cargo.crp": b"old chart", "Lohn.ecs": b"mine"})
+    village.admit("office", "payroll", Role.PAYROLL)
+    village.connect("office", "payroll")
+    village.settle(12)
+    assert village["office"].disk == {"Cargo.crp": b"chart", "Lohn.ecs": b"mine"}
+    assert b"old chart" in village["payroll"].versions.values()
+    assert [p.code for p in village["payroll"].m.state.problems()] == [Code.SET_ASIDE]
+    village.assert_equal()
+
+
+def test_a_revoked_device_is_refused_and_its_later_edits_count_nowhere() -> None:
+    village = Village("a", "b", "c")
+    for name in ("b", "c"):
+        village.admit("a", name, Role.INVOICING)
+        village.connect("a", name)
+        village.settle(2)
+    village.connect("b", "c")
+    village.save("b", "x.txt", b"before")
+    village.settle(3)
+    village.disconnect()
+    village.save("b", "x.txt", b"after")
+    village.settle()
+    village.connect("b", "c")
+    village.settle(3)
+    assert village["c"].disk == {"x.txt": b"after"}
+    village.disconnect()
+    village.act("a", lambda admin: admin.revoke(village["b"].id))
+    village.connect("a", "c")
+    village.settle(12)
+    assert village["c"].disk == village["a"].disk == {"x.txt": b"before"}
+    assert village["c"].m.secrets.newest == village["a"].m.secrets.newest
+    village.assert_equal("a", "c")
+    village.connect("c", "b")
+    village.settle(3)
+    assert not village["c"].m.peers.keys() - {
+        link for link, p in village["c"].m.peers.items() if p.device != village["b"].id
+    }
+
+
+def test_index_files_are_merged_as_a_view() -> None:
+    village = pair()
+    head, end = "#FSC\t9.3\tECC\r\n", "#END\r\n"
+    one = head + "#ECF\t1; 05/01/2025 09:00:00; one.ecf; 1\r\n" + end
+    two = head + "#ECS\t1; 06/01/2025 09:00:00; two.ecs; 2\r\n" + end
+    village.disconnect()
+    village.save("office", "Cargo.ecc", one.encode())
+    village.save("payroll", "Cargo.ecc", two.encode())
+    village.settle()
+    village.connect("office", "payroll")
+    village.settle(3)
+    merged = village["office"].disk["Cargo.ecc"].decode()
+    assert "one.ecf" in merged
+    assert "two.ecs" in merged
+    village.assert_equal()
+    village.save(
+        "office", "Cargo.ecc", merged.replace("#END", "#ECF\t1; 07/01/2025 09:00:00; three.ecf; 3\r\n#END").encode()
+    )
+    village.settle(3)
+    assert "three.ecf" in village["payroll"].disk["Cargo.ecc"].decode()
+    village.assert_equal()
+
+
+def test_a_directory_beats_a_file_in_its_way() -> None:
+    village = pair()
+    village.disconnect()
+    village.save("office", "box", b"a file")
+    village.save("payroll", "box/inside.txt", b"inside")
+    village.settle()
+    village.connect("office", "payroll")
+    village.settle(12)
+    assert village["office"].disk == {"box/inside.txt": b"inside"}
+    assert b"a file" in village["payroll"].versions.values()
+    village.assert_equal()
+
+
+def test_a_rename_names_no_content_twice_and_ends_equal() -> None:
+    village = pair()
+    village.save("office", "old/a.txt", b"content")
+    village.settle()
+    village["office"].disk["new/a.txt"] = village["office"].disk.pop("old/a.txt")
+    village.look(village["office"], "old/a.txt", "new/a.txt")
+    village.settle(3)
+    assert village["payroll"].disk == {"new/a.txt": b"content"}
+    village.assert_equal()
+
+
+def test_a_device_that_lost_its_database_starts_a_new_log_and_resurrects_nothing() -> None:
+    village = pair()
+    village.save("payroll", "gone.txt", b"removed later")
+    village.save("payroll", "kept.txt", b"kept")
+    village.settle()
+    village.save("office", "gone.txt", None)
+    village.settle()
+    restored = village.rebuild("payroll")
+    restored.disk["gone.txt"] = b"removed later"
+    village.open_folder(restored, continuous=False)
+    village.connect("office", "payroll")
+    village.settle(12)
+    assert restored.disk == {"kept.txt": b"kept"}
+    village.save("payroll", "kept.txt", b"kept and edited")
+    village.settle(3)
+    village.assert_equal()
+    assert village["office"].disk == {"kept.txt": b"kept and edited"}
