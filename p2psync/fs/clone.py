@@ -12,6 +12,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from p2psync.core.ids import ContentId
+from p2psync.fs.reading import open_shared
 
 PIECE_BYTES = 1 << 20
 """Read, hashed and written at a time."""
@@ -26,7 +27,7 @@ def copy_verified(source: Path, target: Path, content: ContentId) -> bool:
     Raises OSError where the disk fails; the copy is not flushed.
     """
     try:
-        with source.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
+        with open_shared(source) as reader, target.open("xb", buffering=0) as writer:
             same = _copy(reader, writer) == content
     except BaseException as error:
         if not isinstance(error, FileExistsError):
@@ -39,7 +40,7 @@ def copy_verified(source: Path, target: Path, content: ContentId) -> bool:
 
 def content_of_file(path: Path) -> ContentId:
     """The content id of what a file holds now. Raises OSError."""
-    with path.open("rb", buffering=0) as reader:
+    with open_shared(path) as reader:
         return _hash(reader)
 
 
@@ -56,7 +57,7 @@ def _copy(reader: FileIO, writer: FileIO) -> ContentId:
         with open(str(writer.name), "rb", buffering=0) as copy:
             return _hash(copy)
     hasher = blake3()
-    for piece in _pieces(reader, size):
+    for piece in pieces(reader, size):
         hasher.update(piece)
         write_all(writer.fileno(), piece)
     return ContentId(hasher.digest())
@@ -64,12 +65,12 @@ def _copy(reader: FileIO, writer: FileIO) -> ContentId:
 
 def _hash(reader: FileIO) -> ContentId:
     hasher = blake3()
-    for piece in _pieces(reader, os.fstat(reader.fileno()).st_size):
+    for piece in pieces(reader, os.fstat(reader.fileno()).st_size):
         hasher.update(piece)
     return ContentId(hasher.digest())
 
 
-def _pieces(reader: FileIO, size: int) -> Iterator[memoryview]:
+def pieces(reader: FileIO, size: int) -> Iterator[memoryview]:
     """The same buffer again and again: each piece must be used before the next is taken."""
     buffer = bytearray(min(size + 1, PIECE_BYTES))
     view = memoryview(buffer)

@@ -1,0 +1,52 @@
+"""What a file carries beside its bytes, set before it is placed: modification time, executable bit, hidden."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from p2psync.core.entry import EXECUTABLE, HIDDEN, Entry
+
+WINDOWS_HIDDEN = 0x2
+PERMISSIONS = 0o777
+READ_BITS = 0o444
+
+
+def set_attributes(path: Path, entry: Entry, like: int | None = None) -> None:
+    """Give a file of ours, which no program knows yet, the time and mode of `entry`. Raises OSError.
+
+    `like` is the st_mode of the file it replaces, if any: who may read and write it stays as the user had set it.
+    """
+    set_mode(path, entry.mode, like)
+    with contextlib.suppress(OverflowError):  # a time that this system cannot express: the present one stays
+        os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
+
+
+def set_mode(path: Path, mode: int, like: int | None = None) -> None:
+    """Set the bits of an entry's mode that this system keeps; time and bytes stay. Raises OSError."""
+    if os.name == "nt":
+        set_hidden(path, bool(mode & HIDDEN), ctypes.CDLL("kernel32", use_last_error=True))
+        return
+    found = path.stat().st_mode & PERMISSIONS
+    wanted = with_executable(found if like is None else like & PERMISSIONS, bool(mode & EXECUTABLE))
+    if wanted != found:
+        path.chmod(wanted)
+
+
+def with_executable(permissions: int, executable: bool) -> int:
+    """Whoever may read it may execute it, or nobody may; unchanged where the owner's bit says so already."""
+    if bool(permissions & stat.S_IXUSR) == executable:
+        return permissions
+    return permissions | (permissions & READ_BITS) >> 2 if executable else permissions & ~0o111
+
+
+def set_hidden(path: Path, hidden: bool, kernel32: Any) -> None:
+    """Set or clear Windows' hidden attribute. Raises OSError."""
+    found = kernel32.GetFileAttributesW(str(path))
+    wanted = found | WINDOWS_HIDDEN if hidden else found & ~WINDOWS_HIDDEN
+    if wanted != found and not kernel32.SetFileAttributesW(str(path), wanted):
+        raise OSError(0, "the hidden attribute could not be set", str(path))

@@ -1,0 +1,122 @@
+"""Looking at one path: what stands there, whether it is what was expected, and what a failure of the disk means."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Protocol
+
+from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, EXECUTABLE, HIDDEN, Entry, FileStat, Kind
+from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import RelPath
+from p2psync.engine.events import Seen
+from p2psync.fs.attributes import WINDOWS_HIDDEN
+from p2psync.fs.clone import content_of_file
+from p2psync.fs.exchange import FileLocked
+
+MODE_HERE = HIDDEN if os.name == "nt" else EXECUTABLE
+"""The bits of an entry's mode that this system keeps with a file; the others are carried along."""
+RACY_NS = 20_000_000
+"""A file saved so lately may have been saved again within the same tick of its clock."""
+RACY_COARSE_NS = 2_000_000_000
+"""The same on a disk that keeps times in (two) whole seconds."""
+LOOKS_MAX = 5
+
+_CODES = {
+    errno.ENOSPC: Code.DISK_FULL,
+    errno.EDQUOT: Code.DISK_FULL,
+    errno.EROFS: Code.READ_ONLY,
+    errno.EACCES: Code.READ_ONLY,
+    errno.EPERM: Code.READ_ONLY,
+    errno.EBUSY: Code.LOCKED,
+    errno.ETXTBSY: Code.LOCKED,
+    errno.ENAMETOOLONG: Code.NAME_TOO_LONG,
+}
+_WINDOWS_LOCKED = frozenset({32, 33})
+
+
+class Places(Protocol):
+    """What placing needs to know of a mandate's folder."""
+
+    @property
+    def root(self) -> Path:
+        """The folder itself."""
+
+    @property
+    def staging(self) -> Path:
+        """A directory on the same file system that no program looks into."""
+
+    @property
+    def versions(self) -> Path:
+        """Another one, for kept files."""
+
+    def path(self, rel: RelPath) -> Path:
+        """Where a path lies on this disk."""
+
+
+def file_stat(found: os.stat_result) -> FileStat:
+    return FileStat(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def mode_of(found: os.stat_result, carried: int) -> int:
+    """The entry's mode of a file, with the bits of `carried` that this system does not keep."""
+    if os.name == "nt":
+        here = HIDDEN if getattr(found, "st_file_attributes", 0) & WINDOWS_HIDDEN else 0
+    else:
+        here = EXECUTABLE if found.st_mode & stat.S_IXUSR else 0
+    return here | (carried & ~MODE_HERE)
+
+
+def matches(path: Path, expect: Entry, known: FileStat | None) -> bool:
+    """True if `path` holds the file that was expected; reads it unless its stat says enough. Raises OSError."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode) or mode_of(found, expect.mode) != expect.mode:
+        return False
+    if file_stat(found) == known and not _racy(found):
+        return True
+    return found.st_size == expect.size and content_of_file(path) == expect.content
+
+
+def look(path: Path, rel: RelPath, carried: int) -> Seen | Problem:
+    """What stands at a path now, read whole; a Problem where that cannot be said."""
+    try:
+        for _ in range(LOOKS_MAX):
+            seen = _look_once(path, rel, carried)
+            if seen is not None:
+                return seen
+    except (FileNotFoundError, NotADirectoryError):
+        return Seen(rel, ABSENT)
+    except OSError as error:
+        return Problem(rel, Code.UNREADABLE, error.strerror or str(error))
+    return Problem(rel, Code.STILL_CHANGING)
+
+
+def disk_problem(rel: RelPath, error: OSError) -> Problem:
+    """What a failure of the disk means for a path."""
+    locked = isinstance(error, FileLocked) or getattr(error, "winerror", None) in _WINDOWS_LOCKED
+    code = Code.LOCKED if locked else _CODES.get(error.errno or 0, Code.DISK_ERROR)
+    return Problem(rel, code, error.strerror or str(error))
+
+
+def _look_once(path: Path, rel: RelPath, carried: int) -> Seen | Problem | None:
+    """None if the file changed while it was read."""
+    before = path.lstat()
+    if stat.S_ISDIR(before.st_mode):
+        return Seen(rel, EMPTY_DIRECTORY)
+    if stat.S_ISLNK(before.st_mode):
+        return Problem(rel, Code.SYMBOLIC_LINK)
+    if not stat.S_ISREG(before.st_mode):
+        return Problem(rel, Code.SPECIAL_FILE)
+    content = content_of_file(path)
+    if file_stat(path.lstat()) != file_stat(before):
+        return None
+    entry = Entry(Kind.FILE, before.st_size, before.st_mtime_ns, mode_of(before, carried), content)
+    return Seen(rel, entry, file_stat(before))
+
+
+def _racy(found: os.stat_result) -> bool:
+    window = RACY_NS if found.st_mtime_ns % 1_000_000_000 else RACY_COARSE_NS
+    return abs(time.time_ns() - found.st_mtime_ns) < window

@@ -1,0 +1,121 @@
+"""What came out when a file was replaced or removed: kept as a version, and looked at again for late writes.
+
+A program that held the file open goes on writing into it after it was moved away. So it is looked at again after
+some time, and when it grew or changed, that is an edit which must not be lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from p2psync.core.entry import Entry, FileStat, Kind
+from p2psync.core.ids import ContentId
+from p2psync.core.problem import Problem
+from p2psync.core.relpath import RelPath
+from p2psync.engine.events import Seen
+from p2psync.fs.clone import content_of_file
+from p2psync.fs.look import file_stat, look
+from p2psync.fs.staging import Staging
+from p2psync.fs.versions import Versions
+
+LOOK_AGAIN_AFTER_S = (2.0, 60.0)
+"""When a file that came out is looked at again, counted from the look before."""
+
+
+@dataclass(slots=True, eq=False)
+class Out:
+    """One file that came out and is still watched."""
+
+    path: RelPath
+    lies: Path
+    entry: Entry
+    stat: FileStat
+    looks: int
+    due_s: float
+
+    spare: bool
+    """True if its content is kept already elsewhere: when nothing was written late, this one is not needed."""
+
+
+class Outs:
+    """The files of one mandate that came out lately; safe to use from several threads."""
+
+    def __init__(self, staging: Staging, versions: Versions) -> None:
+        self._staging = staging
+        self._versions = versions
+        self._watched: list[Out] = []
+        self._lock = threading.Lock()
+
+    def keep(self, out: Path, rel: RelPath, entry: Entry, now: float) -> Path:
+        """Keep a file that holds `entry`; returns where it lies. Raises OSError."""
+        assert entry.content is not None
+        spare = self._versions.has(entry.content)
+        if spare:
+            lies = self._staging.fresh("late")
+            os.rename(out, lies)
+        else:
+            lies = self._versions.adopt(out, entry.content)
+        with self._lock:
+            self._watched.append(Out(rel, lies, entry, file_stat(lies.lstat()), 0, now + LOOK_AGAIN_AFTER_S[0], spare))
+        return lies
+
+    def keep_unknown(self, out: Path) -> ContentId:
+        """Keep a file that nobody has read yet. Raises OSError."""
+        content = content_of_file(out)
+        self._versions.adopt(out, content)
+        return content
+
+    def late_writes(self, now: float) -> list[Seen]:
+        """Edits that were written into files after they had come out; their bytes are kept as versions.
+
+        `now` is of the same clock as the one that `keep` was called with. Each Seen names the path where the file
+        stood; it has no stat, as it does not stand there any more.
+        """
+        with self._lock:
+            due = [out for out in self._watched if out.due_s <= now]
+            self._watched = [out for out in self._watched if out.due_s > now]
+        seen = []
+        for out in due:
+            with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
+                late = self._look(out, now)
+                if late is not None:
+                    seen.append(late)
+        return seen
+
+    def due_s(self) -> float | None:
+        """When `late_writes` has something to do; None while nothing is watched."""
+        with self._lock:
+            return min((out.due_s for out in self._watched), default=None)
+
+    def _look(self, out: Out, now: float) -> Seen | None:
+        if file_stat(out.lies.lstat()) == out.stat:
+            self._watch_on(out, now)
+            return None
+        found = look(out.lies, out.path, out.entry.mode)
+        if isinstance(found, Problem) or found.entry.kind is not Kind.FILE:
+            self._watch_again(out, now)
+            return None
+        seen = Seen(out.path, replace(found.entry, mode=out.entry.mode))
+        if found.entry.content == out.entry.content:
+            assert found.stat is not None
+            out.stat = found.stat
+            self._watch_on(out, now)
+            return None
+        self.keep(out.lies, out.path, seen.entry, now)
+        return seen
+
+    def _watch_on(self, out: Out, now: float) -> None:
+        out.looks += 1
+        if out.looks < len(LOOK_AGAIN_AFTER_S):
+            self._watch_again(out, now)
+        elif out.spare:
+            out.lies.unlink()
+
+    def _watch_again(self, out: Out, now: float) -> None:
+        out.due_s = now + LOOK_AGAIN_AFTER_S[out.looks]
+        with self._lock:
+            self._watched.append(out)

@@ -1,0 +1,422 @@
+"""Placing: make a batch of paths hold what they should, each by compare-and-swap, whole, durably, nothing lost.
+
+What is put lies in staging, verified and flushed, before the first name changes. A new file moves to a free name;
+one that replaces another is exchanged with it in one step, and what came out is compared with what was expected:
+if it is something else, both change places again and the caller learns what stands there. What comes out as
+expected becomes a version by being renamed. New names are placed before old ones vanish.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from p2psync.core.entry import ABSENT, FileStat, Kind
+from p2psync.core.ids import ContentId
+from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import Folding, RelPath, ancestors, fold, parent
+from p2psync.engine.effects import PlaceItem
+from p2psync.engine.events import Outcome, Seen
+from p2psync.fs.aside import AsideExchange, Overtaken
+from p2psync.fs.attributes import set_attributes, set_mode
+from p2psync.fs.batch import Batch, Ready
+from p2psync.fs.clone import copy_verified
+from p2psync.fs.durable import sync_directories, sync_files
+from p2psync.fs.exchange import EXCHANGE, Exchange
+from p2psync.fs.look import Places, disk_problem, file_stat, look, matches
+from p2psync.fs.outs import Outs
+from p2psync.fs.staging import TEMPORARY_PREFIX, Staging
+from p2psync.fs.versions import Versions
+
+EXACT = Folding()
+SWAPS_BACK_MAX = 10
+"""How often an exchange is taken back while a program keeps saving to the same path."""
+
+
+class Local(Protocol):
+    """Where the bytes of a content may be had on this disk."""
+
+    def stage_from_local(self, content: ContentId) -> bool:
+        """Put a verified copy into staging; False if no file here holds it."""
+
+    def remember(self, content: ContentId, path: RelPath) -> None:
+        """This path holds the content now, which the database learns later."""
+
+
+class Placer:
+    """Places batches into one mandate's folder; one batch at a time."""
+
+    def __init__(
+        self,
+        places: Places,
+        staging: Staging,
+        versions: Versions,
+        local: Local,
+        *,
+        exchange: Exchange = EXCHANGE,
+        register: Callable[[RelPath, FileStat | None], None] = lambda path, stat: None,
+        folding: Folding = EXACT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`register` hears of each name just before it changes, with the stat that it will have (None: it vanishes),
+        so that the watcher knows it for ours. `folding` is how this disk was found to take names for the same.
+        """
+        self._places = places
+        self._staging = staging
+        self._versions = versions
+        self._local = local
+        self._exchange = AsideExchange(exchange, staging.root, places.root)
+        self._register = register
+        self._folding = folding
+        self._clock = clock
+        self._outs = Outs(staging, versions)
+        self._lock = threading.Lock()
+
+    def recover(self) -> list[ContentId]:
+        """At start, before anything is scanned: undo and sort out what a crash left.
+
+        Returns the contents that were kept as versions. Raises OSError.
+        """
+        self._exchange.undo()
+        return self._staging.recover(self._versions)
+
+    def place(self, items: Sequence[PlaceItem]) -> list[Outcome]:
+        """One outcome for each item, in their order; what was placed then would survive a power cut.
+
+        A `found` that is absent is what stands there in this instant, not a deletion that lasted.
+        """
+        with self._lock:
+            batch = Batch(items, self._folding)
+            self._make_ready(batch)
+            for item in batch.in_order():
+                batch.outcomes[item.path] = self._guarded(item, batch)
+            self._remove_empty(batch)
+            self._flush(batch)
+            return [batch.outcomes[item.path] for item in items]
+
+    def late_writes(self, now: float) -> list[Seen]:
+        """Edits that programs wrote into files after these had been replaced; `now` as of the placer's clock."""
+        return self._outs.late_writes(now)
+
+    def late_due_s(self) -> float | None:
+        """When to call `late_writes` again; None while there is no need."""
+        return self._outs.due_s()
+
+    # -- before the first name changes, and after the last --------------------------------------------------------
+
+    def _make_ready(self, batch: Batch) -> None:
+        for item in batch.files_to_put():
+            assert item.put.content is not None
+            try:
+                staged = self._staged_for_one(item.put.content, batch)
+                if staged is None:
+                    batch.outcomes[item.path] = _failed(item.path, Code.CONTENT_MISSING)
+                    continue
+                set_attributes(staged, item.put)
+                batch.ready[item.path] = Ready(item.put.content, staged, file_stat(staged.lstat()))
+            except OSError as error:
+                batch.outcomes[item.path] = Outcome(item.path, False, problem=disk_problem(item.path, error))
+        try:
+            sync_files([ready.staged for ready in batch.ready.values()], self._staging.root)
+        except OSError as error:
+            batch.outcomes |= {path: Outcome(path, False, problem=disk_problem(path, error)) for path in batch.ready}
+
+    def _staged_for_one(self, content: ContentId, batch: Batch) -> Path | None:
+        """A staged file that this item may take away; None if the content is nowhere here."""
+        again = batch.used_again(content)
+        if not self._staging.has(content) and not self._local.stage_from_local(content):
+            return None
+        staged = self._staging.path(content)
+        if not again:
+            return staged
+        copy = self._staging.fresh(TEMPORARY_PREFIX)
+        return copy if copy_verified(staged, copy, content) else None
+
+    def _remove_empty(self, batch: Batch) -> None:
+        for left in sorted(batch.left, key=len, reverse=True):
+            directory: RelPath | None = left
+            while directory is not None and not batch.stays_empty(directory):
+                path = self._places.path(directory)
+                try:
+                    path.rmdir()
+                except OSError:
+                    break  # something lies in it
+                batch.directories.discard(directory)
+                batch.touched.discard(path)
+                batch.touched.add(path.parent)
+                directory = parent(directory)
+
+    def _flush(self, batch: Batch) -> None:
+        try:
+            sync_directories(batch.touched, self._staging.root)
+        except OSError as error:
+            for path, outcome in batch.outcomes.items():
+                if outcome.placed:
+                    batch.outcomes[path] = Outcome(path, False, problem=disk_problem(path, error))
+
+    # -- one item -------------------------------------------------------------------------------------------------
+
+    def _guarded(self, item: PlaceItem, batch: Batch) -> Outcome:
+        try:
+            return self._place_one(item, batch)
+        except OSError as error:
+            return Outcome(item.path, False, problem=disk_problem(item.path, error))
+        finally:
+            ready = batch.ready.get(item.path)
+            if ready is not None:
+                self._give_back(ready)
+
+    def _place_one(self, item: PlaceItem, batch: Batch) -> Outcome:
+        standing = item.put.kind is not Kind.ABSENT
+        trouble = self._check_parents(item.path, batch, create=standing)
+        if trouble is not None:
+            return Outcome(item.path, False, problem=trouble)
+        if item.put.kind is Kind.DIRECTORY:
+            return self._put_directory(item, batch)
+        if not standing:
+            return self._remove(item, batch)
+        if item.path in batch.renames:
+            return self._rename_in_slot(item, batch.renames[item.path], batch)
+        if item.path not in batch.ready:
+            return self._set_mode(item)
+        if item.expect.kind is Kind.FILE:
+            return self._replace(item, self._places.path(item.path), batch)
+        return self._create(item, batch)
+
+    def _check_parents(self, path: RelPath, batch: Batch, create: bool) -> Problem | None:
+        """No name is changed through a link that leads out of the folder, nor below a file."""
+        for directory in ancestors(path):
+            if directory in batch.directories:
+                continue
+            where = self._places.path(directory)
+            try:
+                found = where.lstat().st_mode
+            except FileNotFoundError:
+                if not create:
+                    return None
+                where.mkdir()
+                batch.touched.add(where.parent)
+                found = stat.S_IFDIR
+            if not stat.S_ISDIR(found):
+                return Problem(path, Code.SYMBOLIC_LINK if stat.S_ISLNK(found) else Code.NAME_COLLIDES, directory)
+            batch.directories.add(directory)
+        return None
+
+    def _create(self, item: PlaceItem, batch: Batch) -> Outcome:
+        target, ready = self._places.path(item.path), batch.ready[item.path]
+        if item.expect.kind is Kind.DIRECTORY:
+            with contextlib.suppress(OSError):  # not empty: found below
+                target.rmdir()
+        self._register(item.path, ready.stat)
+        try:
+            self._exchange.move_new(ready.staged, target)
+        except FileExistsError:
+            self._remove_empty(batch)  # it may be a directory whose last file was removed just now
+            if os.path.lexists(target):
+                return self._in_the_way(item, target)
+            self._exchange.move_new(ready.staged, target)
+        return self._placed(item, target, ready, batch)
+
+    def _in_the_way(self, item: PlaceItem, target: Path) -> Outcome:
+        if not self._is_listed(target):
+            other = next((name for name in os.listdir(target.parent) if self._same_slot(name, target.name)), "")
+            return _failed(item.path, Code.NAME_COLLIDES, other)
+        return self._found(item, target)
+
+    def _replace(self, item: PlaceItem, target: Path, batch: Batch) -> Outcome:
+        ready = batch.ready[item.path]
+        try:
+            standing = target.lstat().st_mode
+        except FileNotFoundError:
+            return Outcome(item.path, False, found=Seen(item.path, ABSENT))
+        if not stat.S_ISREG(standing) or not self._is_listed(target):
+            return self._found(item, target)
+        set_mode(ready.staged, item.put.mode, standing)
+        ready.staged = ready.staged.rename(self._staging.fresh("put", ready.content))
+        self._register(item.path, ready.stat)
+        try:
+            self._exchange.swap(ready.staged, target)
+        except Overtaken as overtaken:
+            self._keep_unknown(overtaken.aside, batch)
+            return self._found(item, target)
+        except FileNotFoundError:
+            return Outcome(item.path, False, found=Seen(item.path, ABSENT))
+        if not self._came_out_as_expected(item, ready.staged, target, ready, batch):
+            return self._found(item, target)
+        lies = self._outs.keep(ready.staged, item.path, item.expect, self._clock())
+        batch.touched.add(lies.parent)
+        return self._placed(item, target, ready, batch)
+
+    def _came_out_as_expected(self, item: PlaceItem, out: Path, target: Path, ready: Ready, batch: Batch) -> bool:
+        """If not, both have changed places again. Raises OSError after that if it could not be read."""
+        expected = False
+        try:
+            expected = matches(out, item.expect, item.expect_stat)
+        finally:
+            if not expected:
+                self._swap_back(out, target, ready, batch)
+        return expected
+
+    def _swap_back(self, out: Path, target: Path, ready: Ready, batch: Batch) -> None:
+        """The newest that a program saved ends at `target`; anything else of a user's becomes a version."""
+        put_before = ready.stat
+        for _ in range(SWAPS_BACK_MAX):
+            putting = file_stat(out.lstat())
+            try:
+                self._exchange.swap(out, target)
+            except FileNotFoundError:  # ours was deleted in between
+                with contextlib.suppress(FileExistsError):
+                    self._exchange.move_new(out, target)
+                    return
+                continue
+            except Overtaken as overtaken:
+                self._keep_unknown(overtaken.aside, batch)
+                continue
+            if file_stat(out.lstat()) == put_before:
+                break  # nobody saved since the exchange before; what stands at the target is the newest
+            put_before = putting
+        if file_stat(out.lstat()) != ready.stat:
+            self._keep_unknown(out, batch)
+
+    def _remove(self, item: PlaceItem, batch: Batch) -> Outcome:
+        target = self._places.path(item.path)
+        if not self._is_listed(target) or not os.path.lexists(target):
+            return Outcome(item.path, True)
+        if item.expect.kind is Kind.DIRECTORY:
+            with contextlib.suppress(OSError):  # what lies in it now keeps it, and is no empty directory any more
+                target.rmdir()
+                self._left(item.path, target, batch)
+            return Outcome(item.path, True)
+        if item.expect.kind is Kind.ABSENT or not stat.S_ISREG(target.lstat().st_mode):
+            return self._found(item, target)
+        return self._take_out(item, target, batch)
+
+    def _take_out(self, item: PlaceItem, target: Path, batch: Batch) -> Outcome:
+        out = self._staging.fresh("out")
+        self._register(item.path, None)
+        self._exchange.move_new(target, out)
+        expected = False
+        try:
+            expected = matches(out, item.expect, item.expect_stat)
+        finally:
+            if not expected:
+                self._put_back(out, target, batch)
+        if not expected:
+            return self._found(item, target)
+        lies = self._outs.keep(out, item.path, item.expect, self._clock())
+        batch.touched.add(lies.parent)
+        self._left(item.path, target, batch)
+        return Outcome(item.path, True)
+
+    def _left(self, path: RelPath, target: Path, batch: Batch) -> None:
+        batch.touched.add(target.parent)
+        above = parent(path)
+        if above is not None:
+            batch.left.add(above)
+
+    def _put_back(self, out: Path, target: Path, batch: Batch) -> None:
+        try:
+            self._exchange.move_new(out, target)
+        except FileExistsError:  # saved again meanwhile: that is newer
+            self._keep_unknown(out, batch)
+
+    def _put_directory(self, item: PlaceItem, batch: Batch) -> Outcome:
+        target = self._places.path(item.path)
+        if item.expect.kind is Kind.FILE and os.path.lexists(target):
+            taken = self._remove(replace(item, put=ABSENT), batch)
+            if not taken.placed:
+                return taken
+        try:
+            target.mkdir()
+            batch.touched.add(target.parent)
+        except FileExistsError:
+            if not stat.S_ISDIR(target.lstat().st_mode):
+                return self._found(item, target)
+        return Outcome(item.path, True)
+
+    def _set_mode(self, item: PlaceItem) -> Outcome:
+        """The time is left: setting it could hide an edit of this instant."""
+        target = self._places.path(item.path)
+        try:
+            if not self._is_listed(target) or not matches(target, item.expect, item.expect_stat):
+                return self._found(item, target)
+            before = file_stat(target.lstat())
+            self._register(item.path, before)
+            set_mode(target, item.put.mode)
+        except FileNotFoundError:
+            return Outcome(item.path, False, found=Seen(item.path, ABSENT))
+        return Outcome(item.path, True, before)
+
+    def _rename_in_slot(self, item: PlaceItem, gone: PlaceItem, batch: Batch) -> Outcome:
+        """The disk takes both names for one, so the file is changed under its old name and then renamed."""
+        old, new = self._places.path(gone.path), self._places.path(item.path)
+        under_old = replace(item, path=gone.path, expect=gone.expect, expect_stat=gone.expect_stat)
+        if item.path in batch.ready:
+            batch.ready[gone.path] = batch.ready.pop(item.path)
+            outcome = self._guarded_replace(under_old, old, batch)
+        else:
+            outcome = self._set_mode(under_old)
+        if not outcome.placed:
+            batch.outcomes[gone.path] = outcome
+            return Outcome(item.path, False, found=Seen(item.path, ABSENT), problem=outcome.problem)
+        self._register(item.path, outcome.stat)
+        os.rename(old, new)
+        batch.touched |= {old.parent, new.parent}
+        batch.outcomes[gone.path] = Outcome(gone.path, True)
+        return replace(outcome, path=item.path)
+
+    def _guarded_replace(self, item: PlaceItem, target: Path, batch: Batch) -> Outcome:
+        try:
+            return self._replace(item, target, batch)
+        finally:
+            self._give_back(batch.ready.pop(item.path))
+
+    # -- outcomes -------------------------------------------------------------------------------------------------
+
+    def _placed(self, item: PlaceItem, target: Path, ready: Ready, batch: Batch) -> Outcome:
+        batch.touched.add(target.parent)
+        self._local.remember(ready.content, item.path)
+        return Outcome(item.path, True, ready.stat)
+
+    def _found(self, item: PlaceItem, target: Path) -> Outcome:
+        if not self._is_listed(target):
+            return Outcome(item.path, False, found=Seen(item.path, ABSENT))
+        seen = look(target, item.path, item.expect.mode)
+        if isinstance(seen, Problem):
+            return Outcome(item.path, False, problem=seen)
+        return Outcome(item.path, False, found=seen)
+
+    def _give_back(self, ready: Ready) -> None:
+        """What was not placed waits for the next time; a file that is not ours is kept."""
+        with contextlib.suppress(OSError):  # what is left in staging is sorted out at the next start
+            if file_stat(ready.staged.lstat()) != ready.stat:
+                self._outs.keep_unknown(ready.staged)
+            elif ready.staged != self._staging.path(ready.content):
+                ready.staged.replace(self._staging.path(ready.content))
+
+    def _keep_unknown(self, out: Path, batch: Batch) -> None:
+        lies = self._versions.path(self._outs.keep_unknown(out))
+        batch.touched.add(lies.parent)
+
+    def _is_listed(self, target: Path) -> bool:
+        """On a disk that folds names, a name may answer that is written otherwise."""
+        if self._folding == EXACT:
+            return True
+        try:
+            return target.name in os.listdir(target.parent)
+        except FileNotFoundError:
+            return False
+
+    def _same_slot(self, name: str, other: str) -> bool:
+        return fold(RelPath(name), self._folding) == fold(RelPath(other), self._folding)
+
+
+def _failed(path: RelPath, code: Code, detail: str = "") -> Outcome:
+    return Outcome(path, False, problem=Problem(path, code, detail))

@@ -1,0 +1,130 @@
+"""The staging directory: whole contents that wait to be placed, under their ids, and everything that is half done.
+
+It lies inside the mandate's folder, on the same file system, so that placing is a rename. A name that is just the
+64 hex digits of a content id means: these bytes were verified. All other names say who made them, so that
+`recover` can tell at start what a crash left behind.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
+from p2psync.fs.clone import content_of_file, copy_verified, write_all
+from p2psync.fs.versions import Versions
+
+WHOLE = re.compile(r"[0-9a-f]{64}")
+OUT = re.compile(r"(?P<kind>put|out|late)-[0-9]+-[0-9]+(-(?P<content>[0-9a-f]{64}))?(\.out)?(\.aside)?")
+"""Names of files that may hold a user's bytes: what was exchanged, what was moved out, what is watched."""
+PART_SUFFIX = ".part"
+PART_NAME = re.compile(r"[0-9a-f]{64}\.part")
+TEMPORARY_PREFIX = "tmp"
+KEEP_FROM_BYTES = 1 << 20
+"""Smaller contents that wait at start are fetched again rather than kept."""
+KEEP_FOR_S = 30 * 24 * 3600.0
+"""Contents and parts that nobody needed for so long are removed at start."""
+
+
+class Staging:
+    """The staging directory of one mandate; safe to use from several threads."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` is made when missing."""
+        self.root = root
+        self._serial = itertools.count(1)
+        root.mkdir(parents=True, exist_ok=True)
+
+    def path(self, content: ContentId) -> Path:
+        """Where a content waits whole, or would."""
+        return self.root / content.hex()
+
+    def part(self, content: ContentId) -> Path:
+        """Where a big file is put together."""
+        return self.root / (content.hex() + PART_SUFFIX)
+
+    def has(self, content: ContentId) -> bool:
+        return self.path(content).is_file()
+
+    def fresh(self, kind: str, content: ContentId | None = None) -> Path:
+        """A name that nothing has: kind "tmp" is removed at start, "put", "out" and "late" are looked into."""
+        name = f"{kind}-{os.getpid()}-{next(self._serial)}"
+        return self.root / (name if content is None else f"{name}-{content.hex()}")
+
+    def stage_whole(self, files: Iterable[tuple[ContentId, bytes]]) -> list[ContentId]:
+        """Put many small contents into staging; returns those whose bytes are something else. Raises OSError."""
+        bad = []
+        for content, data in files:
+            if content_of(data) != content:
+                bad.append(content)
+            else:
+                self._stage(content, data)
+        return bad
+
+    def stage_copy(self, source: Path, content: ContentId) -> bool:
+        """Copy a file into staging if it holds `content`. Raises OSError where the disk fails."""
+        copy = self.fresh(TEMPORARY_PREFIX)
+        if not copy_verified(source, copy, content):
+            return False
+        os.replace(copy, self.path(content))
+        return True
+
+    def stage_empty(self) -> None:
+        """The empty file needs no source. Raises OSError."""
+        self._stage(EMPTY_CONTENT, b"")
+
+    def discard(self, content: ContentId) -> None:
+        """Forget a content and what was put together of it. Raises OSError."""
+        self.path(content).unlink(missing_ok=True)
+        self.part(content).unlink(missing_ok=True)
+
+    def recover(self, versions: Versions) -> list[ContentId]:
+        """Sort out, at start, what a crash left: user's files become versions, parts stay, the rest goes.
+
+        Returns the contents that were kept as versions. Raises OSError.
+        """
+        kept = []
+        for file in sorted(self.root.iterdir()):
+            if not file.is_file() or file.is_symlink():
+                continue
+            if out := OUT.fullmatch(file.name):
+                content = content_of_file(file)
+                if out["content"] == content.hex():
+                    file = file.replace(self.path(content))  # never exchanged: it is what we staged
+                else:
+                    versions.adopt(file, content)
+                    kept.append(content)
+                    continue
+            if not self._worth_keeping(file):
+                file.unlink()
+        return kept
+
+    def _stage(self, content: ContentId, data: bytes) -> None:
+        path = self.path(content)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        except FileExistsError:
+            return
+        try:
+            write_all(fd, data)
+        except OSError:
+            path.unlink()
+            raise
+        finally:
+            os.close(fd)
+
+    def _worth_keeping(self, file: Path) -> bool:
+        found = file.stat()
+        if time.time() - found.st_ctime > KEEP_FOR_S:
+            return False
+        if PART_NAME.fullmatch(file.name):
+            return True
+        return (
+            WHOLE.fullmatch(file.name) is not None
+            and found.st_size >= KEEP_FROM_BYTES
+            and content_of_file(file).hex() == file.name
+        )

@@ -1,0 +1,136 @@
+"""A mandate's folder in a temporary directory, and short words for what the tests of this package say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry, FileStat, Kind
+from p2psync.core.ids import ContentId, content_of
+from p2psync.core.relpath import Folding, RelPath
+from p2psync.engine.effects import PlaceItem
+from p2psync.fs.exchange import EXCHANGE, Exchange
+from p2psync.fs.look import file_stat
+from p2psync.fs.placer import Placer
+from p2psync.fs.staging import Staging
+from p2psync.fs.versions import Versions
+
+OLD_NS = 1_700_000_000_123_456_789
+"""A time that no file saved during a test has."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folder's directories, as the placer asks for them."""
+
+    root: Path
+
+    @property
+    def staging(self) -> Path:
+        return self.root / ".p2psync" / "staging"
+
+    @property
+    def versions(self) -> Path:
+        return self.root / ".p2psync" / "versions"
+
+    def path(self, rel: RelPath) -> Path:
+        return self.root / rel
+
+
+@dataclass
+class Nowhere:
+    """A `Local` that has nothing, and remembers what it is told."""
+
+    remembered: list[tuple[ContentId, RelPath]] = field(default_factory=list)
+
+    def stage_from_local(self, content: ContentId) -> bool:
+        return False
+
+    def remember(self, content: ContentId, path: RelPath) -> None:
+        self.remembered.append((content, path))
+
+
+class Disk:
+    """A folder, its placer, and what a user does there."""
+
+    def __init__(self, root: Path, exchange: Exchange = EXCHANGE, folding: Folding = Folding()) -> None:  # noqa: B008
+        self.places = Places(root)
+        self.staging = Staging(self.places.staging)
+        self.versions = Versions(self.places.versions)
+        self.registered: list[tuple[RelPath, FileStat | None]] = []
+        self.now = 0.0
+        self.placer = Placer(
+            self.places,
+            self.staging,
+            self.versions,
+            Nowhere(),
+            exchange=exchange,
+            register=lambda path, stat: self.registered.append((path, stat)),
+            folding=folding,
+            clock=lambda: self.now,
+        )
+
+    def save(self, path: str, data: bytes, mtime_ns: int = OLD_NS) -> PlaceItem:
+        """A user saves a file; returns an item that expects just that and puts nothing yet."""
+        target = self.places.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        os.utime(target, ns=(mtime_ns, mtime_ns))
+        return self.expecting(path, data)
+
+    def expecting(self, path: str, data: bytes) -> PlaceItem:
+        stat = file_stat((self.places.root / path).lstat())
+        return PlaceItem(RelPath(path), a_file(data, stat.mtime_ns), stat, ABSENT, "replaced")
+
+    def staged(self, *contents: bytes) -> None:
+        self.staging.stage_whole([(content_of(data), data) for data in contents])
+
+    def tree(self) -> dict[str, bytes | None]:
+        """Every file with its bytes, every empty directory with None; without our own directory."""
+        return tree_of(self.places.root)
+
+    def kept(self) -> dict[str, bytes]:
+        """The kept versions by the first digits of their ids."""
+        return {content.hex()[:8]: self.versions.path(content).read_bytes() for content, _ in self.versions.iterate()}
+
+    def in_staging(self) -> list[str]:
+        return sorted(file.name for file in self.places.staging.iterdir())
+
+
+def tree_of(root: Path) -> dict[str, bytes | None]:
+    found: dict[str, bytes | None] = {}
+    for directory, directories, files in os.walk(root):
+        if Path(directory) == root:
+            directories.remove(".p2psync")
+        here = Path(directory).relative_to(root)
+        found |= {(here / name).as_posix(): (root / here / name).read_bytes() for name in files}
+        if not directories and not files and Path(directory) != root:
+            found[here.as_posix()] = None
+    return found
+
+
+def a_file(data: bytes, mtime_ns: int = OLD_NS, mode: int = 0) -> Entry:
+    return Entry(Kind.FILE, len(data), mtime_ns, mode, content_of(data))
+
+
+def create(path: str, data: bytes, mtime_ns: int = OLD_NS, mode: int = 0) -> PlaceItem:
+    return PlaceItem(RelPath(path), ABSENT, None, a_file(data, mtime_ns, mode), "replaced")
+
+
+def mkdir(path: str) -> PlaceItem:
+    return PlaceItem(RelPath(path), ABSENT, None, EMPTY_DIRECTORY, "replaced")
+
+
+def rmdir(path: str) -> PlaceItem:
+    return PlaceItem(RelPath(path), EMPTY_DIRECTORY, None, ABSENT, "removed")
+
+
+def version(data: bytes) -> dict[str, bytes]:
+    """What `Disk.kept` shows for one kept file."""
+    return {content_of(data).hex()[:8]: data}
+
+
+def whole(files: Mapping[str, bytes]) -> dict[str, bytes | None]:
+    return dict(files)
