@@ -97,3 +97,14 @@ def test_the_tables_stay_small_and_lose_the_oldest_first() -> None:
     assert guesses.wait_s(f"source {SOURCES_MAX + TICKETS_MAX - 1}", 0.0) == 1.0
     assert len(guesses._sources) == SOURCES_MAX
     assert len(guesses._tickets) == TICKETS_MAX
+
+
+def test_a_source_that_guesses_again_is_not_the_oldest() -> None:
+    guesses = Guesses()
+    guesses.wrong("stubborn", None, 0.0)
+    for n in range(SOURCES_MAX - 1):
+        guesses.wrong(f"source {n}", None, 0.0)
+    guesses.wrong("stubborn", None, 0.0)
+    guesses.wrong("one more", None, 0.0)
+    assert guesses.wait_s("stubborn", 0.0) == 2.0
+    assert guesses.wait_s("source 0", 0.0) == 0.0
