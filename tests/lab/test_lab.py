@@ -280,6 +280,26 @@ def test_neighbours_meet_and_strangers_do_not_get_in(internet: Lab, sockets: con
         outsider.sendto(b"x", (internet.ip("cone"), 9))
 
 
+# -- what the lab needs
+
+
+@pytest.mark.parametrize(
+    ("platform", "user", "path", "reason"),
+    [
+        ("win32", 0, "/usr/sbin", "needs Linux"),
+        ("linux", 1000, "/usr/sbin", "needs root"),
+        ("linux", 0, "/nowhere", "needs ip, tc, nft, iptables, ip6tables"),
+    ],
+)
+def test_it_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, platform: str, user: int, path: str, reason: str
+) -> None:
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setenv("PATH", path)
+    assert (system.why_not.__wrapped__() or "").startswith(reason)
+
+
 # -- what a line is
 
 
