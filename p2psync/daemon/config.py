@@ -1,0 +1,91 @@
+"""What a person may choose for one daemon: where it keeps its things, where it listens, what it is called."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from p2psync.errors import ConfigError
+from p2psync.i18n import _
+
+HOME_VARIABLE = "P2PSYNC_HOME"
+LOOPBACK = "127.0.0.1"
+PORT_MAX = 65_535
+NAME_CHARACTERS_MAX = 100
+
+
+class Endpoint(NamedTuple):
+    """Where to listen."""
+
+    host: str | None
+    """IP address or host name; None for all addresses."""
+    port: int
+    """0 for a free one."""
+
+
+ANYWHERE = Endpoint(None, 0)
+LOCAL = Endpoint(LOOPBACK, 0)
+
+
+def default_home() -> Path:
+    """P2PSYNC_HOME, else this user's data directory on this platform."""
+    chosen = os.environ.get(HOME_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_data_path
+
+    return user_data_path("p2psync", appauthor=False)
+
+
+def default_documents() -> Path:
+    """Where new mandates' folders go unless a person says otherwise."""
+    from platformdirs import user_documents_path
+
+    return user_documents_path()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One daemon's settings. Raises ConfigError for one that cannot be."""
+
+    home: Path
+    """Identity, database, log; made when missing, readable by this user alone."""
+    listen: Endpoint = ANYWHERE
+    """For other devices. The free port of one run is tried first in the next."""
+    web: Endpoint | None = LOCAL
+    """For the web page and the command line; None serves neither."""
+    name: str = ""
+    """What this device calls itself, for people; the host's name unless given."""
+    mdns: bool = True
+    """Whether to announce and to look for others in the local network."""
+    mdns_interfaces: tuple[str, ...] | None = None
+    """Own IP addresses that mDNS is limited to; None for all."""
+    rendezvous: tuple[str, ...] = ()
+    """URLs of meeting hosts."""
+    documents: Path = field(default_factory=default_documents)
+    """Where a mandate's folder goes when none is named."""
+
+    def __post_init__(self) -> None:
+        name = "".join(c for c in self.name or socket.gethostname() if c.isprintable()).strip()
+        if not name or len(name) > NAME_CHARACTERS_MAX:
+            raise ConfigError(
+                _("The name of this device must have 1 to {limit} characters.").format(limit=NAME_CHARACTERS_MAX)
+            )
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "home", Path(os.path.abspath(self.home)))
+
+
+def parse_endpoint(text: str, host: str | None = None) -> Endpoint:
+    """`HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `PORT`; `host` where none is named. Raises ConfigError."""
+    before, colon, after = text.strip().rpartition(":")
+    if not (after.isascii() and after.isdigit() and int(after) <= PORT_MAX):
+        raise ConfigError(_("{text!r} is no address to listen on. Write HOST:PORT.").format(text=text))
+    named = before.removeprefix("[").removesuffix("]") if colon else ""
+    if ":" in named and not before.startswith("["):
+        raise ConfigError(
+            _("{text!r} is no address to listen on. Write an IPv6 address in brackets: [::1]:PORT.").format(text=text)
+        )
+    return Endpoint(named or host, int(after))

@@ -1,0 +1,104 @@
+"""What happened, one line an event: a fixed name and named facts, to a rotating file and to whoever listens.
+
+A fact is never a secret: no ticket, token, key or file content is ever given to `event`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+LOG_FILE = "p2psync.log"
+FILE_BYTES_MAX = 2 << 20
+FILES_KEPT = 3
+BYTES_SHOWN = 6
+"""Of an id: enough to tell it from others in a log."""
+VALUE_CHARACTERS_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One thing that happened."""
+
+    time_ns: int
+    """Wall clock, nanoseconds since 1970."""
+    name: str
+    """Static, like "place.refused"."""
+    fields: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        facts = (f"{key}={_quoted(value)}" for key, value in self.fields)
+        return " ".join((time_text(self.time_ns), self.name, *facts))
+
+
+Listener = Callable[[LogEvent], None]
+
+
+class EventLog:
+    """The event log of one daemon; safe to use from several threads."""
+
+    def __init__(self, home: Path | None) -> None:
+        """Writes to `p2psync.log` in `home`; None writes nowhere and only tells listeners. Raises OSError."""
+        self._handler: logging.Handler | None = None
+        if home is not None:
+            path = home / LOG_FILE
+            path.touch(mode=0o600)
+            self._handler = RotatingFileHandler(path, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT, encoding="utf-8")
+        self._listeners: list[Listener] = []
+
+    def event(self, name: str, /, **fields: object) -> None:
+        """Note what happened; ids are shortened, None is left out."""
+        facts = tuple((key, _text(value)) for key, value in fields.items() if value is not None)
+        self._tell(LogEvent(time.time_ns(), name, facts))
+
+    def failure(self, name: str, error: BaseException, /, **fields: object) -> None:
+        """The same for an error that nobody expected, with where it came from below the line."""
+        self.event(name, **fields, error=repr(error))
+        self._write("".join(f"    {line}\n" for line in _trace(error)).rstrip("\n"))
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` for every event from now on, in the thread that notes it; returns how to stop that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def close(self) -> None:
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.close()
+
+    def _tell(self, event: LogEvent) -> None:
+        self._write(str(event))
+        for listener in tuple(self._listeners):
+            listener(event)
+
+    def _write(self, text: str) -> None:
+        if self._handler is not None:
+            self._handler.handle(logging.makeLogRecord({"msg": text}))
+
+
+def time_text(time_ns: int) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    when = datetime.fromtimestamp(time_ns // 1_000_000_000, UTC)
+    return f"{when:%Y-%m-%dT%H:%M:%S}.{time_ns // 1_000_000 % 1000:03d}Z"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value[:BYTES_SHOWN].hex()
+    return str(value)[:VALUE_CHARACTERS_MAX]
+
+
+def _quoted(value: str) -> str:
+    plain = value and value.isprintable() and not set(value) & set(' "=\\')
+    return value if plain else json.dumps(value, ensure_ascii=False)
+
+
+def _trace(error: BaseException) -> list[str]:
+    return "".join(traceback.format_exception(error)).splitlines()

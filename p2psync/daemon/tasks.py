@@ -1,0 +1,43 @@
+"""The owner of background work: every task has a name, its error is noted, and at the end all are awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from p2psync.daemon.logs import EventLog
+
+
+class Tasks:
+    """A task group that outlives the call that made it, and that no failing task can bring down."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._group = asyncio.TaskGroup()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        await self._group.__aenter__()
+
+    def start(self, work: Coroutine[Any, Any, object], name: str) -> asyncio.Task[None]:
+        """Begin some work; whoever keeps the task may cancel it."""
+        task = self._group.create_task(self._guarded(work, name), name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: work.close())  # one that was cancelled before it began
+        return task
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait until it has ended."""
+        while self._running:
+            for task in self._running:
+                task.cancel()
+            await asyncio.wait(self._running)
+        await self._group.__aexit__(None, None, None)
+
+    async def _guarded(self, work: Coroutine[Any, Any, object], name: str) -> None:
+        try:
+            await work
+        except Exception as error:
+            self._log.failure("task.failed", error, task=name)
