@@ -18,10 +18,9 @@ class Verdict:
     """The outcome for one path."""
 
     winner: Stated | None
-    """None if no head is left, or if a person has to decide first and nothing stands here yet."""
+    """None if no head is left."""
     losers: tuple[Stated, ...]
     """Heads with other content than the winner, best first."""
-    mode: Mode
     merged: tuple[Stated, ...] = ()
     """For `merge`: all heads whose bytes make the view, in canonical order."""
 
@@ -32,20 +31,20 @@ def judge(path: RelPath, heads: Sequence[Stated], authority: Authority, base_hea
     `base_heads` are the heads that stand on this disk; only `manual` looks at them: there nothing is
     replaced until a person decides.
     """
+    if len(heads) < 2:  # the common case, and cheap
+        return Verdict(heads[0] if heads else None, ())
     rule = authority.rules.rule_for(path)
     order = sorted(heads, key=lambda h: _merit(path, h, rule, authority), reverse=True)
-    if not order:
-        return Verdict(None, (), rule.mode)
     winner = order[0]
-    if rule.mode == Mode.MANUAL and len(order) > 1:
+    if rule.mode == Mode.MANUAL:
         standing = [h for h in order if h.id in base_heads]
         winner = standing[0] if standing else winner
     losers = tuple(h for h in order if not h.entry.same_as(winner.entry))
     if rule.mode == Mode.MERGE and losers:
         files = tuple(sorted((h for h in order if h.entry.kind == Kind.FILE), key=lambda h: h.id))
         if len({h.entry.content for h in files}) > 1:
-            return Verdict(winner, (), rule.mode, files)
-    return Verdict(winner, losers, rule.mode)
+            return Verdict(winner, (), files)
+    return Verdict(winner, losers)
 
 
 def _merit(path: RelPath, head: Stated, rule: Rule, authority: Authority) -> tuple[object, ...]:

@@ -241,7 +241,7 @@ class Admin:
             base = bases.get(path)
             verdict = judge(path, heads.get(path, ()), authority, base.heads if base else ())
             if verdict.winner is not None and verdict.losers:
-                found.append(Conflict(path, verdict.mode, verdict.winner, verdict.losers))
+                found.append(Conflict(path, authority.rules.rule_for(path).mode, verdict.winner, verdict.losers))
         return found
 
     def resolve(self, path: RelPath, keep: ChangeId) -> None:

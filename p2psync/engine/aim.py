@@ -15,7 +15,6 @@ from p2psync.core.conflict import Verdict, judge
 from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import ChangeId, ContentId
 from p2psync.core.relpath import RelPath
-from p2psync.core.rules import Mode
 from p2psync.engine.state import BaseRow
 
 
@@ -64,7 +63,7 @@ def aim(
         return Aim(path, ABSENT, ())
     if in_the_way and winner.entry.kind == Kind.FILE:
         return Aim(path, ABSENT, (), tuple(h for h in heads if h.entry.kind == Kind.FILE))
-    if verdict.mode == Mode.MERGE and verdict.merged:
+    if verdict.merged:
         return _merged(path, verdict, heads) if not unmergeable else _unmerged(path, winner, heads)
     same = tuple(h.id for h in heads if h.entry.same_as(winner.entry))
     return Aim(path, winner.entry, same, verdict.losers)

@@ -93,10 +93,8 @@ class House:
         return self.device.mandates[self.mandate]
 
     def holds(self, content: ContentId) -> bytes | None:
-        for data in self.disk.values():
-            if content_of(data) == content:
-                return data
-        return self.versions.get(content) or self.staged.get(content)
+        data = self.versions.get(content) or self.staged.get(content)
+        return data or next((d for d in self.disk.values() if content_of(d) == content), None)
 
 
 class Village:
@@ -268,7 +266,7 @@ class Village:
     def _fetch(self, house: House, mandate: MandateId, contents: list[ContentId]) -> None:
         got: list[ContentId] = []
         for content in contents:
-            sources = [house, *(h for link, (h, back) in self._links.items() if self._links[back][0] is house)]
+            sources = [house] + [h for link, (h, back) in self._links.items() if self._links[back][0] is house]
             data = next((d for d in (h.holds(content) for h in sources) if d is not None), None)
             if data is not None:
                 house.staged[content] = data
