@@ -1,0 +1,140 @@
+"""Each shape takes exactly what its field may hold, both ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from p2psync.core.clock import Tip
+from p2psync.core.ids import BlockHash, LogId
+from p2psync.core.problem import Code
+from p2psync.wire.messages import LOGS_MAX, TIPS_PER_LOG_MAX, What
+from p2psync.wire.shapes import (
+    INTEGER_MAX,
+    Finite,
+    Flag,
+    Many,
+    Maybe,
+    OneOf,
+    Raw,
+    Row,
+    Shape,
+    Sorted,
+    Text,
+    TipsOfLogs,
+    Whole,
+)
+
+LOG, OTHER = LogId(b"l" * 16), LogId(b"o" * 16)
+LOW, HIGH = Tip(1, BlockHash(b"h" * 32)), Tip(2, BlockHash(b"g" * 32))
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "plain"),
+    [
+        (Whole(), 0, 0),
+        (Whole(), INTEGER_MAX, INTEGER_MAX),
+        (Whole(1, 3), 3, 3),
+        (Finite(), -1.5, -1.5),
+        (Flag(), True, True),
+        (Text(2), "é€", "é€"),
+        (Text(0), "", ""),
+        (Raw(1, 2), b"ab", b"ab"),
+        (OneOf(What), What.CHUNK, 3),
+        (Maybe(Flag()), None, None),
+        (Maybe(Flag()), False, False),
+        (Many(Whole(), 2), (1, 2), [1, 2]),
+        (Many(OneOf(What), 2), (), []),
+        (Row((Text(9), OneOf(What))), ("a", What.CONTENT), ["a", 1]),
+        (Sorted(Many(Whole(), 3)), (1, 2, 3), [1, 2, 3]),
+        (TipsOfLogs(), {}, []),
+        (
+            TipsOfLogs(),
+            {LOG: (LOW, HIGH), OTHER: (LOW,)},
+            [[LOG, [[1, b"h" * 32], [2, b"g" * 32]]], [OTHER, [[1, b"h" * 32]]]],
+        ),
+    ],
+)
+def test_values_come_back(shape: Shape, value: Any, plain: Any) -> None:
+    assert shape.pack(value) == plain
+    back = shape.unpack(tuples(plain))
+    assert back == value
+    assert type(back) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "plain"),
+    [
+        (Whole(), -1),
+        (Whole(), INTEGER_MAX + 1),
+        (Whole(), True),
+        (Whole(), 1.0),
+        (Whole(1, 3), 0),
+        (Finite(), float("nan")),
+        (Finite(), float("-inf")),
+        (Finite(), 1),
+        (Flag(), 1),
+        (Flag(), None),
+        (Text(2), "abc"),
+        (Text(2), b"a"),
+        (Raw(1, 2), b""),
+        (Raw(1, 2), b"abc"),
+        (Raw(1, 2), "a"),
+        (OneOf(What), 9),
+        (OneOf(What), True),
+        (OneOf(What), "CHUNK"),
+        (Maybe(Flag()), 0),
+        (Many(Whole(), 2), (1, 2, 3)),
+        (Many(Whole(), 2, 1), ()),
+        (Many(Whole(), 2), (1, "2")),
+        (Many(Whole(), 2), b"ab"),
+        (Row((Whole(), Whole())), (1,)),
+        (Row((Whole(), Whole())), (1, 2, 3)),
+        (Row((Whole(), Whole())), 5),
+        (Sorted(Many(Whole(), 3)), (2, 1)),
+        (Sorted(Many(Whole(), 3)), (1, 1)),
+        (TipsOfLogs(), ((LOG, ()),)),
+        (TipsOfLogs(), ((LOG, (LOW,)), (LOG, (HIGH,)))),
+        (TipsOfLogs(), ((OTHER, (LOW,)), (LOG, (LOW,)))),
+        (TipsOfLogs(), ((LOG, (HIGH, LOW)),)),
+        (TipsOfLogs(), ((LOG, ((0, b"h" * 32),)),)),
+        (TipsOfLogs(), ((b"short", (LOW,)),)),
+        (TipsOfLogs(), ((LOG, tuple((n + 1, b"h" * 32) for n in range(TIPS_PER_LOG_MAX + 1))),)),
+        (TipsOfLogs(), tuple((n.to_bytes(16, "big"), (LOW,)) for n in range(LOGS_MAX + 1))),
+    ],
+)
+def test_anything_else_is_refused(shape: Shape, plain: Any) -> None:
+    with pytest.raises(ValueError, match=r"not|neither|twice"):
+        shape.unpack(plain)
+
+
+@pytest.mark.parametrize(
+    ("shape", "value"),
+    [
+        (Whole(), -1),
+        (Finite(), float("inf")),
+        (Text(1), "ab"),
+        (Raw(0, 1), b"ab"),
+        (Many(Raw(0, 1), 1), (b"", b"")),
+        (Many(Raw(0, 1), 1), (b"ab",)),
+        (Row((Whole(), Whole())), (1,)),
+        (TipsOfLogs(), {LOG: ()}),
+    ],
+)
+def test_what_could_not_be_read_is_not_written(shape: Shape, value: Any) -> None:
+    with pytest.raises(ValueError, match=r"not|zip"):
+        shape.pack(value)
+
+
+def test_tips_are_sorted_on_the_way_out() -> None:
+    assert TipsOfLogs().pack({OTHER: (HIGH, LOW), LOG: (LOW,)}) == TipsOfLogs().pack({LOG: (LOW,), OTHER: (LOW, HIGH)})
+
+
+def test_text_may_be_of_a_kind_of_its_own() -> None:
+    assert type(Text(99).pack(Code.NAME_ESCAPES)) is str
+
+
+def tuples(plain: Any) -> Any:
+    """As msgpack gives it."""
+    return tuple(map(tuples, plain)) if isinstance(plain, list) else plain
