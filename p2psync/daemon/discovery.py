@@ -1,0 +1,277 @@
+"""Meeting the other devices: who is trusted, where we listen, what we announce, whom we dial.
+
+All of it follows from a `Survey` of what the device knows, taken anew whenever that changed. With nothing to meet
+anybody for, no socket is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from random import SystemRandom
+
+from p2psync.core.ids import DeviceId, MandateId
+from p2psync.daemon.config import Config, Endpoint
+from p2psync.daemon.links import Links
+from p2psync.daemon.logs import EventLog
+from p2psync.daemon.tasks import Tasks
+from p2psync.errors import ConfigError, P2PSyncError
+from p2psync.net.addresses import own_addresses, parse_ip
+from p2psync.net.dialer import Address, Attempt, Dialer, Sighting
+from p2psync.net.identity import Identity
+from p2psync.net.link import Link
+from p2psync.net.mdns import Mdns
+from p2psync.net.tls import Listener, dial
+from p2psync.net.trust import Trust, TrustTable, nonce_tag, period_tag
+from p2psync.pair.ticket import ADDRESSES_MAX
+
+OnPairing = Callable[[Link, bytes], None]
+"""Takes a link of a newcomer, and the id of the ticket by whose tag it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What discovery needs to know of this device."""
+
+    shared: Mapping[MandateId, Trust]
+    """The mandates that are shared, with their members and secrets."""
+    addresses: Mapping[MandateId, tuple[Address, ...]]
+    """Where members may be found without mDNS."""
+    doors: Mapping[bytes, bytes]
+    """By id of a ticket that this device issued: the secret by which inviter and joiner meet."""
+
+
+@dataclass(slots=True)
+class _Quest:
+    """A joiner looks for the device that issued its ticket."""
+
+    secret: bytes
+    on_sighting: Callable[[Sighting], None]
+
+
+class Discovery:
+    """All methods are for the event loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        identity: Identity,
+        links: Links,
+        tasks: Tasks,
+        survey: Callable[[], Awaitable[Survey]],
+        on_pairing: OnPairing,
+        log: EventLog,
+    ) -> None:
+        self._config = config
+        self._identity = identity
+        self._links = links
+        self._tasks = tasks
+        self._take_survey = survey
+        self._log = log
+        self._table = TrustTable(identity)
+        self._listener = Listener(self._table, self._inbound, on_pairing)
+        self._dialer = Dialer(SystemRandom())
+        self._shared: Mapping[MandateId, Trust] = {}
+        self._doors: Mapping[bytes, bytes] = {}
+        self._quests: dict[bytes, _Quest] = {}
+        self._links_of: Counter[DeviceId] = Counter()
+        self._dial_soon = asyncio.Event()
+        self._renewal = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._mdns: Mdns | None = None
+        self.preferred_port = 0
+        """Of the last run; taken when a person named none and it is free."""
+
+    @property
+    def port(self) -> int:
+        """Where this device listens; 0 while it does not."""
+        return self._listener.port
+
+    @property
+    def mdns_problem(self) -> str | None:
+        """Why others are not found in the local network, for people."""
+        return self._mdns.problem if self._mdns is not None else None
+
+    async def start(self) -> None:
+        """Meet the others. Raises ConfigError if there is somebody to meet and the chosen address cannot be had."""
+        if self._config.mdns:
+            self._mdns = Mdns(
+                on_sighting=self._sighted,
+                on_gone=self._gone,
+                on_nonces=self._announcing,
+                on_network=self._network_changed,
+                interfaces=self._config.mdns_interfaces,
+            )
+            self._tasks.start(self._mdns.run(), "mdns")
+        await self.renew()
+        self._tasks.start(self._dial(), "dialer")
+        self._tasks.start(self._renew_when_changed(), "discovery")
+
+    async def stop_listening(self) -> None:
+        await self._listener.close()
+
+    def changed(self) -> None:
+        """Who may connect, or how others are found, is not what it was: to be looked at soon."""
+        self._changed.set()
+
+    async def renew(self) -> None:
+        """Bring everything in line with what the device knows now. Raises ConfigError if it cannot listen."""
+        async with self._renewal:
+            survey = await self._take_survey()
+            await asyncio.to_thread(self._table.update, survey.shared)
+            await asyncio.to_thread(self._table.set_pairing, survey.doors)
+            self._shared, self._doors = survey.shared, survey.doors
+            await self._listen_if_wanted()
+            now_s = self._now_s()
+            self._dialer.set_mandates({m: trust.secrets for m, trust in survey.shared.items()}, now_s)
+            for mandate in survey.shared:
+                self._dialer.set_addresses(mandate, survey.addresses.get(mandate, ()), now_s)
+            self._announce()
+            self._dial_soon.set()
+
+    def own_addresses(self) -> tuple[str, ...]:
+        """Where this device may be reached, as a ticket says it: HOST:PORT, the most promising first."""
+        host = self._config.listen.host
+        ips = {a.ip for a in own_addresses()} if host is None else {host}
+        useful = [ip for ip in ips if not _is_link_local(ip)]
+        ranked = sorted(useful, key=lambda ip: (":" in ip, ip))
+        return tuple(f"[{ip}]:{self.port}" if ":" in ip else f"{ip}:{self.port}" for ip in ranked)[:ADDRESSES_MAX]
+
+    # -- looking for an inviter ------------------------------------------------------------------------
+
+    def seek(self, ticket: bytes, secret: bytes, on_sighting: Callable[[Sighting], None]) -> None:
+        """Look for the device that announces a ticket; each of its announcements is told."""
+        self._quests[ticket] = _Quest(secret, on_sighting)
+        self._announce()
+
+    def stop_seeking(self, ticket: bytes) -> None:
+        self._quests.pop(ticket, None)
+        self._announce()
+
+    # -- listening and announcing ----------------------------------------------------------------------
+
+    async def _renew_when_changed(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self.renew()
+            except P2PSyncError as error:
+                self._log.event("discovery.failed", reason=error)
+
+    async def _listen_if_wanted(self) -> None:
+        if self._table and not self._listener.port:
+            await self._listen(self._config.listen)
+            self.preferred_port = self._listener.port
+            self._log.event("listening", port=self._listener.port)
+        elif not self._table and self._listener.port:
+            await self._listener.close()
+
+    async def _listen(self, at: Endpoint) -> None:
+        if at.port or not self.preferred_port:
+            await self._listener.start(at.host, at.port)
+            return
+        try:
+            await self._listener.start(at.host, self.preferred_port)
+        except ConfigError:
+            await self._listener.start(at.host, 0)
+
+    def _announce(self) -> None:
+        if self._mdns is None:
+            return
+        announced: dict[bytes, tuple[bytes, ...]] = {bytes(m): trust.secrets for m, trust in self._shared.items()}
+        announced.update({ticket: (secret,) for ticket, secret in self._doors.items()})
+        sought = {ticket: (quest.secret,) for ticket, quest in self._quests.items()}
+        self._mdns.update(announced, self._listener.port, sought)
+
+    def _announcing(self, nonces: tuple[bytes, ...]) -> None:
+        self._table.set_nonces(nonces)
+        self._dialer.set_own_nonces(nonces)
+
+    def _sighted(self, sighting: Sighting) -> None:
+        self._dialer.sighted(sighting, self._now_s())
+        for match in sighting.matches:
+            quest = self._quests.get(match.key)
+            if quest is not None:
+                quest.on_sighting(sighting)
+        self._dial_soon.set()
+
+    def _gone(self, nonce: bytes) -> None:
+        self._dialer.gone(nonce)
+
+    def _network_changed(self) -> None:
+        self._dialer.network_changed(self._now_s())
+        self._dial_soon.set()
+
+    # -- links -----------------------------------------------------------------------------------------
+
+    def _inbound(self, link: Link) -> None:
+        self._links.add(link, partial(self._linked, link.remote), partial(self._unlinked, link.remote))
+
+    async def _dial(self) -> None:
+        while True:
+            self._dial_soon.clear()
+            for attempt in self._dialer.next_attempts(self._now_s()):
+                self._tasks.start(self._try(attempt), f"dial {attempt.address.host}")
+            wake_at_s = self._dialer.wake_at()
+            with contextlib.suppress(TimeoutError):
+                rest_s = None if wake_at_s is None else max(0.0, wake_at_s - self._now_s())
+                await asyncio.wait_for(self._dial_soon.wait(), rest_s)
+
+    async def _try(self, attempt: Attempt) -> None:
+        trust = self._shared.get(attempt.mandate)
+        host, port = attempt.address
+        tag = (
+            period_tag(attempt.secret, time.time())
+            if attempt.nonce is None
+            else nonce_tag(attempt.secret, attempt.nonce)
+        )
+        try:
+            if trust is None:
+                raise ConfigError("the mandate is not shared any more")
+            link = await dial(host, port, tag, trust, self._identity)
+        except (P2PSyncError, OSError) as error:
+            self._log.event("dial.failed", address=f"{host}:{port}", reason=error)
+            self._failed(attempt)
+        else:
+            self._links.add(link, partial(self._connected, attempt, link.remote), partial(self._ended, attempt, link))
+
+    def _failed(self, attempt: Attempt) -> None:
+        self._dialer.failed(attempt, self._now_s())
+        self._dial_soon.set()
+
+    def _connected(self, attempt: Attempt, device: DeviceId) -> None:
+        self._dialer.connected(attempt, device, self._now_s())
+        self._links_of[device] += 1
+
+    def _ended(self, attempt: Attempt, link: Link, heard: bool) -> None:
+        if heard:
+            self._unlinked(link.remote, heard)
+        else:
+            self._failed(attempt)
+
+    def _linked(self, device: DeviceId) -> None:
+        self._dialer.linked(device, self._now_s())
+        self._links_of[device] += 1
+
+    def _unlinked(self, device: DeviceId, heard: bool) -> None:
+        if not heard:
+            return
+        self._links_of[device] -= 1
+        if self._links_of[device] == 0:
+            del self._links_of[device]
+            self._dialer.lost(device, self._now_s())
+            self._dial_soon.set()
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _is_link_local(ip: str) -> bool:
+    parsed = parse_ip(ip)
+    return parsed is not None and parsed.is_link_local
