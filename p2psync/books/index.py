@@ -21,6 +21,8 @@ UID_DIGITS_MAX = 18
 BOM = b"\xef\xbb\xbf"
 FIRST = b"#FSC"
 LAST = b"#END"
+PADDING = b"\0\x1a"
+"""What old programs and interrupted writes leave after the end."""
 
 Moment = tuple[int, int, int, int, int, int]
 """Year, month, day, hour, minute, second, by the writer's clock."""
@@ -100,9 +102,10 @@ def parse(data: bytes) -> Index:
     """
     if len(data) > INDEX_BYTES_MAX:
         raise CodecError(f"an index of more than {INDEX_BYTES_MAX} bytes")
-    if b"\0" in data:
+    text = data.removeprefix(BOM).rstrip(PADDING)
+    if b"\0" in text:
         raise CodecError("an index with zero bytes")
-    rows = [row for row in _LINE_END.split(data.removeprefix(BOM)) if row.strip()]
+    rows = [row for row in _LINE_END.split(text) if row.strip()]
     if not rows or not rows[0].startswith(FIRST):
         raise CodecError("an index that does not begin with #FSC")
     if len(rows) < 2 or rows[-1].strip() != LAST:

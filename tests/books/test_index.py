@@ -127,6 +127,15 @@ def test_a_line_is_kept_as_its_program_wrote_it() -> None:
     assert [line.name for line in parse(data).lines] == ["Löhne.ecs", "Dupré.ecf"]
 
 
+def test_of_two_lines_of_the_same_second_all_devices_show_the_same() -> None:
+    one, other = index(ecf("a.ecf", 1)), index(ecf("a.ecf", 2))
+    assert merge([one, other]).data == merge([other, one]).data == other
+
+
+def test_padding_after_the_end_is_left_out() -> None:
+    assert merge([index(OWN) + b"\x1a\0\0\0"]).data == index(OWN)
+
+
 def test_the_mark_of_utf_8_stays() -> None:
     data = merge([index(OWN), index(SALARY, encoding="utf-8-sig")]).data
     assert data.startswith(b"\xef\xbb\xbf#FSC\t")
@@ -134,8 +143,8 @@ def test_the_mark_of_utf_8_stays() -> None:
 
 
 def test_the_newest_header_stays() -> None:
-    heads = [index(header=f"#FSC\t{number}\tECC") for number in ("9.3", "10.0", "9.12")]
-    assert merge(heads).data == index(header="#FSC\t10.0\tECC")
+    heads = [index(header=f"#FSC\t{text}") for text in ("9.3\tECC", "10.0\tecc", "10.0\tECC", "9.12\tECC")]
+    assert merge(heads).data == merge(heads[::-1]).data == index(header="#FSC\t10.0\tecc")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\r\r\n", "\r\n\r\n"])
@@ -200,7 +209,7 @@ def test_a_line_that_is_not_understood_is_kept_as_it_is(line: str) -> None:
         index(OWN).removesuffix(b"ND\r\n"),
         index(OWN) + b"#ECF\t1; the rest of a longer file",
         index(OWN)[5:],
-        index(OWN) + b"\0" * 10,
+        index(OWN, "a\0b"),
         index(OWN).decode("cp1252").encode("utf-16"),
         index("x" * (LINE_BYTES_MAX + 1)),
         index(*["x" * 4000] * (INDEX_BYTES_MAX // 4000 + 1)),

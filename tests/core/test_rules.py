@@ -258,6 +258,11 @@ def test_a_new_pattern_goes_first_and_takes_over_what_held_for_such_files() -> N
     )
 
 
+def test_a_pattern_that_has_its_own_rule_keeps_what_that_said() -> None:
+    table = set_to("2*=newest", set_to("2025*.ecf=manual"))
+    assert set_to("2025*.ecf=newest", table).rules[1] == Rule("2025*.ecf", "entries", Mode.NEWEST)
+
+
 def test_master_and_owners_come_back_after_a_mode_without_them() -> None:
     table = set_to("*.ecf=prefer", set_to("*.ecf=newest"))
     assert table == DEFAULT_RULES
