@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from p2psync.daemon.logs import EventLog
@@ -28,8 +28,11 @@ CLOSE_S = 1.0
 """How long a close waits for what was said before it."""
 PING_EVERY_S = 20.0
 
-OnContent = Callable[[int, Request | Response], Awaitable[None]]
-"""Takes what asks for, or brings, content; the link is not read until it returns."""
+ENCODE_HERE_BYTES_MAX = 32 * 1024
+"""Content beyond is encoded in a thread: compressing it would hold up everything else."""
+
+OnContent = Callable[[int, Request | Response], None]
+"""Takes what asks for, or brings, content. Raises RemoteProtocolError, which closes the link."""
 
 
 @dataclass(slots=True)
@@ -102,11 +105,16 @@ class Links:
             line.unsent.clear()
             self._end(line, "the other device does not read what it is sent")
 
-    async def send_bulk(self, number: int, frame: bytes) -> None:
-        """Send an encoded message behind all others, waiting while the link is full. Raises LinkClosed."""
+    async def send_content(self, number: int, message: Message) -> None:
+        """Ask for content, or give it behind all other messages and wait while the link is full. Raises LinkClosed."""
         line = self._lines.get(number)
         if line is None or line.closing.done():
             raise LinkClosed("the connection is closed")
+        if not isinstance(message, Response):
+            self.send(number, message)
+            return
+        size = sum(len(item) for item in message.items if item is not None)
+        frame = encode(message) if size <= ENCODE_HERE_BYTES_MAX else await asyncio.to_thread(encode, message)
         await line.link.send(frame, bulk=True)
 
     def close(self, number: int, reason: str) -> None:
@@ -167,7 +175,7 @@ class Links:
                 line.on_heard()
             match message:
                 case Request() | Response():
-                    await self._on_content(line.number, message)
+                    self._on_content(line.number, message)
                 case Ping(count):
                     self.send(line.number, Pong(count))
                 case Pong():
