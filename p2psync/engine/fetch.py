@@ -77,6 +77,10 @@ class Fetcher:
             del self._peers[link]
         return self._advance(now)
 
+    def knows(self, link: int) -> bool:
+        """True while a link can be asked for any mandate."""
+        return link in self._peers
+
     def response(self, link: int, message: Response, now: float) -> list[Output]:
         """Answers to what was never asked, or was given up meanwhile, are passed over."""
         peer = self._peers.get(link)
@@ -111,8 +115,11 @@ class Fetcher:
             self._ban(stage.link, "bytes that are not the content that was asked for")
         return self._advance(now)
 
-    def begun(self, begin: Begin, pieces: Sequence[Piece] | None, now: float) -> list[Output]:
-        """The disk took up a big file and lacks these pieces; None if the manifest is none."""
+    def begun(self, begin: Begin, pieces: Sequence[Piece] | None, now: float, malformed: bool = False) -> list[Output]:
+        """The disk took up a big file and lacks these pieces; None if this manifest cannot be used.
+
+        `malformed` says that no honest peer sends such a manifest.
+        """
         wants = self._wants(begin.mandate)
         self._in_hand -= len(begin.manifest)
         if wants.beginning.get(begin.content) is not begin:
@@ -123,7 +130,8 @@ class Fetcher:
         item = wants.items[begin.content]
         if pieces is None:
             self._push_big(wants, item, begin.link)
-            self._ban(begin.link, "a manifest that cannot be read")
+            if malformed:
+                self._ban(begin.link, "a manifest that cannot be read")
         else:
             file = wants.files[item.content] = BigFile(item, begin.link)
             for piece in pieces:

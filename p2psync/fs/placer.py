@@ -90,7 +90,8 @@ class Placer:
     def place(self, items: Sequence[PlaceItem]) -> list[Outcome]:
         """One outcome for each item, in their order; what was placed then would survive a power cut.
 
-        A `found` that is absent is what stands there in this instant, not a deletion that lasted.
+        A file that should stand there and does not, in this instant, is a Problem and no `found`: many programs
+        delete and write again, and only the watcher knows whether a deletion lasted.
         """
         with self._lock:
             batch = Batch(items, self._folding)
@@ -235,7 +236,7 @@ class Placer:
         try:
             standing = target.lstat().st_mode
         except FileNotFoundError:
-            return Outcome(item.path, False, found=Seen(item.path, ABSENT))
+            return _failed(item.path, Code.STILL_CHANGING)
         if not stat.S_ISREG(standing) or not self._is_listed(target):
             return self._found(item, target)
         set_mode(ready.staged, item.put.mode, standing)
@@ -247,7 +248,7 @@ class Placer:
             self._keep_unknown(overtaken.aside, batch)
             return self._found(item, target)
         except FileNotFoundError:
-            return Outcome(item.path, False, found=Seen(item.path, ABSENT))
+            return _failed(item.path, Code.STILL_CHANGING)
         if not self._came_out_as_expected(item, ready.staged, target, ready, batch):
             return self._found(item, target)
         lies = self._outs.keep(ready.staged, item.path, item.expect, self._clock())
@@ -351,7 +352,7 @@ class Placer:
             self._register(item.path, before)
             set_mode(target, item.put.mode)
         except FileNotFoundError:
-            return Outcome(item.path, False, found=Seen(item.path, ABSENT))
+            return _failed(item.path, Code.STILL_CHANGING)
         return Outcome(item.path, True, before)
 
     def _rename_in_slot(self, item: PlaceItem, gone: PlaceItem, batch: Batch) -> Outcome:
@@ -363,9 +364,11 @@ class Placer:
             outcome = self._guarded_replace(under_old, old, batch)
         else:
             outcome = self._set_mode(under_old)
+            if outcome.placed and gone.expect.content is not None:
+                self._versions.copy_in(old, gone.expect.content)
         if not outcome.placed:
             batch.outcomes[gone.path] = outcome
-            return Outcome(item.path, False, found=Seen(item.path, ABSENT), problem=outcome.problem)
+            return Outcome(item.path, False, problem=outcome.problem or Problem(item.path, Code.STILL_CHANGING))
         self._register(item.path, outcome.stat)
         os.rename(old, new)
         batch.touched |= {old.parent, new.parent}
@@ -387,10 +390,12 @@ class Placer:
 
     def _found(self, item: PlaceItem, target: Path) -> Outcome:
         if not self._is_listed(target):
-            return Outcome(item.path, False, found=Seen(item.path, ABSENT))
+            return _failed(item.path, Code.STILL_CHANGING)
         seen = look(target, item.path, item.expect.mode)
         if isinstance(seen, Problem):
             return Outcome(item.path, False, problem=seen)
+        if seen.entry.kind is Kind.ABSENT:
+            return _failed(item.path, Code.STILL_CHANGING)
         return Outcome(item.path, False, found=seen)
 
     def _give_back(self, ready: Ready) -> None:

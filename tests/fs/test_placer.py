@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, EXECUTABLE, Kind
+from p2psync.core.entry import EMPTY_DIRECTORY, EXECUTABLE, Kind
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath
@@ -20,8 +21,8 @@ from tests.fs.meddling import Meddling, NoSwap, fail, in_a_process_that_may_die,
 OTHER_NS = OLD_NS + 5_000_000_000
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Disk:
+@pytest.fixture(name="disk")
+def a_disk(tmp_path: Path) -> Disk:
     return Disk(tmp_path)
 
 
@@ -85,12 +86,6 @@ def test_a_batch_of_many_small_files(disk: Disk) -> None:
 # -- replacing ------------------------------------------------------------------------------------------------------
 
 
-def replacing(disk: Disk, path: str, old: bytes, new: bytes, mode: int = 0) -> list[object]:
-    item = disk.save(path, old)
-    disk.staged(new)
-    return [replace(item, put=a_file(new, OTHER_NS, mode))]
-
-
 def test_a_replaced_file_becomes_a_version_without_a_copy(disk: Disk) -> None:
     item = disk.save("a", b"old")
     inode = (disk.places.root / "a").stat().st_ino
@@ -129,8 +124,6 @@ def test_an_unexpected_file_stays_and_is_reported(disk: Disk, found: bytes) -> N
 
 def test_a_file_of_the_same_size_and_time_saved_just_now_is_read(disk: Disk) -> None:
     """Two saves within one tick of the clock differ in nothing but their bytes."""
-    import time
-
     item = disk.save("a", b"them", time.time_ns() + 3_600_000_000_000)
     path = disk.places.root / "a"
     with path.open("r+b") as file:
@@ -144,13 +137,12 @@ def test_a_file_of_the_same_size_and_time_saved_just_now_is_read(disk: Disk) -> 
     assert outcome.found.entry.content == content_of(b"mine")
 
 
-def test_a_vanished_file_is_reported_and_nothing_is_put(disk: Disk) -> None:
+def test_a_file_that_is_not_there_in_this_instant_is_no_deletion(disk: Disk) -> None:
     item = disk.save("a", b"old")
     (disk.places.root / "a").unlink()
     disk.staged(b"new")
     (outcome,) = disk.placer.place([replace(item, put=a_file(b"new"))])
-    assert outcome.found is not None
-    assert outcome.found.entry == ABSENT
+    assert (outcome.found, outcome.problem) == (None, Problem("a", Code.STILL_CHANGING))
     assert disk.tree() == {}
 
 
@@ -361,8 +353,8 @@ def test_a_symbolic_link_itself_is_never_replaced(disk: Disk) -> None:
 # -- names that one disk takes for the same -------------------------------------------------------------------------
 
 
-@pytest.fixture
-def folding(tmp_path: Path) -> Disk:
+@pytest.fixture(name="folding")
+def a_folding_disk(tmp_path: Path) -> Disk:
     return Disk(tmp_path, folding=Folding(case_insensitive=True))
 
 
@@ -373,6 +365,7 @@ def test_a_case_only_rename_is_one_rename(folding: Disk) -> None:
     assert [outcome.placed for outcome in outcomes] == [True, True]
     assert os.listdir(folding.places.root) in (["Book.crp", ".p2psync"], [".p2psync", "Book.crp"])
     assert (folding.places.root / "Book.crp").stat().st_ino == inode
+    assert folding.kept() == version(b"same")
 
 
 def test_a_case_only_rename_with_new_content(folding: Disk) -> None:

@@ -1,0 +1,347 @@
+"""Fetching and serving contents: the shell around the pure `Fetcher`, the disk, and the links.
+
+What is wanted is looked for on this disk first, then asked of peers; what arrives is verified in threads, a batch
+at a time, and only what the disk confirmed is reported. Several mandates share threads and links, nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from p2psync.core.chunking import decode_manifest
+from p2psync.core.ids import ContentId, MandateId
+from p2psync.daemon.lanes import Lanes
+from p2psync.daemon.serving import MayRead, Send, Serving
+from p2psync.daemon.tasks import Tasks
+from p2psync.engine.effects import Fetch, Wanted
+from p2psync.engine.effects import Send as Ask
+from p2psync.engine.events import Fetched, FetchFailed, Observed
+from p2psync.engine.fetch import Fetcher
+from p2psync.engine.orders import Begin, Done, Drop, Failed, Finish, Misbehaved, Output, Piece, Stage, Write
+from p2psync.errors import CodecError, LinkError
+from p2psync.fs.assembly import Assembly, FindChunks, Source
+from p2psync.fs.contents import Contents
+from p2psync.fs.look import disk_problem
+from p2psync.fs.staging import Staging
+from p2psync.wire.messages import Message, Request, Response
+
+QUICK_BATCH_MAX = 64
+"""Orders that go to the disk in one hop."""
+
+Emit = Callable[[Fetched | FetchFailed | Observed], Awaitable[None]]
+Report = Callable[[int, str], Awaitable[None]]
+
+
+def no_chunks(hashes: Collection[bytes]) -> Mapping[bytes, Source]:
+    """For a mandate without an index of chunks."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class MandateContents:
+    """What the transfer needs of one mandate's folder."""
+
+    staging: Staging
+    contents: Contents
+    find_chunks: FindChunks = no_chunks
+    """Where on this disk a chunk may lie; called in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    order: Stage
+    bad: Collection[ContentId]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    order: Write
+    bad: Collection[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    order: Begin
+    pieces: Sequence[Piece] | None
+    malformed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    order: Finish
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    order: Stage | Begin | Write | Finish
+    error: OSError
+
+
+Result = Staged | Written | Begun | Finished | Broken
+"""What the disk said to an order of the machine."""
+
+
+class Transfer:
+    """The fetching and serving of one device."""
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        send: Send,
+        emit: Emit,
+        folders: Mapping[MandateId, MandateContents],
+        may_read: MayRead,
+        misbehaved: Report,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`send` waits until the link can take more, and raises LinkError when it is closed. `emit` takes the answers
+        to `fetch`, and problems of this disk as Observed. `folders` is looked into at every use.
+        """
+        self._tasks = tasks
+        self._send = send
+        self._emit = emit
+        self._folders = folders
+        self._misbehaved = misbehaved
+        self._clock = clock
+        self._fetcher = Fetcher()
+        self._lanes = Lanes()
+        self._serving = Serving(tasks, self._lanes, send, self._contents, may_read)
+        self._paths: dict[tuple[MandateId, ContentId], Wanted] = {}
+        self._assemblies: dict[tuple[MandateId, ContentId], Assembly] = {}
+        self._outboxes: dict[int, tuple[asyncio.Queue[Message], asyncio.Task[None]]] = {}
+        self._local: asyncio.Queue[Fetch] = asyncio.Queue()
+        self._quick: asyncio.Queue[Stage | Write] = asyncio.Queue()
+        self._slow: asyncio.Queue[Begin | Finish | Drop] = asyncio.Queue()
+        self._reports: asyncio.Queue[Fetched | FetchFailed | Observed | Misbehaved] = asyncio.Queue()
+        self._asked = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin to work; `close` ends it."""
+        for work in (self._work_local, self._work_quick, self._work_slow, self._work_reports, self._work_time):
+            self._tasks.start(work(), f"transfer-{work.__name__}")
+
+    def close(self) -> None:
+        """After the tasks have ended: what is half done stays for the next time."""
+        self._lanes.close()
+        for assembly in self._assemblies.values():
+            assembly.close(keep=True)
+        self._assemblies.clear()
+
+    def peer_joined(self, link: int, mandate: MandateId) -> None:
+        """A member's session for a mandate is open on a link."""
+        if link not in self._outboxes:
+            outbox: asyncio.Queue[Message] = asyncio.Queue()
+            self._outboxes[link] = outbox, self._tasks.start(self._work_outbox(link, outbox), f"ask-{link}")
+        self._serving.peer_joined(link, mandate)
+        self._perform(self._fetcher.peer_joined(link, mandate, self._clock()))
+
+    def peer_left(self, link: int, mandate: MandateId) -> None:
+        """The session is closed; what was asked there is asked elsewhere."""
+        self._serving.peer_left(link, mandate)
+        self._perform(self._fetcher.peer_left(link, mandate, self._clock()))
+        if link in self._outboxes and not self._fetcher.knows(link):
+            _, task = self._outboxes.pop(link)
+            task.cancel()
+
+    def on_message(self, link: int, message: Request | Response) -> None:
+        """Raises RemoteProtocolError for what no honest peer sends."""
+        if isinstance(message, Request):
+            self._serving.request(link, message)
+        else:
+            self._perform(self._fetcher.response(link, message, self._clock()))
+
+    def fetch(self, effect: Fetch) -> None:
+        """Answered by Fetched and FetchFailed, not necessarily all at once."""
+        self._local.put_nowait(effect)
+
+    def drop(self, mandate: MandateId, contents: Iterable[ContentId]) -> None:
+        """Not wanted any more; nothing will be reported of them."""
+        gone = list(contents)
+        for content in gone:
+            self._paths.pop((mandate, content), None)
+        self._perform(self._fetcher.drop(mandate, gone, self._clock()))
+
+    # -- what the machine asks for --------------------------------------------------------------------------------
+
+    def _perform(self, outputs: Sequence[Output]) -> None:
+        for output in outputs:
+            match output:
+                case Ask(link, message):
+                    self._outboxes[link][0].put_nowait(message)
+                    self._asked.set()
+                case Stage() | Write():
+                    self._quick.put_nowait(output)
+                case Begin() | Finish() | Drop():
+                    self._slow.put_nowait(output)
+                case Done(mandate, contents):
+                    self._report(mandate, contents, Fetched(mandate, contents))
+                case Failed(mandate, contents):
+                    self._report(mandate, contents, FetchFailed(mandate, contents))
+                case Misbehaved():
+                    self._reports.put_nowait(output)
+
+    def _report(self, mandate: MandateId, contents: Sequence[ContentId], event: Fetched | FetchFailed) -> None:
+        for content in contents:
+            self._paths.pop((mandate, content), None)
+        self._reports.put_nowait(event)
+
+    def _disk_failed(self, mandate: MandateId, contents: Iterable[ContentId], error: OSError) -> None:
+        """Shown at the paths that wait for these contents."""
+        wanted = [self._paths.get((mandate, content)) for content in contents]
+        problems = tuple(disk_problem(one.path, error) for one in wanted if one is not None)
+        self._reports.put_nowait(Observed(mandate, (), problems))
+
+    def _contents(self, mandate: MandateId) -> Contents | None:
+        folder = self._folders.get(mandate)
+        return folder.contents if folder is not None else None
+
+    # -- tasks ----------------------------------------------------------------------------------------------------
+
+    async def _work_outbox(self, link: int, outbox: asyncio.Queue[Message]) -> None:
+        while True:
+            message = await outbox.get()
+            try:
+                await self._send(link, message)
+            except LinkError:
+                return  # who closed it tells everybody
+
+    async def _work_reports(self) -> None:
+        while True:
+            report = await self._reports.get()
+            if isinstance(report, Misbehaved):
+                await self._misbehaved(report.link, report.reason)
+            else:
+                await self._emit(report)
+
+    async def _work_time(self) -> None:
+        while True:
+            deadline_s = self._fetcher.deadline_s()
+            if deadline_s is None:
+                self._asked.clear()
+                await self._asked.wait()
+            else:
+                await asyncio.sleep(max(0.0, deadline_s - self._clock()) + 0.01)
+                self._perform(self._fetcher.tick(self._clock()))
+
+    async def _work_local(self) -> None:
+        while True:
+            effect = await self._local.get()
+            folder = self._folders.get(effect.mandate)
+            if folder is None:
+                continue
+            self._paths |= {(effect.mandate, one.content): one for one in effect.wanted}
+            found, missing, failed = await self._lanes.local(_find_here, folder.contents, effect.wanted)
+            if found:
+                self._report(effect.mandate, found, Fetched(effect.mandate, tuple(found)))
+            for content, error in failed:
+                self._disk_failed(effect.mandate, [content], error)
+                self._report(effect.mandate, [content], FetchFailed(effect.mandate, (content,)))
+            self._perform(self._fetcher.want(effect.mandate, missing, self._clock()))
+
+    async def _work_quick(self) -> None:
+        while True:
+            orders = [await self._quick.get()]
+            while len(orders) < QUICK_BATCH_MAX and not self._quick.empty():
+                orders.append(self._quick.get_nowait())
+            for result in await self._lanes.quick(self._do_quick, orders):
+                self._perform(self._take(result))
+
+    async def _work_slow(self) -> None:
+        while True:
+            order = await self._slow.get()
+            result = await self._lanes.slow(self._do_slow, order)
+            if result is not None:
+                self._perform(self._take(result))
+
+    def _take(self, result: Result) -> Sequence[Output]:
+        """Tell the machine what the disk said."""
+        now = self._clock()
+        match result:
+            case Staged(order, bad):
+                return self._fetcher.staged(order, bad, now)
+            case Written(order, bad):
+                return self._fetcher.written(order, bad, now)
+            case Begun(order, pieces, malformed):
+                return self._fetcher.begun(order, pieces, now, malformed)
+            case Finished(order, whole):
+                return self._fetcher.finished(order, whole, now)
+            case Broken(order, error):
+                contents = [content for content, _ in order.files] if isinstance(order, Stage) else [order.content]
+                self._disk_failed(order.mandate, contents, error)
+                return self._fetcher.broken(order, now)
+
+    # -- in threads -----------------------------------------------------------------------------------------------
+
+    def _do_quick(self, orders: Sequence[Stage | Write]) -> list[Result]:
+        results: list[Result] = []
+        for order in orders:
+            try:
+                if isinstance(order, Stage):
+                    results.append(Staged(order, self._folders[order.mandate].staging.stage_whole(order.files)))
+                else:
+                    assembly = self._assemblies.get((order.mandate, order.content))
+                    results.append(Written(order, assembly.write(order.chunks, order.data) if assembly else ()))
+            except OSError as error:
+                results.append(Broken(order, error))
+        return results
+
+    def _do_slow(self, order: Begin | Finish | Drop) -> Result | None:
+        try:
+            if isinstance(order, Begin):
+                return self._begin(order)
+            assembly = self._assemblies.pop((order.mandate, order.content), None)
+            if assembly is None:
+                return Finished(order, False) if isinstance(order, Finish) else None
+            try:
+                if isinstance(order, Finish):
+                    return Finished(order, assembly.finish())
+                assembly.close(order.keep)
+            finally:
+                self._folders[order.mandate].contents.not_under_way(order.content)
+        except OSError as error:
+            return Broken(order, error) if not isinstance(order, Drop) else None
+        return None
+
+    def _begin(self, begin: Begin) -> Result:
+        wanted = self._paths.get((begin.mandate, begin.content))
+        try:
+            manifest = decode_manifest(begin.manifest)
+        except CodecError:
+            return Begun(begin, None, malformed=True)
+        if manifest.content != begin.content or wanted is None or manifest.size != wanted.size:
+            return Begun(begin, None)  # the size may be the author's lie and not the peer's
+        folder = self._folders[begin.mandate]
+        before = self._assemblies.pop((begin.mandate, begin.content), None)
+        if before is not None:
+            before.close(keep=True)
+        assembly = Assembly(folder.staging, manifest)
+        self._assemblies[begin.mandate, begin.content] = assembly
+        if assembly.missing:
+            assembly.reuse(folder.find_chunks)
+        if assembly.missing:
+            old = folder.contents.chunks_at(wanted.path)
+            assembly.reuse(lambda hashes: old)
+        folder.contents.under_way(assembly)
+        return Begun(begin, assembly.pieces())
+
+
+def _find_here(
+    contents: Contents, wanted: Sequence[Wanted]
+) -> tuple[list[ContentId], list[Wanted], list[tuple[ContentId, OSError]]]:
+    """Which contents were brought into staging from this disk, which are not here, and where it failed."""
+    found: list[ContentId] = []
+    missing: list[Wanted] = []
+    failed: list[tuple[ContentId, OSError]] = []
+    for one in wanted:
+        try:
+            if contents.stage_from_local(one.content):
+                found.append(one.content)
+            else:
+                missing.append(one)
+        except OSError as error:
+            failed.append((one.content, error))
+    return found, missing, failed

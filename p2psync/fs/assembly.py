@@ -1,0 +1,217 @@
+"""Putting a big file together in staging: chunks at their places, in any order, from anywhere, each verified.
+
+What was written before a restart counts again if it still verifies. The whole is verified as its beginning grows,
+so that little is left to read at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from io import FileIO
+from pathlib import Path
+
+from blake3 import blake3
+
+from p2psync.core.chunking import Manifest, Span
+from p2psync.engine.orders import Piece
+from p2psync.fs.durable import start_writeback
+from p2psync.fs.reading import open_shared
+from p2psync.fs.staging import Staging
+from p2psync.wire.messages import REQUEST_ITEMS_MAX, RESPONSE_DATA_BYTES_MAX
+
+WRITEBACK_BYTES = 8 << 20
+"""The system is asked to begin writing after so many bytes, so that a flush for another file does not wait for all."""
+
+Source = tuple[Path, int]
+"""A file on this disk, and the offset at which it may hold a chunk."""
+FindChunks = Callable[[Collection[bytes]], Mapping[bytes, Source]]
+"""Looks up chunks by their hashes; what it says is verified before use."""
+
+
+class Assembly:
+    """One big file that is under way; safe to use from several threads."""
+
+    def __init__(self, staging: Staging, manifest: Manifest) -> None:
+        """Takes up what an earlier attempt left. Raises OSError."""
+        self.manifest = manifest
+        self._staging = staging
+        self.spans = manifest.spans()
+        self._present = bytearray(len(self.spans))
+        self._file = _open_part(staging.part(manifest.content))
+        self._lock = threading.Lock()
+        self._whole = blake3()
+        self._hashed_chunks = 0
+        self._unflushed_bytes = 0
+        self._take_up()
+
+    @property
+    def missing(self) -> list[int]:
+        """Indexes of the chunks that are not here yet."""
+        return [index for index, present in enumerate(self._present) if not present]
+
+    @property
+    def closed(self) -> bool:
+        """True when it was finished or left."""
+        return self._file.closed
+
+    def pieces(self) -> list[Piece]:
+        """What is missing, in parts that one Request may ask for."""
+        found: list[Piece] = []
+        indexes: list[int] = []
+        size = 0
+        for index in self.missing:
+            more = self.spans[index].size
+            if indexes and (size + more > RESPONSE_DATA_BYTES_MAX or len(indexes) == REQUEST_ITEMS_MAX):
+                found.append(Piece(tuple(indexes), size))
+                indexes, size = [], 0
+            indexes.append(index)
+            size += more
+        return [*found, Piece(tuple(indexes), size)] if indexes else found
+
+    def reuse(self, find: FindChunks) -> int:
+        """Copy the missing chunks that lie elsewhere on this disk; returns how many. Raises OSError of our own file."""
+        missing = self.missing
+        sources = find({self.spans[index].hash for index in missing})
+        reused = 0
+        with _Readers() as readers:
+            for index in missing:
+                source = sources.get(self.spans[index].hash)
+                data = readers.read(source, self.spans[index].size) if source is not None else None
+                if data is not None and not self.write((index,), (data,)):
+                    reused += 1
+        return reused
+
+    def write(self, chunks: Sequence[int], data: Sequence[bytes]) -> list[int]:
+        """Write chunks by their indexes; returns those that do not fit the manifest. Raises OSError.
+
+        Nothing happens when it was left meanwhile.
+        """
+        good = {index: one for index, one in zip(chunks, data, strict=True) if self._fits(index, one)}
+        bad = [index for index in chunks if index not in good]
+        with self._lock:
+            if self._file.closed:
+                return []
+            for offset, run in _runs(self.spans, good):
+                self._write_at(offset, run)
+            for index in good:
+                self._present[index] = 1
+            self._hash_on(good)
+        return bad
+
+    def read(self, index: int) -> bytes | None:
+        """A chunk that is here already, verified; None if it is not. Raises OSError."""
+        if not 0 <= index < len(self.spans) or not self._present[index]:
+            return None
+        with self._lock:
+            if self._file.closed:
+                return None
+            data = self._read_at(self.spans[index])
+        return data if self._fits(index, data) else None
+
+    def finish(self) -> bool:
+        """Verify the whole and give it its name in staging; False, and nothing is left, if it is something else.
+
+        Raises OSError.
+        """
+        with self._lock:
+            self._hash_on({})
+            part = self._staging.part(self.manifest.content)
+            self._file.close()
+            if self._hashed_chunks < len(self.spans) or self._whole.digest() != self.manifest.content:
+                part.unlink()
+                return False
+            os.replace(part, self._staging.path(self.manifest.content))
+            return True
+
+    def close(self, keep: bool) -> None:
+        """Leave it; `keep` for a later attempt. Raises OSError."""
+        with self._lock:
+            self._file.close()
+            if not keep:
+                self._staging.part(self.manifest.content).unlink(missing_ok=True)
+
+    def _fits(self, index: int, data: bytes) -> bool:
+        return 0 <= index < len(self.spans) and blake3(data).digest() == self.spans[index].hash
+
+    def _take_up(self) -> None:
+        size = os.fstat(self._file.fileno()).st_size
+        for index, span in enumerate(self.spans):
+            if span.offset + span.size > size:
+                break
+            self._present[index] = self._fits(index, self._read_at(span))
+        self._file.truncate(self.manifest.size)
+
+    def _hash_on(self, at_hand: Mapping[int, bytes]) -> None:
+        """Hash the whole as far as it is here without a gap."""
+        while self._hashed_chunks < len(self.spans) and self._present[self._hashed_chunks]:
+            data = at_hand.get(self._hashed_chunks)
+            self._whole.update(self._read_at(self.spans[self._hashed_chunks]) if data is None else data)
+            self._hashed_chunks += 1
+
+    def _read_at(self, span: Span) -> bytes:
+        self._file.seek(span.offset)
+        return self._file.read(span.size) or b""
+
+    def _write_at(self, offset: int, data: bytes) -> None:
+        self._file.seek(offset)
+        view = memoryview(data)
+        while len(view):
+            view = view[self._file.write(view) :]
+        self._unflushed_bytes += len(data)
+        if self._unflushed_bytes >= WRITEBACK_BYTES:
+            start_writeback(self._file.fileno(), 0, 0)
+            self._unflushed_bytes = 0
+
+
+def _open_part(path: Path) -> FileIO:
+    """Opened for reading and writing, made when missing; a link or another thing of that name is not followed."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    return FileIO(os.open(path, flags, 0o666), "r+b")
+
+
+def _runs(spans: Sequence[Span], chunks: Mapping[int, bytes]) -> Iterator[tuple[int, bytes]]:
+    """Chunks that follow each other in the file are written together: (offset, bytes)."""
+    run: list[bytes] = []
+    first = following = 0
+    for index in sorted(chunks):
+        if run and index != following:
+            yield spans[first].offset, b"".join(run)
+            run = []
+        if not run:
+            first = index
+        run.append(chunks[index])
+        following = index + 1
+    if run:
+        yield spans[first].offset, b"".join(run)
+
+
+class _Readers:
+    """The files that chunks are copied from, each opened once; one that cannot be read just has nothing."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, FileIO | None] = {}
+
+    def __enter__(self) -> _Readers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            if file is not None:
+                file.close()
+
+    def read(self, source: Source, size: int) -> bytes | None:
+        path, offset = source
+        if path not in self._files:
+            self._files[path] = None
+            with contextlib.suppress(OSError):
+                self._files[path] = open_shared(path)
+        file = self._files[path]
+        if file is None:
+            return None
+        with contextlib.suppress(OSError):
+            file.seek(offset)
+            return file.read(size)
+        return None

@@ -1,0 +1,283 @@
+"""Finding the bytes of a content on this disk: in staging, among the versions, or at any path that should hold it.
+
+A user's file may have changed since the database learned of it, so nothing is given that was not verified: whole
+files by their content id, chunks by their hashes. A changed file just is not here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import BinaryIO
+
+from blake3 import blake3
+
+from p2psync.core.chunking import Chunker, Manifest, Span, encode_parts
+from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
+from p2psync.core.relpath import RelPath
+from p2psync.fs.assembly import Assembly, Source
+from p2psync.fs.clone import content_of_file, pieces
+from p2psync.fs.durable import sync_directories, sync_file
+from p2psync.fs.look import Places
+from p2psync.fs.reading import open_shared
+from p2psync.fs.staging import Staging
+from p2psync.fs.versions import Versions
+
+REMEMBERED_MAX = 4096
+"""Paths placed lately, kept in mind until the database surely knows them."""
+NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+CHUNKS_CACHED_MAX = 400_000
+"""Over all manifests kept in memory, about 50 MB; the last one stays whatever its size."""
+
+
+class Contents:
+    """The contents of one mandate on this disk; safe to use from several threads."""
+
+    def __init__(
+        self,
+        places: Places,
+        staging: Staging,
+        versions: Versions,
+        where: Callable[[ContentId], Sequence[RelPath]],
+    ) -> None:
+        """`where` names the paths at which this device last saw a content; it is called from any thread."""
+        self._places = places
+        self._staging = staging
+        self._versions = versions
+        self._where = where
+        self._lately: OrderedDict[ContentId, RelPath] = OrderedDict()
+        self._assemblies: dict[ContentId, Assembly] = {}
+        self._cut: OrderedDict[ContentId, _Cut] = OrderedDict()
+        self._cutting = threading.Lock()
+        self._lock = threading.Lock()
+
+    # -- whole files ----------------------------------------------------------------------------------------------
+
+    def read(self, content: ContentId, limit: int) -> bytes | None:
+        """The bytes; None if they are not here, or more than `limit`."""
+        for path in self._candidates(content):
+            with contextlib.suppress(OSError), open_shared(path) as file:
+                data = _read_up_to(file, limit + 1)
+                if len(data) <= limit and content_of(data) == content:
+                    return data
+        return None
+
+    def read_several(self, contents: Sequence[ContentId], limit: int) -> list[bytes | None]:
+        """Answers for the first of `contents`, at least one, together at most `limit` bytes; None for each not here."""
+        answers: list[bytes | None] = []
+        left = limit
+        for content in contents:
+            data = self.read(content, limit)
+            if data is not None and len(data) > left and answers:
+                break
+            answers.append(data)
+            left -= len(data or b"")
+        return answers
+
+    def open(self, content: ContentId) -> BinaryIO | None:
+        """The bytes as a file that nobody changes any more, or one that held them an instant ago; None if not here."""
+        for path in self._candidates(content):
+            with contextlib.suppress(OSError):
+                if content_of_file(path) == content:
+                    return path.open("rb")
+        return None
+
+    def stage_from_local(self, content: ContentId) -> bool:
+        """Make sure that a content waits in staging if it is anywhere on this disk; copies are verified.
+
+        Raises OSError where our own copy cannot be written.
+        """
+        if self._staging.has(content):
+            return True
+        if content == EMPTY_CONTENT:
+            self._staging.stage_empty()
+            return True
+        return any(_unless_unreadable(self._staging.stage_copy, path, content) for path in self._candidates(content))
+
+    def keep(self, content: ContentId, path: RelPath) -> bool:
+        """Make sure that a content is among the versions, from staging or from what stands at `path`; durably.
+
+        False if it is neither here nor there. Raises OSError where our own copy cannot be written.
+        """
+        if self._versions.has(content):
+            return True
+        staged = self._staging.path(content)
+        with contextlib.suppress(FileNotFoundError):
+            sync_file(staged)
+            sync_directories([self._versions.adopt(staged, content).parent], self._staging.root)
+            return True
+        sources = (self._places.path(path), *self._candidates(content))
+        return any(_unless_unreadable(self._versions.copy_in, source, content) for source in sources)
+
+    def remember(self, content: ContentId, path: RelPath) -> None:
+        """This path holds the content now, which `where` learns later."""
+        with self._lock:
+            self._lately[content] = path
+            self._lately.move_to_end(content)
+            if len(self._lately) > REMEMBERED_MAX:
+                self._lately.popitem(last=False)
+
+    # -- chunks ---------------------------------------------------------------------------------------------------
+
+    def manifest(self, content: ContentId) -> Manifest | None:
+        """The chunks of a content that is here, whole or under way; the first time this reads it all."""
+        assembly = self._assemblies.get(content)
+        if assembly is not None:
+            return assembly.manifest
+        cut = self._cut_of(content)
+        return cut.manifest if cut is not None else None
+
+    def manifest_parts(self, content: ContentId) -> list[bytes] | None:
+        """The manifest encoded, in parts that fit a Response."""
+        manifest = self.manifest(content)
+        return encode_parts(manifest) if manifest is not None else None
+
+    def add_manifest(self, manifest: Manifest) -> None:
+        """Saves reading the file again, for whoever has cut it while hashing it."""
+        self._cache(_Cut(manifest, manifest.spans()))
+
+    def read_chunks(self, content: ContentId, indexes: Sequence[int], limit: int) -> list[bytes | None]:
+        """Answers for the first of `indexes`, at least one, together at most `limit` bytes; None for each not here."""
+        assembly = self._assemblies.get(content)
+        if assembly is not None and not assembly.closed:
+            return [assembly.read(index) for index in _within(assembly.spans, indexes, limit)]
+        cut = self._cut_of(content)
+        if cut is None:
+            return [None] * len(indexes)
+        asked = _within(cut.spans, indexes, limit)
+        missing = {index: cut.spans[index] for index in asked if 0 <= index < len(cut.spans)}
+        found: dict[int, bytes] = {}
+        for path in self._candidates(content):
+            with contextlib.suppress(OSError), open_shared(path) as file:
+                found |= _read_spans(file, missing)
+            missing = {index: span for index, span in missing.items() if index not in found}
+            if not missing:
+                break
+        return [found.get(index) for index in asked]
+
+    def chunks_at(self, path: RelPath) -> Mapping[bytes, Source]:
+        """Where the file at a path has which chunk, by hash: what a new version of it can be put together from."""
+        file = self._places.path(path)
+        try:
+            spans = _cut_file(file, None)
+        except OSError:
+            return {}
+        return {span.hash: (file, span.offset) for span in spans or ()}
+
+    def under_way(self, assembly: Assembly) -> None:
+        """What a big file already has can be given to others while it is put together."""
+        self._assemblies[assembly.manifest.content] = assembly
+
+    def not_under_way(self, content: ContentId) -> None:
+        assembly = self._assemblies.pop(content, None)
+        if assembly is not None and self._staging.has(content):
+            self.add_manifest(assembly.manifest)
+
+    # -- helpers --------------------------------------------------------------------------------------------------
+
+    def _candidates(self, content: ContentId) -> Iterator[Path]:
+        yield self._staging.path(content)
+        yield self._versions.path(content)
+        lately = self._lately.get(content)
+        if lately is not None:
+            yield self._places.path(lately)
+        for path in self._where(content):
+            if path != lately:
+                yield self._places.path(path)
+
+    def _cut_of(self, content: ContentId) -> _Cut | None:
+        cut = self._cached(content)
+        if cut is not None:
+            return cut
+        with self._cutting:  # several peers ask for the same one at the same time
+            return self._cached(content) or self._cut_any(content)
+
+    def _cached(self, content: ContentId) -> _Cut | None:
+        with self._lock:
+            cut = self._cut.get(content)
+            if cut is not None:
+                self._cut.move_to_end(content)
+            return cut
+
+    def _cache(self, cut: _Cut) -> None:
+        with self._lock:
+            self._cut[cut.manifest.content] = cut
+            self._cut.move_to_end(cut.manifest.content)
+            while len(self._cut) > 1 and sum(len(one.spans) for one in self._cut.values()) > CHUNKS_CACHED_MAX:
+                self._cut.popitem(last=False)
+
+    def _cut_any(self, content: ContentId) -> _Cut | None:
+        for path in self._candidates(content):
+            with contextlib.suppress(OSError):
+                spans = _cut_file(path, content)
+                if spans is not None:
+                    cut = _Cut(Manifest.of(content, spans), spans)
+                    self._cache(cut)
+                    return cut
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A manifest, and where each of its chunks lies."""
+
+    manifest: Manifest
+    spans: Sequence[Span]
+
+
+def _unless_unreadable(copy: Callable[[Path, ContentId], bool], source: Path, content: ContentId) -> bool:
+    """False if the source cannot be read: then its bytes are not here. Raises OSError if the copy cannot be written."""
+    try:
+        return os.path.isfile(source) and copy(source, content)
+    except OSError as error:
+        if error.errno in NOT_WRITABLE:
+            raise
+        return False
+
+
+def _cut_file(path: Path, content: ContentId | None) -> list[Span] | None:
+    """The chunks of a file; None if it does not hold `content`. Raises OSError."""
+    with open_shared(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        chunker = Chunker(size)
+        spans: list[Span] = []
+        for piece in pieces(file, size):
+            spans += chunker.feed(piece)
+    found, rest = chunker.finish()
+    return [*spans, *rest] if content in (None, found) else None
+
+
+def _within(spans: Sequence[Span], indexes: Sequence[int], limit: int) -> Sequence[int]:
+    """As many as may be answered together."""
+    left = limit
+    for count, index in enumerate(indexes):
+        left -= spans[index].size if 0 <= index < len(spans) else 0
+        if left < 0 and count:
+            return indexes[:count]
+    return indexes
+
+
+def _read_spans(file: FileIO, spans: Mapping[int, Span]) -> dict[int, bytes]:
+    """Those chunks that verify. Raises OSError."""
+    found = {}
+    for index, span in spans.items():
+        file.seek(span.offset)
+        data = _read_up_to(file, span.size)
+        if blake3(data).digest() == span.hash:
+            found[index] = data
+    return found
+
+
+def _read_up_to(file: FileIO, size: int) -> bytes:
+    """Less only at the file's end. Raises OSError."""
+    data = file.read(size) or b""
+    while len(data) < size and (more := file.read(size - len(data))):
+        data += more
+    return data

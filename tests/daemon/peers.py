@@ -1,0 +1,210 @@
+"""Several devices' transfers in one process, joined by queues, each with a real folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from p2psync.core.ids import ContentId, MandateId, content_of
+from p2psync.core.relpath import RelPath
+from p2psync.daemon.logs import EventLog, LogEvent
+from p2psync.daemon.tasks import Tasks
+from p2psync.daemon.transfer import MandateContents, Transfer
+from p2psync.engine.effects import Fetch, Wanted
+from p2psync.engine.events import Fetched, FetchFailed, Observed
+from p2psync.errors import LinkClosed, RemoteProtocolError
+from p2psync.fs.contents import Contents
+from p2psync.fs.staging import Staging
+from p2psync.fs.versions import Versions
+from p2psync.wire.messages import Message, Request, Response
+from tests.fs.disk import Places
+
+MANDATE = MandateId(b"m" * 16)
+OTHER = MandateId(b"o" * 16)
+LINK_MESSAGES_MAX = 4
+"""How many messages a link holds before its sender has to wait."""
+
+Spoil = Callable[[Response], Response]
+
+
+class Shelf:
+    """One mandate's folder of one device, and what the database would say of it."""
+
+    def __init__(self, root: Path) -> None:
+        self.places = Places(root)
+        self.staging = Staging(self.places.staging)
+        self.versions = Versions(self.places.versions)
+        self.paths: dict[ContentId, list[RelPath]] = {}
+        self.contents = Contents(self.places, self.staging, self.versions, lambda content: self.paths.get(content, []))
+
+    def save(self, path: str, data: bytes) -> Wanted:
+        target = self.places.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        content = content_of(data)
+        self.paths.setdefault(content, []).append(RelPath(path))
+        return Wanted(content, len(data), RelPath(path), "other")
+
+    def staged(self, content: ContentId) -> bytes:
+        return self.staging.path(content).read_bytes()
+
+
+@dataclass
+class Device:
+    """A transfer with its folders, and what it reported."""
+
+    name: str
+    shelves: dict[MandateId, Shelf]
+    transfer: Transfer
+    links: dict[int, Link] = field(default_factory=dict)
+    fetched: set[ContentId] = field(default_factory=set)
+    failed: set[ContentId] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+    blamed: dict[int, str] = field(default_factory=dict)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    requests: list[Request] = field(default_factory=list)
+    """Those it answered, in their order."""
+    refuses: set[ContentId] = field(default_factory=set)
+
+    @property
+    def shelf(self) -> Shelf:
+        return self.shelves[MANDATE]
+
+    def want(self, *wanted: Wanted, mandate: MandateId = MANDATE) -> None:
+        self.transfer.fetch(Fetch(mandate, wanted))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until what it reported fulfils a condition."""
+        async with asyncio.timeout(60):
+            while not condition():
+                self.news.clear()
+                await self.news.wait()
+
+    async def until_fetched(self, *wanted: Wanted) -> None:
+        await self.until(lambda: {one.content for one in wanted} <= self.fetched)
+
+    async def emit(self, event: Fetched | FetchFailed | Observed) -> None:
+        match event:
+            case Fetched():
+                self.fetched.update(event.contents)
+            case FetchFailed():
+                self.failed.update(event.contents)
+            case Observed():
+                self.problems += [problem.code for problem in event.problems]
+        self.news.set()
+
+    async def blame(self, link: int, reason: str) -> None:
+        self.blamed[link] = reason
+        self.news.set()
+
+
+@dataclass
+class Link:
+    """One direction of a link: what is sent waits in `queue` until the other side takes it."""
+
+    to: Device
+    number: int
+    queue: asyncio.Queue[Message]
+    spoil: Spoil | None = None
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    """The other side reads while this is set."""
+    closed: bool = False
+    responses: int = 0
+    largest_queue: int = 0
+    error: str = ""
+
+    async def send(self, message: Message) -> None:
+        if self.closed:
+            raise LinkClosed("closed")
+        await self.queue.put(message)
+        self.largest_queue = max(self.largest_queue, self.queue.qsize())
+
+    async def carry(self) -> None:
+        while True:
+            message = await self.queue.get()
+            await self.gate.wait()
+            if isinstance(message, Response):
+                self.responses += 1
+                message = self.spoil(message) if self.spoil is not None else message
+            assert isinstance(message, Request | Response)
+            if isinstance(message, Request):
+                self.to.requests.append(message)
+                self.to.news.set()
+            try:
+                self.to.transfer.on_message(self.number, message)
+            except RemoteProtocolError as error:
+                self.error = str(error)
+                self.to.news.set()
+
+
+class World:
+    """Devices and the links between them."""
+
+    def __init__(self, root: Path, tasks: Tasks) -> None:
+        self._root = root
+        self._tasks = tasks
+        self._last_link = 0
+        self.devices: list[Device] = []
+
+    def device(self, name: str, mandates: tuple[MandateId, ...] = (MANDATE,)) -> Device:
+        """A device with its folders; a second one of the same name takes them over, as after a restart."""
+        shelves = {mandate: Shelf(self._root / name / mandate.hex()[:4]) for mandate in mandates}
+        folders = {mandate: MandateContents(shelf.staging, shelf.contents) for mandate, shelf in shelves.items()}
+        transfer = Transfer(
+            self._tasks,
+            send=lambda link, message: device.links[link].send(message),
+            emit=lambda event: device.emit(event),
+            folders=folders,
+            may_read=lambda link, mandate, content: content not in device.refuses,
+            misbehaved=lambda link, reason: device.blame(link, reason),
+        )
+        device = Device(name, shelves, transfer)
+        transfer.start()
+        self.devices.append(device)
+        return device
+
+    def join(
+        self, a: Device, b: Device, mandates: tuple[MandateId, ...] = (MANDATE,), spoil: Spoil | None = None
+    ) -> int:
+        """Link two devices; `spoil` changes what `b` answers to `a`. Returns the number of the link on both sides."""
+        self._last_link += 1
+        number = self._last_link
+        for device, other, spoiler in ((a, b, None), (b, a, spoil)):
+            link = device.links[number] = Link(other, number, asyncio.Queue(LINK_MESSAGES_MAX), spoiler)
+            link.gate.set()
+            self._tasks.start(link.carry(), f"link-{number}")
+        for mandate in mandates:
+            a.transfer.peer_joined(number, mandate)
+            b.transfer.peer_joined(number, mandate)
+        return number
+
+    def cut(self, a: Device, b: Device, number: int, mandates: tuple[MandateId, ...] = (MANDATE,)) -> None:
+        for device in (a, b):
+            device.links[number].closed = True
+            for mandate in mandates:
+                device.transfer.peer_left(number, mandate)
+
+
+@asynccontextmanager
+async def world(root: Path) -> AsyncIterator[World]:
+    """Ends with every task cancelled and no unexpected error in any."""
+    log = EventLog(None)
+    events: list[LogEvent] = []
+    log.listen(events.append)
+    tasks = Tasks(log)
+    await tasks.open()
+    made = World(root, tasks)
+    try:
+        yield made
+    finally:
+        await tasks.close()
+        for device in made.devices:
+            device.transfer.close()
+    assert [str(event) for event in events] == []
+
+
+def bytes_of(shelf: Shelf, wanted: Mapping[str, Wanted]) -> dict[str, bytes]:
+    return {path: shelf.staged(one.content) for path, one in wanted.items()}
