@@ -28,6 +28,7 @@ from p2psync.wire.shapes import (
 
 LOG, OTHER = LogId(b"l" * 16), LogId(b"o" * 16)
 LOW, HIGH = Tip(1, BlockHash(b"h" * 32)), Tip(2, BlockHash(b"g" * 32))
+LOW_ROW, HIGH_ROW = tuple(LOW), tuple(HIGH)
 
 
 @pytest.mark.parametrize(
@@ -95,18 +96,33 @@ def test_values_come_back(shape: Shape, value: Any, plain: Any) -> None:
         (Sorted(Many(Whole(), 3)), (2, 1)),
         (Sorted(Many(Whole(), 3)), (1, 1)),
         (TipsOfLogs(), ((LOG, ()),)),
-        (TipsOfLogs(), ((LOG, (LOW,)), (LOG, (HIGH,)))),
-        (TipsOfLogs(), ((OTHER, (LOW,)), (LOG, (LOW,)))),
-        (TipsOfLogs(), ((LOG, (HIGH, LOW)),)),
         (TipsOfLogs(), ((LOG, ((0, b"h" * 32),)),)),
-        (TipsOfLogs(), ((b"short", (LOW,)),)),
+        (TipsOfLogs(), ((b"short", (LOW_ROW,)),)),
         (TipsOfLogs(), ((LOG, tuple((n + 1, b"h" * 32) for n in range(TIPS_PER_LOG_MAX + 1))),)),
-        (TipsOfLogs(), tuple((n.to_bytes(16, "big"), (LOW,)) for n in range(LOGS_MAX + 1))),
+        (TipsOfLogs(), tuple((n.to_bytes(16, "big"), (LOW_ROW,)) for n in range(LOGS_MAX + 1))),
     ],
 )
 def test_anything_else_is_refused(shape: Shape, plain: Any) -> None:
     with pytest.raises(ValueError, match=r"not|neither|twice"):
         shape.unpack(plain)
+
+
+def test_rows_of_tips_are_read_as_they_stand_in_the_refused_ones() -> None:
+    assert TipsOfLogs().unpack(((LOG, (LOW_ROW, HIGH_ROW)),)) == {LOG: (LOW, HIGH)}
+
+
+@pytest.mark.parametrize(
+    ("plain", "reason"),
+    [
+        (((LOG, (LOW_ROW,)), (LOG, (HIGH_ROW,))), "a log twice"),
+        (((OTHER, (LOW_ROW,)), (LOG, (LOW_ROW,))), "not in order"),
+        (((LOG, (HIGH_ROW, LOW_ROW)),), "not in order"),
+        (((LOG, (LOW_ROW, LOW_ROW)),), "not in order"),
+    ],
+)
+def test_there_is_one_way_to_write_tips(plain: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        TipsOfLogs().unpack(plain)
 
 
 @pytest.mark.parametrize(
