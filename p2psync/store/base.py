@@ -9,7 +9,17 @@ from typing import Any
 from p2psync.core.ids import ContentId
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import BaseRow
-from p2psync.store.packing import entry_columns, entry_of, listed, pack_ids, stat_columns, stat_of, unpack_ids
+from p2psync.store.changes import STATES, BlockNumbers, change_number, numbers_of
+from p2psync.store.packing import (
+    content_tag,
+    entry_columns,
+    entry_of,
+    listed,
+    pack_ids,
+    stat_columns,
+    stat_of,
+    unpack_ids,
+)
 
 PAGE = 500
 """Rows read together when all are walked through."""
@@ -18,7 +28,18 @@ COLUMNS = (
     "base.path, base.kind, base.size, base.mtime_ns, base.mode, base.content, "
     "base.stat_size, base.stat_mtime_ns, base.stat_inode, base.heads"
 )
-PUT = "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT = """
+    INSERT OR REPLACE INTO base VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+        NOT EXISTS (SELECT 1 FROM change WHERE number = ?12 AND path = ?2 AND content = ?7))
+"""
+SOURCES = f"""
+    SELECT path FROM base INDEXED BY base_stray
+    WHERE mandate = :mandate AND content = :content AND stray AND content IS NOT NULL
+    UNION ALL SELECT base.path {STATES}
+    CROSS JOIN base ON base.mandate = log.mandate AND base.path = change.path AND base.content = change.content
+    WHERE log.mandate = :mandate
+    LIMIT :limit
+"""
 
 
 class BaseRows:
@@ -33,15 +54,14 @@ class BaseRows:
         )
         return {row[0]: _row(row) for row in found}
 
-    def put(self, rows: Iterable[BaseRow]) -> None:
-        self._connection.executemany(
-            PUT,
-            [(self._mandate, r.path, *entry_columns(r.entry), *stat_columns(r.stat), pack_ids(r.heads)) for r in rows],
-        )
+    def put(self, rows: Sequence[BaseRow]) -> None:
+        blocks = numbers_of(self._connection, self._mandate, {i.block for r in rows for i in r.heads[:1]})
+        self._connection.executemany(PUT, [(self._mandate, *_columns(row, blocks)) for row in rows])
 
     def drop(self, paths: Iterable[RelPath]) -> None:
-        self._connection.executemany(
-            "DELETE FROM base WHERE mandate = ? AND path = ?", [(self._mandate, path) for path in paths]
+        self._connection.execute(
+            "DELETE FROM base WHERE mandate = ? AND path IN (SELECT value FROM json_each(?))",
+            (self._mandate, listed(paths)),
         )
 
     def page(self, after: str, before: str | None = None) -> Sequence[BaseRow]:
@@ -63,12 +83,17 @@ class BaseRows:
             rows = self.page(rows[-1].path)
 
     def sources(self, content: ContentId, limit: int = -1) -> Sequence[RelPath]:
-        """Paths at which this content stands, sorted; -1 means all."""
+        """Paths at which this content stands, sorted; -1 means all, a limit means any so many."""
         found = self._connection.execute(
-            "SELECT path FROM base INDEXED BY base_content WHERE mandate = ? AND content = ? ORDER BY path LIMIT ?",
-            (self._mandate, content, limit),
+            SOURCES,
+            {"mandate": self._mandate, "content": content, "content_tag": content_tag(content), "limit": limit},
         )
-        return [path for (path,) in found]
+        return sorted({path for (path,) in found})
+
+
+def _columns(row: BaseRow, blocks: BlockNumbers) -> tuple[object, ...]:
+    head = change_number(row.heads[0], blocks) if row.heads and row.heads[0].block in blocks else None
+    return (row.path, *entry_columns(row.entry), *stat_columns(row.stat), pack_ids(row.heads), head)
 
 
 def _row(found: Any) -> BaseRow:

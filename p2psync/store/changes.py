@@ -11,39 +11,35 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from p2psync.core.changelog import Stated
-from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId
+from p2psync.core.ids import BlockHash, ChangeId, ContentId
 from p2psync.core.relpath import RelPath
-from p2psync.store.packing import entry_columns, entry_of, listed, pack_numbers, unpack_numbers
+from p2psync.store.packing import content_tag, entry_columns, entry_of, listed, pack_numbers, path_tag, unpack_numbers
 
 INDEX_BITS = 16
 INDEX_MASK = (1 << INDEX_BITS) - 1
 
 ADD = """
-    INSERT INTO change (number, mandate, log, accepted, stamp, time_ms, kind, size, mtime_ns, mode, content, path,
-        parents, settled)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO change (number, mandate, log, accepted, stamp, time_ms, kind, size, mtime_ns, mode, content,
+        content_tag, path_tag, path, parents, settled)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 STATED = """
-    SELECT change.number, log.device, change.path, change.kind, change.size, change.mtime_ns, change.mode,
+    SELECT change.number, change.log, change.path, change.kind, change.size, change.mtime_ns, change.mode,
         change.content, change.parents, change.settled, change.stamp, change.time_ms
-    FROM json_each(?) asked
+    FROM json_each(?) asked CROSS JOIN change
 """
 HEADS = (
     STATED
-    + """
-    CROSS JOIN change INDEXED BY change_head ON change.mandate = ? AND change.path = asked.value
-    JOIN log ON log.number = change.log
-    WHERE change.accepted AND NOT change.superseded
-"""
+    + """INDEXED BY change_head ON change.mandate = ? AND change.path = asked.value
+    WHERE change.accepted AND NOT change.superseded"""
 )
-BY_NUMBER = (
-    STATED
-    + """
-    CROSS JOIN change ON change.number = asked.value
-    JOIN log ON log.number = change.log
-    WHERE change.mandate = ?
+BY_NUMBER = STATED + "ON change.number = asked.value WHERE change.mandate = ?"
+STATES = """
+    FROM log CROSS JOIN change INDEXED BY change_content
+    ON change.content_tag = :content_tag AND change.log = log.number AND change.content = :content
 """
-)
+"""Continues a SELECT: log by log, the changes that state a content, through the index on its tag."""
+NUMBERS = "SELECT number, log FROM block WHERE mandate = ? AND hash = ?"
 NAME = """
     INSERT OR IGNORE INTO naming (named, namer, mandate) SELECT number, ?, mandate FROM change
     WHERE number = ? AND path = ?
@@ -58,6 +54,10 @@ SUPERSEDE_AGAIN = """
 """
 
 
+BlockNumbers = Mapping[BlockHash, tuple[int, int]]
+"""The numbers of blocks and of their logs."""
+
+
 class ChangeRows:
     def __init__(self, connection: sqlite3.Connection, mandate: int):
         self._connection = connection
@@ -70,13 +70,14 @@ class ChangeRows:
         named: list[tuple[int, int, str]] = []
         superseded: list[tuple[int, str]] = []
         for change, accepted in changes:
-            number = _number(change.id, blocks)
+            number = change_number(change.id, blocks)
             log = blocks[change.id.block][1]
-            parents = [_number(i, blocks) for i in change.parents]
-            settled = [_number(i, blocks) for i in change.settled]
+            parents = [change_number(i, blocks) for i in change.parents]
+            settled = [change_number(i, blocks) for i in change.settled]
             about = (number, self._mandate, log, accepted, change.stamp, change.time_ms)
+            tags = (content_tag(change.entry.content), path_tag(change.path))
             names = (pack_numbers(parents), pack_numbers(settled))
-            rows.append((*about, *entry_columns(change.entry), change.path, *names))
+            rows.append((*about, *entry_columns(change.entry), *tags, change.path, *names))
             for other in (*parents, *settled):
                 named.append((number, other, change.path))
                 if accepted:
@@ -88,7 +89,7 @@ class ChangeRows:
     def by_id(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, Stated]:
         asked = list(ids)
         blocks = self._numbers_of({i.block for i in asked})
-        numbers = [_number(i, blocks) for i in asked if i.block in blocks]
+        numbers = [change_number(i, blocks) for i in asked if i.block in blocks]
         found = self._stated(self._connection.execute(BY_NUMBER, (listed(numbers), self._mandate)).fetchall())
         return {change.id: change for change in found}
 
@@ -125,12 +126,10 @@ class ChangeRows:
     def with_content(self, path: RelPath, content: ContentId) -> Sequence[ChangeId]:
         """The accepted ones, newest last."""
         found = self._connection.execute(
-            "SELECT block.hash, change.number FROM log "
-            "CROSS JOIN change INDEXED BY change_content ON change.mandate = log.mandate AND change.content = ? "
-            "AND change.log = log.number AND change.path = ? "
+            f"SELECT block.hash, change.number {STATES} AND change.path_tag = :path_tag AND change.path = :path "
             f"JOIN block ON block.number = change.number >> {INDEX_BITS} "
-            "WHERE log.mandate = ? AND change.accepted ORDER BY change.number",
-            (content, path, self._mandate),
+            "WHERE log.mandate = :mandate AND change.accepted ORDER BY change.number",
+            {**self._stating(content), "path": path, "path_tag": path_tag(path)},
         )
         return [ChangeId(BlockHash(digest), number & INDEX_MASK) for digest, number in found]
 
@@ -154,11 +153,15 @@ class ChangeRows:
     def classes_of(self, content: ContentId) -> set[str]:
         """One look for each log, however many changes name the content."""
         found = self._connection.execute(
-            "SELECT DISTINCT class FROM log WHERE mandate = ?1 AND EXISTS (SELECT 1 FROM change "
-            "INDEXED BY change_content WHERE change.mandate = ?1 AND content = ?2 AND change.log = log.number)",
-            (self._mandate, content),
+            "SELECT DISTINCT class FROM log WHERE mandate = :mandate AND EXISTS ("
+            "SELECT 1 FROM change INDEXED BY change_content "
+            "WHERE content_tag = :content_tag AND log = log.number AND content = :content)",
+            self._stating(content),
         )
         return {file_class for (file_class,) in found}
+
+    def _stating(self, content: ContentId) -> dict[str, object]:
+        return {"mandate": self._mandate, "content": content, "content_tag": content_tag(content)}
 
     def conflicted(self) -> Sequence[RelPath]:
         """Paths with more than one head, sorted."""
@@ -169,16 +172,8 @@ class ChangeRows:
         )
         return [path for (path,) in found]
 
-    def _numbers_of(self, hashes: Iterable[BlockHash]) -> dict[BlockHash, tuple[int, int]]:
-        """The numbers of blocks and of their logs; those that are not here are left out."""
-        found = {}
-        for block in hashes:
-            row = self._connection.execute(
-                "SELECT number, log FROM block WHERE mandate = ? AND hash = ?", (self._mandate, block)
-            ).fetchone()
-            if row:
-                found[block] = row
-        return found
+    def _numbers_of(self, hashes: Iterable[BlockHash]) -> BlockNumbers:
+        return numbers_of(self._connection, self._mandate, hashes)
 
     def _stated(self, rows: Sequence[Any]) -> Iterable[Stated]:
         named = {row[0]: (unpack_numbers(row[8]), unpack_numbers(row[9])) for row in rows}
@@ -194,11 +189,12 @@ class ChangeRows:
         def id_of(number: int) -> ChangeId:
             return ChangeId(hashes[number >> INDEX_BITS], number & INDEX_MASK)
 
-        for number, device, path, kind, size, mtime_ns, mode, content, _, _, stamp, time_ms in rows:
+        authors = dict(self._connection.execute("SELECT number, device FROM log WHERE mandate = ?", (self._mandate,)))
+        for number, log, path, kind, size, mtime_ns, mode, content, _, _, stamp, time_ms in rows:
             parents, settled = named[number]
             yield Stated(
                 id_of(number),
-                DeviceId(device),
+                authors[log],
                 path,
                 entry_of(kind, size, mtime_ns, mode, content),
                 tuple(map(id_of, parents)),
@@ -208,6 +204,13 @@ class ChangeRows:
             )
 
 
-def _number(change: ChangeId, blocks: Mapping[BlockHash, tuple[int, int]]) -> int:
+def numbers_of(connection: sqlite3.Connection, mandate: int, blocks: Iterable[BlockHash]) -> BlockNumbers:
+    """Blocks that are not here are left out."""
+    found = {block: connection.execute(NUMBERS, (mandate, block)).fetchone() for block in blocks}
+    return {block: numbers for block, numbers in found.items() if numbers}
+
+
+def change_number(change: ChangeId, blocks: BlockNumbers) -> int:
+    """Raises KeyError if its block is not among those given."""
     block, index = change
     return blocks[block][0] << INDEX_BITS | index

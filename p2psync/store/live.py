@@ -46,8 +46,9 @@ class LiveRows:
         )
 
     def drop(self, paths: Iterable[RelPath]) -> None:
-        self._connection.executemany(
-            "DELETE FROM live WHERE mandate = ? AND path = ?", [(self._mandate, path) for path in paths]
+        self._connection.execute(
+            "DELETE FROM live WHERE mandate = ? AND path IN (SELECT value FROM json_each(?))",
+            (self._mandate, listed(paths)),
         )
 
     def is_any_below(self, path: RelPath) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from p2psync.core.entry import Entry, FileStat, Kind
 from p2psync.core.ids import HASH_BYTES, BlockHash, ChangeId
 
 ID_BYTES = HASH_BYTES + 2
+TAG_BYTES = 6
+"""Of a content, in an index."""
 INTEGER_MAX = (1 << 63) - 1
 
 EntryColumns = tuple[int, int, int, int, bytes | None]
@@ -70,6 +73,14 @@ def pack_numbers(numbers: Sequence[int]) -> bytes | None:
 
 def unpack_numbers(packed: bytes | None) -> tuple[int, ...]:
     return struct.unpack(f">{len(packed) // 8}Q", packed) if packed else ()
+
+
+def content_tag(content: bytes | None) -> int | None:
+    return None if content is None else int.from_bytes(content[:TAG_BYTES])
+
+
+def path_tag(path: str) -> int:
+    return zlib.crc32(path.encode())
 
 
 def pack_value(value: object) -> bytes:

@@ -9,10 +9,17 @@ from p2psync.core.relpath import RelPath
 from p2psync.engine.state import TodoKind, TodoRow
 from p2psync.store.packing import entry_columns, entry_of, listed, pack_ids, pack_value, unpack_ids, unpack_value
 
-PUT = """
-    INSERT INTO todo (mandate, kind, path, placing) VALUES (?, ?, ?, ?)
+BYTES = "(SELECT size FROM live WHERE ?2 = 'place' AND mandate = ?1 AND path = {path} AND kind = 1)"
+ADD_ALL = f"""
+    INSERT INTO todo (mandate, kind, path, bytes) SELECT ?1, ?2, value, {BYTES.format(path="value")}
+    FROM json_each(?3) WHERE true ON CONFLICT (mandate, kind, path) DO UPDATE SET placing = NULL
+"""
+"""Together: most rows are bare paths, and this takes a third of the time of one statement for each."""
+ADD_PLACING = f"""
+    INSERT INTO todo (mandate, kind, path, placing, bytes) VALUES (?1, ?2, ?3, ?4, {BYTES.format(path="?3")})
     ON CONFLICT (mandate, kind, path) DO UPDATE SET placing = excluded.placing
 """
+DROP = "DELETE FROM todo WHERE mandate = ? AND kind = ? AND path IN (SELECT value FROM json_each(?))"
 COUNT = {
     TodoKind.PLACE: "SELECT place FROM tally WHERE mandate = ?",
     TodoKind.KEEP: "SELECT keep FROM tally WHERE mandate = ?",
@@ -26,13 +33,16 @@ class TodoRows:
         self._mandate = mandate
 
     def add(self, rows: Iterable[TodoRow]) -> None:
-        self._connection.executemany(PUT, [(self._mandate, r.kind, r.path, _pack_placing(r)) for r in rows])
+        latest = {(r.kind, r.path): r for r in rows}
+        placing = [(self._mandate, *key, packed) for key, r in latest.items() if (packed := _pack_placing(r))]
+        self._connection.executemany(ADD_PLACING, placing)
+        for kind in TodoKind:
+            bare = [r.path for r in latest.values() if r.kind == kind and not _pack_placing(r)]
+            if bare:
+                self._connection.execute(ADD_ALL, (self._mandate, kind, listed(bare)))
 
     def drop(self, kind: TodoKind, paths: Iterable[RelPath]) -> None:
-        self._connection.executemany(
-            "DELETE FROM todo WHERE mandate = ? AND kind = ? AND path = ?",
-            [(self._mandate, kind, path) for path in paths],
-        )
+        self._connection.execute(DROP, (self._mandate, kind, listed(paths)))
 
     def after(self, kind: TodoKind, after: RelPath | None, limit: int) -> Sequence[TodoRow]:
         found = self._connection.execute(
