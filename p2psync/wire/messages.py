@@ -56,7 +56,7 @@ class Have:
 
     mandate: MandateId
     tips: Tips
-    """For each log that the receiver may read."""
+    """For each log that the receiver may read; no tips of a log: send it from its beginning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,14 +179,14 @@ class Sorted:
 
 
 class TipsOfLogs:
-    """Tips by log, as rows sorted by log."""
+    """Tips by log, as rows sorted by log; a log without tips is one to be sent from its beginning."""
 
     _rows = Sorted(
         Many(
             Row(
                 (
                     Raw(LOG_ID_BYTES, LOG_ID_BYTES),
-                    Sorted(Many(Row((Whole(1), Raw(HASH_BYTES, HASH_BYTES)), Tip._make), TIPS_PER_LOG_MAX, 1)),
+                    Sorted(Many(Row((Whole(1), Raw(HASH_BYTES, HASH_BYTES)), Tip._make), TIPS_PER_LOG_MAX)),
                 )
             ),
             LOGS_MAX,

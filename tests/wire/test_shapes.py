@@ -95,7 +95,6 @@ def test_values_come_back(shape: Shape, value: Any, plain: Any) -> None:
         (Row((Whole(), Whole())), 5),
         (Sorted(Many(Whole(), 3)), (2, 1)),
         (Sorted(Many(Whole(), 3)), (1, 1)),
-        (TipsOfLogs(), ((LOG, ()),)),
         (TipsOfLogs(), ((LOG, ((0, b"h" * 32),)),)),
         (TipsOfLogs(), ((b"short", (LOW_ROW,)),)),
         (TipsOfLogs(), ((LOG, tuple((n + 1, b"h" * 32) for n in range(TIPS_PER_LOG_MAX + 1))),)),
@@ -135,7 +134,6 @@ def test_there_is_one_way_to_write_tips(plain: Any, reason: str) -> None:
         (Many(Raw(0, 1), 1), (b"", b"")),
         (Many(Raw(0, 1), 1), (b"ab",)),
         (Row((Whole(), Whole())), (1,)),
-        (TipsOfLogs(), {LOG: ()}),
     ],
 )
 def test_what_could_not_be_read_is_not_written(shape: Shape, value: Any) -> None:
