@@ -1,0 +1,207 @@
+"""A mandate's folder on disk: its own hidden directory, the marker that proves it is there, and names to and fro."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from p2psync.core.ids import MandateId, mandate_text, parse_mandate
+from p2psync.core.problem import Code
+from p2psync.core.relpath import OWN_DIRECTORY, Folding, Platform, RelPath, from_disk, to_disk
+from p2psync.errors import FolderError, InvalidId
+from p2psync.fs.attributes import set_hidden
+from p2psync.fs.cloud import service_by_marker, service_by_name
+from p2psync.fs.durable import sync_descriptor, sync_directories
+from p2psync.i18n import _
+
+MARKER_FORMAT = 1
+EPOCH_BYTES = 16
+MARKER_BYTES_MAX = 4096
+_PROBE = "tmp-Probe"
+_COMPOSED = "tmp-\u00e9"
+_DECOMPOSED = unicodedata.normalize("NFD", _COMPOSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Whose folder it is, and since when its contents were under watch."""
+
+    mandate: MandateId
+    epoch: bytes
+    """EPOCH_BYTES random bytes, renewed at each start."""
+
+
+class Folder:
+    def __init__(self, root: Path, platform: Platform | None = None, *, composes: bool = False) -> None:
+        """`root` need not exist yet; `composes`: what `probe_composing` said, for disks that list names decomposed."""
+        self.root = root.absolute()
+        self.own = self.root / OWN_DIRECTORY
+        self.staging = self.own / "staging"
+        self.versions = self.own / "versions"
+        self.composes = composes
+        self._platform = platform or Platform(sys.platform)
+        self._marker_path = self.own / "marker"
+        self._written: Marker | None = None
+        self._prefix = os.path.join(self.root, "")
+
+    # -- names ----------------------------------------------------------------------------------------------------
+
+    def where(self, rel: RelPath | str) -> str:
+        """Where a path lies on this disk; "" is the folder itself."""
+        return self._prefix + to_disk(RelPath(rel), self._platform)
+
+    def path(self, rel: RelPath) -> Path:
+        """The same as a Path."""
+        return Path(self.where(rel))
+
+    def spelled(self, name: str) -> RelPath:
+        """The path that this disk lists as `name`, relative to the folder, "/" between parts. Raises InvalidPath."""
+        return from_disk(unicodedata.normalize("NFC", name) if self.composes else name, self._platform)
+
+    def rel(self, path: Path) -> RelPath:
+        """The inverse of `path`. Raises InvalidPath, and ValueError if it does not lie in the folder."""
+        return self.spelled(path.relative_to(self.root).as_posix())
+
+    # -- the marker -----------------------------------------------------------------------------------------------
+
+    def read_marker(self) -> Marker | None:
+        """None where there is no folder, no marker, or none that can be understood."""
+        try:
+            with self._marker_path.open("rb") as file:
+                return _parse_marker(file.read(MARKER_BYTES_MAX))
+        except OSError:
+            return None
+
+    def write_marker(self, marker: Marker) -> None:
+        """Durable and whole, or not at all. Raises OSError."""
+        fresh = self._marker_path.with_suffix(".new")
+        fields = {"format": MARKER_FORMAT, "mandate": mandate_text(marker.mandate), "epoch": marker.epoch.hex()}
+        with fresh.open("wb") as file:
+            file.write(json.dumps(fields).encode() + b"\n")
+            file.flush()
+            sync_descriptor(file.fileno())
+        fresh.replace(self._marker_path)
+        sync_directories([self.own], self.own)
+        self._written = marker
+
+    def trouble(self) -> Code | None:
+        """FOLDER_GONE or FOLDER_MARKER_GONE while this is not the folder that was opened; None if it is."""
+        if not self.root.is_dir():
+            return Code.FOLDER_GONE
+        marker = self.read_marker()
+        if marker is None or (self._written is not None and marker != self._written):
+            return Code.FOLDER_MARKER_GONE
+        return None
+
+    def is_there(self) -> bool:
+        """False for an unplugged drive, an empty mount point, a folder that was swapped for another."""
+        return self.trouble() is None
+
+    # -- making it ready ------------------------------------------------------------------------------------------
+
+    def prepare(self, others: Iterable[Path] = (), *, allow_cloud: bool = False) -> None:
+        """Make the folder and what p2psync needs in it; nothing that is there already is touched.
+
+        `others`: the folders of the other mandates. Raises FolderError with a sentence for the user.
+        """
+        self._check_place(others, allow_cloud)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            for directory in (self.own, self.staging, self.versions):
+                directory.mkdir(exist_ok=True)
+            self._try_to_write()
+        except OSError as error:
+            raise FolderError(_sentence(self.root, error)) from None
+        self._check_own()
+        if sys.platform == "win32":
+            set_hidden(self.own, True, ctypes.CDLL("kernel32", use_last_error=True))
+
+    def _check_place(self, others: Iterable[Path], allow_cloud: bool) -> None:
+        root = Path(os.path.realpath(self.root))
+        if root.exists() and not root.is_dir():
+            raise FolderError(_("{folder} is a file; choose a folder.").format(folder=self.root))
+        above = [*root.parents]
+        marked = next((p for p in above if (p / OWN_DIRECTORY / "marker").exists()), None)
+        for other in (Path(os.path.realpath(o)) for o in others):
+            if other == root or other in above or root in other.parents:
+                marked = marked or other
+        if marked is not None:
+            raise FolderError(
+                _("{folder} and {other}, another mandate's folder, lie in each other; choose a folder apart.").format(
+                    folder=self.root, other=marked
+                )
+            )
+        if allow_cloud:
+            return
+        directories = [str(p) for p in (root, *above)]
+        service = service_by_name(root.parts) or service_by_marker(directories, os.path.exists)
+        if service is not None:
+            raise FolderError(
+                _(
+                    "{folder} lies in a folder that {service} synchronises; two synchronisers on the same files damage "
+                    "them. Choose a folder outside of it."
+                ).format(folder=self.root, service=service)
+            )
+
+    def _try_to_write(self) -> None:
+        probe = self.staging / "tmp-probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+
+    def _check_own(self) -> None:
+        """Placing is a rename, so staging must not lie elsewhere."""
+        if self.own.is_symlink() or self.own.stat().st_dev != self.root.stat().st_dev:
+            raise FolderError(
+                _("{own} must be a directory on the same disk as the folder; remove it and try again.").format(
+                    own=self.own
+                )
+            )
+
+    # -- what kind of disk ----------------------------------------------------------------------------------------
+
+    def probe_case_folding(self) -> Folding:
+        """Which names this disk takes for the same, tried in staging. Raises OSError."""
+        with self._probe_file(_PROBE), self._probe_file(_COMPOSED):
+            return Folding(
+                case_insensitive=(self.staging / _PROBE.swapcase()).exists(),
+                normalising=(self.staging / _DECOMPOSED).exists(),
+            )
+
+    def probe_composing(self) -> bool:
+        """True if the disk lists a name in another Unicode form than it was made with. Raises OSError."""
+        with self._probe_file(_COMPOSED):
+            return _DECOMPOSED in os.listdir(self.staging)
+
+    @contextlib.contextmanager
+    def _probe_file(self, name: str) -> Iterator[None]:
+        probe = self.staging / name
+        probe.write_bytes(b"")
+        try:
+            yield
+        finally:
+            probe.unlink()
+
+
+def _parse_marker(raw: bytes) -> Marker | None:
+    try:
+        fields = json.loads(raw)
+        marker = Marker(parse_mandate(fields["mandate"]), bytes.fromhex(fields["epoch"]))
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidId):
+        return None
+    return marker if fields.get("format") == MARKER_FORMAT and len(marker.epoch) == EPOCH_BYTES else None
+
+
+def _sentence(root: Path, error: OSError) -> str:
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return _("p2psync may not write in {folder}; allow it, or choose another folder.").format(folder=root)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _("The disk of {folder} is full; free some space, or choose another folder.").format(folder=root)
+    return _("{folder} cannot be used as a folder: {reason}.").format(folder=root, reason=error.strerror or error)
