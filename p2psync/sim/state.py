@@ -231,6 +231,13 @@ class MemoryMandateState:
     def changes(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, Stated]:
         return {i: self._tables.changes[i] for i in ids if i in self._tables.changes}
 
+    def all_changes(self) -> Sequence[Stated]:
+        """For the simulator's checkers."""
+        return list(self._tables.changes.values())
+
+    def is_accepted(self, change: ChangeId) -> bool:
+        return self._tables.accepted[change]
+
     def heads(self, paths: Iterable[RelPath]) -> Mapping[RelPath, Sequence[Stated]]:
         return {path: found for path in paths if (found := self._heads_of(path))}
 
@@ -255,7 +262,7 @@ class MemoryMandateState:
 
     def with_content(self, path: RelPath, content: ContentId) -> Sequence[ChangeId]:
         found = (i for i in self._accepted_of(path) if self._tables.changes[i].entry.content == content)
-        return sorted(found, key=lambda i: (self._tables.blocks[i.block].intake, i.index))
+        return sorted(found, key=lambda i: (self._tables.blocks[i.block].intake, i.position))
 
     def is_known(self, paths: Iterable[RelPath]) -> set[RelPath]:
         return {path for path in paths if any(True for _ in self._accepted_of(path))}
