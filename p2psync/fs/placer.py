@@ -165,14 +165,16 @@ class Placer:
     # -- one item -------------------------------------------------------------------------------------------------
 
     def _guarded(self, item: PlaceItem, batch: Batch) -> Outcome:
+        outcome = None
         try:
-            return self._place_one(item, batch)
+            outcome = self._place_one(item, batch)
         except OSError as error:
             return Outcome(item.path, False, problem=disk_problem(item.path, error))
         finally:
             ready = batch.ready.get(item.path)
-            if ready is not None:
+            if ready is not None and (outcome is None or not outcome.placed):
                 self._give_back(ready)
+        return outcome
 
     def _place_one(self, item: PlaceItem, batch: Batch) -> Outcome:
         standing = item.put.kind is not Kind.ABSENT

@@ -1,0 +1,82 @@
+"""A queue never offers a link what it was tried for; a link never owes more than its window."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2psync.core.ids import ContentId, MandateId
+from p2psync.engine.lanes import WINDOW_BYTES, WINDOW_REQUESTS, Asked, Item, MandateWants, Peer, Queue
+from p2psync.wire.messages import Response, What
+
+M = MandateId(b"m" * 16)
+
+
+def item(number: int, *tried: int) -> Item:
+    return Item(ContentId(number.to_bytes(32, "big")), 1, frozenset(tried))
+
+
+def test_first_come_first_served_but_never_to_a_link_that_was_tried() -> None:
+    queue: Queue[Item] = Queue()
+    for one in (item(1, 7), item(2), item(3)):
+        queue.push(one)
+    assert [popped.content[-1] for popped in iter(lambda: queue.pop_for(7), None)] == [2, 3]
+    returned = queue.pop_for(8)
+    assert returned is not None
+    queue.push_back(returned)
+    assert queue.pop_for(8) is returned
+
+
+def test_hopeless_is_what_every_link_was_tried_for() -> None:
+    queue: Queue[Item] = Queue()
+    queue.push(item(1, 1, 2))
+    queue.push(item(2, 1))
+    assert [one.content[-1] for one in queue.pop_hopeless({1, 2})] == [1]
+    assert [one.content[-1] for one in queue.pop_hopeless(set())] == [2], "without links nothing has hope"
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.frozensets(st.integers(0, 3)))), st.integers(0, 3))
+def test_nothing_is_lost_or_doubled(things: list[tuple[int, frozenset[int]]], link: int) -> None:
+    queue: Queue[Item] = Queue()
+    made = [Item(ContentId(bytes(32)), size, tried) for size, tried in things]
+    for one in made:
+        queue.push(one)
+    popped = list(iter(lambda: queue.pop_for(link), None))
+    rest = queue.pop_hopeless({link})
+    assert {id(one) for one in made} == {id(one) for one in [*popped, *rest]}
+    assert all(link not in one.tried for one in popped)
+
+
+def test_a_window_closes_and_opens() -> None:
+    peer = Peer(1, 0.0)
+    asked = Asked(1, M, What.CONTENT, 0.0, WINDOW_BYTES)
+    peer.add(asked)
+    assert (peer.room(What.CONTENT), peer.room(What.CHUNK)) == (0, WINDOW_BYTES)
+    assert peer.settle(asked, 100) == 100
+    assert peer.room(What.CONTENT) == 100
+    assert peer.close(asked) == WINDOW_BYTES - 100
+    for number in range(WINDOW_REQUESTS):
+        peer.add(Asked(number, M, What.CONTENT, 0.0, 0))
+    assert peer.room(What.CONTENT) == 0
+
+
+def test_an_answer_fits_only_as_the_next_part() -> None:
+    asked = Asked(1, M, What.CONTENT, 0.0, 0, [item(1), item(2)], next=1)
+    assert asked.fits(Response(M, 1, 1, (None,), True))
+    assert not asked.fits(Response(M, 1, 0, (None,), True))
+    assert not asked.fits(Response(M, 1, 1, (None, None), True))
+    assert not asked.fits(Response(MandateId(b"n" * 16), 1, 1, (None,), True))
+
+
+def test_the_mandates_of_a_link_take_turns() -> None:
+    peer = Peer(1, 0.0)
+    peer.mandates.extend([M, MandateId(b"n" * 16)])
+    first = next(peer.turns())
+    assert next(peer.turns()) != first
+    assert len(list(peer.turns())) == 2
+
+
+def test_big_files_count_from_their_manifest_on() -> None:
+    wants = MandateWants()
+    wants.manifests_asked = 1
+    assert wants.big_under_way == 1

@@ -1,0 +1,22 @@
+"""The orders between the fetch machine and its shell are frozen values."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import get_args
+
+import pytest
+
+from p2psync.engine.effects import Send
+from p2psync.engine.orders import Output, Piece
+
+
+@pytest.mark.parametrize("order", [Piece, *get_args(Output)])
+def test_an_order_is_frozen_and_slotted(order: type) -> None:
+    assert dataclasses.is_dataclass(order)
+    assert order.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert hasattr(order, "__slots__")
+
+
+def test_asking_is_an_effect_like_any_other() -> None:
+    assert Send in get_args(Output)
