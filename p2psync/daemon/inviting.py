@@ -1,0 +1,197 @@
+"""The inviter's side of pairing: newcomers' links, wrong guesses, approvals, and what is committed before an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from secrets import token_bytes
+
+from p2psync.core.ids import DeviceId, MandateId
+from p2psync.daemon.logs import EventLog
+from p2psync.daemon.runtime import Runtime
+from p2psync.daemon.tasks import Tasks
+from p2psync.engine.admin import Newcomer
+from p2psync.engine.device import Device
+from p2psync.engine.scope import Now
+from p2psync.errors import P2PSyncError, UsageError
+from p2psync.net.identity import device_of_certificate
+from p2psync.net.link import Link
+from p2psync.pair.guesses import Guesses
+from p2psync.pair.handshake import (
+    Admit,
+    Decide,
+    Decision,
+    Failed,
+    Finished,
+    Guessed,
+    Hold,
+    Inviter,
+    Output,
+    Refuse,
+    Reply,
+    State,
+)
+from p2psync.pair.invitation import Claim, Verdict, judge
+from p2psync.pair.messages import NONCE_BYTES, Refusal
+from p2psync.pair.ticket import TicketId
+from p2psync.store.records import Records, WaitingNewcomer
+
+HANDSHAKE_S = 30.0
+"""How long a newcomer may take for its next word."""
+HOLD_S = 600.0
+"""How long a newcomer that waits for approval is held on its link; it comes back by itself."""
+
+
+class Inviting:
+    """Answers newcomers. All methods are for the event loop."""
+
+    def __init__(self, device: DeviceId, runtime: Runtime, records: Records, tasks: Tasks, log: EventLog) -> None:
+        self._device = device
+        self._runtime = runtime
+        self._records = records
+        self._tasks = tasks
+        self._log = log
+        self._guesses = Guesses()
+        self._held: dict[tuple[MandateId, DeviceId], asyncio.Future[Decision]] = {}
+
+    def on_link(self, link: Link, ticket: bytes) -> None:
+        """A newcomer's link; `ticket` is the id by whose tag it came."""
+        self._tasks.start(self._serve(link), f"pairing with {link.address}")
+
+    async def approve(self, mandate: MandateId, device: DeviceId) -> None:
+        """Admit a newcomer that waits. Raises UsageError if it does not."""
+        decision = await self._runtime.call(lambda engine, now: self._approve(engine, now, mandate, device))
+        self._log.event("newcomer.approved", mandate=mandate, device=device)
+        held = self._held.get((mandate, device))
+        if held is not None and not held.done():
+            held.set_result(decision)
+
+    # -- one link --------------------------------------------------------------------------------------
+
+    async def _serve(self, link: Link) -> None:
+        source = _host(link.address)
+        try:
+            invitations = await self._runtime.query(lambda *_: self._records.invitations())
+            inviter = Inviter(self._device, invitations, device_of_certificate, token_bytes(NONCE_BYTES))
+            outputs: Sequence[Output] = ()
+            if self._guesses.wait_s(source, self._now_s()) > 0:
+                outputs = inviter.decide(Refuse(Refusal.TOO_MANY_TRIES))
+            await self._answer(link, source, inviter, outputs)
+            while inviter.state is not State.CLOSED:
+                async with asyncio.timeout(HANDSHAKE_S):
+                    frame = await link.receive()
+                await self._answer(link, source, inviter, inviter.receive(frame))
+        except (P2PSyncError, TimeoutError) as error:
+            self._log.event("pairing.ended", address=link.address, reason=str(error) or "silence")
+        finally:
+            await link.close()
+
+    async def _answer(self, link: Link, source: str, inviter: Inviter, outputs: Sequence[Output]) -> None:
+        """Perform what the machine asks for, and what follows from that."""
+        waiting = list(outputs)
+        while waiting:
+            output = waiting.pop(0)
+            match output:
+                case Reply(frame):
+                    await link.send(frame)
+                case Guessed(ticket):
+                    await self._count_guess(source, ticket)
+                case Decide():
+                    decision = await self._decide(output)
+                    waiting += inviter.decide(decision)
+                    if isinstance(decision, Hold):
+                        await self._answer(link, source, inviter, waiting)
+                        waiting = inviter.decide(await self._hold(output))
+                case Failed(error):
+                    self._log.event("pairing.failed", address=link.address, reason=error)
+                case Finished():
+                    self._log.event("pairing.finished", address=link.address)
+                case _:
+                    pass
+
+    async def _hold(self, decide: Decide) -> Decision:
+        """Wait for an admin. Raises TimeoutError when that takes too long for one link."""
+        key = decide.mandate, decide.device
+        held = self._held[key] = asyncio.get_running_loop().create_future()
+        self._log.event("newcomer.waits", mandate=decide.mandate, device=decide.device, name=decide.name)
+        try:
+            async with asyncio.timeout(HOLD_S):
+                return await held
+        finally:
+            if self._held.get(key) is held:
+                del self._held[key]
+
+    async def _count_guess(self, source: str, ticket: TicketId | None) -> None:
+        self._log.event("pairing.wrong_proof", address=source)
+        if self._guesses.wrong(source, ticket, self._now_s()) and ticket is not None:
+            self._log.event("ticket.cancelled", ticket=ticket, reason="too many wrong proofs")
+            with contextlib.suppress(UsageError):
+                await self._runtime.call(lambda engine, _: cancel_ticket(engine, self._records, ticket))
+
+    # -- in the engine's thread ------------------------------------------------------------------------
+
+    async def _decide(self, decide: Decide) -> Decision:
+        decision = await self._runtime.call(lambda engine, now: self._judge(engine, now, decide))
+        self._log.event(
+            "pairing.decided", mandate=decide.mandate, device=decide.device, decision=type(decision).__name__
+        )
+        return decision
+
+    def _judge(self, engine: Device, now: Now, decide: Decide) -> Decision:
+        invitation = self._records.invitations().get(decide.ticket)
+        if invitation is None:
+            return Refuse(Refusal.UNKNOWN)
+        verdict = judge(invitation, decide.device, now.wall_ms / 1000)
+        if isinstance(verdict, Refusal):
+            return Refuse(verdict)
+        if not _can_admit(engine, decide.mandate, decide.ticket):
+            return Refuse(Refusal.MANDATE_GONE)
+        newcomer = Newcomer(decide.device, decide.certificate, decide.name, decide.ticket)
+        if verdict is Verdict.HOLD:
+            self._records.hold_newcomer(WaitingNewcomer(decide.mandate, newcomer, now.wall_ms))
+            self._records.put_claim(decide.ticket, decide.device, Claim.WAITING, now.wall_ms)
+            return Hold()
+        former = engine.mandates[decide.mandate].authority.former
+        if verdict is Verdict.ADMIT_AGAIN and decide.device in former:
+            return Refuse(Refusal.DECLINED)
+        return self._admit(engine, now, decide.mandate, newcomer)
+
+    def _approve(self, engine: Device, now: Now, mandate: MandateId, device: DeviceId) -> Decision:
+        waiting = next((w for w in self._records.newcomers(mandate) if w.newcomer.device == device), None)
+        if waiting is None:
+            raise UsageError("this device does not wait for an approval. See: p2psync devices")
+        return self._admit(engine, now, mandate, waiting.newcomer)
+
+    def _admit(self, engine: Device, now: Now, mandate: MandateId, newcomer: Newcomer) -> Decision:
+        """Make it a member, and the ticket used, in one transaction."""
+        welcome = engine.admin(mandate).admit(newcomer)
+        self._records.put_claim(TicketId(newcomer.ticket), newcomer.device, Claim.ADMITTED, now.wall_ms)
+        self._records.drop_newcomer(mandate, newcomer.device)
+        return Admit(welcome.pack())
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def cancel_ticket(engine: Device, records: Records, ticket: TicketId) -> None:
+    """Let nobody join with it any more. Raises UsageError if there is no such open ticket here."""
+    invitation = records.invitations().get(ticket)
+    if invitation is None:
+        raise UsageError("there is no such open invitation. See: p2psync invites")
+    if invitation.mandate in engine.mandates:
+        engine.admin(invitation.mandate).cancel(ticket)
+    records.cancel_invitation(ticket)
+
+
+def _can_admit(engine: Device, mandate: MandateId, ticket: bytes) -> bool:
+    known = engine.mandates.get(mandate)
+    return (
+        known is not None
+        and known.authority.is_admin(engine.keys.device)
+        and ticket in known.authority.issued
+    )
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")

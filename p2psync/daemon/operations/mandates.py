@@ -1,0 +1,245 @@
+"""Mandates: create, list, show, rename, share, leave; their rules and the addresses of their members."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from p2psync.core.ids import MandateId, mandate_text
+from p2psync.core.rules import DEFAULT_RULES, RuleTable, parse_restriction, parse_role, parse_setting
+from p2psync.core.statement import NAME_CHARACTERS_MAX
+from p2psync.daemon.operations.arguments import Arguments
+from p2psync.daemon.operations.shapes import find_mandate, find_mandates
+from p2psync.engine.admin import Founding
+from p2psync.engine.device import Device
+from p2psync.engine.mandate import Mandate
+from p2psync.engine.scope import Now
+from p2psync.errors import UsageError
+from p2psync.pair.ticket import canonical_address
+
+if TYPE_CHECKING:
+    from p2psync.daemon.node import Node
+
+FOLDER_SUFFIX = ".crsync"
+NOT_IN_FILE_NAMES = set('<>:"/\\|?*')
+
+
+async def create(node: Node, given: Arguments) -> object:
+    name = checked_name(given.text("name"))
+    folder = node.chosen_folder(given.text_or("folder", ""), name)
+    role = parse_role(given.text_or("role", "accounting"))
+    rules = _restricted(given.texts("restrict"))
+    given.done()
+    identity = node.identity
+    founding = Founding(name, role, identity.certificate, node.config.name, rules)
+    await node.runtime.query(lambda device, _: _refuse_double(device, name))
+    await node.folders.prepare(folder, None)
+
+    def act(device: Device, _: Now) -> MandateId:
+        _refuse_double(device, name)
+        mandate = device.create(founding)
+        device.mandates[mandate].state.put("folder", str(folder))
+        return mandate
+
+    mandate = await node.runtime.call(act)
+    await node.folders.open(mandate, folder)
+    return await node.runtime.query(lambda device, _: described(device.mandates[mandate]))
+
+
+async def list_all(node: Node, given: Arguments) -> object:
+    given.done()
+    return await node.runtime.query(lambda device, _: [described(m) for m in find_mandates(device, "")])
+
+
+async def show(node: Node, given: Arguments) -> object:
+    named = given.text("mandate")
+    given.done()
+
+    def look(device: Device, _: Now) -> object:
+        mandate = find_mandate(device, named)
+        files, size = mandate.state.live_totals()
+        members = len(mandate.authority.members)
+        return {**described(mandate), "files": files, "bytes": size, "members": members, "rules": shown_rules(mandate)}
+
+    return await node.runtime.query(look)
+
+
+async def rename(node: Node, given: Arguments) -> object:
+    named, name = given.text("mandate"), checked_name(given.text("name"))
+    given.done()
+
+    def act(device: Device, _: Now) -> object:
+        mandate = find_mandate(device, named)
+        _refuse_double(device, name, mandate)
+        device.admin(mandate.id).rename(name)
+        return described(mandate)
+
+    return await node.runtime.call(act)
+
+
+async def share(node: Node, given: Arguments) -> object:
+    named = given.text("mandate")
+    given.done()
+
+    def act(device: Device, _: Now) -> MandateId:
+        mandate = find_mandate(device, named)
+        device.admin(mandate.id).share()
+        return mandate.id
+
+    mandate = await node.runtime.call(act)
+    await node.discovery.renew()
+    return await node.runtime.query(lambda device, _: described(device.mandates[mandate]))
+
+
+async def leave(node: Node, given: Arguments) -> object:
+    named, wipe = given.text("mandate"), given.flag("wipe")
+    given.done()
+
+    def check(device: Device, _: Now) -> MandateId:
+        mandate = find_mandate(device, named)
+        device.admin(mandate.id).check_may_leave()
+        return mandate.id
+
+    mandate = await node.runtime.query(check)
+    folder = await node.folders.close(mandate)
+
+    def act(device: Device, _: Now) -> None:
+        device.leave(mandate)
+        node.records.forget_mandate(mandate)
+
+    await node.runtime.call(act)
+    await node.discovery.renew()
+    if folder is not None:
+        await node.folders.abandon(folder, wipe)
+    return {"id": mandate_text(mandate), "folder": str(folder) if folder else None, "wiped": wipe}
+
+
+# -- rules ---------------------------------------------------------------------------------------------
+
+
+async def rules(node: Node, given: Arguments) -> object:
+    named = given.text("mandate")
+    given.done()
+    return await node.runtime.query(lambda device, _: shown_rules(find_mandate(device, named)))
+
+
+async def set_rule(node: Node, given: Arguments) -> object:
+    named, setting = given.text("mandate"), parse_setting(given.text("setting"))
+    given.done()
+
+    def act(device: Device, _: Now) -> object:
+        mandate = find_mandate(device, named)
+        device.admin(mandate.id).set_rule(setting)
+        return shown_rules(mandate)
+
+    return await node.runtime.call(act)
+
+
+# -- addresses -----------------------------------------------------------------------------------------
+
+
+async def add_peer(node: Node, given: Arguments) -> object:
+    return await _change_addresses(node, given, add=True)
+
+
+async def remove_peer(node: Node, given: Arguments) -> object:
+    return await _change_addresses(node, given, add=False)
+
+
+async def _change_addresses(node: Node, given: Arguments, add: bool) -> object:
+    named, address = given.text("mandate"), canonical_address(given.text("address"))
+    given.done()
+
+    def act(device: Device, _: Now) -> object:
+        mandate = find_mandate(device, named).id
+        if add:
+            node.records.add_address(mandate, address)
+        else:
+            if address not in node.records.addresses(mandate):
+                raise UsageError(f"{address} is not among the known addresses. See: p2psync peer list")
+            node.records.remove_address(mandate, address)
+        return [{"address": one} for one in node.records.addresses(mandate)]
+
+    result = await node.runtime.call(act)
+    await node.discovery.renew()
+    return result
+
+
+async def list_peers(node: Node, given: Arguments) -> object:
+    named = given.text("mandate")
+    given.done()
+
+    def look(device: Device, _: Now) -> object:
+        return [{"address": one} for one in node.records.addresses(find_mandate(device, named).id)]
+
+    return await node.runtime.query(look)
+
+
+# -- helpers -------------------------------------------------------------------------------------------
+
+
+def described(mandate: Mandate) -> dict[str, object]:
+    """As `mandate list` shows it."""
+    role = mandate.own_role or mandate.state.get("role")
+    return {
+        "id": mandate_text(mandate.id),
+        "name": mandate.name,
+        "state": "shared" if mandate.is_shared else "local",
+        "role": str(role) if role else None,
+        "folder": mandate.state.get("folder"),
+    }
+
+
+def shown_rules(mandate: Mandate) -> list[dict[str, object]]:
+    """In the order in which they are tried."""
+    table = mandate.authority.rules
+    restricted = {one.pattern: [role.value for role in one.readers] for one in table.restrictions}
+    shown: list[dict[str, object]] = [
+        {"pattern": one.pattern, "class": one.file_class, "mode": one.mode.value, "master": one.master or None}
+        for one in table.rules
+    ]
+    return [*shown, *({"pattern": pattern, "readers": readers} for pattern, readers in restricted.items())]
+
+
+def checked_name(name: str) -> str:
+    """Raises UsageError unless it can be a mandate's name."""
+    stripped = name.strip()
+    if not stripped.isprintable() or not 0 < len(stripped) <= NAME_CHARACTERS_MAX:
+        raise UsageError(f"a mandate's name has 1 to {NAME_CHARACTERS_MAX} characters that can be shown")
+    return stripped
+
+
+def folder_name(name: str) -> str:
+    """What a mandate's folder is called unless a person says otherwise."""
+    return "".join("_" if c in NOT_IN_FILE_NAMES else c for c in name).strip(" .") + FOLDER_SUFFIX
+
+
+def default_folder(documents: Path, name: str) -> Path:
+    return documents / folder_name(name)
+
+
+def _restricted(texts: list[str]) -> RuleTable:
+    table = DEFAULT_RULES
+    for text in texts:
+        table = table.with_restriction(parse_restriction(text))
+    return table
+
+
+def _refuse_double(device: Device, name: str, itself: Mandate | None = None) -> None:
+    if any(m.name == name and m is not itself for m in device.mandates.values()):
+        raise UsageError(f"there is a mandate called {name} already; choose another name")
+
+
+OPERATIONS = {
+    "mandate.create": create,
+    "mandate.list": list_all,
+    "mandate.show": show,
+    "mandate.rename": rename,
+    "mandate.leave": leave,
+    "share": share,
+    "rules": rules,
+    "rules.set": set_rule,
+    "peer.add": add_peer,
+    "peer.remove": remove_peer,
+    "peer.list": list_peers,
+}

@@ -1,0 +1,312 @@
+"""Members: invitations, joining, and what each device may do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from secrets import token_bytes
+from typing import TYPE_CHECKING
+
+from p2psync.core.authority import Member
+from p2psync.core.ids import DeviceId, MandateId, device_text, mandate_text
+from p2psync.core.rules import Role, parse_role
+from p2psync.daemon.inviting import cancel_ticket
+from p2psync.daemon.joining import Admitted, Quest, StillWaiting
+from p2psync.daemon.operations.arguments import Arguments
+from p2psync.daemon.operations.mandates import folder_name
+from p2psync.daemon.operations.result import WAITING, OperationResult
+from p2psync.daemon.operations.shapes import find_device, find_mandate, time_text
+from p2psync.engine.device import Device
+from p2psync.engine.mandate import Mandate
+from p2psync.engine.scope import Now
+from p2psync.errors import UsageError
+from p2psync.pair.fingerprint import device_fingerprint
+from p2psync.pair.invitation import USES_MAX, Invitation
+from p2psync.pair.ticket import (
+    EXPIRY_S_MAX,
+    SECRET_BYTES,
+    TICKET_ID_BYTES,
+    Ticket,
+    TicketId,
+    check_expiry,
+    encode,
+    parse,
+)
+
+if TYPE_CHECKING:
+    from p2psync.daemon.node import Node
+
+EXPIRES_S = 24 * 3600
+EXPIRES_S_MAX = 366 * 24 * 3600
+JOIN_TIMEOUT_S = 60.0
+
+
+# -- invitations ---------------------------------------------------------------------------------------
+
+
+async def invite(node: Node, given: Arguments) -> object:
+    named, role, admin = given.text("mandate"), parse_role(given.text("role")), given.flag("admin")
+    expires_s = given.number("expires_s", EXPIRES_S, 1, EXPIRES_S_MAX)
+    uses, confirm = given.number("uses", 1, 1, USES_MAX), given.flag("confirm")
+    given.done()
+    ticket_id, secret = TicketId(token_bytes(TICKET_ID_BYTES)), token_bytes(SECRET_BYTES)
+
+    def act(device: Device, now: Now) -> Invitation:
+        mandate = find_mandate(device, named)
+        until_s = min(now.wall_ms // 1000 + expires_s, EXPIRY_S_MAX)
+        device.admin(mandate.id).issue(ticket_id, role, admin, uses, until_s)
+        invitation = Invitation(ticket_id, mandate.id, secret, until_s, uses, confirm)
+        node.records.add_invitation(invitation, role, admin)
+        return invitation
+
+    invitation = await node.runtime.call(act)
+    await node.discovery.renew()
+    ticket = Ticket(
+        *(invitation.mandate, ticket_id, secret, node.identity.device, invitation.expires_s),
+        addresses=node.discovery.own_addresses(),
+    )
+    return {"id": ticket_id.hex(), "ticket": encode(ticket), "expires": time_text(invitation.expires_s * 1000)}
+
+
+async def invites(node: Node, given: Arguments) -> object:
+    named = given.text("mandate")
+    given.done()
+
+    def look(device: Device, now: Now) -> object:
+        mandate = find_mandate(device, named)
+        open_ones = [i for i in node.records.invitations().values() if i.mandate == mandate.id and _is_open(i, now)]
+        return [_shown(mandate, i) for i in sorted(open_ones, key=lambda i: (i.expires_s, i.ticket))]
+
+    return await node.runtime.query(look)
+
+
+async def cancel(node: Node, given: Arguments) -> object:
+    named, wanted = given.text("mandate"), given.text("id").strip().lower()
+    given.done()
+
+    def act(device: Device, now: Now) -> object:
+        mandate = find_mandate(device, named)
+        found = [
+            i.ticket
+            for i in node.records.invitations().values()
+            if i.mandate == mandate.id and _is_open(i, now) and i.ticket.hex().startswith(wanted)
+        ]
+        if len(found) != 1:
+            raise UsageError("there is no such open invitation. See: p2psync invites")
+        cancel_ticket(device, node.records, found[0])
+        return {"id": found[0].hex(), "cancelled": True}
+
+    return await node.runtime.call(act)
+
+
+def _is_open(invitation: Invitation, now: Now) -> bool:
+    return not invitation.cancelled and invitation.uses_left > 0 and now.wall_ms < invitation.expires_s * 1000
+
+
+def _shown(mandate: Mandate, invitation: Invitation) -> dict[str, object]:
+    issue = mandate.authority.issued.get(invitation.ticket)
+    return {
+        "id": invitation.ticket.hex(),
+        "role": issue.role.value if issue else None,
+        "admin": issue.admin if issue else False,
+        "expires": time_text(invitation.expires_s * 1000),
+        "uses_left": invitation.uses_left,
+        "confirm": invitation.confirm,
+    }
+
+
+# -- joining -------------------------------------------------------------------------------------------
+
+
+async def join(node: Node, given: Arguments) -> object:
+    ticket = parse(given.text("ticket"))
+    folder_text, name = given.text_or("folder", ""), given.text_or("name", node.config.name)
+    timeout_s = given.seconds("timeout_s", JOIN_TIMEOUT_S)
+    given.done()
+    known = await node.runtime.query(lambda device, _: _membership(device, ticket))
+    if known is not None:
+        return known
+    check_expiry(ticket, node.wall_time_s())
+    folder = node.chosen_folder(folder_text, "")
+    await node.folders.prepare(folder, ticket.mandate)
+    quest = Quest(ticket, name, node.identity, node.discovery, node.log)
+    outcome = await quest.run(timeout_s if timeout_s is not None else 1e9)
+    if isinstance(outcome, StillWaiting):
+        return OperationResult(_still_waiting(ticket, outcome), WAITING)
+    await _enter(node, ticket, outcome, folder)
+    return {
+        "mandate": outcome.welcome.name,
+        "id": mandate_text(ticket.mandate),
+        "role": outcome.welcome.role.value,
+        "folder": str(folder),
+        "fingerprint": device_fingerprint(ticket.inviter),
+    }
+
+
+async def _enter(node: Node, ticket: Ticket, admitted: Admitted, folder: Path) -> None:
+    address = admitted.address
+    found = f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+
+    def act(device: Device, _: Now) -> None:
+        device.join(admitted.welcome)
+        device.mandates[ticket.mandate].state.put("folder", str(folder))
+        if found in ticket.addresses:
+            node.records.add_address(ticket.mandate, found)
+
+    await node.runtime.call(act)
+    await node.folders.open(ticket.mandate, folder)
+    await node.discovery.renew()
+
+
+def _membership(device: Device, ticket: Ticket) -> dict[str, object] | None:
+    """The same command again, after it succeeded."""
+    mandate = device.mandates.get(ticket.mandate)
+    if mandate is None:
+        return None
+    role = mandate.own_role or mandate.state.get("role")
+    return {
+        "mandate": mandate.name,
+        "id": mandate_text(mandate.id),
+        "role": str(role),
+        "folder": mandate.state.get("folder"),
+        "fingerprint": device_fingerprint(ticket.inviter),
+    }
+
+
+def _still_waiting(ticket: Ticket, outcome: StillWaiting) -> dict[str, object]:
+    who = device_fingerprint(ticket.inviter)
+    for_what = "an admin's approval" if outcome.approval else "the inviting device"
+    return {
+        "waiting_for": "approval" if outcome.approval else "inviter",
+        "fingerprint": who,
+        "message": f"still waiting for {for_what} ({who}); the same command goes on from here",
+    }
+
+
+# -- devices -------------------------------------------------------------------------------------------
+
+
+async def devices(node: Node, given: Arguments) -> object:
+    named = given.text("mandate")
+    given.done()
+    return await node.runtime.query(lambda device, now: _all_devices(node, device, now, find_mandate(device, named)))
+
+
+def _all_devices(node: Node, device: Device, now: Now, mandate: Mandate) -> list[dict[str, object]]:
+    seen = node.last_seen(mandate)
+    rows = [_member_row(node, device, now, mandate, m, seen) for m in mandate.authority.members.values()]
+    rows += [
+        _row(w.newcomer.device, w.newcomer.name, None, False, "waiting", w.asked_ms)
+        for w in node.records.newcomers(mandate.id)
+    ]
+    rows += [
+        _row(m.device, m.name, m.role, m.admin, "revoked", seen.get(m.device))
+        for m in mandate.authority.former.values()
+    ]
+    return sorted(rows, key=lambda row: (str(row["state"]), str(row["name"]).casefold(), str(row["device"])))
+
+
+def _member_row(
+    node: Node, device: Device, now: Now, mandate: Mandate, member: Member, seen: dict[DeviceId, int]
+) -> dict[str, object]:
+    itself = member.device == device.keys.device
+    links = [(link, way) for link, way in device.links_to(member.device) if link in mandate.peers]
+    last_ms = now.wall_ms if itself or links else seen.get(member.device)
+    row = _row(member.device, member.name, member.role, member.admin, "member", last_ms)
+    return {
+        **row,
+        "path": links[0][1] if links else None,
+        "primary": mandate.authority.primary == member.device,
+        "this_device": itself,
+    }
+
+
+def _row(
+    device: DeviceId, name: str, role: Role | None, admin: bool, state: str, last_ms: int | None
+) -> dict[str, object]:
+    return {
+        "device": device_text(device),
+        "name": name,
+        "role": role.value if role else None,
+        "admin": admin,
+        "state": state,
+        "last_seen": time_text(last_ms) if last_ms is not None else None,
+        "fingerprint": device_fingerprint(device),
+    }
+
+
+async def revoke(node: Node, given: Arguments) -> object:
+    named, who = given.text("mandate"), given.text("device")
+    given.done()
+
+    def act(device: Device, now: Now) -> object:
+        mandate = find_mandate(device, named)
+        waiting = [(w.newcomer.device, w.newcomer.name) for w in node.records.newcomers(mandate.id)]
+        one = find_device([*_members(mandate), *waiting], who)
+        if one in mandate.authority.members:
+            device.admin(mandate.id).revoke(one)
+        else:
+            node.inviting.decline(mandate.id, one, now)
+        return _all_devices(node, device, now, mandate)
+
+    result = await node.runtime.call(act)
+    await node.discovery.renew()
+    return result
+
+
+async def approve(node: Node, given: Arguments) -> object:
+    named, who = given.text("mandate"), given.text("device")
+    given.done()
+
+    def look(device: Device, _: Now) -> tuple[MandateId, DeviceId]:
+        mandate = find_mandate(device, named)
+        waiting = [(w.newcomer.device, w.newcomer.name) for w in node.records.newcomers(mandate.id)]
+        return mandate.id, find_device(waiting, who)
+
+    mandate_id, newcomer = await node.runtime.query(look)
+    await node.inviting.approve(mandate_id, newcomer)
+    await node.discovery.renew()
+    return await node.runtime.query(
+        lambda device, now: _all_devices(node, device, now, device.mandates[mandate_id])
+    )
+
+
+async def set_role(node: Node, given: Arguments) -> object:
+    named, who, role_text = given.text("mandate"), given.text("device"), given.text("role")
+    given.done()
+
+    def act(device: Device, now: Now) -> object:
+        mandate = find_mandate(device, named)
+        device.admin(mandate.id).set_role(find_device(_members(mandate), who), parse_role(role_text))
+        return _all_devices(node, device, now, mandate)
+
+    return await node.runtime.call(act)
+
+
+async def set_primary(node: Node, given: Arguments) -> object:
+    named, who = given.text("mandate"), given.text("device")
+    given.done()
+
+    def act(device: Device, now: Now) -> object:
+        mandate = find_mandate(device, named)
+        device.admin(mandate.id).set_primary(find_device(_members(mandate), who))
+        return _all_devices(node, device, now, mandate)
+
+    return await node.runtime.call(act)
+
+
+def _members(mandate: Mandate) -> list[tuple[DeviceId, str]]:
+    return [(m.device, m.name) for m in mandate.authority.members.values()]
+
+
+OPERATIONS = {
+    "invite": invite,
+    "invites": invites,
+    "invites.cancel": cancel,
+    "join": join,
+    "devices": devices,
+    "devices.revoke": revoke,
+    "devices.approve": approve,
+    "devices.role": set_role,
+    "devices.primary": set_primary,
+}

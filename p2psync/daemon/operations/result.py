@@ -1,0 +1,22 @@
+"""What an operation returns, and the exit code that belongs to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+DONE: Final = 0
+FAILED: Final = 1
+WRONG_USAGE: Final = 2
+PARTLY_DONE: Final = 3
+WAITING: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class OperationResult:
+    """The answer to one call."""
+
+    data: object
+    """Ready for JSON."""
+    exit_code: int = DONE
+    """As the command line ends: DONE, FAILED, PARTLY_DONE or WAITING; `data` tells more."""

@@ -1,0 +1,57 @@
+"""How things look in JSON: times, devices, mandates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from p2psync.core.ids import DeviceId, device_text, mandate_text
+from p2psync.engine.device import Device
+from p2psync.engine.mandate import Mandate
+from p2psync.errors import UsageError
+
+PREFIX_CHARACTERS_MIN = 3
+
+
+def time_text(time_ms: int | float) -> str:
+    """RFC 3339 in UTC, to the second; `time_ms` in milliseconds since 1970."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def find_mandate(device: Device, named: str) -> Mandate:
+    """By name, by id, or by the unambiguous beginning of an id. Raises UsageError."""
+    by_name = [m for m in device.mandates.values() if m.name == named]
+    by_name = by_name or [m for m in device.mandates.values() if m.name.casefold() == named.casefold()]
+    if len(by_name) > 1:
+        ids = ", ".join(sorted(mandate_text(m.id) for m in by_name))
+        raise UsageError(f"several mandates are called {named}. Name one by its id: {ids}")
+    if by_name:
+        return by_name[0]
+    by_id = [m for m in device.mandates.values() if mandate_text(m.id).startswith(named.lower())]
+    if len(by_id) == 1 and len(named) >= PREFIX_CHARACTERS_MIN:
+        return by_id[0]
+    raise UsageError(f"this device is a member of no mandate called {named}. See: p2psync mandate list")
+
+
+def find_mandates(device: Device, named: str) -> list[Mandate]:
+    """The one that is named, or all, in the order of their names. Raises UsageError."""
+    if named:
+        return [find_mandate(device, named)]
+    return sorted(device.mandates.values(), key=lambda m: (m.name.casefold(), m.id))
+
+
+def find_device(known: Iterable[tuple[DeviceId, str]], named: str) -> DeviceId:
+    """By the unambiguous beginning of its id, or by its name. Raises UsageError."""
+    several = list(known)
+    compact = "".join(named.split()).replace("-", "").upper()
+    by_id = [d for d, _ in several if device_text(d).replace("-", "").startswith(compact)]
+    if len(by_id) == 1 and len(compact) >= PREFIX_CHARACTERS_MIN:
+        return by_id[0]
+    by_name = [d for d, name in several if name == named]
+    if len(by_name) == 1:
+        return by_name[0]
+    if len(by_id) > 1 or len(by_name) > 1:
+        raise UsageError(f"{named} fits several devices: write more of the device's id. See: p2psync devices")
+    raise UsageError(f"there is no device {named}. See: p2psync devices")
+
+

@@ -1,0 +1,61 @@
+"""What other threads may know of the database while the engine writes it: committed rows, read and never locked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from p2psync.core.entry import Entry, FileStat
+from p2psync.core.ids import ContentId, MandateId
+from p2psync.core.relpath import RelPath, prefix_range
+from p2psync.fs.sight import Row
+from p2psync.store.base import BaseRows
+from p2psync.store.changes import ChangeRows
+from p2psync.store.database import Database
+from p2psync.store.state import mandate_number
+
+SOURCES_MAX = 8
+"""Paths at which a content is looked for."""
+
+
+class Reading:
+    """One mandate's committed rows, over a connection of its own; safe to use from several threads, which take turns."""
+
+    def __init__(self, database: Database, mandate: MandateId) -> None:
+        """Raises KeyError for a mandate that is not there, StoreError."""
+        connection = database.reader()
+        number = mandate_number(connection, mandate)
+        self._bases = BaseRows(connection, number)
+        self._changes = ChangeRows(connection, number)
+        self._lock = threading.Lock()
+
+    def get_many(self, paths: Iterable[RelPath]) -> Mapping[RelPath, tuple[Entry, FileStat | None]]:
+        with self._lock:
+            found = self._bases.get(paths)
+        return {path: (row.entry, row.stat) for path, row in found.items()}
+
+    def all(self) -> Iterator[Row]:
+        return self._pages("", None)
+
+    def below(self, directory: RelPath) -> Iterator[Row]:
+        low, high = prefix_range(directory)
+        return self._pages(low, high)
+
+    def sources(self, content: ContentId) -> Sequence[RelPath]:
+        """Paths at which this device last saw a content."""
+        with self._lock:
+            return self._bases.sources(content, SOURCES_MAX)
+
+    def classes_of(self, content: ContentId) -> set[str]:
+        """The classes of the logs whose changes name a content."""
+        with self._lock:
+            return self._changes.classes_of(content)
+
+    def _pages(self, after: str, before: str | None) -> Iterator[Row]:
+        while True:
+            with self._lock:
+                page = self._bases.page(after, before)
+            if not page:
+                return
+            yield from ((row.path, row.entry, row.stat) for row in page)
+            after = page[-1].path
