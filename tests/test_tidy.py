@@ -22,24 +22,28 @@ FILE_LINES_MAX = 500
 
 PURE = frozenset({"errors", "core", "wire", "pair", "books", "engine"})
 SHELLS = frozenset({"store", "fs", "net", "rendezvous", "api"})
+WORDS = frozenset({"i18n", "remedies"})
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "errors": frozenset(),
     "i18n": frozenset({"errors"}),
+    "remedies": frozenset({"errors", "core", "i18n"}),
     "core": frozenset({"errors"}),
     "wire": frozenset({"errors", "core"}),
     "pair": frozenset({"errors", "core"}),
     "books": frozenset({"errors", "core"}),
     "engine": PURE,
     "sim": PURE,
-    **dict.fromkeys(SHELLS, PURE | {"i18n"}),
-    "cli": PURE | {"i18n"},
-    "daemon": PURE | SHELLS | {"i18n"},
+    **dict.fromkeys(SHELLS, PURE | WORDS),
+    "cli": PURE | WORDS,
+    "daemon": PURE | SHELLS | WORDS,
     "__main__": frozenset({"cli"}),
 }
 """What the modules of a part may import beside their own part; `p2psync` itself (the version) is open to all."""
 
-LATE_IMPORTS: Mapping[tuple[str, str], str] = {}
+LATE_IMPORTS: Mapping[tuple[str, str], str] = {
+    ("p2psync.cli.commands.daemon", "daemon"): "`up` becomes the daemon; every other command has to start fast",
+}
 """(module, part it imports inside a function only): why. Each entry must be in use."""
 
 PURE_TOO = frozenset({"sim", "rendezvous.protocol"})

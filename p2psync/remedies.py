@@ -1,0 +1,148 @@
+"""Every `Problem` in plain words: what it is, and what to do about it. The command line and the web page say the same."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from p2psync.core.problem import Code, Problem
+from p2psync.i18n import _
+
+
+class Words(NamedTuple):
+    """A problem for people; `{path}` and `{detail}` stand for the file and for what the system said."""
+
+    sentence: str
+    remedy: str
+
+
+def words(code: Code) -> Words:
+    """What to say of a kind of problem, in the language set."""
+    return Words(*_TEXTS[code]())
+
+
+def described(problem: Problem) -> Words:
+    """What to say of one problem."""
+    path = problem.path or _("the whole folder")
+    sentence, remedy = words(problem.code)
+    facts = {"path": path, "detail": problem.detail or "?"}
+    return Words(sentence.format(**facts), remedy.format(**facts))
+
+
+_TEXTS = {
+    Code.NAME_ESCAPES: lambda: (
+        _("The name {path} leads out of the folder, so the file is not exchanged."),
+        _("Rename the file."),
+    ),
+    Code.NAME_ILLEGAL: lambda: (
+        _("The name {path} cannot be used on this PC, so the file is not here or not exchanged."),
+        _("Rename the file, on the PC where it was made."),
+    ),
+    Code.NAME_TOO_LONG: lambda: (
+        _("The name {path} is too long for this PC."),
+        _("Shorten the name of the file or of the folders it lies in."),
+    ),
+    Code.NAME_COLLIDES: lambda: (
+        _("{path} and {detail} are the same name on this PC: only one of them can be here."),
+        _("Rename one of them, on a PC that has both."),
+    ),
+    Code.NAME_NOT_TEXT: lambda: (
+        _("The name {path} is not valid text, so the file is not exchanged."),
+        _("Rename the file."),
+    ),
+    Code.SYMBOLIC_LINK: lambda: (
+        _("{path} is a link to somewhere else; links are not exchanged."),
+        _("Put the file itself into the folder, or list the name in .p2psyncignore."),
+    ),
+    Code.SPECIAL_FILE: lambda: (
+        _("{path} is no ordinary file and is not exchanged."),
+        _("Move it out of the folder, or list the name in .p2psyncignore."),
+    ),
+    Code.LIVE_DATABASE: lambda: (
+        _("{path} is the database that a bookkeeping program works in; it is not exchanged, since that would damage it."),
+        _("Keep it outside the folder. Exchange its exports (.crp, .ecf, .ecs), or a backup of it."),
+    ),
+    Code.UNREADABLE: lambda: (
+        _("{path} cannot be read: {detail}."),
+        _("Give your user the right to read it. It is tried again by itself."),
+    ),
+    Code.LOCKED: lambda: (
+        _("{path} is open in another program, which lets nobody else in."),
+        _("Close the file there. It is tried again by itself."),
+    ),
+    Code.STILL_CHANGING: lambda: (
+        _("{path} is being written all the time; it is exchanged when it stands still."),
+        _("Nothing, unless this lasts: then see which program writes it."),
+    ),
+    Code.INCOMPLETE: lambda: (
+        _("{path} was not written to its end; the others keep the version before."),
+        _("Export the file again in the bookkeeping program."),
+    ),
+    Code.DISK_FULL: lambda: (
+        _("The disk is full: {path} could not be stored."),
+        _("Make room on the disk. It is tried again by itself."),
+    ),
+    Code.READ_ONLY: lambda: (
+        _("{path} cannot be written: the folder or its disk is read-only."),
+        _("Give your user the right to write there. It is tried again by itself."),
+    ),
+    Code.DISK_ERROR: lambda: (
+        _("The disk reports an error at {path}: {detail}."),
+        _("Check the disk, and that it is connected. It is tried again by itself."),
+    ),
+    Code.CONTENT_MISSING: lambda: (
+        _("{path} is known, but no PC that is connected has its content any more."),
+        _("Switch on the PC where it was saved last, or save the file again."),
+    ),
+    Code.FOLDER_GONE: lambda: (
+        _("The mandate's folder is gone. Nothing was deleted on the other PCs."),
+        _("Connect the drive, or move the folder back to where it was."),
+    ),
+    Code.FOLDER_MARKER_GONE: lambda: (
+        _("The folder is there but is not the one p2psync knows (.p2psync in it is missing). Nothing was deleted elsewhere."),
+        _("Connect the right drive. If the folder was emptied on purpose, leave the mandate and join again."),
+    ),
+    Code.EDIT_REFUSED: lambda: (
+        _("{path} may not be changed by this PC; the change was undone, and kept as a version."),
+        _("See it with: p2psync versions. If it should count, ask accounting or an admin."),
+    ),
+    Code.SET_ASIDE: lambda: (
+        _("{path} here differed from the mandate's; yours was set aside, and the mandate's stands now."),
+        _("If yours is the right one, bring it back with: p2psync restore."),
+    ),
+    Code.OPEN_CONFLICT: lambda: (
+        _("{path} was changed on several PCs at the same time."),
+        _("Choose with: p2psync conflicts MANDATE PATH --keep mine (or theirs)."),
+    ),
+    Code.INDEX_CONFLICT: lambda: (
+        _("The index {path} names things twice or that do not exist: {detail}. All lines were kept."),
+        _("Check it in the bookkeeping program that writes it."),
+    ),
+    Code.LOG_FORKED: lambda: (
+        _("Device {detail} said two different things at the same time, as after a restored backup. Both are kept."),
+        _("Look at the conflicts. If you know of no backup, ask the person there."),
+    ),
+    Code.DEVICE_CLONED: lambda: (
+        _("Device {detail} runs twice: somebody copied its whole disk, or its home directory."),
+        _("Revoke it (p2psync devices MANDATE --revoke {detail}) and let both PCs join again."),
+    ),
+    Code.BLOCK_REFUSED: lambda: (
+        _("Changes by {detail} were refused: it did not have the right. They are kept, and count nowhere."),
+        _("See who did what with: p2psync log MANDATE. An admin can give the right."),
+    ),
+    Code.UPDATE_NEEDED: lambda: (
+        _("Another PC uses a newer p2psync ({detail}); this mandate stands still here until this one is updated."),
+        _("Update p2psync on this PC."),
+    ),
+    Code.CLOCK_WRONG: lambda: (
+        _("The clocks of this PC and of {detail} are more than a day apart. Nothing is lost by that."),
+        _("Set the clock, or let it be set by the network."),
+    ),
+    Code.DATABASE_REBUILT: lambda: (
+        _("The database was damaged; it was set aside and made anew from the folder and the other PCs."),
+        _("Look into the folder whether all is there, and check the disk."),
+    ),
+    Code.PEER_MISBEHAVED: lambda: (
+        _("Device {detail} broke the rules of the exchange; its connection was closed and is tried again."),
+        _("Update p2psync there. If it goes on, an admin can revoke the device."),
+    ),
+}
