@@ -50,8 +50,8 @@ def judge(path: RelPath, heads: Sequence[Stated], authority: Authority, base_hea
 def _merit(path: RelPath, head: Stated, rule: Rule, authority: Authority) -> tuple[object, ...]:
     """A key under which the better head is greater; total, since ids differ.
 
-    A change without parents loses to any that has some (it knew nothing of the file), and a removal to any
-    content that is not older by rule: bytes that somebody wrote are worth more than their absence.
+    A removal loses to any content: bytes that somebody wrote are worth more than their absence. A change
+    without parents loses to any that has some: it knew nothing of the file.
     """
     is_master = rule.mode in (Mode.PREFER, Mode.ENFORCE) and authority.is_master(head.author, path, rule)
     is_primary = is_master and head.author == authority.primary
@@ -59,7 +59,7 @@ def _merit(path: RelPath, head: Stated, rule: Rule, authority: Authority) -> tup
     fallback = rule.master == "owner" and member is not None and member.role == Role.ACCOUNTING
     return (
         *(is_master, is_primary, fallback and rule.mode == Mode.PREFER),
-        bool(head.named),
         head.entry.kind != Kind.ABSENT,
+        bool(head.named),
         *(head.stamp, head.author, head.id),
     )

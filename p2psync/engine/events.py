@@ -44,6 +44,16 @@ class FolderOpened:
     """True if what stands in the folder follows from what this device last saw there."""
     epoch: bytes
     """The epoch that is being written to the marker now."""
+    kept: frozenset[ContentId] = frozenset()
+    """After a discontinuity: the contents that lie among the versions of this folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRenewed:
+    """The running device writes a new epoch into the marker: a backup of the folder from before is recognised."""
+
+    mandate: MandateId
+    epoch: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +159,6 @@ class Tick:
     """The time that a WakeAt effect asked for has come."""
 
 
-DiskEvent = Observed | FolderOpened | ScanFinished | Placed | Fetched | FetchFailed | Kept | Merged
+DiskEvent = Observed | FolderOpened | EpochRenewed | ScanFinished | Placed | Fetched | FetchFailed | Kept | Merged
 LinkEvent = LinkUp | LinkDown | Received
 Event = DiskEvent | LinkEvent | Tick

@@ -19,7 +19,17 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding
 from p2psync.core.rules import Role
 from p2psync.engine.effects import MembersChanged, PeerJoined, PeerLeft
-from p2psync.engine.events import DiskEvent, Fetched, FetchFailed, FolderOpened, Kept, Merged, Observed, ScanFinished
+from p2psync.engine.events import (
+    DiskEvent,
+    EpochRenewed,
+    Fetched,
+    FetchFailed,
+    FolderOpened,
+    Kept,
+    Merged,
+    Observed,
+    ScanFinished,
+)
 from p2psync.engine.events import Placed as PathsPlaced
 from p2psync.engine.ledger import Keys, Ledger, MissingBlock, Taken
 from p2psync.engine.peer import Peer
@@ -102,8 +112,10 @@ class Mandate:
                     self.replica.placement.kept(entry.content)
             case Merged():
                 self.replica.placement.merged(event)
-            case FolderOpened(_, continuous, epoch):
-                self.replica.observation.opened(continuous, epoch)
+            case FolderOpened():
+                self.replica.observation.opened(event)
+            case EpochRenewed(_, epoch):
+                self.state.put("epoch", epoch)
             case ScanFinished(_, complete):
                 self.replica.observation.scan_finished(complete)
 

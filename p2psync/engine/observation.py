@@ -18,7 +18,7 @@ from p2psync.core.ids import ChangeId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.effects import KeepVersion
-from p2psync.engine.events import Observed, Seen
+from p2psync.engine.events import FolderOpened, Observed, Seen
 from p2psync.engine.ledger import Taken
 from p2psync.engine.plan import Plan
 from p2psync.engine.site import BATCH_MAX, BOOKKEEPING, DISK_CODES, Site
@@ -152,16 +152,11 @@ class Observation:
         """The heads that stood on this disk: the base's, or the removals that left nothing there."""
         bases = self._site.state.bases(paths)
         heads = self._site.state.heads([p for p in paths if p not in bases])
-        parents: dict[RelPath, tuple[ChangeId, ...]] = {}
-        for path in paths:
-            base = bases.get(path)
-            removed = heads.get(path, ())
-            if base is not None:
-                parents[path] = base.heads
-            elif all(h.entry.kind == Kind.ABSENT for h in removed):
-                parents[path] = tuple(h.id for h in removed)
-            else:
-                parents[path] = ()
+        parents = {path: bases[path].heads if path in bases else () for path in paths}
+        for path, own in heads.items():
+            winner = judge(path, own, self._site.ledger.authority).winner
+            if winner is not None and winner.entry.kind == Kind.ABSENT:
+                parents[path] = tuple(h.id for h in own if h.entry.kind == Kind.ABSENT)
         return parents
 
     def _keep_copies(self, edits: Sequence[Seen], ids: Mapping[RelPath, ChangeId]) -> None:
@@ -170,14 +165,17 @@ class Observation:
             if s.entry.content is not None and rules.rule_for(s.path).file_class in BOOKKEEPING:
                 self._site.scope.emit(KeepVersion(self._site.mandate, s.path, s.entry, "edited", ids[s.path]))
 
-    def opened(self, continuous: bool, epoch: bytes) -> None:
+    def opened(self, event: FolderOpened) -> None:
         """The folder's marker was compared with the epoch that the database remembers."""
-        self._site.state.put("epoch", epoch)
+        self._site.state.put("epoch", event.epoch)
         self.scanned = False
         self._recovering = True
-        if not continuous:
+        if not event.continuous:
             self._continuous = False
             self._site.state.put("discontinuous", True)
+            self._site.state.retain_versions(event.kept)
+            conflicted = self._site.state.conflicted()
+            self._site.state.add_todo([TodoRow(path, TodoKind.KEEP) for path in conflicted])
 
     def scan_finished(self, complete: bool) -> None:
         if not complete:

@@ -7,7 +7,7 @@ Every method takes and gives many rows at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -190,6 +190,9 @@ class MandateState(Protocol):
         """Newest first."""
 
     def has_version(self, contents: Iterable[ContentId]) -> set[ContentId]: ...
+    def retain_versions(self, contents: Set[ContentId]) -> None:
+        """Forget the versions with other contents than these: their bytes are not here any more."""
+
     def put_problems(self, problems: Iterable[Problem]) -> None:
         """One per path and code."""
 

@@ -57,12 +57,14 @@ def check_always(world: World, host: Host, effects: Sequence[Effect]) -> None:
 def check_at_rest(world: World) -> None:
     members = [h for h in world.hosts if not h.revoked]
     for host in members:
-        require(host.device is not None and host.mandate in host.device.mandates, "Converged", f"{host.name} is not there")
+        require(
+            host.device is not None and host.mandate in host.device.mandates, "Converged", f"{host.name} is not there"
+        )
     _same_log(members)
     _same_heads(members)
     _pure_heads(members)
     _same_folders(world, members)
-    _in_sync(members)
+    _in_sync(world, members)
     _same_conflicts(members)
     _master_rules(members)
     _losers_kept(members)
@@ -121,9 +123,7 @@ def _winning(host: Host, members: Sequence[Host]) -> dict[str, ContentId | None]
 
 
 def _same_folders(world: World, members: Sequence[Host]) -> None:
-    manual = {
-        p for p in _paths(members[0]) if _ledger(members[0]).authority.rules.rule_for(p).mode == Mode.MANUAL
-    }
+    manual = {p for p in _paths(members[0]) if _ledger(members[0]).authority.rules.rule_for(p).mode == Mode.MANUAL}
     for host in members:
         shown = {p: f.content for p, f in host.disk.files.items()}
         aims = _winning(host, members)
@@ -132,11 +132,16 @@ def _same_folders(world: World, members: Sequence[Host]) -> None:
                 continue
             plan = host.device.mandates[host.mandate].replica.plan  # type: ignore[union-attr, index]
             target = plan.aims([path])[path]  # type: ignore[list-item]
-            if target.sources:
+            if target.sources or _is_nowhere(world, target.contents):
                 continue
             require(shown.get(path) == aims.get(path), "Converged", f"{host.name} shows something else at {path!r}")
     merged = {f.content for h in members for p, f in h.disk.files.items() if p == "Cargo.ecc"}
     require(len(merged) <= 1, "Converged", "the merged index differs between devices")
+
+
+def _is_nowhere(world: World, contents: Sequence[ContentId]) -> bool:
+    """A restored backup took the only copy away before anybody else had it."""
+    return any(c in world.users.excused and all(h.disk.find(c) is None for h in world.hosts) for c in contents)
 
 
 def _shares_a_slot(host: Host, path: str, aims: dict[str, ContentId | None]) -> bool:
@@ -152,11 +157,14 @@ def _in_slot_conflict(host: Host, path: str, other: str) -> bool:
     return a.startswith(b + "/") or b.startswith(a + "/")
 
 
-def _in_sync(members: Sequence[Host]) -> None:
+def _in_sync(world: World, members: Sequence[Host]) -> None:
     for host in members:
         if host.disk.folding.case_insensitive or any(h.disk.folding.case_insensitive for h in members):
             continue
         mandate = host.device.mandates[host.mandate]  # type: ignore[union-attr, index]
+        aims = mandate.replica.plan.aims(_paths(host))  # type: ignore[arg-type]
+        if any(_is_nowhere(world, target.contents) for target in aims.values()):
+            return
         require(mandate.is_in_sync, "Terminates", f"{host.name} does not say that it is in sync")
 
 

@@ -20,6 +20,7 @@ from p2psync.engine.admin import Admin, Welcome
 from p2psync.engine.device import Device
 from p2psync.engine.effects import CloseLink, Effect, Fetch, KeepVersion, Merge, Place, Rescan, Send, WakeAt
 from p2psync.engine.events import (
+    EpochRenewed,
     Event,
     Fetched,
     FetchFailed,
@@ -83,8 +84,13 @@ class Host:
         continuous = bool(self.disk.epoch) and state.get("epoch") == self.disk.epoch
         self.device.set_folding(self.mandate, self.disk.folding)
         self.disk.epoch = self.world.rng.randbytes(16)
-        self.handle(FolderOpened(self.mandate, continuous, self.disk.epoch))
+        self.handle(FolderOpened(self.mandate, continuous, self.disk.epoch, frozenset(self.disk.versions)))
         self.later(self.world.knobs.disk_s, self.scan)
+
+    def renew_epoch(self) -> None:
+        assert self.mandate is not None
+        self.disk.epoch = self.world.rng.randbytes(16)
+        self.handle(EpochRenewed(self.mandate, self.disk.epoch))
 
     def crash(self) -> None:
         self.life += 1

@@ -27,7 +27,9 @@ class Network:
         """Which side of a partition a host is on; all 0 when there is none."""
 
     def reachable(self, a: Host, b: Host) -> bool:
-        return a.device is not None and b.device is not None and self.groups.get(a.name, 0) == self.groups.get(b.name, 0)
+        return (
+            a.device is not None and b.device is not None and self.groups.get(a.name, 0) == self.groups.get(b.name, 0)
+        )
 
     def linked(self, a: Host, b: Host) -> bool:
         return any(one is a and other is b for one, other, _ in self._ends.values())

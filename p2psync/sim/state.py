@@ -6,7 +6,7 @@ crash (`rollback`) costs what was written since `begin`, not a copy of everythin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -377,6 +377,14 @@ class MemoryMandateState:
 
     def has_version(self, contents: Iterable[ContentId]) -> set[ContentId]:
         return {content for content in contents if content in self._tables.kept}
+
+    def retain_versions(self, contents: Set[ContentId]) -> None:
+        for path, rows in list(self._tables.versions.items()):
+            left = tuple(row for row in rows if row.content in contents)
+            if left != rows:
+                self._journal.put(self._tables.versions, path, left)
+        for content in [c for c in self._tables.kept if c not in contents]:
+            self._journal.drop(self._tables.kept, content)
 
     def put_problems(self, problems: Iterable[Problem]) -> None:
         for problem in problems:

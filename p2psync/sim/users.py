@@ -26,7 +26,9 @@ class Users:
     def __init__(self, world: World):
         self._world = world
         rng = world.rng
-        self.paths = [parse(f"{rng.choice(['', 'sub/', 'Sub/'])}f{i}{rng.choice(SUFFIXES)}") for i in range(world.knobs.paths)]
+        self.paths = [
+            parse(f"{rng.choice(['', 'sub/', 'Sub/'])}f{i}{rng.choice(SUFFIXES)}") for i in range(world.knobs.paths)
+        ]
         self.paths += [parse("f0"), parse("f0/inner.txt")] if rng.random() < 0.3 else []
         self._count = 0
         self.saved: dict[ContentId, tuple[Host, RelPath]] = {}
@@ -74,7 +76,9 @@ class Users:
         if self._world.rng.random() < self._world.knobs.open_handles:
             self._count += 1
             data = f"{host.name} late {self._count}".encode()
-            host.later(LATE_WRITE_S, lambda: self._write(host, path, data, fresh=True) if path in host.disk.files else None)
+            host.later(
+                LATE_WRITE_S, lambda: self._write(host, path, data, fresh=True) if path in host.disk.files else None
+            )
 
     def _write(self, host: Host, path: RelPath, data: bytes, fresh: bool) -> None:
         path = host.disk.standing_name(path) or path
@@ -144,7 +148,9 @@ class Users:
         except (UsageError, NotAllowed):
             host.state.rollback()
             return
-        self.replaced.update(h.entry.content for h in (conflict.winner, *conflict.losers) if h.entry.content is not None)
+        self.replaced.update(
+            h.entry.content for h in (conflict.winner, *conflict.losers) if h.entry.content is not None
+        )
 
     def _notice(self, host: Host, path: RelPath) -> None:
         host.dirty.add(path)

@@ -170,6 +170,7 @@ class World:
         for host in self.hosts:
             if host.device is not None and host.mandate is not None and self.rng.random() < 0.5:
                 host.backups.append((host.state.copy(), host.disk.copy()))
+                host.renew_epoch()
 
     def _crash(self) -> None:
         host = self.rng.choice(self.hosts)
@@ -194,7 +195,7 @@ class World:
         elif host.backups:
             state, disk = self.rng.choice(host.backups)
             both = self.rng.random() < 0.5
-            if self.rng.random() < knobs.restore_folder or both and self.rng.random() < knobs.restore_state:
+            if self.rng.random() < knobs.restore_folder or (both and self.rng.random() < knobs.restore_state):
                 self.users.excused.update(f.content for f in host.disk.files.values())
                 self.users.excused.update(host.disk.versions)
                 host.disk = disk.copy()

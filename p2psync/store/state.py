@@ -6,7 +6,7 @@ To be used inside of `Database.transaction`, by the thread that is in it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from p2psync.core.block import Block, SignedBlock
 from p2psync.core.changelog import Stated
@@ -202,6 +202,9 @@ class SqliteMandateState:
 
     def has_version(self, contents: Iterable[ContentId]) -> set[ContentId]:
         return self._versions.kept(contents)
+
+    def retain_versions(self, contents: Set[ContentId]) -> None:
+        self._versions.retain(contents)
 
     def put_problems(self, problems: Iterable[Problem]) -> None:
         self._problems.put(problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from p2psync.core.ids import ContentId
 from p2psync.core.relpath import RelPath
@@ -39,6 +39,12 @@ class VersionRows:
 
     def kept(self, contents: Iterable[ContentId]) -> set[ContentId]:
         return {content for content in contents if self._is_kept(content)}
+
+    def retain(self, contents: Set[ContentId]) -> None:
+        """Forget the rows with any other content."""
+        known = self._connection.execute("SELECT DISTINCT content FROM version WHERE mandate = ?", (self._mandate,))
+        lost = [(self._mandate, content) for (content,) in known if content not in contents]
+        self._connection.executemany("DELETE FROM version WHERE mandate = ? AND content = ?", lost)
 
     def _is_kept(self, content: ContentId) -> bool:
         found = self._connection.execute(

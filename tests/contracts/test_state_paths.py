@@ -208,6 +208,8 @@ def test_contents_that_are_kept_are_known(state: MandateState) -> None:
     state.add_versions([version("a", "1", 5), version("b", "1", 6)])
     assert state.has_version([content("1"), content("2")]) == {content("1")}
     assert state.has_version([]) == set()
+    state.retain_versions({content("2")})
+    assert state.has_version([content("1"), content("2")]) == set()
 
 
 def test_there_is_one_problem_per_path_and_code(state: MandateState) -> None:

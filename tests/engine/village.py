@@ -159,7 +159,7 @@ class Village:
 
     def open_folder(self, house: House, continuous: bool = True) -> None:
         assert house.mandate is not None
-        self.tell(house, FolderOpened(house.mandate, continuous, b"epoch"))
+        self.tell(house, FolderOpened(house.mandate, continuous, b"epoch", frozenset(house.versions)))
         base = [row.path for row in house.m.state.all_bases()]
         self.look(house, *sorted({*house.disk, *base}))
         self.tell(house, ScanFinished(house.mandate, True))
