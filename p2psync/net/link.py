@@ -66,7 +66,7 @@ class Link(Protocol):
         """Queue a frame of 1 to LINK_FRAME_BYTES_MAX bytes; wait first while too much is queued already.
 
         Control frames keep their order, and so do bulk frames, but a control frame overtakes bulk. Raises LinkClosed
-        once the link is closed, LocalProtocolError for a frame of a wrong size.
+        once the link is closed, for whatever reason (`receive` tells it); LocalProtocolError for a wrong size.
         """
 
     async def receive(self) -> bytes:

@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from p2psync.core.ids import DeviceId
 from p2psync.errors import ConfigError, InvalidId, LinkError, PeerRefused
@@ -42,10 +43,9 @@ STRANGERS_PER_NETWORK_MAX: Final = 16
 """The same from one IPv4 address or one IPv6 /64: an office behind one router, but no more."""
 LINKS_PER_DEVICE_MAX: Final = 32
 """Inbound links at once of one member: its session, lanes, and some that are just being replaced."""
-BACKLOG: Final = 64
+BACKLOG: Final = 128
 PORT_TRIES: Final = 20
-HAPPY_EYEBALLS_S: Final = 0.25
-"""Head start of a host's address over its next one."""
+ADDRESSES_PER_NAME_MAX: Final = 4
 UNSENT_BYTES_MAX: Final = 128 * 1024
 """Not sent yet in the kernel: more would stand before every control frame."""
 
@@ -95,7 +95,7 @@ class Listener:
                 if port or error.errno != errno.EADDRINUSE or not tries_left:
                     raise ConfigError(
                         _("Cannot listen on {host}:{port}: {reason}").format(
-                            host=host or "*", port=port, reason=error.strerror or error
+                            host=host or "*", port=port, reason=_reason(error)
                         )
                     ) from error
 
@@ -116,7 +116,9 @@ class Listener:
     def _admit(self, stream: TlsStream) -> bool:
         """Whether one more stranger may begin a handshake."""
         network = stranger_network(stream.host)
-        if len(self._strangers) >= STRANGERS_MAX or self._per_network[network] >= STRANGERS_PER_NETWORK_MAX:
+        if self._server is None or len(self._strangers) >= STRANGERS_MAX:
+            return False
+        if self._per_network[network] >= STRANGERS_PER_NETWORK_MAX:
             return False
         self._strangers[stream] = network
         self._per_network[network] += 1
@@ -219,11 +221,9 @@ async def _connect(
 
     try:
         async with asyncio.timeout(timeout_s):
+            sock = await _reach(host, port, timeout_s)
             transport, _stream = await loop.create_connection(
-                lambda: TlsStream(context, server_name(tag), opened, closed),
-                host,
-                port,
-                happy_eyeballs_delay=HAPPY_EYEBALLS_S,
+                lambda: TlsStream(context, server_name(tag), opened, closed), sock=sock
             )
             try:
                 return await result
@@ -236,10 +236,39 @@ async def _connect(
         ) from None
     except OSError as error:
         raise LinkError(
-            _("{host}:{port} cannot be reached: {reason}").format(host=host, port=port, reason=error.strerror or error)
+            _("{host}:{port} cannot be reached: {reason}").format(host=host, port=port, reason=_reason(error))
         ) from error
     finally:
         result.cancel()
+
+
+async def _reach(host: str, port: int, timeout_s: float) -> socket.socket:
+    """A connection to the first of the host's addresses that answers; each gets its share of the time.
+
+    asyncio's own way of trying several loses connections when it is cancelled. Raises OSError.
+    """
+    infos = (await _resolve(host, port))[:ADDRESSES_PER_NAME_MAX]
+    error = OSError(_("the name has no address"))
+    for family, kind, protocol, _name, address in infos:
+        try:
+            with contextlib.ExitStack() as unless_connected:
+                sock = unless_connected.enter_context(socket.socket(family, kind, protocol))
+                sock.setblocking(False)
+                async with asyncio.timeout(timeout_s / len(infos)):
+                    await asyncio.get_running_loop().sock_connect(sock, address)
+                unless_connected.pop_all()
+                return sock
+        except OSError as failed:
+            error = failed
+    raise error
+
+
+async def _resolve(host: str, port: int) -> list[Any]:
+    """What getaddrinfo says; for an IP address without the thread that waiting for a name takes."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 def _link(stream: TlsStream, remote: DeviceId, *, initiator: bool) -> FramedLink:
@@ -254,6 +283,13 @@ def _tune(transport: asyncio.Transport) -> None:
     if option is not None and sock is not None:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES_MAX)
+
+
+def _reason(error: OSError) -> str:
+    """What the system says; asyncio puts the address, as Python writes it, in its place."""
+    if error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 def _free_port() -> int:
