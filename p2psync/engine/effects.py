@@ -66,7 +66,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class KeepVersion:
-    """Copy these bytes, which stand at the path or lie in staging, into the versions; answered by Kept if they did."""
+    """Copy bytes that stand at the path or lie in staging into the versions; answered by Kept, or FetchFailed."""
 
     mandate: MandateId
     path: RelPath

@@ -123,8 +123,10 @@ class Merged:
     path: RelPath
     sources: tuple[ContentId, ...]
     entry: Entry | None
-    """None if they are no index files: then one of them wins."""
+    """None if nothing came of it."""
     problems: tuple[Problem, ...] = ()
+    unmergeable: bool = True
+    """With no entry: they are no index files, so one of them has to win; False if a source is not here any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,13 +103,13 @@ class Mandate:
             case PathsPlaced():
                 self.announce(self.replica.placed(event))
             case Fetched(_, contents):
-                self.replica.placement.fetched(contents)
+                self.replica.fetched(contents)
             case FetchFailed(_, contents):
-                self.replica.placement.fetch_failed(contents)
+                self.replica.fetch_failed(contents)
             case Kept(_, path, entry, reason, change):
                 self._site.add_version(path, entry, reason, change)
                 if entry.content is not None:
-                    self.replica.placement.kept(entry.content)
+                    self.replica.keeping.kept(entry.content)
             case Merged():
                 self.replica.placement.merged(event)
             case FolderOpened():
@@ -128,7 +128,7 @@ class Mandate:
         self.peers[link] = peer
         self._scope.emit(PeerJoined(link, self.id, device))
         peer.begin(self.secrets.newest)
-        self.replica.plan.unblock_all()
+        self.replica.peer_came()
 
     def close_peer(self, link: int) -> None:
         peer = self.peers.pop(link, None)
@@ -143,7 +143,7 @@ class Mandate:
         match message:
             case Have():
                 peer.on_have(message)
-                self.replica.plan.unblock_all()
+                self.replica.peer_came()
             case IndexUpdate(_, blocks):
                 self._join(peer, blocks)
             case Placed():

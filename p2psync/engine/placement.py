@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from p2psync.core.entry import ABSENT, Kind
+from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.aim import Aim
-from p2psync.engine.effects import Fetch, KeepVersion, Merge, Place, PlaceItem, Wanted
+from p2psync.engine.effects import Fetch, Merge, Place, PlaceItem, Wanted
 from p2psync.engine.events import Merged, Outcome, Placed, Seen
 from p2psync.engine.plan import Plan
 from p2psync.engine.site import BATCH_MAX, DISK_CODES, Site
@@ -21,6 +21,8 @@ from p2psync.engine.state import BaseRow, TodoKind, TodoRow
 
 IN_FLIGHT_MAX = 2000
 """Paths being fetched, merged or placed at once."""
+OBSTRUCTED_S = 0.5
+"""After a placement that something else in the folder was in the way of: it may be on its way out itself."""
 HOLD_SOURCE_S = 0.5
 """How long a removal waits for the files that are copied from what it removes."""
 
@@ -33,8 +35,6 @@ class Placement:
         """The contents that a path still waits for."""
         self._waiting_for: dict[ContentId, set[RelPath]] = {}
         self._merging: dict[RelPath, Aim] = {}
-        self._keeping: dict[ContentId, set[RelPath]] = {}
-        """Contents of losers, being fetched to be kept."""
         self._cursor: RelPath | None = None
 
     def pump(self) -> None:
@@ -50,7 +50,6 @@ class Placement:
             self._cursor = rows[-1].path if len(rows) == BATCH_MAX else None
             self._plan.more = self._plan.more and len(rows) == BATCH_MAX
             self._begin([r.path for r in rows if self._is_free(r.path)])
-        self._keep_losers()
 
     @property
     def in_flight(self) -> int:
@@ -113,8 +112,6 @@ class Placement:
                 if not missing:
                     del self._gathering[path]
                     complete.append(path)
-            for path in self._keeping.get(content, set()):
-                self._keep_loser(path, content)
         self._place_gathered(complete, set(contents))
 
     def _place_gathered(self, paths: Sequence[RelPath], arrived: set[ContentId]) -> None:
@@ -134,16 +131,10 @@ class Placement:
                 self._begin([path])
         self._place(ready)
 
-    def kept(self, content: ContentId) -> None:
-        """The bytes are among the versions now, and the list of losers to keep can go on."""
-        self._keeping.pop(content, None)
-
     def fetch_failed(self, contents: Sequence[ContentId]) -> None:
         for content in contents:
             for path in self._waiting_for.pop(content, set()):
                 self._gathering.pop(path, None)
-                self._plan.block(path)
-            for path in self._keeping.pop(content, set()):
                 self._plan.block(path)
 
     def merged(self, event: Merged) -> None:
@@ -153,7 +144,8 @@ class Placement:
         self._site.state.clear_problems([event.path], [Code.INDEX_CONFLICT])
         self._site.state.put_problems(event.problems)
         if event.entry is None:
-            self._plan.unmergeable.add((event.path, event.sources))
+            if event.unmergeable:
+                self._plan.unmergeable.add((event.path, event.sources))
             self._begin([event.path])
             return
         current = self._plan.aims([event.path])[event.path]
@@ -181,9 +173,15 @@ class Placement:
             self._plan.placing.pop(o.path, None)
             if o.problem is not None:
                 self._plan.get_stuck(o.problem)
+            elif o.found is not None and o.found.entry.same_as(self._expected(o.path)):
+                self._plan.block(o.path, OBSTRUCTED_S)
         self._site.state.add_todo([TodoRow(o.path, TodoKind.PLACE) for o in event.outcomes if not o.placed])
         self._plan.touched(done)
         return tuple(o.found for o in event.outcomes if o.found is not None)
+
+    def _expected(self, path: RelPath) -> Entry:
+        base = self._site.state.bases([path]).get(path)
+        return base.entry if base is not None else ABSENT
 
     def _record(self, outcomes: Sequence[Outcome]) -> None:
         bases = self._site.state.bases([o.path for o in outcomes])
@@ -205,36 +203,6 @@ class Placement:
         self._site.state.put_bases(rows)
         self._site.state.drop_bases(gone)
         self._site.state.clear_problems([o.path for o in outcomes], DISK_CODES)
-
-    def _keep_losers(self) -> None:
-        """The bytes of losers are fetched by everybody, so that each PC can show and restore them."""
-        rows = self._site.state.todo(TodoKind.KEEP, None, BATCH_MAX)
-        paths = [r.path for r in rows if self._is_free(r.path) and r.path not in self._kept_paths()]
-        if not paths:
-            return
-        aims = self._plan.aims(paths)
-        wanted: list[Wanted] = []
-        for path in paths:
-            losers = [h for h in aims[path].losers if h.entry.content is not None]
-            here = self._site.state.has_version({h.entry.content for h in losers if h.entry.content is not None})
-            missing = [h for h in losers if h.entry.content not in here]
-            if not missing:
-                self._site.state.drop_todo(TodoKind.KEEP, [path])
-            for h in missing:
-                assert h.entry.content is not None
-                if h.entry.content not in self._keeping and h.entry.content not in self._waiting_for:
-                    wanted.append(Wanted(h.entry.content, h.entry.size, path, self._site.ledger.class_of(path)))
-                self._keeping.setdefault(h.entry.content, set()).add(path)
-        if wanted:
-            self._site.scope.emit(Fetch(self._site.mandate, tuple(wanted)))
-
-    def _kept_paths(self) -> set[RelPath]:
-        return {path for paths in self._keeping.values() for path in paths}
-
-    def _keep_loser(self, path: RelPath, content: ContentId) -> None:
-        head = next((h for h in self._site.state.heads([path]).get(path, ()) if h.entry.content == content), None)
-        if head is not None:
-            self._site.scope.emit(KeepVersion(self._site.mandate, path, head.entry, "conflict", head.id))
 
 
 def _item(target: Aim, base: BaseRow | None) -> PlaceItem:

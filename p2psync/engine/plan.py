@@ -16,13 +16,11 @@ from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath, ancestors, fold
 from p2psync.engine.aim import Aim, aim
-from p2psync.engine.site import BATCH_MAX, Site
+from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S, Site
 from p2psync.engine.state import BaseRow, LiveRow, TodoKind, TodoRow
 
 EXACT = Folding()
 """A disk on which every name is a file of its own."""
-RETRY_AFTER_S = 5.0
-"""After a placement that met a problem, or a fetch that nobody could answer."""
 
 
 class Plan:

@@ -6,8 +6,12 @@ it with two others: with the disk (`observation`) and with the heads (`plan`, `p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from p2psync.core.ids import ContentId
 from p2psync.engine.effects import Rescan
 from p2psync.engine.events import Observed, Placed
+from p2psync.engine.keeping import Keeping
 from p2psync.engine.ledger import Taken
 from p2psync.engine.observation import Observation
 from p2psync.engine.placement import Placement
@@ -22,6 +26,7 @@ class Replica:
         self.plan = Plan(site)
         self.observation = Observation(site, self.plan)
         self.placement = Placement(site, self.plan)
+        self.keeping = Keeping(site, self.plan)
 
     def placed(self, event: Placed) -> list[Taken]:
         """Base is what stands there now; what was found instead of what was expected is an observation."""
@@ -36,7 +41,21 @@ class Replica:
         """Start what can be started; returns blocks with files that were found earlier and judged now."""
         taken = self.observation.judge_found()
         self.placement.pump()
+        self.keeping.pump()
         return taken
+
+    def fetched(self, contents: Sequence[ContentId]) -> None:
+        self.placement.fetched(contents)
+        self.keeping.fetched(contents)
+
+    def fetch_failed(self, contents: Sequence[ContentId]) -> None:
+        self.placement.fetch_failed(contents)
+        self.keeping.failed(contents)
+
+    def peer_came(self) -> None:
+        """What nobody could give may be had now."""
+        self.plan.unblock_all()
+        self.keeping.peer_came()
 
     def waiting(self) -> int:
         """Paths that this disk does not show yet as it should."""

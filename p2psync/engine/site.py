@@ -14,6 +14,8 @@ from p2psync.engine.state import MandateState, VersionRow
 
 BATCH_MAX = 500
 """Paths in one event, effect, or round of planning."""
+RETRY_AFTER_S = 5.0
+"""After a placement that met a problem, or a fetch that nobody could answer."""
 BOOKKEEPING = frozenset({"master data", "entries", "index"})
 """File classes whose every version is copied when it is announced, since programs overwrite it in place."""
 DISK_CODES = frozenset(

@@ -140,8 +140,9 @@ def _same_folders(world: World, members: Sequence[Host]) -> None:
 
 
 def _is_nowhere(world: World, contents: Sequence[ContentId]) -> bool:
-    """A restored backup took the only copy away before anybody else had it."""
-    return any(c in world.users.excused and all(h.disk.find(c) is None for h in world.hosts) for c in contents)
+    """A backup, or its own user, took the only copy away before anybody else had it."""
+    gone = world.users.excused | world.users.replaced
+    return any(c in gone and all(h.disk.find(c) is None for h in world.hosts) for c in contents)
 
 
 def _shares_a_slot(host: Host, path: str, aims: dict[str, ContentId | None]) -> bool:

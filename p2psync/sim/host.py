@@ -181,14 +181,18 @@ class Host:
         content = effect.entry.content
         data = self.disk.find(content) if content is not None else None
         if content is None or data is None:
+            self.handle(FetchFailed(effect.mandate, (content,) if content is not None else ()))
             return
         self.disk.versions[content] = data
         self.handle(Kept(effect.mandate, effect.path, effect.entry, effect.reason, effect.change))
 
     def _merge(self, mandate: MandateId, path: RelPath, sources: tuple[ContentId, ...]) -> None:
         versions = [data for data in (self.disk.find(c) for c in sources) if data is not None]
+        if len(versions) < len(sources):
+            self.handle(Merged(mandate, path, sources, None, unmergeable=False))
+            return
         try:
-            data = merge(versions).data if len(versions) == len(sources) else None
+            data = merge(versions).data
         except CodecError:
             data = None
         entry = None

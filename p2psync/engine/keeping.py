@@ -1,0 +1,80 @@
+"""Keep the losers of conflicts: every PC fetches their bytes into its versions, to show and restore them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from p2psync.core.changelog import Stated
+from p2psync.core.ids import ContentId
+from p2psync.core.relpath import RelPath
+from p2psync.engine.effects import Fetch, KeepVersion, Wanted
+from p2psync.engine.plan import Plan
+from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S, Site
+from p2psync.engine.state import TodoKind
+
+
+class Keeping:
+    def __init__(self, site: Site, plan: Plan):
+        self._site = site
+        self._plan = plan
+        self._under_way: dict[ContentId, set[RelPath]] = {}
+        """Contents that were asked for, or are being copied, and the paths whose losers they are."""
+        self._resting: dict[RelPath, float] = {}
+        """Until when (monotonic seconds) a path is left alone after nobody could give its losers."""
+        self._cursor: RelPath | None = None
+
+    def pump(self) -> None:
+        """Ask for what is missing, a batch of paths at a time."""
+        rows = self._site.state.todo(TodoKind.KEEP, self._cursor, BATCH_MAX)
+        self._cursor = rows[-1].path if len(rows) == BATCH_MAX else None
+        now_s = self._site.scope.now.monotonic_s
+        busy = {path for paths in self._under_way.values() for path in paths}
+        paths = [r.path for r in rows if r.path not in busy and self._resting.get(r.path, 0.0) <= now_s]
+        if not paths:
+            return
+        aims = self._plan.aims(paths)
+        wanted = [w for path in paths for w in self._missing(path, aims[path].losers)]
+        if wanted:
+            self._site.scope.emit(Fetch(self._site.mandate, tuple(wanted)))
+
+    def _missing(self, path: RelPath, losers: Sequence[Stated]) -> list[Wanted]:
+        """What to ask for on behalf of a path; nothing more to do if all its losers are kept."""
+        sizes = {h.entry.content: h.entry.size for h in losers if h.entry.content is not None}
+        missing = set(sizes) - self._site.state.has_version(sizes)
+        if not missing:
+            self._site.state.drop_todo(TodoKind.KEEP, [path])
+        wanted = [
+            Wanted(content, sizes[content], path, self._site.ledger.class_of(path))
+            for content in sorted(missing)
+            if content not in self._under_way
+        ]
+        for content in missing:
+            self._under_way.setdefault(content, set()).add(path)
+        return wanted
+
+    def fetched(self, contents: Iterable[ContentId]) -> None:
+        for content in contents:
+            paths = {path for path in self._under_way.pop(content, set()) if self._keep(path, content)}
+            if paths:
+                self._under_way[content] = paths
+
+    def _keep(self, path: RelPath, content: ContentId) -> bool:
+        """Whether it is a head still, and is being copied into the versions."""
+        head = next((h for h in self._site.state.heads([path]).get(path, ()) if h.entry.content == content), None)
+        if head is not None:
+            self._site.scope.emit(KeepVersion(self._site.mandate, path, head.entry, "conflict", head.id))
+        return head is not None
+
+    def kept(self, content: ContentId) -> None:
+        self._under_way.pop(content, None)
+
+    def failed(self, contents: Iterable[ContentId]) -> None:
+        """Nobody could give them, or they vanished before they were copied: again in a while."""
+        until_s = self._site.scope.now.monotonic_s + RETRY_AFTER_S
+        for content in contents:
+            for path in self._under_way.pop(content, set()):
+                self._resting[path] = until_s
+                self._site.scope.wake_in(RETRY_AFTER_S)
+
+    def peer_came(self) -> None:
+        self._resting.clear()
