@@ -186,11 +186,7 @@ def cancel_ticket(engine: Device, records: Records, ticket: TicketId) -> None:
 
 def _can_admit(engine: Device, mandate: MandateId, ticket: bytes) -> bool:
     known = engine.mandates.get(mandate)
-    return (
-        known is not None
-        and known.authority.is_admin(engine.keys.device)
-        and ticket in known.authority.issued
-    )
+    return known is not None and known.authority.is_admin(engine.keys.device) and ticket in known.authority.issued
 
 
 def _host(address: str) -> str:

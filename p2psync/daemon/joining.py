@@ -1,4 +1,4 @@
-"""The joiner's side of pairing: find the device that issued a ticket, prove to hold it, and learn what it welcomes to."""
+"""The joiner's side of pairing: find the device that issued a ticket, prove to hold it, learn what it welcomes to."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ SOURCES_MAX = 8
 
 
 class Reading:
-    """One mandate's committed rows, over a connection of its own; safe to use from several threads, which take turns."""
+    """One mandate's committed rows, over a connection of its own; several threads may use it, in turns."""
 
     def __init__(self, database: Database, mandate: MandateId) -> None:
         """Raises KeyError for a mandate that is not there, StoreError."""

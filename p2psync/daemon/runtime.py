@@ -9,13 +9,15 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from p2psync.core.authority import Authority
+from p2psync.core.ids import MandateId
 from p2psync.daemon.logs import EventLog
 from p2psync.engine.device import Device
-from p2psync.engine.effects import Effect, WakeAt
+from p2psync.engine.effects import Effect, MembersChanged, PeerJoined, WakeAt
 from p2psync.engine.events import Event, Observed, Placed, Received, Tick
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, StoreDamaged, StoreError
@@ -41,6 +43,9 @@ T = TypeVar("T")
 
 class Performer(Protocol):
     """What carries out effects, in the event loop; must not wait."""
+
+    def know(self, authorities: Mapping[MandateId, Authority]) -> None:
+        """Who belongs, as of the effects that follow."""
 
     def perform(self, effects: Sequence[Effect]) -> None:
         """Carry out effects in their order. What they say is durable by now: commit before send."""
@@ -224,6 +229,8 @@ class Runtime:
         if wakes:
             self._wake_at_s = wakes[-1]
         others = [e for e in effects if not isinstance(e, WakeAt)]
+        if any(isinstance(e, MembersChanged | PeerJoined) for e in others):
+            self._later(self._performer.know, {m.id: m.authority for m in self._device.mandates.values()})
         if others:
             self._later(self._performer.perform, others)
 

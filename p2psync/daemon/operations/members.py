@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from secrets import token_bytes
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from p2psync.core.rules import Role, parse_role
 from p2psync.daemon.inviting import cancel_ticket
 from p2psync.daemon.joining import Admitted, Quest, StillWaiting
 from p2psync.daemon.operations.arguments import Arguments
-from p2psync.daemon.operations.mandates import folder_name
 from p2psync.daemon.operations.result import WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_device, find_mandate, time_text
 from p2psync.engine.device import Device
@@ -266,9 +264,7 @@ async def approve(node: Node, given: Arguments) -> object:
     mandate_id, newcomer = await node.runtime.query(look)
     await node.inviting.approve(mandate_id, newcomer)
     await node.discovery.renew()
-    return await node.runtime.query(
-        lambda device, now: _all_devices(node, device, now, device.mandates[mandate_id])
-    )
+    return await node.runtime.query(lambda device, now: _all_devices(node, device, now, device.mandates[mandate_id]))
 
 
 async def set_role(node: Node, given: Arguments) -> object:

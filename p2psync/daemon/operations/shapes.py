@@ -53,5 +53,3 @@ def find_device(known: Iterable[tuple[DeviceId, str]], named: str) -> DeviceId:
     if len(by_id) > 1 or len(by_name) > 1:
         raise UsageError(f"{named} fits several devices: write more of the device's id. See: p2psync devices")
     raise UsageError(f"there is no device {named}. See: p2psync devices")
-
-

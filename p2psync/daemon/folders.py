@@ -1,0 +1,289 @@
+"""The mandates' folders of this device: opened when they are there, looked after while they are, closed in order.
+
+A folder that is not there (an unplugged drive) is a Problem of its mandate, never a deletion, and is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_bytes
+
+from p2psync.core.ids import ContentId, MandateId
+from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import OWN_DIRECTORY, Folding, RelPath
+from p2psync.daemon.logs import EventLog
+from p2psync.daemon.placing import DiskLanes, Placing
+from p2psync.daemon.reading import Reading
+from p2psync.daemon.runtime import Runtime
+from p2psync.daemon.tasks import Tasks
+from p2psync.daemon.transfer import MandateContents
+from p2psync.engine.device import Device
+from p2psync.engine.effects import KeepVersion, Merge, Place, Rescan
+from p2psync.engine.events import EpochRenewed, FolderOpened, Observed
+from p2psync.engine.scope import Now
+from p2psync.errors import FolderError
+from p2psync.fs.contents import Contents
+from p2psync.fs.folder import EPOCH_BYTES, Folder, Marker
+from p2psync.fs.observer import Observer
+from p2psync.fs.placer import Placer
+from p2psync.fs.scanner import Scanner
+from p2psync.fs.staging import Staging
+from p2psync.fs.versions import Versions
+from p2psync.i18n import _
+from p2psync.store.database import Database
+
+LOOK_EVERY_S = 5.0
+"""How often it is checked that a folder is there, or looked for one that is not."""
+RENEW_EPOCH_S = 3600.0
+"""How old a backup of the folder may be, at least, to be recognised as one while this device runs on."""
+WHOLE = RelPath("")
+"""The path of a problem that concerns the folder as a whole."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """One folder at work."""
+
+    folder: Folder
+    versions: Versions
+    placer: Placer
+    placing: Placing
+    observer: Observer
+    contents: MandateContents
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a look at the disk told before anything is opened."""
+
+    folder: Folder
+    folding: Folding
+    marker: Marker | None
+
+
+class Folders:
+    """All methods are for the event loop."""
+
+    def __init__(self, database: Database, runtime: Runtime, tasks: Tasks, log: EventLog) -> None:
+        self._database = database
+        self._runtime = runtime
+        self._tasks = tasks
+        self._log = log
+        self._lanes = DiskLanes()
+        self._roots: dict[MandateId, Path] = {}
+        """Where each mandate's folder is, whether it is there or not."""
+        self._open: dict[MandateId, _Open] = {}
+        self._keepers: dict[MandateId, asyncio.Task[None]] = {}
+        self.contents: dict[MandateId, MandateContents] = {}
+        """Of the folders that are there, for the transfer."""
+
+    # -- people ----------------------------------------------------------------------------------------
+
+    async def prepare(self, root: Path, mandate: MandateId | None) -> None:
+        """Make a directory ready to be a mandate's folder; None for a mandate to be created.
+
+        Raises FolderError with the reason why it cannot be.
+        """
+        others = [path for other, path in self._roots.items() if other != mandate]
+        await asyncio.to_thread(_prepare, root, mandate, others)
+
+    async def open(self, mandate: MandateId, root: Path) -> None:
+        """Look after a folder from now on; one that is not there becomes a Problem and is tried again."""
+        self._roots[mandate] = root
+        await self._try_to_open(mandate, root)
+        self._keepers[mandate] = self._tasks.start(self._keep(mandate, root), f"folder {mandate.hex()[:8]}")
+
+    async def close(self, mandate: MandateId) -> Path | None:
+        """Let go of a folder; returns where it is."""
+        keeper = self._keepers.pop(mandate, None)
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+        await self._shut(mandate)
+        return self._roots.pop(mandate, None)
+
+    async def close_all(self) -> None:
+        """What is being placed is placed and told first."""
+        await asyncio.gather(*(self.close(mandate) for mandate in tuple(self._roots)))
+
+    def release(self) -> None:
+        """At the very end: wait for the threads."""
+        self._lanes.close()
+
+    async def abandon(self, root: Path, wipe: bool) -> None:
+        """The mandate was left: the folder is an ordinary one again, or gone."""
+        await asyncio.to_thread(_abandon, root, wipe)
+
+    # -- effects ---------------------------------------------------------------------------------------
+
+    def place(self, effect: Place) -> None:
+        one = self._open.get(effect.mandate)
+        if one is not None:
+            one.placing.place(effect)
+
+    def keep(self, effect: KeepVersion | Merge) -> None:
+        one = self._open.get(effect.mandate)
+        if one is not None:
+            one.placing.keep(effect)
+
+    def rescan(self, effect: Rescan) -> None:
+        one = self._open.get(effect.mandate)
+        if one is not None:
+            one.observer.rescan(effect.paths)
+
+    async def reopen_all(self) -> None:
+        """The engine was made anew: tell it of the folders again, and look at everything."""
+        for mandate, root in tuple(self._roots.items()):
+            await self._shut(mandate)
+            await self._try_to_open(mandate, root)
+
+    def reading(self, mandate: MandateId) -> Reading | None:
+        """The committed rows of a mandate whose folder is there."""
+        one = self._open.get(mandate)
+        return one.reading if one is not None else None
+
+    # -- one folder ------------------------------------------------------------------------------------
+
+    async def _keep(self, mandate: MandateId, root: Path) -> None:
+        """Open it when it comes, renew its epoch while it stays, shut it when it goes."""
+        renew_at_s = self._now_s() + RENEW_EPOCH_S
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            one = self._open.get(mandate)
+            if one is None:
+                await self._try_to_open(mandate, root)
+            elif await asyncio.to_thread(one.folder.trouble) is not None:
+                await self._shut(mandate)
+            elif self._now_s() >= renew_at_s:
+                renew_at_s = self._now_s() + RENEW_EPOCH_S
+                await self._renew_epoch(mandate, one.folder)
+
+    async def _try_to_open(self, mandate: MandateId, root: Path) -> None:
+        try:
+            epochs = await self._runtime.query(lambda device, _: _epochs(device, mandate))
+            found = await asyncio.to_thread(_look_at, root, mandate, fresh=not epochs)
+            if isinstance(found, Code):
+                await self._complain(mandate, found)
+                return
+            await self._start(mandate, found, epochs)
+        except OSError as error:
+            self._log.event("folder.failed", mandate=mandate, reason=error)
+            await self._complain(mandate, Code.DISK_ERROR, error.strerror or str(error))
+
+    async def _start(self, mandate: MandateId, found: _Found, epochs: tuple[bytes, ...]) -> None:
+        folder = found.folder
+        continuous = found.marker is not None and found.marker.epoch in epochs
+        epoch = await self._write_epoch(mandate, folder, found.folding)
+        one = self._assemble(mandate, folder, found.folding)
+        await asyncio.to_thread(one.placer.recover)
+        kept = frozenset[ContentId]() if continuous else await asyncio.to_thread(_kept, one.versions)
+        self._open[mandate] = one
+        self.contents[mandate] = one.contents
+        await self._runtime.post(Observed(mandate, (), cleared=(WHOLE,)))
+        await self._runtime.post(FolderOpened(mandate, continuous, epoch, kept))
+        one.placing.start(self._tasks)
+        one.observer.start(self._tasks)
+        self._log.event("folder.opened", mandate=mandate, folder=folder.root, continuous=continuous)
+
+    def _assemble(self, mandate: MandateId, folder: Folder, folding: Folding) -> _Open:
+        reading = Reading(self._database, mandate)
+        staging, versions = Staging(folder.staging), Versions(folder.versions)
+        contents = Contents(folder, staging, versions, reading.sources)
+        scanner = Scanner(folder, reading, folding=folding)
+        observer = Observer(mandate, scanner, self._runtime)
+        placer = Placer(folder, staging, versions, contents, register=observer.expect, folding=folding)
+        placing = Placing(
+            *(mandate, folder, contents, staging, versions, placer),
+            *(self._lanes, self._runtime, self._log),
+        )
+        return _Open(folder, versions, placer, placing, observer, MandateContents(staging, contents), reading)
+
+    async def _shut(self, mandate: MandateId) -> None:
+        one = self._open.pop(mandate, None)
+        if one is None:
+            return
+        self.contents.pop(mandate, None)
+        await one.observer.stop()
+        await one.placing.stop()
+        self._log.event("folder.closed", mandate=mandate, folder=one.folder.root)
+
+    async def _complain(self, mandate: MandateId, code: Code, detail: str = "") -> None:
+        await self._runtime.post(Observed(mandate, (), problems=(Problem(WHOLE, code, detail),)))
+
+    # -- the epoch -------------------------------------------------------------------------------------
+
+    async def _write_epoch(self, mandate: MandateId, folder: Folder, folding: Folding) -> bytes:
+        """A new epoch into the marker. The database knows it before, so that a crash in between is no discontinuity."""
+        epoch = token_bytes(EPOCH_BYTES)
+
+        def act(device: Device, _: Now) -> None:
+            device.set_folding(mandate, folding)
+            device.mandates[mandate].state.put("epoch_next", epoch)
+
+        await self._runtime.call(act)
+        await asyncio.to_thread(folder.write_marker, Marker(mandate, epoch))
+        return epoch
+
+    async def _renew_epoch(self, mandate: MandateId, folder: Folder) -> None:
+        epoch = token_bytes(EPOCH_BYTES)
+        await self._runtime.call(lambda device, _: device.mandates[mandate].state.put("epoch_next", epoch))
+        await asyncio.to_thread(folder.write_marker, Marker(mandate, epoch))
+        await self._runtime.post(EpochRenewed(mandate, epoch))
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _epochs(device: Device, mandate: MandateId) -> tuple[bytes, ...]:
+    """Those that the marker may have if nobody else touched the folder; none if it was never opened."""
+    state = device.mandates[mandate].state
+    known = (state.get("epoch"), state.get("epoch_next"))
+    return tuple(epoch for epoch in known if isinstance(epoch, bytes))
+
+
+# -- in threads ----------------------------------------------------------------------------------------
+
+
+def _prepare(root: Path, mandate: MandateId | None, others: list[Path]) -> None:
+    folder = Folder(root)
+    marker = folder.read_marker()
+    if marker is not None and marker.mandate != mandate:
+        raise FolderError(
+            _(
+                "{folder} belongs to another mandate. Choose another folder, or remove {own} from it if that mandate is "
+                "no longer used."
+            ).format(folder=root, own=folder.own)
+        )
+    folder.prepare(others)
+
+
+def _look_at(root: Path, mandate: MandateId, fresh: bool) -> _Found | Code:
+    """What is there, or what is wrong with it. Raises OSError."""
+    folder = Folder(root)
+    if not folder.root.is_dir():
+        return Code.FOLDER_GONE
+    marker = folder.read_marker()
+    if not fresh and (marker is None or marker.mandate != mandate):
+        return Code.FOLDER_MARKER_GONE
+    for directory in (folder.own, folder.staging, folder.versions):
+        directory.mkdir(exist_ok=True)
+    if folder.probe_composing():
+        folder = Folder(root, composes=True)
+    return _Found(folder, folder.probe_case_folding(), marker)
+
+
+def _kept(versions: Versions) -> frozenset[ContentId]:
+    return frozenset(content for content, _size in versions.iterate())
+
+
+def _abandon(root: Path, wipe: bool) -> None:
+    if wipe:
+        shutil.rmtree(root, ignore_errors=True)
+        return
+    own = root / OWN_DIRECTORY
+    (own / "marker").unlink(missing_ok=True)
+    shutil.rmtree(own / "staging", ignore_errors=True)

@@ -1,0 +1,261 @@
+"""One device, whole: everything that runs for one home directory, started and stopped together.
+
+A `Node` has no globals and handles no signals, so that several can live in one process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+from p2psync import __version__
+from p2psync.core.authority import Authority
+from p2psync.core.block import AUTHORITY, verify_ed25519
+from p2psync.core.ids import ContentId, DeviceId, MandateId
+from p2psync.daemon.config import Config
+from p2psync.daemon.discovery import Discovery, Survey
+from p2psync.daemon.folders import Folders
+from p2psync.daemon.inviting import Inviting
+from p2psync.daemon.joining import parse_address
+from p2psync.daemon.links import Links
+from p2psync.daemon.logs import EventLog
+from p2psync.daemon.operations import Operations
+from p2psync.daemon.operations.mandates import default_folder
+from p2psync.daemon.runtime import Runtime
+from p2psync.daemon.tasks import Tasks
+from p2psync.daemon.transfer import Transfer
+from p2psync.engine.device import Device
+from p2psync.engine.effects import (
+    CloseLink,
+    Effect,
+    Fetch,
+    KeepVersion,
+    MembersChanged,
+    Merge,
+    Notice,
+    PeerJoined,
+    PeerLeft,
+    Place,
+    Rescan,
+    Send,
+)
+from p2psync.engine.ledger import Keys
+from p2psync.engine.mandate import Mandate
+from p2psync.engine.scope import Now
+from p2psync.errors import ConfigError, UsageError
+from p2psync.i18n import _
+from p2psync.net.identity import Identity
+from p2psync.net.trust import Trust
+from p2psync.pair.ticket import meeting_secret
+from p2psync.store.database import Database
+from p2psync.store.lock import HomeLock
+from p2psync.store.records import Records
+from p2psync.store.state import SqliteDeviceState
+
+DATABASE_FILE = "p2psync.db"
+PROGRAM = f"p2psync {__version__}"
+DOORS_MAX = 64
+"""Tickets that a newcomer can come with at a time, used and cancelled ones among them: those hear why they fail."""
+DOOR_STAYS_S = 7 * 24 * 3600
+"""How long after its end a ticket is still answered."""
+
+
+class Node:
+    """Made by `start`. All methods are for the event loop."""
+
+    def __init__(self, config: Config, log: EventLog, identity: Identity, database: Database) -> None:
+        self.config = config
+        self.log = log
+        self.identity = identity
+        self.database = database
+        self.records = Records(database)
+        self.tasks = Tasks(log)
+        self.runtime = Runtime(database, self._make_device, self, log)
+        self.links = Links(self.runtime, self.tasks, self._on_content, log)
+        self.folders = Folders(database, self.runtime, self.tasks, log)
+        self.transfer = Transfer(
+            *(self.tasks, self.links.send_content, self.runtime.post, self.folders.contents),
+            *(self._may_read, self._misbehaved),
+        )
+        self.inviting = Inviting(identity.device, self.runtime, self.records, self.tasks, log)
+        self.discovery = Discovery(
+            *(config, identity, self.links, self.tasks, self._survey, self.inviting.on_link, log),
+        )
+        self.operations = Operations(self)
+        self.broken_by: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        """Set when the engine has stopped for good."""
+        self._sessions: dict[int, dict[MandateId, DeviceId]] = {}
+        """By link: the mandates whose sessions are open on it."""
+        self._authorities: Mapping[MandateId, Authority] = {}
+        self._performers: Mapping[type[Effect], Callable[[Any], None]] = {
+            Send: lambda e: self.links.send(e.link, e.message),
+            CloseLink: lambda e: self.links.close(e.link, e.reason),
+            Fetch: self.transfer.fetch,
+            Place: self.folders.place,
+            KeepVersion: self.folders.keep,
+            Merge: self.folders.keep,
+            Rescan: self.folders.rescan,
+            MembersChanged: lambda _: self.discovery.changed(),
+            Notice: self._note,
+            PeerJoined: self._peer_joined,
+            PeerLeft: self._peer_left,
+        }
+
+    # -- life ------------------------------------------------------------------------------------------
+
+    @classmethod
+    async def start(cls, config: Config) -> Node:
+        """Run a device until `stop`. Raises ConfigError, HomeInUse among them, or StoreError."""
+        async with AsyncExitStack() as undo:
+            home = config.home
+            await asyncio.to_thread(_make_home, home)
+            undo.callback(HomeLock(home).release)
+            log = EventLog(home)
+            undo.callback(log.close)
+            identity = await asyncio.to_thread(Identity.load_or_create, home)
+            database = await asyncio.to_thread(Database.open, home / DATABASE_FILE)
+            undo.callback(database.close)
+            node = cls(config, log, identity, database)
+            await node._begin(undo)
+            node._undo = undo.pop_all()
+        return node
+
+    async def _begin(self, undo: AsyncExitStack) -> None:
+        await self.tasks.open()
+        undo.push_async_callback(self.tasks.close)
+        await self.runtime.start()
+        undo.push_async_callback(self.runtime.stop)
+        undo.callback(self.folders.release)
+        self.transfer.start()
+        self.log.event("started", device=self.identity.device, name=self.config.name, version=__version__)
+        for mandate, root in await self.runtime.query(_folders_of):
+            await self.folders.open(mandate, root)
+        undo.push_async_callback(self.folders.close_all)
+        self.discovery.preferred_port = await self.runtime.query(lambda *_: self.records.port())
+        await self.discovery.start()
+        undo.push_async_callback(self.links.say_goodbye)
+        undo.push_async_callback(self.discovery.stop_listening)
+
+    async def stop(self) -> None:
+        """Say goodbye to everybody, finish what is being placed, and let go of everything."""
+        undo, self._undo = self._undo, AsyncExitStack()
+        await undo.aclose()
+
+    # -- effects ---------------------------------------------------------------------------------------
+
+    def know(self, authorities: Mapping[MandateId, Authority]) -> None:
+        """Who belongs, as of the effects that follow."""
+        self._authorities = authorities
+
+    def perform(self, effects: Sequence[Effect]) -> None:
+        """Carry out effects in their order. What they say is durable by now: commit before send."""
+        for effect in effects:
+            self._performers[type(effect)](effect)
+
+    def rebuilt(self) -> None:
+        """The device was made anew from its rows: every link and folder is introduced to it again."""
+        self.log.event("engine.rebuilt")
+        for link, sessions in tuple(self._sessions.items()):
+            for mandate, device in tuple(sessions.items()):
+                self._peer_left(PeerLeft(link, mandate, device))
+        self.links.close_all("this device had to begin anew")
+        self.tasks.start(self.folders.reopen_all(), "reopen folders")
+
+    def broken(self, error: BaseException) -> None:
+        """The engine has stopped for good: whoever runs this node should stop it."""
+        self.log.event("engine.stopped", reason=error)
+        if not self.broken_by.done():
+            self.broken_by.set_result(error)
+
+    def _on_content(self, link: int, message: Any) -> None:
+        self.transfer.on_message(link, message)
+
+    def _peer_joined(self, effect: PeerJoined) -> None:
+        self._sessions.setdefault(effect.link, {})[effect.mandate] = effect.device
+        self.transfer.peer_joined(effect.link, effect.mandate)
+        self.log.event("peer.joined", mandate=effect.mandate, device=effect.device, link=effect.link)
+
+    def _peer_left(self, effect: PeerLeft) -> None:
+        sessions = self._sessions.get(effect.link, {})
+        if sessions.pop(effect.mandate, None) is None:
+            return
+        if not sessions:
+            del self._sessions[effect.link]
+        self.transfer.peer_left(effect.link, effect.mandate)
+        self.log.event("peer.left", mandate=effect.mandate, device=effect.device, link=effect.link)
+
+    def _note(self, notice: Notice) -> None:
+        self.log.event(notice.name, mandate=notice.mandate, **dict(notice.fields))
+
+    async def _misbehaved(self, link: int, reason: str) -> None:
+        self.log.event("peer.misbehaved", link=link, reason=reason)
+        self.links.close(link, reason)
+
+    # -- what the parts ask of the device --------------------------------------------------------------
+
+    def _make_device(self) -> Device:
+        keys = Keys(self.identity.device, self.identity.sign, verify_ed25519)
+        return Device(keys, SqliteDeviceState(self.database), SystemRandom(), self.config.name, PROGRAM)
+
+    async def _survey(self) -> Survey:
+        return await self.runtime.query(self._look_around)
+
+    def _look_around(self, device: Device, now: Now) -> Survey:
+        shared = {
+            m.id: Trust(m.secrets.recognised, m.members())
+            for m in device.mandates.values()
+            if m.is_shared and m.secrets.recognised
+        }
+        addresses = {m: tuple(parse_address(text) for text in self.records.addresses(m)) for m in shared}
+        since_s = now.wall_ms / 1000 - DOOR_STAYS_S
+        recent = [i for i in self.records.invitations().values() if i.expires_s > since_s and i.mandate in shared]
+        recent.sort(key=lambda i: (i.cancelled or i.uses_left == 0, -i.expires_s))
+        return Survey(shared, addresses, {i.ticket: meeting_secret(i.secret) for i in recent[:DOORS_MAX]})
+
+    def _may_read(self, link: int, mandate: MandateId, content: ContentId) -> bool:
+        """Whether a content is named in a log that the device on this link may read."""
+        device = self._sessions.get(link, {}).get(mandate)
+        authority, reading = self._authorities.get(mandate), self.folders.reading(mandate)
+        if device is None or authority is None or reading is None:
+            return False
+        return any(authority.may_read(device, c) for c in reading.classes_of(content) - {AUTHORITY})
+
+    # -- what operations use ---------------------------------------------------------------------------
+
+    def chosen_folder(self, text: str, name: str) -> Path:
+        """The folder that a person named, or the one that a mandate's name suggests."""
+        if not text:
+            if not name:
+                raise UsageError("say which folder, with --folder DIR")
+            return default_folder(self.config.documents, name)
+        return Path(text).expanduser().absolute()
+
+    def last_seen(self, mandate: Mandate) -> dict[DeviceId, int]:
+        """When members were connected last, milliseconds since 1970. For the engine's thread."""
+        return self.records.last_seen(mandate.id)
+
+    def wall_time_s(self) -> float:
+        return time.time()
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            _("The home directory {home} cannot be made: {reason}").format(home=home, reason=error.strerror or error)
+        ) from error
+
+
+def _folders_of(device: Device, _now: Now) -> list[tuple[MandateId, Path]]:
+    found = []
+    for mandate in device.mandates.values():
+        folder = mandate.state.get("folder")
+        if isinstance(folder, str):
+            found.append((mandate.id, Path(folder)))
+    return found

@@ -1,0 +1,185 @@
+"""One mandate's disk work that the engine asks for: batches to place, versions to keep, indexes to merge.
+
+Placing has a lane of its own, so that nothing that merely copies holds up what users wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from p2psync.books.index import INDEX_BYTES_MAX, merge
+from p2psync.core.entry import Entry, Kind
+from p2psync.core.ids import MandateId, content_of
+from p2psync.core.problem import Code, Problem
+from p2psync.daemon.logs import EventLog
+from p2psync.daemon.runtime import Runtime
+from p2psync.daemon.tasks import Tasks
+from p2psync.engine.effects import KeepVersion, Merge, Place, PlaceItem
+from p2psync.engine.events import FetchFailed, Kept, Merged, Outcome, Placed
+from p2psync.errors import CodecError
+from p2psync.fs.contents import Contents
+from p2psync.fs.folder import Folder
+from p2psync.fs.placer import Placer
+from p2psync.fs.staging import Staging
+from p2psync.fs.versions import Versions
+
+KEEP_BATCH_MAX = 64
+"""Versions copied in one hop."""
+PLACERS = 2
+"""Threads that place, over all mandates."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class DiskLanes:
+    """The threads that all mandates share."""
+
+    def __init__(self) -> None:
+        self.place = ThreadPoolExecutor(PLACERS, "place")
+        self.keep = ThreadPoolExecutor(1, "keep")
+
+    def close(self) -> None:
+        """Waits for what is running."""
+        for pool in (self.place, self.keep):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Placing:
+    def __init__(
+        self,
+        mandate: MandateId,
+        folder: Folder,
+        contents: Contents,
+        staging: Staging,
+        versions: Versions,
+        placer: Placer,
+        lanes: DiskLanes,
+        runtime: Runtime,
+        log: EventLog,
+    ) -> None:
+        self._mandate = mandate
+        self._folder = folder
+        self._contents = contents
+        self._staging = staging
+        self._versions = versions
+        self._placer = placer
+        self._lanes = lanes
+        self._runtime = runtime
+        self._log = log
+        self._places: asyncio.Queue[Place | None] = asyncio.Queue()
+        """None ends the work."""
+        self._others: asyncio.Queue[KeepVersion | Merge | None] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, tasks: Tasks) -> None:
+        self._tasks = [
+            tasks.start(self._work_places(), f"place {self._mandate.hex()[:8]}"),
+            tasks.start(self._work_others(), f"keep {self._mandate.hex()[:8]}"),
+        ]
+
+    async def stop(self) -> None:
+        """What is being placed is placed and told; what still waits is forgotten, and asked for again."""
+        for queue in (self._places, self._others):
+            while not queue.empty():
+                queue.get_nowait()
+            queue.put_nowait(None)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._tasks = []
+
+    def place(self, effect: Place) -> None:
+        """Answered by Placed."""
+        self._places.put_nowait(effect)
+
+    def keep(self, effect: KeepVersion | Merge) -> None:
+        """Answered by Kept or FetchFailed, or by Merged."""
+        self._others.put_nowait(effect)
+
+    # -- in the loop -----------------------------------------------------------------------------------
+
+    async def _work_places(self) -> None:
+        while True:
+            try:
+                effect = await asyncio.wait_for(self._places.get(), self._rest_s())
+            except TimeoutError:
+                await self._look_for_late_writes()
+                continue
+            if effect is None:
+                return
+            outcomes = await _in_thread(self._lanes.place, self._place_all, effect.items)
+            self._runtime.post_now(Placed(self._mandate, tuple(outcomes)))
+            for outcome in outcomes:
+                if outcome.problem is not None:
+                    problem = outcome.problem
+                    self._log.event("place.refused", mandate=self._mandate, path=problem.path, code=problem.code)
+
+    def _rest_s(self) -> float | None:
+        """Until files that were replaced lately are to be looked at again."""
+        due_s = self._placer.late_due_s()
+        return None if due_s is None else max(0.0, due_s - time.monotonic())
+
+    async def _look_for_late_writes(self) -> None:
+        for seen in await _in_thread(self._lanes.place, self._placer.late_writes, time.monotonic()):
+            self._log.event("version.late_write", mandate=self._mandate, path=seen.path)
+            self._runtime.post_now(Kept(self._mandate, seen.path, seen.entry, "edited", None))
+
+    async def _work_others(self) -> None:
+        while True:
+            effects = [await self._others.get()]
+            while len(effects) < KEEP_BATCH_MAX and not self._others.empty():
+                effects.append(self._others.get_nowait())
+            for event in await _in_thread(self._lanes.keep, self._do_others, [e for e in effects if e is not None]):
+                await self._runtime.post(event)
+            if None in effects:
+                return
+
+    # -- in threads ------------------------------------------------------------------------------------
+
+    def _place_all(self, items: Sequence[PlaceItem]) -> list[Outcome]:
+        trouble = self._folder.trouble()
+        if trouble is not None:
+            return [Outcome(item.path, False, problem=Problem(item.path, trouble)) for item in items]
+        return self._placer.place(items)
+
+    def _do_others(self, effects: Sequence[KeepVersion | Merge]) -> list[Kept | FetchFailed | Merged]:
+        return [self._merge(e) if isinstance(e, Merge) else self._keep(e) for e in effects]
+
+    def _keep(self, effect: KeepVersion) -> Kept | FetchFailed:
+        content = effect.entry.content
+        assert content is not None
+        for source in (self._folder.path(effect.path), self._staging.path(content)):
+            try:
+                if self._versions.copy_in(source, content):
+                    return Kept(self._mandate, effect.path, effect.entry, effect.reason, effect.change)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self._log.event("version.failed", mandate=self._mandate, path=effect.path, reason=error)
+        return FetchFailed(self._mandate, (content,))
+
+    def _merge(self, effect: Merge) -> Merged:
+        versions = [data for source in effect.sources if (data := self._contents.read(source, INDEX_BYTES_MAX))]
+        if len(versions) < len(effect.sources):
+            return Merged(self._mandate, effect.path, effect.sources, None, unmergeable=False)
+        try:
+            merged = merge(versions)
+            content = content_of(merged.data)
+            self._staging.stage_whole([(content, merged.data)])
+        except CodecError as error:
+            self._log.event("merge.failed", mandate=self._mandate, path=effect.path, reason=error)
+            return Merged(self._mandate, effect.path, effect.sources, None)
+        except OSError as error:
+            self._log.event("merge.failed", mandate=self._mandate, path=effect.path, reason=error)
+            return Merged(self._mandate, effect.path, effect.sources, None, unmergeable=False)
+        problems = tuple(Problem(effect.path, Code.INDEX_CONFLICT, text) for text in merged.problems)
+        entry = Entry(Kind.FILE, len(merged.data), 0, 0, content)
+        return Merged(self._mandate, effect.path, effect.sources, entry, problems)
+
+
+async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[T], R], argument: T) -> R:
+    return await asyncio.get_running_loop().run_in_executor(pool, work, argument)
