@@ -41,6 +41,7 @@ if sys.platform == "win32":
         import msvcrt
 
         kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel32.CreateFileW.restype = ctypes.c_void_p
         return msvcrt.open_osfhandle(windows_handle(path, kernel32, ctypes.get_last_error), os.O_RDONLY | os.O_BINARY)
 
 else:

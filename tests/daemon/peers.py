@@ -132,12 +132,11 @@ class Link:
             assert isinstance(message, Request | Response)
             if isinstance(message, Request):
                 self.to.requests.append(message)
-                self.to.news.set()
             try:
                 self.to.transfer.on_message(self.number, message)
             except RemoteProtocolError as error:
                 self.error = str(error)
-                self.to.news.set()
+            self.to.news.set()
 
 
 class World:

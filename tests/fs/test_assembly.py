@@ -1,0 +1,147 @@
+"""A big file grows from verified chunks in any order, survives a restart, and gets its name only when whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from p2psync.core.chunking import Chunker, Manifest
+from p2psync.core.ids import ContentId
+from p2psync.fs import assembly as module
+from p2psync.fs.assembly import Assembly
+from p2psync.fs.staging import Staging
+from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX
+
+DATA = Random(1).randbytes(3 << 20)
+
+
+def cut(data: bytes) -> Manifest:
+    chunker = Chunker(len(data))
+    spans = chunker.feed(data)
+    content, rest = chunker.finish()
+    return Manifest.of(content, [*spans, *rest])
+
+
+MANIFEST = cut(DATA)
+SPANS = MANIFEST.spans()
+COUNT = len(SPANS)
+
+
+def chunk(index: int) -> bytes:
+    return DATA[SPANS[index].offset : SPANS[index].offset + SPANS[index].size]
+
+
+@pytest.fixture(name="staging")
+def a_staging(tmp_path: Path) -> Staging:
+    return Staging(tmp_path / "staging")
+
+
+def test_chunks_in_any_order_make_the_file(staging: Staging) -> None:
+    assembly = Assembly(staging, MANIFEST)
+    order = Random(2).sample(range(COUNT), COUNT)
+    for start in range(0, COUNT, 7):
+        indexes = order[start : start + 7]
+        assert assembly.write(indexes, [chunk(index) for index in indexes]) == []
+    assert assembly.missing == []
+    assert assembly.finish()
+    assert staging.path(MANIFEST.content).read_bytes() == DATA
+    assert not staging.part(MANIFEST.content).exists()
+
+
+def test_wrong_chunks_are_named_and_not_written(staging: Staging) -> None:
+    assembly = Assembly(staging, MANIFEST)
+    assert assembly.write([0, 1, COUNT], [chunk(0), b"evil", b"beyond"]) == [1, COUNT]
+    assert assembly.missing == list(range(1, COUNT))
+    assembly.close(keep=False)
+    assert list(staging.root.iterdir()) == []
+
+
+def test_a_restart_takes_up_what_still_verifies(staging: Staging) -> None:
+    first = Assembly(staging, MANIFEST)
+    first.write([0, 5, COUNT - 1], [chunk(0), chunk(5), chunk(COUNT - 1)])
+    first.close(keep=True)
+    with staging.part(MANIFEST.content).open("r+b") as part:
+        part.seek(SPANS[5].offset)
+        part.write(b"torn by the power cut")
+    second = Assembly(staging, MANIFEST)
+    assert set(range(COUNT)) - set(second.missing) == {0, COUNT - 1}
+    rest = second.missing
+    second.write(rest, [chunk(index) for index in rest])
+    assert second.finish()
+
+
+def test_a_manifest_of_something_else_ends_with_nothing(staging: Staging) -> None:
+    lie = replace(MANIFEST, content=ContentId(b"\1" * 32))
+    assembly = Assembly(staging, lie)
+    assembly.write(range(COUNT), [chunk(index) for index in range(COUNT)])
+    assert not assembly.finish()
+    assert list(staging.root.iterdir()) == []
+
+
+def test_what_lies_elsewhere_on_this_disk_is_copied_and_verified(staging: Staging, tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"shifted" + DATA)
+    (tmp_path / "changed").write_bytes(bytes(len(DATA)))
+    sources = {span.hash: (tmp_path / "old", span.offset + 7) for span in SPANS}
+    sources[SPANS[0].hash] = (tmp_path / "changed", 0)
+    sources[SPANS[1].hash] = (tmp_path / "gone", 0)
+    assembly = Assembly(staging, MANIFEST)
+    assert assembly.reuse(lambda hashes: sources) == COUNT - 2
+    assert assembly.missing == [0, 1]
+    assembly.close(keep=False)
+
+
+def test_a_part_can_be_given_to_others(staging: Staging) -> None:
+    assembly = Assembly(staging, MANIFEST)
+    assembly.write([3], [chunk(3)])
+    assert [assembly.read(index) for index in (3, 4, -1, COUNT)] == [chunk(3), None, None, None]
+    assembly.close(keep=False)
+    assert assembly.read(3) is None
+    assert assembly.write([4], [chunk(4)]) == [], "it was left meanwhile"
+
+
+def test_pieces_name_each_missing_chunk_once_and_fit_a_response(staging: Staging) -> None:
+    assembly = Assembly(staging, MANIFEST)
+    assembly.write([2], [chunk(2)])
+    pieces = assembly.pieces()
+    assert [index for piece in pieces for index in piece.chunks] == assembly.missing
+    assert all(piece.size == sum(SPANS[index].size for index in piece.chunks) for piece in pieces)
+    assert all(piece.size <= RESPONSE_DATA_BYTES_MAX for piece in pieces)
+    assert len(pieces) <= 2 * MANIFEST.size // RESPONSE_DATA_BYTES_MAX
+    assembly.close(keep=False)
+
+
+def test_bulk_is_written_back_early(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(module, "WRITEBACK_BYTES", 1 << 20)
+    monkeypatch.setattr(module, "start_writeback", lambda fd, offset, length: calls.append(fd))
+    assembly = Assembly(staging, MANIFEST)
+    for index in range(COUNT):
+        assembly.write([index], [chunk(index)])
+    assert len(calls) == 2
+    assembly.close(keep=False)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(st.integers(0, 1 << 32))
+def test_any_course_ends_whole(staging: Staging, seed: int) -> None:
+    """Chunks come several times, wrong, and across restarts."""
+    random = Random(seed)
+    assembly = Assembly(staging, MANIFEST)
+    for _ in range(random.randrange(20)):
+        if random.random() < 0.3:
+            assembly.close(keep=True)
+            assembly = Assembly(staging, MANIFEST)
+        indexes = random.sample(range(COUNT), random.randrange(1, 20))
+        wrong = {index for index in indexes if random.random() < 0.2}
+        sent = [b"wrong" if index in wrong else chunk(index) for index in indexes]
+        assert set(assembly.write(indexes, sent)) == wrong
+    rest = assembly.missing
+    assembly.write(rest, [chunk(index) for index in rest])
+    assert assembly.finish()
+    assert staging.path(MANIFEST.content).read_bytes() == DATA
+    staging.discard(MANIFEST.content)

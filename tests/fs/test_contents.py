@@ -1,0 +1,218 @@
+"""Bytes are found wherever they lie on this disk, and given only when they are what was asked for."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from p2psync.core.chunking import decode_manifest
+from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
+from p2psync.core.relpath import RelPath
+from p2psync.fs import contents as module
+from p2psync.fs.assembly import Assembly
+from p2psync.fs.contents import Contents
+from p2psync.fs.staging import Staging
+from p2psync.fs.versions import Versions
+from tests.fs.disk import Places
+
+A = content_of(b"a")
+BIG = Random(1).randbytes(2 << 20)
+BIG_ID = content_of(BIG)
+
+
+class Mandate:
+    def __init__(self, root: Path) -> None:
+        self.places = Places(root)
+        self.staging = Staging(self.places.staging)
+        self.versions = Versions(self.places.versions)
+        self.base: dict[ContentId, list[RelPath]] = {}
+        self.contents = Contents(self.places, self.staging, self.versions, lambda content: self.base.get(content, []))
+
+    def save(self, path: str, data: bytes) -> Path:
+        """A file that the database knows."""
+        self.places.path(RelPath(path)).write_bytes(data)
+        self.base.setdefault(content_of(data), []).append(RelPath(path))
+        return self.places.path(RelPath(path))
+
+
+@pytest.fixture(name="m")
+def a_mandate(tmp_path: Path) -> Mandate:
+    return Mandate(tmp_path)
+
+
+def in_staging(m: Mandate) -> None:
+    m.staging.stage_whole([(A, b"a")])
+
+
+def in_versions(m: Mandate) -> None:
+    in_staging(m)
+    m.versions.adopt(m.staging.path(A), A)
+
+
+def in_base(m: Mandate) -> None:
+    m.save("a", b"a")
+
+
+def placed_lately(m: Mandate) -> None:
+    m.places.path(RelPath("a")).write_bytes(b"a")
+    m.contents.remember(A, RelPath("a"))
+
+
+@pytest.mark.parametrize("put", [in_staging, in_versions, in_base, placed_lately])
+def test_wherever_it_lies_it_is_found(m: Mandate, put: object) -> None:
+    assert callable(put)
+    put(m)
+    assert m.contents.read(A, 10) == b"a"
+    file = m.contents.open(A)
+    assert file is not None
+    with file:
+        assert file.read() == b"a"
+    assert m.contents.stage_from_local(A)
+    assert m.staging.path(A).read_bytes() == b"a"
+
+
+def test_a_changed_file_just_is_not_here(m: Mandate) -> None:
+    m.save("a", b"a").write_bytes(b"b")
+    assert m.contents.read(A, 10) is None
+    assert m.contents.open(A) is None
+    assert not m.contents.stage_from_local(A)
+    m.save("second", b"a")
+    assert m.contents.read(A, 10) == b"a", "another path still holds it"
+
+
+def test_what_is_too_long_is_not_read(m: Mandate) -> None:
+    m.save("f", b"12345")
+    assert m.contents.read(content_of(b"12345"), 5) == b"12345"
+    assert m.contents.read(content_of(b"12345"), 4) is None
+
+
+def test_several_are_answered_up_to_a_limit(m: Mandate) -> None:
+    data = [b"12345", b"gone", b"678", b"90"]
+    for path, one in zip("abcd", data, strict=True):
+        m.save(path, one)
+    m.places.path(RelPath("b")).unlink()
+    ids = [content_of(one) for one in data]
+    assert m.contents.read_several(ids, 8) == [b"12345", None, b"678"]
+    assert m.contents.read_several(ids[:1], 5) == [b"12345"]
+    assert m.contents.read_several(ids, 4) == [None, None, b"678"], "what never fits is not here"
+
+
+def test_the_empty_content_is_always_here(m: Mandate) -> None:
+    assert m.contents.stage_from_local(EMPTY_CONTENT)
+    assert m.staging.has(EMPTY_CONTENT)
+
+
+@pytest.mark.parametrize("put", [in_staging, in_base])
+def test_keeping_makes_a_version(m: Mandate, put: object) -> None:
+    assert callable(put)
+    put(m)
+    assert m.contents.keep(A, RelPath("a"))
+    assert m.versions.path(A).read_bytes() == b"a"
+    assert not m.staging.has(A)
+    assert m.contents.keep(A, RelPath("a"))
+
+
+def test_what_is_gone_cannot_be_kept(m: Mandate) -> None:
+    assert not m.contents.keep(A, RelPath("a"))
+    m.save("a", b"a").write_bytes(b"edited since")
+    assert not m.contents.keep(A, RelPath("a"))
+
+
+@pytest.mark.parametrize(("number", "raises"), [(errno.ENOSPC, True), (errno.EIO, False)])
+def test_a_source_that_cannot_be_read_is_not_here_but_a_full_disk_is_an_error(
+    m: Mandate, monkeypatch: pytest.MonkeyPatch, number: int, raises: bool
+) -> None:
+    def fail(self: Staging, source: Path, content: ContentId) -> bool:
+        raise OSError(number, "failed")
+
+    m.save("a", b"a")
+    monkeypatch.setattr(Staging, "stage_copy", fail)
+    if raises:
+        with pytest.raises(OSError, match="failed"):
+            m.contents.stage_from_local(A)
+    else:
+        assert not m.contents.stage_from_local(A)
+
+
+# -- chunks ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_manifest_is_cut_once_and_travels_in_parts(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
+    m.save("big", BIG)
+    parts = m.contents.manifest_parts(BIG_ID)
+    assert parts is not None
+    assert decode_manifest(b"".join(parts)) == m.contents.manifest(BIG_ID)
+    monkeypatch.setattr(module, "_cut_file", None)
+    assert m.contents.manifest_parts(BIG_ID) == parts
+
+
+def test_no_manifest_of_what_is_not_here(m: Mandate) -> None:
+    m.save("big", BIG).write_bytes(BIG[:-1])
+    assert m.contents.manifest(BIG_ID) is None
+    assert m.contents.manifest_parts(BIG_ID) is None
+    assert m.contents.read_chunks(BIG_ID, (0, 1), 100) == [None, None]
+
+
+def test_a_manifest_that_is_given_saves_reading(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
+    m.save("big", BIG)
+    manifest = m.contents.manifest(BIG_ID)
+    assert manifest is not None
+    other = Mandate(m.places.root)
+    monkeypatch.setattr(module, "_cut_file", None)
+    other.contents.add_manifest(manifest)
+    assert other.contents.manifest(BIG_ID) == manifest
+
+
+def test_old_manifests_are_forgotten_first(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNKS_CACHED_MAX", 1)
+    m.save("big", BIG)
+    m.save("other", BIG[1:])
+    m.contents.manifest(BIG_ID)
+    assert m.contents.manifest(content_of(BIG[1:])) is not None
+    m.places.path(RelPath("big")).unlink()
+    assert m.contents.manifest(BIG_ID) is None
+
+
+def test_chunks_are_verified_and_limited(m: Mandate) -> None:
+    path = m.save("big", BIG)
+    manifest = m.contents.manifest(BIG_ID)
+    assert manifest is not None
+    spans = manifest.spans()
+    chunks = [BIG[span.offset : span.offset + span.size] for span in spans]
+    assert m.contents.read_chunks(BIG_ID, (3, 1), 1 << 20) == [chunks[3], chunks[1]]
+    assert m.contents.read_chunks(BIG_ID, (3, 1, 2), spans[3].size + spans[1].size) == [chunks[3], chunks[1]]
+    assert m.contents.read_chunks(BIG_ID, (3, 1), 1) == [chunks[3]], "at least one"
+    assert m.contents.read_chunks(BIG_ID, (len(chunks), 0, -1), 1 << 20) == [None, chunks[0], None]
+    with path.open("r+b") as program:
+        program.seek(spans[1].offset)
+        program.write(b"overwritten in place")
+    assert m.contents.read_chunks(BIG_ID, (0, 1, 2), 1 << 20) == [chunks[0], None, chunks[2]]
+    m.save("copy", BIG)
+    assert m.contents.read_chunks(BIG_ID, (0, 1, 2), 1 << 20) == chunks[:3]
+
+
+def test_what_is_under_way_can_be_given_already(m: Mandate, tmp_path: Path) -> None:
+    other = Mandate(tmp_path / "other")
+    other.save("big", BIG)
+    manifest = other.contents.manifest(BIG_ID)
+    assert manifest is not None
+    span = manifest.spans()[2]
+    assembly = Assembly(m.staging, manifest)
+    assembly.write([2], [BIG[span.offset : span.offset + span.size]])
+    m.contents.under_way(assembly)
+    assert m.contents.manifest(BIG_ID) == manifest
+    assert m.contents.read_chunks(BIG_ID, (1, 2), 1 << 20) == [None, BIG[span.offset : span.offset + span.size]]
+    assembly.close(keep=False)
+    m.contents.not_under_way(BIG_ID)
+    assert m.contents.manifest(BIG_ID) is None
+
+
+def test_what_an_old_version_at_a_path_is_made_of(m: Mandate) -> None:
+    path = m.save("big", BIG)
+    manifest = m.contents.manifest(BIG_ID)
+    assert manifest is not None
+    assert m.contents.chunks_at(RelPath("big")) == {span.hash: (path, span.offset) for span in manifest.spans()}
+    assert m.contents.chunks_at(RelPath("gone")) == {}

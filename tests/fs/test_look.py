@@ -1,0 +1,113 @@
+"""What stands at a path, and when a stat says enough."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, EXECUTABLE, HIDDEN
+from p2psync.core.ids import EMPTY_CONTENT
+from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import RelPath
+from p2psync.engine.events import Seen
+from p2psync.fs import look as looking
+from p2psync.fs.exchange import FileLocked
+from p2psync.fs.look import LOOKS_MAX, disk_problem, file_stat, look, matches, mode_of
+from tests.fs.disk import OLD_NS, a_file
+
+F = RelPath("f")
+
+
+@pytest.fixture(name="file")
+def a_real_file(tmp_path: Path) -> Path:
+    (tmp_path / "f").write_bytes(b"bytes")
+    os.utime(tmp_path / "f", ns=(OLD_NS, OLD_NS))
+    return tmp_path / "f"
+
+
+def test_each_kind_of_thing(tmp_path: Path, file: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(file)
+    assert look(file, F, 0) == Seen(F, a_file(b"bytes"), file_stat(file.lstat()))
+    assert look(tmp_path, F, 0) == Seen(F, EMPTY_DIRECTORY)
+    assert look(tmp_path / "gone", F, 0) == Seen(F, ABSENT)
+    assert look(file / "below", F, 0) == Seen(F, ABSENT)
+    assert look(tmp_path / "link", F, 0) == Problem(F, Code.SYMBOLIC_LINK)
+    assert look(tmp_path / "pipe", F, 0) == Problem(F, Code.SPECIAL_FILE)
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+
+    def read_and_change(path: Path) -> object:
+        reads.append(path)
+        os.utime(path, ns=(OLD_NS, OLD_NS + len(reads)))
+        return EMPTY_CONTENT
+
+    monkeypatch.setattr(looking, "content_of_file", read_and_change)
+    assert look(file, F, 0) == Problem(F, Code.STILL_CHANGING)
+    assert len(reads) == LOOKS_MAX
+
+
+def test_a_file_that_cannot_be_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(looking, "content_of_file", refuse)
+    assert look(file, F, 0) == Problem(F, Code.UNREADABLE, "Permission denied")
+
+
+def test_an_equal_stat_says_enough_unless_it_is_fresh(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expect = a_file(b"BYTES")
+    assert matches(file, expect, file_stat(file.lstat())), "not read"
+    assert not matches(file, expect, None)
+    monkeypatch.setattr(time, "time_ns", lambda: OLD_NS + 10_000_000)
+    assert not matches(file, expect, file_stat(file.lstat()))
+
+
+def test_a_disk_with_coarse_times_is_trusted_later(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole_second = OLD_NS - OLD_NS % 1_000_000_000
+    os.utime(file, ns=(whole_second, whole_second))
+    monkeypatch.setattr(time, "time_ns", lambda: whole_second + 1_000_000_000)
+    assert not matches(file, a_file(b"BYTES"), file_stat(file.lstat()))
+
+
+def test_what_differs_is_no_match(tmp_path: Path, file: Path) -> None:
+    assert matches(file, a_file(b"bytes", mtime_ns=1), None), "time alone is no difference"
+    assert not matches(file, a_file(b"other"), None)
+    assert not matches(file, a_file(b"longer than that"), None)
+    assert not matches(file, a_file(b"bytes", mode=EXECUTABLE), file_stat(file.lstat()))
+    assert not matches(tmp_path, a_file(b""), None)
+
+
+def test_bits_that_this_system_does_not_keep_are_carried(file: Path) -> None:
+    assert mode_of(file.stat(), HIDDEN | EXECUTABLE) == HIDDEN
+    file.chmod(0o755)
+    assert mode_of(file.stat(), 0) == EXECUTABLE
+    assert matches(file, replace(a_file(b"bytes"), mode=HIDDEN | EXECUTABLE), None)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, "full"), Code.DISK_FULL),
+        (OSError(errno.EROFS, "ro"), Code.READ_ONLY),
+        (FileLocked(errno.EBUSY, "open"), Code.LOCKED),
+        (OSError(errno.ENAMETOOLONG, "long"), Code.NAME_TOO_LONG),
+        (OSError(errno.EIO, "io"), Code.DISK_ERROR),
+        (OSError("no number"), Code.DISK_ERROR),
+    ],
+)
+def test_what_a_failure_means(error: OSError, code: Code) -> None:
+    assert disk_problem(F, error).code is code
+
+
+def test_windows_says_locked_in_its_own_way() -> None:
+    error = PermissionError(errno.EACCES, "used by another process")
+    error.winerror = 32  # type: ignore[attr-defined, unused-ignore]
+    assert disk_problem(F, error).code is Code.LOCKED

@@ -1,0 +1,92 @@
+"""What came out is kept, and looked at again until nothing more can be expected."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from p2psync.core.ids import content_of
+from p2psync.core.relpath import RelPath
+from p2psync.fs.outs import LOOK_AGAIN_AFTER_S, Outs
+from p2psync.fs.staging import Staging
+from p2psync.fs.versions import Versions
+from tests.fs.disk import OLD_NS, a_file
+
+A = RelPath("a")
+FIRST, SECOND = LOOK_AGAIN_AFTER_S
+
+
+class Came:
+    def __init__(self, root: Path) -> None:
+        self.staging = Staging(root / "staging")
+        self.versions = Versions(root / "versions")
+        self.outs = Outs(self.staging, self.versions)
+
+    def out(self, data: bytes, now: float = 0.0) -> Path:
+        path = self.staging.fresh("out")
+        path.write_bytes(data)
+        os.utime(path, ns=(OLD_NS, OLD_NS))
+        return self.outs.keep(path, A, a_file(data), now)
+
+
+@pytest.fixture(name="came")
+def what_came(tmp_path: Path) -> Came:
+    return Came(tmp_path)
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as program:
+        program.write(data)
+
+
+def test_it_is_looked_at_twice(came: Came) -> None:
+    lies = came.out(b"old")
+    assert lies == came.versions.path(content_of(b"old"))
+    assert came.outs.due_s() == FIRST
+    assert came.outs.late_writes(FIRST - 0.1) == []
+    assert came.outs.late_writes(FIRST) == []
+    assert came.outs.due_s() == FIRST + SECOND
+    assert came.outs.late_writes(FIRST + SECOND) == []
+    assert came.outs.due_s() is None
+
+
+@pytest.mark.parametrize("when", [FIRST, FIRST + SECOND])
+def test_a_late_write_is_an_edit_with_its_bytes_kept(came: Came, when: float) -> None:
+    lies = came.out(b"old")
+    came.outs.late_writes(FIRST if when > FIRST else 0.0)
+    append(lies, b" late")
+    (seen,) = came.outs.late_writes(when)
+    assert (seen.path, seen.entry.content, seen.entry.size, seen.stat) == (A, content_of(b"old late"), 8, None)
+    assert [content for content, _ in came.versions.iterate()] == [content_of(b"old late")]
+    assert came.outs.due_s() == when + FIRST, "the program may still be writing"
+
+
+def test_touching_is_no_edit(came: Came) -> None:
+    lies = came.out(b"old")
+    os.utime(lies)
+    assert came.outs.late_writes(FIRST) == []
+    assert came.versions.has(content_of(b"old"))
+
+
+def test_a_second_copy_is_watched_and_then_removed(came: Came) -> None:
+    came.out(b"old")
+    spare = came.out(b"old")
+    assert spare.parent == came.staging.root
+    assert came.outs.late_writes(FIRST) == []
+    assert came.outs.late_writes(FIRST + SECOND) == []
+    assert not spare.exists()
+    assert came.versions.has(content_of(b"old"))
+
+
+def test_one_that_was_pruned_is_forgotten(came: Came) -> None:
+    came.out(b"old").unlink()
+    assert came.outs.late_writes(FIRST) == []
+    assert came.outs.due_s() is None
+
+
+def test_bytes_nobody_has_read_are_kept_under_their_own_id(came: Came, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"unknown")
+    assert came.outs.keep_unknown(tmp_path / "x") == content_of(b"unknown")
+    assert came.versions.has(content_of(b"unknown"))

@@ -1,0 +1,47 @@
+"""Only regular files are opened, without waiting, without following links, without being in anybody's way."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from p2psync.fs.exchange import FileLocked
+from p2psync.fs.reading import open_shared, windows_handle
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"bytes")
+    with open_shared(tmp_path / "f") as file:
+        assert file.read() == b"bytes"
+
+
+def test_neither_pipe_nor_link_nor_directory(tmp_path: Path) -> None:
+    """A pipe would make its reader wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "f").write_bytes(b"elsewhere")
+    (tmp_path / "link").symlink_to(tmp_path / "f")
+    (tmp_path / "d").mkdir()
+    for name in ("pipe", "link", "d", "gone"):
+        with pytest.raises(OSError):  # noqa: PT011
+            open_shared(tmp_path / name)
+
+
+class FakeKernel:
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+        self.calls: list[tuple[Any, ...]] = []
+
+    def CreateFileW(self, *arguments: Any) -> int:
+        self.calls.append(arguments)
+        return self.handle
+
+
+def test_on_windows_everything_is_shared() -> None:
+    kernel = FakeKernel(7)
+    assert windows_handle(Path("f"), kernel, lambda: 0) == 7
+    assert kernel.calls == [("f", 0x80000000, 7, None, 3, 0x00200000, None)]
+    with pytest.raises(FileLocked):
+        windows_handle(Path("f"), FakeKernel(-1), lambda: 32)

@@ -1,0 +1,83 @@
+"""Kept files lie under the ids of their contents, once each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from p2psync.core.ids import content_of
+from p2psync.fs.versions import Versions
+
+OLD = content_of(b"old")
+
+
+@pytest.fixture(name="versions")
+def some_versions(tmp_path: Path) -> Versions:
+    return Versions(tmp_path / "versions")
+
+
+def a_file(tmp_path: Path, data: bytes = b"old") -> Path:
+    (tmp_path / "book.crp").write_bytes(data)
+    return tmp_path / "book.crp"
+
+
+def test_a_file_is_adopted_by_renaming_it(versions: Versions, tmp_path: Path) -> None:
+    file = a_file(tmp_path)
+    inode = file.stat().st_ino
+    lies = versions.adopt(file, OLD)
+    assert lies == versions.path(OLD) == tmp_path / "versions" / OLD.hex()[:2] / OLD.hex()[2:]
+    assert (lies.stat().st_ino, file.exists()) == (inode, False)
+    assert (versions.has(OLD), versions.size(OLD)) == (True, 3)
+
+
+def test_what_is_kept_already_is_not_kept_twice(versions: Versions, tmp_path: Path) -> None:
+    first = versions.adopt(a_file(tmp_path), OLD).stat().st_ino
+    assert versions.adopt(a_file(tmp_path), OLD).stat().st_ino == first
+    assert not (tmp_path / "book.crp").exists()
+    assert list(versions.iterate()) == [(OLD, 3)]
+
+
+def test_a_copy_is_made_only_of_what_was_meant(versions: Versions, tmp_path: Path) -> None:
+    file = a_file(tmp_path, b"saved again")
+    assert not versions.copy_in(file, OLD)
+    assert list(versions.iterate()) == []
+    file.write_bytes(b"old")
+    assert versions.copy_in(file, OLD)
+    assert versions.copy_in(file, OLD)
+    assert file.read_bytes() == b"old"
+    with pytest.raises(FileNotFoundError):
+        versions.copy_in(tmp_path / "gone", content_of(b"gone"))
+
+
+def test_a_copy_is_another_file(versions: Versions, tmp_path: Path) -> None:
+    """A program that overwrites its file in place must not change what is kept."""
+    file = a_file(tmp_path)
+    versions.copy_in(file, OLD)
+    with file.open("r+b") as program:
+        program.write(b"NEW")
+    assert versions.path(OLD).read_bytes() == b"old"
+
+
+def test_what_is_not_kept(versions: Versions) -> None:
+    assert (versions.has(OLD), versions.size(OLD), versions.open(OLD)) == (False, None, None)
+    versions.remove(OLD)
+
+
+def test_a_version_is_read_and_removed(versions: Versions, tmp_path: Path) -> None:
+    versions.adopt(a_file(tmp_path), OLD)
+    file = versions.open(OLD)
+    assert file is not None
+    with file:
+        assert file.read() == b"old"
+    versions.remove(OLD)
+    assert not versions.has(OLD)
+    assert list((tmp_path / "versions").iterdir()) == []
+
+
+def test_all_are_listed_in_the_order_of_their_ids(versions: Versions, tmp_path: Path) -> None:
+    for number in range(20):
+        data = b"%d" % number
+        versions.adopt(a_file(tmp_path, data), content_of(data))
+    listed = [content for content, _ in versions.iterate()]
+    assert listed == sorted(content_of(b"%d" % number) for number in range(20))
