@@ -223,6 +223,8 @@ class Mandate:
             self.state.put_problems([Problem("", Code.UPDATE_NEEDED, self.ledger.constitution.unknown or "")])
         if self._keys.device in self.authority.members and self.state.get("provisional"):
             self.state.put("provisional", [])
+        # Roles and rules choose between heads: every conflict may have another winner now.
+        self.replica.plan.touched(self.state.conflicted())
         members = self.members()
         for link in [link for link, peer in self.peers.items() if peer.device not in members]:
             self.close_peer(link)

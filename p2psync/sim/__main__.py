@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from blake3 import blake3
+
 from p2psync.sim.checkers import Failure
 from p2psync.sim.world import run
 
@@ -19,13 +21,17 @@ def main(argv: list[str] | None = None) -> int:
         [arguments.seed] if arguments.seed is not None else range(arguments.first, arguments.first + arguments.seeds)
     )
     failures = events = 0
+    traces = blake3()
     for seed in seeds:
         try:
-            events += run(seed).events
+            world = run(seed)
         except Failure as failure:
             failures += 1
             print(failure)
-    print(f"{len(seeds)} lives, {events} events, {failures} failed")
+        else:
+            events += world.events
+            traces.update(world.trace_hash.encode())
+    print(f"{len(seeds)} lives, {events} events, {failures} failed, trace {traces.hexdigest()[:16]}")
     return 1 if failures else 0
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from p2psync.core.changelog import Stated
 from p2psync.core.changelog import heads as heads_among
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId, ContentId
-from p2psync.core.relpath import fold, parse
+from p2psync.core.relpath import RelPath, fold, parse
 from p2psync.core.rules import Mode
+from p2psync.engine.admin import Conflict
+from p2psync.engine.aim import Aim
 from p2psync.engine.effects import Effect, Fetch, Place
+from p2psync.engine.mandate import Mandate
 from p2psync.engine.placement import IN_FLIGHT_MAX
+from p2psync.sim.state import MemoryMandateState
 
 if TYPE_CHECKING:
     from p2psync.sim.host import Host
@@ -71,27 +76,42 @@ def check_at_rest(world: World) -> None:
     _no_lost_write(world, members)
 
 
-def _state(host: Host):  # type: ignore[no-untyped-def]
+def _mandate(host: Host) -> Mandate:
     assert host.device is not None
     assert host.mandate is not None
-    return host.device.mandates[host.mandate].state
+    return host.device.mandates[host.mandate]
 
 
-def _ledger(host: Host):  # type: ignore[no-untyped-def]
+def _state(host: Host) -> MemoryMandateState:
+    state = _mandate(host).state
+    assert isinstance(state, MemoryMandateState)
+    return state
+
+
+def _aims(host: Host) -> dict[RelPath, Aim]:
+    """What this host means to show at every path that was ever named."""
+    return _mandate(host).replica.plan.aims(_paths(host))
+
+
+def _conflicts(host: Host) -> list[Conflict]:
     assert host.device is not None
     assert host.mandate is not None
-    return host.device.mandates[host.mandate].ledger
+    return host.device.admin(host.mandate).conflicts()
 
 
-def _paths(host: Host) -> list[str]:
+def _paths(host: Host) -> list[RelPath]:
     return sorted({c.path for c in _state(host).all_changes()})
 
 
 def _same_log(members: Sequence[Host]) -> None:
     first = members[0]
     for other in members[1:]:
-        require(_ledger(other).tips == _ledger(first).tips, "Converged", f"{first.name} and {other.name}: logs differ")
-        same = _ledger(other).authority.members == _ledger(first).authority.members
+        require(
+            _mandate(other).ledger.tips == _mandate(first).ledger.tips,
+            "Converged",
+            f"{first.name} and {other.name}: logs differ",
+        )
+        same = _mandate(other).authority.members == _mandate(first).authority.members
         require(same, "Converged", f"{first.name} and {other.name}: members differ")
 
 
@@ -116,27 +136,30 @@ def _pure_heads(members: Sequence[Host]) -> None:
             require(pure == found, "Converged", f"{host.name}: the heads of {path!r} are not what they should be")
 
 
-def _winning(host: Host, members: Sequence[Host]) -> dict[str, ContentId | None]:
-    """What should stand where, by the aims of this host."""
-    plan = host.device.mandates[host.mandate].replica.plan  # type: ignore[union-attr, index]
-    return {p: a.put.content for p, a in plan.aims(_paths(host)).items() if a.put.kind == Kind.FILE}
-
-
 def _same_folders(world: World, members: Sequence[Host]) -> None:
-    manual = {p for p in _paths(members[0]) if _ledger(members[0]).authority.rules.rule_for(p).mode == Mode.MANUAL}
+    """Every folder shows what the heads say, but where a person or another disk has to decide."""
+    rules = _mandate(members[0]).authority.rules
     for host in members:
         shown = {p: f.content for p, f in host.disk.files.items()}
-        aims = _winning(host, members)
-        for path in sorted({*shown, *aims}):
-            if path in manual or _shares_a_slot(host, path, aims):
+        aims = _aims(host)
+        live = {p: a.put.content for p, a in aims.items() if a.put.kind == Kind.FILE}
+        for path in sorted({*shown, *live}):
+            target = aims.get(path)
+            if rules.rule_for(path).mode == Mode.MANUAL or _shares_a_slot(host, path, live):
                 continue
-            plan = host.device.mandates[host.mandate].replica.plan  # type: ignore[union-attr, index]
-            target = plan.aims([path])[path]  # type: ignore[list-item]
-            if target.sources or _is_nowhere(world, target.contents):
+            if target is not None and (target.sources or _is_nowhere(world, target.contents)):
                 continue
-            require(shown.get(path) == aims.get(path), "Converged", f"{host.name} shows something else at {path!r}")
-    merged = {f.content for h in members for p, f in h.disk.files.items() if p == "Cargo.ecc"}
-    require(len(merged) <= 1, "Converged", "the merged index differs between devices")
+            require(shown.get(path) == live.get(path), "Converged", f"{host.name} shows something else at {path!r}")
+    _same_index(world, members)
+
+
+def _same_index(world: World, members: Sequence[Host]) -> None:
+    """The merged view has the same bytes everywhere, if all its sources are anywhere."""
+    path = parse("Cargo.ecc")
+    aims = [_mandate(h).replica.plan.aims([path])[path] for h in members]
+    if not any(_is_nowhere(world, target.contents) for target in aims):
+        shown = {h.disk.files[path].content if path in h.disk.files else None for h in members}
+        require(len(shown) == 1, "Converged", "the merged index differs between devices")
 
 
 def _is_nowhere(world: World, contents: Sequence[ContentId]) -> bool:
@@ -145,16 +168,16 @@ def _is_nowhere(world: World, contents: Sequence[ContentId]) -> bool:
     return any(c in gone and all(h.disk.find(c) is None for h in world.hosts) for c in contents)
 
 
-def _shares_a_slot(host: Host, path: str, aims: dict[str, ContentId | None]) -> bool:
-    slot = fold(parse(path), host.disk.folding)
-    return sum(fold(parse(p), host.disk.folding) == slot for p in {*aims, *host.disk.files}) > 1 or any(
+def _shares_a_slot(host: Host, path: RelPath, aims: Mapping[RelPath, ContentId | None]) -> bool:
+    slot = fold(path, host.disk.folding)
+    return sum(fold(p, host.disk.folding) == slot for p in {*aims, *host.disk.files}) > 1 or any(
         _in_slot_conflict(host, path, other) for other in aims
     )
 
 
-def _in_slot_conflict(host: Host, path: str, other: str) -> bool:
+def _in_slot_conflict(host: Host, path: RelPath, other: RelPath) -> bool:
     """A directory and a file that this disk takes for the same name."""
-    a, b = fold(parse(path), host.disk.folding), fold(parse(other), host.disk.folding)
+    a, b = fold(path, host.disk.folding), fold(other, host.disk.folding)
     return a.startswith(b + "/") or b.startswith(a + "/")
 
 
@@ -162,19 +185,14 @@ def _in_sync(world: World, members: Sequence[Host]) -> None:
     for host in members:
         if host.disk.folding.case_insensitive or any(h.disk.folding.case_insensitive for h in members):
             continue
-        mandate = host.device.mandates[host.mandate]  # type: ignore[union-attr, index]
-        aims = mandate.replica.plan.aims(_paths(host))  # type: ignore[arg-type]
-        if any(_is_nowhere(world, target.contents) for target in aims.values()):
+        if any(_is_nowhere(world, target.contents) for target in _aims(host).values()):
             return
-        require(mandate.is_in_sync, "Terminates", f"{host.name} does not say that it is in sync")
+        require(_mandate(host).is_in_sync, "Terminates", f"{host.name} does not say that it is in sync")
 
 
 def _same_conflicts(members: Sequence[Host]) -> None:
     def listed(host: Host) -> list[tuple[str, frozenset[ChangeId]]]:
-        assert host.device is not None
-        assert host.mandate is not None
-        found = host.device.admin(host.mandate).conflicts()
-        return [(c.path, frozenset(h.id for h in (c.winner, *c.losers))) for c in found]
+        return [(c.path, frozenset(h.id for h in (c.winner, *c.losers))) for c in _conflicts(host)]
 
     expected = listed(members[0])
     for host in members[1:]:
@@ -183,21 +201,19 @@ def _same_conflicts(members: Sequence[Host]) -> None:
 
 def _master_rules(members: Sequence[Host]) -> None:
     host = members[0]
-    authority = _ledger(host).authority
-    for path, heads in _state(host).heads(_paths(host)).items():
-        rule = authority.rules.rule_for(path)
-        masters = [h for h in heads if authority.is_master(h.author, path, rule)]
-        if rule.mode in (Mode.PREFER, Mode.ENFORCE) and masters and len(heads) > 1:
-            winner = host.device.admin(host.mandate)  # type: ignore[union-attr, arg-type]
-            open_ones = [c for c in winner.conflicts() if c.path == path]
-            for conflict in open_ones:
-                right = authority.is_master(conflict.winner.author, path, rule)
-                require(right, "MasterRules", f"{path!r}: the master's version did not win")
+    authority = _mandate(host).authority
+    for conflict in _conflicts(host):
+        rule = authority.rules.rule_for(conflict.path)
+        heads = (conflict.winner, *conflict.losers)
+        masters = [h for h in heads if authority.is_master(h.author, conflict.path, rule)]
+        if rule.mode in (Mode.PREFER, Mode.ENFORCE) and masters:
+            right = conflict.winner in masters
+            require(right, "MasterRules", f"{conflict.path!r}: the master's version did not win")
 
 
 def _losers_kept(members: Sequence[Host]) -> None:
     for host in members:
-        for conflict in host.device.admin(host.mandate).conflicts():  # type: ignore[union-attr, arg-type]
+        for conflict in _conflicts(host):
             for loser in conflict.losers:
                 content = loser.entry.content
                 if content is not None and any(h.disk.find(content) is not None for h in members):
@@ -218,10 +234,10 @@ def _no_lost_write(world: World, members: Sequence[Host]) -> None:
             _check_parents(world, change)
 
 
-def _check_parents(world: World, change) -> None:  # type: ignore[no-untyped-def]
+def _check_parents(world: World, change: Stated) -> None:
     """A change names as parents only what its user had before him."""
     users = world.users
-    owner = users.saved.get(change.entry.content)
+    owner = users.saved.get(change.entry.content) if change.entry.content is not None else None
     if owner is None or change.settled:
         return
     host, path = owner

@@ -150,8 +150,7 @@ class World:
         self.healed = True
         self.network.groups = {}
         for host in self.hosts:
-            if host.device is None:
-                host.start()
+            self._restart(host)
         for host in self.hosts:
             if host.mandate is None:
                 self._admit(host)
