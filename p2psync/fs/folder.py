@@ -39,6 +39,10 @@ class Marker:
     """EPOCH_BYTES random bytes, renewed at each start."""
 
 
+class FolderVanished(Exception):
+    """The folder is not there any more; nothing that is missing in it counts as deleted."""
+
+
 class Folder:
     def __init__(self, root: Path, platform: Platform | None = None, *, composes: bool = False) -> None:
         """`root` need not exist yet; `composes`: what `probe_composing` said, for disks that list names decomposed."""
@@ -57,6 +61,10 @@ class Folder:
     def where(self, rel: RelPath | str) -> str:
         """Where a path lies on this disk; "" is the folder itself."""
         return self._prefix + to_disk(RelPath(rel), self._platform)
+
+    def spelling(self, rel: RelPath) -> str:
+        """The inverse of `spelled`: how this disk names a path, relative to the folder."""
+        return to_disk(rel, self._platform)
 
     def path(self, rel: RelPath) -> Path:
         """The same as a Path."""

@@ -15,7 +15,7 @@ from p2psync.core.entry import EXECUTABLE, HIDDEN, Entry, FileStat, Kind
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath
-from p2psync.fs import inspector, sight
+from p2psync.fs import inspector, sight, stable
 from p2psync.fs.folder import FolderVanished
 from p2psync.fs.look import file_stat
 from p2psync.fs.scanner import Scanner
@@ -67,7 +67,7 @@ def taken(place: Place, scanner: Scanner) -> None:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are read."""
     names: list[str] = []
-    real = inspector.read_stable
+    real = stable.read_stable
 
     def spy(path: Path, *args: object) -> object:
         names.append(path.name)
@@ -272,7 +272,7 @@ def test_its_own_directory_is_never_told_of(place: Place, scanner: Scanner) -> N
 
 def denied(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Nobody may read these; root may read everything, so the refusal is played."""
-    real_scandir, real_read = os.scandir, inspector.read_stable
+    real_scandir, real_read = os.scandir, stable.read_stable
 
     def scandir(path: str) -> Iterator[os.DirEntry[str]]:
         if os.path.basename(path) in names:
@@ -500,12 +500,6 @@ def test_a_file_saved_within_the_tick_of_the_clock_is_read_again(
     assert read == ["a", "a"], "now its stat can be trusted"
 
 
-def test_a_disk_with_whole_seconds_is_racy_for_longer() -> None:
-    assert inspector.racy_for_s(5_000_000_000, 6_900_000_000) == pytest.approx(0.11)
-    assert inspector.racy_for_s(5_000_000_001, 6_900_000_000) == 0
-    assert inspector.racy_for_s(9_000_000_000, 5_000_000_000) == 0
-
-
 def test_large_files_are_left_to_a_patient_reader(
     place: Place, scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -545,7 +539,7 @@ def test_names_that_the_disk_took_apart_are_found_composed(place: Place, monkeyp
     place.save("Mu\u0308ller")
     place.folder.composes = True
     scanner = Scanner(place.folder, place.base, Folding(normalising=True))
-    lstat, read = os.lstat, inspector.read_stable
+    lstat, read = os.lstat, stable.read_stable
     monkeypatch.setattr(os, "lstat", lambda p: lstat(taken_apart(p)))
     monkeypatch.setattr(inspector, "read_stable", lambda p, stopped: read(Path(taken_apart(p)), stopped))
     assert scan(scanner) == ["+M\u00fcller"]

@@ -1,0 +1,176 @@
+"""Judges one file against the base: whether it must be read, and what its bytes say."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from p2psync.books.completeness import Completeness, completeness
+from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
+from p2psync.core.relpath import RelPath
+from p2psync.engine.events import Seen
+from p2psync.engine.settle import QUIET_S
+from p2psync.fs.folder import Folder
+from p2psync.fs.listing import unreadable
+from p2psync.fs.look import RACY_COARSE_NS, RACY_NS, file_stat, mode_of
+from p2psync.fs.recall import Recall
+from p2psync.fs.sight import Found, Gathering, Large, Row
+from p2psync.fs.stable import Reading, Stopped, read_stable
+
+LARGE_BYTES = 8 << 20
+"""A look leaves larger files to a reader that keeps nobody waiting."""
+RECALL_S = 2.0
+"""Younger files are likely to be looked at again soon; what was read of them is remembered."""
+RACY_MARGIN_S = 0.01
+NS = 1e9
+_WINDOWS_LOCKED = frozenset({32, 33})
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How files are looked at in one pass."""
+
+    full: bool = False
+    """Read every file, also those whose stat is the base's."""
+    large: bool = False
+    """Read large files that stand still."""
+    large_unquiet: bool = False
+    """Read those that do not, too."""
+    asked: RelPath | None = None
+    """The directory that the pass was meant for."""
+    moved: Mapping[FileStat, Entry] = field(default_factory=dict)
+    """Files that left their names: met again under others, they need not be read."""
+
+    def reads(self, size: int, age_s: float) -> bool:
+        return size <= LARGE_BYTES or self.large_unquiet or (self.large and age_s >= QUIET_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the last reading of a file told."""
+
+    entry: Entry
+    stat: FileStat
+    whole: Completeness
+    racy: bool
+    """It must be read once more, whatever its stat says."""
+
+
+class Inspector:
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._expected: Recall[FileStat] = Recall()
+        self._known: Recall[_Known] = Recall()
+        self._stop = threading.Event()
+
+    def expect(self, path: RelPath, found: FileStat | None) -> None:
+        """While a file has just this stat it is one of ours, and not read; None: nothing of ours stands there."""
+        if found is None:
+            self._expected.forget(path)
+        else:
+            self._expected.put(path, found)
+
+    def stop(self) -> None:
+        """Readings under way raise Stopped."""
+        self._stop.set()
+
+    def resume(self) -> None:
+        self._stop.clear()
+
+    def check(self) -> None:
+        """Raises Stopped once `stop` was called."""
+        if self._stop.is_set():
+            raise Stopped
+
+    def file(self, path: RelPath, found: os.stat_result, row: Row | None, into: Gathering, manner: Manner) -> None:
+        """`found`: what lstat says of it now. Raises Stopped."""
+        entry, stat = (row[1], row[2]) if row is not None and row[1].kind == Kind.FILE else (ABSENT, None)
+        here, age_s = file_stat(found), age_of(found)
+        known = self._known.get(path)
+        if manner.full or (known is not None and known.racy):
+            self._read(path, here, age_s, entry, stat, into, manner)
+        elif self._expected.get(path) == here:
+            return
+        elif stat == here:
+            self._note_mode(path, mode_of(found, entry.mode), entry, here, into)
+        elif known is not None and known.stat == here:
+            seen = Seen(path, replace(known.entry, mode=mode_of(found, entry.mode)), here)
+            into.found.append(Found(seen, known.whole, age_s, manner.asked))
+        elif here in manner.moved:
+            moved = manner.moved[here]
+            seen = Seen(path, replace(moved, mode=mode_of(found, moved.mode)), here)
+            into.found.append(Found(seen, Completeness.OPEN, age_s, manner.asked))
+        else:
+            self._read(path, here, age_s, entry, stat, into, manner)
+
+    def _note_mode(self, path: RelPath, mode: int, entry: Entry, here: FileStat, into: Gathering) -> None:
+        if mode != entry.mode:
+            into.found.append(Found(Seen(path, replace(entry, mode=mode), here), Completeness.WHOLE, 0.0))
+
+    def _read(
+        self,
+        path: RelPath,
+        here: FileStat,
+        age_s: float,
+        entry: Entry,
+        stat: FileStat | None,
+        into: Gathering,
+        manner: Manner,
+    ) -> None:
+        if not manner.reads(here.size, age_s):
+            into.large.append(Large(path, here.size, age_s))
+            return
+        begun_ns = time.time_ns()
+        reading = self._reading(path, into)
+        if reading is None:
+            return
+        found = self._found(path, reading, begun_ns, entry, manner)
+        if not found.seen.entry.same_as(entry) or found.seen.stat != stat:
+            into.found.append(found)
+
+    def _reading(self, path: RelPath, into: Gathering) -> Reading | None:
+        """None where there is none, which was told then unless the path merely vanished."""
+        try:
+            reading = read_stable(self._folder.path(path), self._stop.is_set)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if getattr(error, "winerror", None) in _WINDOWS_LOCKED or error.errno == errno.EBUSY:
+                into.locked.append(path)
+            elif error.errno not in (errno.EINVAL, errno.ELOOP):  # what is no file any more is looked at again
+                into.problems.append(unreadable(path, error))
+            return None
+        if reading is None:
+            into.unstable.append(path)
+        return reading
+
+    def _found(self, path: RelPath, reading: Reading, begun_ns: int, entry: Entry, manner: Manner) -> Found:
+        stat, age_s = file_stat(reading.stat), age_of(reading.stat)
+        mode = mode_of(reading.stat, entry.mode)
+        new = Entry(Kind.FILE, stat.size, stat.mtime_ns, mode, reading.content)
+        whole = completeness(path, reading.head, reading.tail)
+        racy_s = racy_for_s(stat.mtime_ns, begun_ns)
+        if racy_s or age_s < RECALL_S or whole is Completeness.TORN:
+            self._known.put(path, _Known(new, stat, whole, racy_s > 0))
+        else:
+            self._known.forget(path)
+        if new.same_as(entry):
+            whole = Completeness.WHOLE  # only its stat is news
+        return Found(Seen(path, new, stat), whole, age_s, manner.asked, racy_s)
+
+
+def age_of(found: os.stat_result) -> float:
+    """Seconds since it was modified; negative if that lies in the future of this computer's clock."""
+    return (time.time_ns() - found.st_mtime_ns) / NS
+
+
+def racy_for_s(mtime_ns: int, read_ns: int) -> float:
+    """After how many seconds a later save would certainly have another mtime; 0 if that holds already."""
+    window_ns = RACY_NS if mtime_ns % 1_000_000_000 else RACY_COARSE_NS
+    if abs(read_ns - mtime_ns) >= window_ns:
+        return 0.0
+    return (mtime_ns + window_ns - read_ns) / NS + RACY_MARGIN_S

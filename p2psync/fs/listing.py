@@ -1,0 +1,89 @@
+"""A directory of the mandate as this disk lists it, sorted into what is replicated and what is not."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from p2psync.core.ignore import IgnoreRules, is_live_database
+from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import OWN_DIRECTORY, RelPath
+from p2psync.errors import InvalidPath
+from p2psync.fs.folder import Folder
+
+
+class Sort(Enum):
+    FILE = "file"
+    DIRECTORY = "directory"
+    LEFT_OUT = "left out"
+    """Ignored, a link, a device: what the base knows at it and below it is neither looked at nor gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One name that a directory lists."""
+
+    rel: RelPath
+    sort: Sort
+    stat: os.stat_result | None = None
+    """Of a file."""
+    problem: Problem | None = None
+    """Why it is left out, where the user should know."""
+
+
+def children(folder: Folder, directory: RelPath | None, ignore: IgnoreRules) -> Iterator[Child | Problem]:
+    """What lies in a directory (None: in the folder itself), in no order, links not followed.
+
+    A Problem stands for a name that cannot be a path. Raises OSError.
+    """
+    prefix = "" if directory is None else folder.spelling(directory) + "/"
+    with os.scandir(folder.where(directory or "")) as listed:
+        for entry in listed:
+            if not prefix and entry.name == OWN_DIRECTORY:
+                continue
+            try:
+                rel = folder.spelled(prefix + entry.name)
+            except InvalidPath as error:
+                yield Problem(shown(prefix + entry.name), Code(error.code))
+                continue
+            child = _sorted(entry, rel, ignore)
+            if child is not None:
+                yield child
+
+
+def left_out(rel: RelPath, mode: int, ignore: IgnoreRules) -> Child | None:
+    """The child that something with this st_mode makes, if it is not replicated."""
+    if ignore.ignores(rel, stat.S_ISDIR(mode)):
+        return Child(rel, Sort.LEFT_OUT, None, Problem(rel, Code.LIVE_DATABASE) if is_live_database(rel) else None)
+    if stat.S_ISLNK(mode):
+        return Child(rel, Sort.LEFT_OUT, None, Problem(rel, Code.SYMBOLIC_LINK))
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        return Child(rel, Sort.LEFT_OUT, None, Problem(rel, Code.SPECIAL_FILE))
+    return None
+
+
+def shown(name: str) -> str:
+    """A disk name as text, also where its bytes are none."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def unreadable(rel: RelPath, error: OSError) -> Problem:
+    """Why a path could not be read."""
+    return Problem(rel, Code.UNREADABLE, error.strerror or str(error))
+
+
+def _sorted(entry: os.DirEntry[str], rel: RelPath, ignore: IgnoreRules) -> Child | None:
+    """None if it vanished meanwhile."""
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return left_out(rel, stat.S_IFDIR, ignore) or Child(rel, Sort.DIRECTORY)
+        # Windows keeps inode and fresh times from directory listings.
+        found = os.lstat(entry.path) if os.name == "nt" else entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return Child(rel, Sort.LEFT_OUT, None, unreadable(rel, error))
+    return left_out(rel, found.st_mode, ignore) or Child(rel, Sort.FILE, found)

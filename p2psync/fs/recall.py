@@ -1,0 +1,37 @@
+"""A bounded memory of files by their stat, for several threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Generic, TypeVar
+
+from p2psync.core.relpath import RelPath
+
+T = TypeVar("T")
+
+RECALLED_MAX = 20_000
+
+
+class Recall(Generic[T]):
+    """The oldest go first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[RelPath, T] = OrderedDict()
+
+    def put(self, path: RelPath, value: T) -> None:
+        with self._lock:
+            self._known[path] = value
+            self._known.move_to_end(path)
+            if len(self._known) > RECALLED_MAX:
+                self._known.popitem(last=False)
+
+    def get(self, path: RelPath) -> T | None:
+        with self._lock:
+            return self._known.get(path)
+
+    def forget(self, path: RelPath) -> T | None:
+        """What was known, which is known no more."""
+        with self._lock:
+            return self._known.pop(path, None)

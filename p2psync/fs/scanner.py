@@ -1,0 +1,264 @@
+"""Looks at the mandate's folder, all of it or some paths, and tells what differs from the base.
+
+A file whose stat is the base's is not read. What is missing is told only while the folder itself is certainly there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from p2psync.books.completeness import Completeness
+from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry, FileStat, Kind
+from p2psync.core.ignore import DEFAULT_RULES, FILE_NAME, IgnoreRules
+from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import Folding, RelPath, ancestors, parent
+from p2psync.engine.events import Seen
+from p2psync.errors import ConfigError
+from p2psync.fs.folder import Folder, FolderVanished
+from p2psync.fs.inspector import LARGE_BYTES, Inspector, Manner, age_of
+from p2psync.fs.listing import Sort, children, left_out, unreadable
+from p2psync.fs.presence import Blocked, Presence
+from p2psync.fs.reading import open_shared
+from p2psync.fs.sight import BaseView, Found, Gathering, Missing, Row, Sight
+from p2psync.fs.walk import Step, Walk
+
+RULES_BYTES_MAX = 1 << 18
+
+Rows = Mapping[RelPath, tuple[Entry, FileStat | None]]
+
+
+class Scanner:
+    """Of one folder. Several passes may run at once, each stepped by one thread at a time."""
+
+    def __init__(self, folder: Folder, base: BaseView, folding: Folding | None = None) -> None:
+        self.folder = folder
+        self.ignore: IgnoreRules = DEFAULT_RULES
+        """Read from the folder's `.p2psyncignore` by each scan, and when a look meets it."""
+        self.rules_changed = False
+        """They changed since the last scan: another is due."""
+        self._rules_problem: Problem | None = None
+        self._base = base
+        self._folding = folding or Folding()
+        self._inspector = Inspector(folder)
+
+    def expect(self, path: RelPath, found: FileStat | None) -> None:
+        """While a file has just this stat it is one of ours, and not read; None: nothing of ours stands there."""
+        self._inspector.expect(path, found)
+
+    def stop(self) -> None:
+        """Passes under way raise Stopped soon."""
+        self._inspector.stop()
+
+    def resume(self) -> None:
+        """Passes may run again."""
+        self._inspector.resume()
+
+    # -- passes ---------------------------------------------------------------------------------------------------
+
+    def scan(self, *, full: bool = False) -> Iterator[Sight]:
+        """The whole folder; `full` reads every byte. Raises FolderVanished, and Stopped."""
+        self._read_rules()
+        self.rules_changed = False
+        batch = Gathering()
+        walk = Walk(self.folder, self.ignore, batch.problems.append)
+        try:
+            listing = walk.listing(None)
+        except OSError:
+            raise FolderVanished from None
+        yield from self._pass(walk.steps(listing, self._base.all()), batch, Manner(full=full, large=True))
+        if not self.folder.is_there():
+            raise FolderVanished
+        yield batch.take()
+
+    def look(self, paths: Sequence[RelPath], *, large: bool = False) -> Iterator[Sight]:
+        """Some paths, a directory with all that lies in it; first what stands there, then what is missing.
+
+        `large`: read large files, too. Raises FolderVanished, and Stopped.
+        """
+        batch = Gathering()
+        presence = Presence(self.folder, self._folding)
+        present, gone = self._part(paths, presence, batch)
+        rows = self._base.get_many({*paths, *(a for path, _ in present for a in ancestors(path))})
+        vanished = [row for path in gone for row in self._rows_of(path, rows)]
+        moved = {known: entry for _, entry, known in vanished if known is not None and known.inode}
+        self._fill_ancestors(present, rows, batch)
+        for path, found in present:
+            yield from self._look_at(path, found, rows, batch, Manner(large=large, large_unquiet=large, moved=moved))
+        for row in vanished:
+            self._vanished(row, batch)
+            if batch.is_full:
+                yield self._checked(batch)
+        self._empty_ancestors(gone, presence, batch)
+        yield self._checked(batch)
+
+    def _pass(self, steps: Iterator[Step], batch: Gathering, manner: Manner) -> Iterator[Sight]:
+        for step in steps:
+            self._inspector.check()
+            if step.child is None:
+                self._missing(step.row, batch)
+            elif step.child.sort is Sort.DIRECTORY:
+                self._directory(step.rel, step.row, step.is_empty, batch, manner)
+            elif step.child.stat is not None:
+                if step.child.stat.st_size > LARGE_BYTES and len(batch):
+                    yield self._checked(batch)  # what was found does not wait for the big file
+                self._file(step.rel, step.child.stat, step.row, batch, manner)
+            if batch.is_full:
+                yield self._checked(batch)
+
+    def _checked(self, batch: Gathering) -> Sight:
+        if batch.missing and not self.folder.is_there():
+            raise FolderVanished
+        return batch.take()
+
+    # -- the paths of a look --------------------------------------------------------------------------------------
+
+    def _part(
+        self, paths: Iterable[RelPath], presence: Presence, batch: Gathering
+    ) -> tuple[list[tuple[RelPath, os.stat_result]], list[RelPath]]:
+        """The paths at which something stands that is replicated, and those at which nothing does."""
+        present: list[tuple[RelPath, os.stat_result]] = []
+        gone: list[RelPath] = []
+        for path in paths:
+            try:
+                found = presence.standing(path)
+            except Blocked:
+                continue
+            except OSError as error:
+                batch.problems.append(unreadable(path, error))
+                continue
+            if found is None:
+                gone.append(path)
+            elif (child := left_out(path, found.st_mode, self.ignore)) is None:
+                present.append((path, found))
+            elif child.problem is not None:
+                batch.problems.append(child.problem)
+        return present, gone
+
+    def _rows_of(self, path: RelPath, rows: Rows) -> Iterator[Row]:
+        """The path's row, and those below it, for it may have been a directory."""
+        row = rows.get(path)
+        if row is not None:
+            yield path, *row
+        if row is None or row[0].kind != Kind.FILE:
+            yield from self._base.below(path)
+
+    def _look_at(
+        self, path: RelPath, found: os.stat_result, rows: Rows, batch: Gathering, manner: Manner
+    ) -> Iterator[Sight]:
+        row = _row(path, rows)
+        if not stat.S_ISDIR(found.st_mode):
+            self._file(path, found, row, batch, manner)
+            if batch.is_full:
+                yield self._checked(batch)
+            return
+        walk = Walk(self.folder, self.ignore, batch.problems.append)
+        try:
+            listing = walk.listing(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            batch.problems.append(unreadable(path, error))
+            return
+        inside = replace(manner, asked=path)
+        self._directory(path, row, listing.is_empty, batch, inside)
+        yield from self._pass(walk.steps(listing, self._base.below(path)), batch, inside)
+
+    def _fill_ancestors(self, present: Iterable[tuple[RelPath, os.stat_result]], rows: Rows, batch: Gathering) -> None:
+        """A directory in which something lies is no path of its own any more, nor is a file that made way for it."""
+        for above in sorted({a for path, _ in present for a in ancestors(path) if a in rows}):
+            batch.found.append(Found(Seen(above, ABSENT), Completeness.WHOLE, 0.0))
+
+    def _empty_ancestors(self, gone: Iterable[RelPath], presence: Presence, batch: Gathering) -> None:
+        """A directory from which the last thing went is a path of its own now."""
+        asked: set[RelPath] = set()
+        for path in gone:
+            above = parent(path)
+            while above is not None and above not in asked:
+                asked.add(above)
+                if self._stands(above, presence):
+                    if self._is_empty(above):
+                        row = _row(above, self._base.get_many([above]))
+                        self._directory(above, row, True, batch, Manner())
+                    break
+                above = parent(above)
+
+    def _stands(self, directory: RelPath, presence: Presence) -> bool:
+        """True also where that cannot be said."""
+        try:
+            return presence.standing(directory) is not None
+        except OSError:
+            return True
+
+    def _is_empty(self, directory: RelPath) -> bool:
+        """True if it holds nothing that is replicated; False where that cannot be said."""
+        if self.ignore.ignores(directory, True):
+            return False
+        try:
+            inside = children(self.folder, directory, self.ignore)
+            return all(isinstance(child, Problem) or child.sort is Sort.LEFT_OUT for child in inside)
+        except OSError:
+            return False
+
+    # -- one path -------------------------------------------------------------------------------------------------
+
+    def _file(self, path: RelPath, found: os.stat_result, row: Row | None, batch: Gathering, manner: Manner) -> None:
+        self._inspector.file(path, found, row, batch, manner)
+        if path == FILE_NAME:
+            self._read_rules()
+            if self._rules_problem is not None:
+                batch.problems.append(self._rules_problem)
+
+    def _directory(self, path: RelPath, row: Row | None, is_empty: bool, batch: Gathering, manner: Manner) -> None:
+        if not is_empty:
+            if row is not None:
+                batch.found.append(Found(Seen(path, ABSENT), Completeness.WHOLE, 0.0))
+            return
+        if row is not None and row[1].kind == Kind.DIRECTORY:
+            return
+        try:
+            age_s = age_of(os.lstat(self.folder.where(path)))
+        except OSError:
+            return
+        batch.found.append(Found(Seen(path, EMPTY_DIRECTORY), Completeness.OPEN, age_s, manner.asked))
+
+    def _missing(self, row: Row | None, batch: Gathering) -> None:
+        """The base knows it and no directory listed it: perhaps it came meanwhile, perhaps nobody may look."""
+        assert row is not None
+        try:
+            if Presence(self.folder, self._folding).standing(row[0]) is None:
+                self._vanished(row, batch)
+        except OSError:
+            return
+
+    def _vanished(self, row: Row, batch: Gathering) -> None:
+        path, entry, known = row
+        if not self.ignore.ignores(path, entry.kind == Kind.DIRECTORY):
+            batch.missing.append(Missing(path, entry, known))
+        if path == FILE_NAME:
+            self._read_rules()
+
+    def _read_rules(self) -> None:
+        """Rules that cannot be read leave those in force that were."""
+        rules = self.ignore
+        self._rules_problem = None
+        try:
+            with open_shared(self.folder.path(RelPath(FILE_NAME))) as file:
+                raw = file.read(RULES_BYTES_MAX + 1)
+            if len(raw) > RULES_BYTES_MAX:
+                raise ConfigError(f"{FILE_NAME} is larger than {RULES_BYTES_MAX} bytes")
+            rules = IgnoreRules.parse(raw.decode())
+        except FileNotFoundError:
+            rules = DEFAULT_RULES
+        except (OSError, ConfigError, UnicodeDecodeError) as error:
+            self._rules_problem = Problem(FILE_NAME, Code.UNREADABLE, str(error))
+        if rules != self.ignore:
+            self.ignore = rules
+            self.rules_changed = True
+
+
+def _row(path: RelPath, rows: Rows) -> Row | None:
+    row = rows.get(path)
+    return None if row is None else (path, *row)

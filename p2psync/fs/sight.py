@@ -1,0 +1,114 @@
+"""What a scan or a look brings back: facts about this disk that nobody has judged yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from p2psync.books.completeness import Completeness
+from p2psync.core.entry import Entry, FileStat
+from p2psync.core.problem import Problem
+from p2psync.core.relpath import RelPath
+from p2psync.engine.events import Seen
+
+SIGHT_PATHS_MAX = 500
+
+Row = tuple[RelPath, Entry, FileStat | None]
+"""A path of the base: what stood there when this device last knew, and its stat then."""
+
+
+class BaseView(Protocol):
+    """Reading the base of one mandate, from any thread."""
+
+    def get_many(self, paths: Iterable[RelPath]) -> Mapping[RelPath, tuple[Entry, FileStat | None]]:
+        """What is known of these paths; those that are not in the base are left out."""
+
+    def all(self) -> Iterable[Row]:
+        """Every path, in the byte order of UTF-8; pages may be read while it is walked through."""
+
+    def below(self, directory: RelPath) -> Iterable[Row]:
+        """Every path below a directory, in the same order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something stands at a path that differs from the base, or the base's path gave way to a directory."""
+
+    seen: Seen
+    whole: Completeness
+    age_s: float
+    """Since it was modified, by this computer's clock; negative where that was set back."""
+    asked: RelPath | None = None
+    """The directory that the look was meant for, if it was not the path itself."""
+    racy_s: float = 0.0
+    """It may have been saved again within the same tick of the disk's clock: to be read again after so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Nothing stands where something stood."""
+
+    path: RelPath
+    entry: Entry
+    stat: FileStat | None
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """A file that takes long to read, and was not read."""
+
+    path: RelPath
+    size: int
+    age_s: float
+    """As in Found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """At most about SIGHT_PATHS_MAX paths."""
+
+    found: tuple[Found, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    large: tuple[Large, ...] = ()
+    unstable: tuple[RelPath, ...] = ()
+    """They changed while they were read."""
+    locked: tuple[RelPath, ...] = ()
+    """A program keeps them to itself."""
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(slots=True)
+class Gathering:
+    """A Sight that is being filled."""
+
+    found: list[Found] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
+    large: list[Large] = field(default_factory=list)
+    unstable: list[RelPath] = field(default_factory=list)
+    locked: list[RelPath] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lists()))
+
+    @property
+    def is_full(self) -> bool:
+        return len(self) >= SIGHT_PATHS_MAX
+
+    def take(self) -> Sight:
+        """What was gathered; the next begins empty."""
+        sight = Sight(
+            tuple(self.found),
+            tuple(self.missing),
+            tuple(self.large),
+            tuple(self.unstable),
+            tuple(self.locked),
+            tuple(self.problems),
+        )
+        for gathered in self._lists():
+            gathered.clear()
+        return sight
+
+    def _lists(self) -> tuple[list[Found] | list[Missing] | list[Large] | list[RelPath] | list[Problem], ...]:
+        return (self.found, self.missing, self.large, self.unstable, self.locked, self.problems)
