@@ -53,6 +53,10 @@ class Places(Protocol):
     def versions(self) -> Path:
         """Another one, for kept files."""
 
+    @property
+    def composes(self) -> bool:
+        """True if the disk lists names in another Unicode form than they were made with."""
+
     def path(self, rel: RelPath) -> Path:
         """Where a path lies on this disk."""
 

@@ -13,6 +13,7 @@ import os
 import stat
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,8 @@ from p2psync.fs.staging import TEMPORARY_PREFIX, Staging
 from p2psync.fs.versions import Versions
 
 EXACT = Folding()
+TIDY_EVERY_S = 3600.0
+"""How often staging is looked through for what nobody came for."""
 SWAPS_BACK_MAX = 10
 """How often an exchange is taken back while a program keeps saving to the same path."""
 
@@ -77,6 +80,7 @@ class Placer:
         self._folding = folding
         self._clock = clock
         self._outs = Outs(staging, versions)
+        self._tidy_at_s = clock() + TIDY_EVERY_S
         self._lock = threading.Lock()
 
     def recover(self) -> list[ContentId]:
@@ -94,6 +98,7 @@ class Placer:
         delete and write again, and only the watcher knows whether a deletion lasted.
         """
         with self._lock:
+            self._tidy()
             batch = Batch(items, self._folding)
             self._make_ready(batch)
             for item in batch.in_order():
@@ -101,6 +106,13 @@ class Placer:
             self._remove_empty(batch)
             self._flush(batch)
             return [batch.outcomes[item.path] for item in items]
+
+    def _tidy(self) -> None:
+        now_s = self._clock()
+        if now_s >= self._tidy_at_s:
+            self._tidy_at_s = now_s + TIDY_EVERY_S
+            with contextlib.suppress(OSError):
+                self._staging.tidy()
 
     def late_writes(self, now: float) -> list[Seen]:
         """Edits that programs wrote into files after these had been replaced; `now` as of the placer's clock."""
@@ -417,12 +429,17 @@ class Placer:
         if self._folding == EXACT:
             return True
         try:
-            return target.name in os.listdir(target.parent)
+            names = os.listdir(target.parent)
         except FileNotFoundError:
             return False
+        return target.name in names or (self._places.composes and _composed(target.name) in map(_composed, names))
 
     def _same_slot(self, name: str, other: str) -> bool:
         return fold(RelPath(name), self._folding) == fold(RelPath(other), self._folding)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _failed(path: RelPath, code: Code, detail: str = "") -> Outcome:

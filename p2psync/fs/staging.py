@@ -7,6 +7,7 @@ It lies inside the mandate's folder, on the same file system, so that placing is
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -26,8 +27,10 @@ PART_NAME = re.compile(r"[0-9a-f]{64}\.part")
 TEMPORARY_PREFIX = "tmp"
 KEEP_FROM_BYTES = 1 << 20
 """Smaller contents that wait at start are fetched again rather than kept."""
-KEEP_FOR_S = 30 * 24 * 3600.0
-"""Contents and parts that nobody needed for so long are removed at start."""
+KEEP_WHOLE_S = 24 * 3600.0
+"""A content that was not placed for so long was superseded; should it be needed, it is fetched again."""
+KEEP_PART_S = 30 * 24 * 3600.0
+"""What was put together of a big file waits so long for a peer to give the rest."""
 
 
 class Staging:
@@ -103,6 +106,19 @@ class Staging:
                 file.unlink()
         return kept
 
+    def tidy(self) -> None:
+        """Remove what nobody came for. Raises OSError."""
+        for file in list(self.root.iterdir()):
+            with contextlib.suppress(FileNotFoundError):  # placed in this moment
+                if self._is_old(file):
+                    file.unlink()
+
+    def _is_old(self, file: Path) -> bool:
+        age_s = time.time() - file.stat().st_ctime
+        if PART_NAME.fullmatch(file.name):
+            return age_s > KEEP_PART_S
+        return WHOLE.fullmatch(file.name) is not None and age_s > KEEP_WHOLE_S
+
     def _stage(self, content: ContentId, data: bytes) -> None:
         path = self.path(content)
         try:
@@ -118,13 +134,12 @@ class Staging:
             os.close(fd)
 
     def _worth_keeping(self, file: Path) -> bool:
-        found = file.stat()
-        if time.time() - found.st_ctime > KEEP_FOR_S:
+        if self._is_old(file):
             return False
         if PART_NAME.fullmatch(file.name):
             return True
         return (
             WHOLE.fullmatch(file.name) is not None
-            and found.st_size >= KEEP_FROM_BYTES
+            and file.stat().st_size >= KEEP_FROM_BYTES
             and content_of_file(file).hex() == file.name
         )

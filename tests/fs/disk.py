@@ -26,6 +26,7 @@ class Places:
     """The folder's directories, as the placer asks for them."""
 
     root: Path
+    composes: bool = False
 
     @property
     def staging(self) -> Path:
@@ -55,8 +56,14 @@ class Nowhere:
 class Disk:
     """A folder, its placer, and what a user does there."""
 
-    def __init__(self, root: Path, exchange: Exchange = EXCHANGE, folding: Folding = Folding()) -> None:  # noqa: B008
-        self.places = Places(root)
+    def __init__(
+        self,
+        root: Path,
+        exchange: Exchange = EXCHANGE,
+        folding: Folding = Folding(),  # noqa: B008
+        composes: bool = False,
+    ) -> None:
+        self.places = Places(root, composes)
         self.staging = Staging(self.places.staging)
         self.versions = Versions(self.places.versions)
         self.registered: list[tuple[RelPath, FileStat | None]] = []

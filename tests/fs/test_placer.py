@@ -13,8 +13,10 @@ import pytest
 from p2psync.core.entry import EMPTY_DIRECTORY, EXECUTABLE, Kind
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import Folding, RelPath
+from p2psync.core.relpath import RelPath
 from p2psync.fs.look import file_stat
+from p2psync.fs.placer import TIDY_EVERY_S
+from p2psync.fs.staging import KEEP_WHOLE_S
 from tests.fs.disk import OLD_NS, Disk, a_file, create, mkdir, rmdir, version, whole
 from tests.fs.meddling import Meddling, NoSwap, fail, in_a_process_that_may_die, power_cut
 
@@ -350,60 +352,6 @@ def test_a_symbolic_link_itself_is_never_replaced(disk: Disk) -> None:
     assert (disk.places.root / "a").is_symlink()
 
 
-# -- names that one disk takes for the same -------------------------------------------------------------------------
-
-
-@pytest.fixture(name="folding")
-def a_folding_disk(tmp_path: Path) -> Disk:
-    return Disk(tmp_path, folding=Folding(case_insensitive=True))
-
-
-def test_a_case_only_rename_is_one_rename(folding: Disk) -> None:
-    item = folding.save("book.crp", b"same")
-    inode = (folding.places.root / "book.crp").stat().st_ino
-    outcomes = folding.placer.place([create("Book.crp", b"same"), item])
-    assert [outcome.placed for outcome in outcomes] == [True, True]
-    assert os.listdir(folding.places.root) in (["Book.crp", ".p2psync"], [".p2psync", "Book.crp"])
-    assert (folding.places.root / "Book.crp").stat().st_ino == inode
-    assert folding.kept() == version(b"same")
-
-
-def test_a_case_only_rename_with_new_content(folding: Disk) -> None:
-    item = folding.save("book.crp", b"old")
-    folding.staged(b"new")
-    outcomes = folding.placer.place([item, create("Book.crp", b"new")])
-    assert [outcome.placed for outcome in outcomes] == [True, True]
-    assert (folding.tree(), folding.kept()) == (whole({"Book.crp": b"new"}), version(b"old"))
-
-
-def test_a_case_only_rename_of_an_edited_file_does_nothing(folding: Disk) -> None:
-    item = folding.save("book.crp", b"old")
-    folding.save("book.crp", b"edit", OTHER_NS)
-    folding.staged(b"new")
-    put, gone = folding.placer.place([create("Book.crp", b"new"), item])
-    assert (put.placed, gone.placed) == (False, False)
-    assert gone.found is not None
-    assert gone.found.entry.content == content_of(b"edit")
-    assert folding.tree() == whole({"book.crp": b"edit"})
-
-
-def test_absent_does_not_touch_a_name_that_is_written_otherwise(folding: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On such a disk "BOOK.CRP" answers to "book.crp"; only the listing tells."""
-    item = folding.save("book.crp", b"old")
-    monkeypatch.setattr(os, "listdir", lambda path: ["BOOK.CRP"])
-    (outcome,) = folding.placer.place([item])
-    assert outcome.placed
-    assert (folding.places.root / "book.crp").exists()
-
-
-def test_a_slot_that_is_taken_under_another_name_is_a_problem(folding: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    folding.save("book.crp", b"other")
-    folding.staged(b"new")
-    monkeypatch.setattr(os, "listdir", lambda path: ["BOOK.CRP"])
-    (outcome,) = folding.placer.place([create("book.crp", b"new")])
-    assert outcome.problem == Problem("book.crp", Code.NAME_COLLIDES, "BOOK.CRP")
-
-
 # -- a disk that fails ----------------------------------------------------------------------------------------------
 
 
@@ -437,6 +385,17 @@ def test_a_failed_flush_places_nothing(disk: Disk, monkeypatch: pytest.MonkeyPat
     (outcome,) = disk.placer.place([create("a", b"new")])
     assert outcome.problem == Problem("a", Code.DISK_ERROR, "errno 5")
     assert disk.tree() == {}
+
+
+def test_staging_is_tidied_every_hour(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk.staged(b"superseded")
+    later = time.time() + KEEP_WHOLE_S + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    disk.placer.place([])
+    assert disk.in_staging() != []
+    disk.now = TIDY_EVERY_S
+    disk.placer.place([])
+    assert disk.in_staging() == []
 
 
 # -- power cuts -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.fs import staging as module
-from p2psync.fs.staging import KEEP_FOR_S, KEEP_FROM_BYTES, Staging
+from p2psync.fs.staging import KEEP_FROM_BYTES, KEEP_PART_S, KEEP_WHOLE_S, Staging
 from p2psync.fs.versions import Versions
 
 A = content_of(b"a")
@@ -99,14 +99,20 @@ def test_what_was_expensive_to_fetch_stays_if_it_verifies(staging: Staging, vers
     assert names(staging) == sorted([good.hex(), f"{A.hex()}.part", content_of(data + b"x").hex()])
 
 
-def test_what_nobody_needed_for_long_goes(
-    staging: Staging, versions: Versions, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("age_s", "left"), [(0.0, {"whole", "part", "put"}), (KEEP_WHOLE_S, {"part", "put"}), (KEEP_PART_S, {"put"})]
+)
+def test_what_nobody_came_for_goes(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch, age_s: float, left: set[str]
 ) -> None:
-    left_by_a_crash(staging, f"{A.hex()}.part", b"half")
-    later = time.time() + KEEP_FOR_S + 1
+    files = {"whole": A.hex(), "part": f"{A.hex()}.part", "put": "put-1-2"}
+    for name in files.values():
+        left_by_a_crash(staging, name, b"a")
+    (staging.root / "directory").mkdir()
+    later = time.time() + age_s + 1
     monkeypatch.setattr(time, "time", lambda: later)
-    staging.recover(versions)
-    assert names(staging) == []
+    staging.tidy()
+    assert names(staging) == sorted([*(files[kind] for kind in left), "directory"])
 
 
 def test_names_are_never_given_twice(staging: Staging) -> None:
