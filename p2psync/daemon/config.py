@@ -56,7 +56,9 @@ class Config:
     listen: Endpoint = ANYWHERE
     """For other devices. The free port of one run is tried first in the next."""
     web: Endpoint | None = LOCAL
-    """For the web page and the command line; None serves neither."""
+    """For the web page and the command line; None serves no page, and the command line on a free loopback port."""
+    api: bool = True
+    """False serves neither: for devices that are embedded in another program."""
     name: str = ""
     """What this device calls itself, for people; the host's name unless given."""
     mdns: bool = True

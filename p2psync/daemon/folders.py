@@ -254,8 +254,8 @@ def _prepare(root: Path, mandate: MandateId | None, others: list[Path]) -> None:
     if marker is not None and marker.mandate != mandate:
         raise FolderError(
             _(
-                "{folder} belongs to another mandate. Choose another folder, or remove {own} from it if that mandate is "
-                "no longer used."
+                "{folder} belongs to another mandate. Choose another folder, or remove {own} if that mandate is no "
+                "longer used."
             ).format(folder=root, own=folder.own)
         )
     folder.prepare(others)

@@ -63,6 +63,15 @@ class Inviting:
         """Admit a newcomer that waits. Raises UsageError if it does not."""
         decision = await self._runtime.call(lambda engine, now: self._approve(engine, now, mandate, device))
         self._log.event("newcomer.approved", mandate=mandate, device=device)
+        self._tell(mandate, device, decision)
+
+    async def decline(self, mandate: MandateId, device: DeviceId) -> None:
+        """Turn away a newcomer that waits; its ticket stays used. Raises UsageError if it does not wait."""
+        await self._runtime.call(lambda engine, now: self._decline(now, mandate, device))
+        self._log.event("newcomer.declined", mandate=mandate, device=device)
+        self._tell(mandate, device, Refuse(Refusal.DECLINED))
+
+    def _tell(self, mandate: MandateId, device: DeviceId, decision: Decision) -> None:
         held = self._held.get((mandate, device))
         if held is not None and not held.done():
             held.set_result(decision)
@@ -158,10 +167,18 @@ class Inviting:
         return self._admit(engine, now, decide.mandate, newcomer)
 
     def _approve(self, engine: Device, now: Now, mandate: MandateId, device: DeviceId) -> Decision:
-        waiting = next((w for w in self._records.newcomers(mandate) if w.newcomer.device == device), None)
-        if waiting is None:
-            raise UsageError("this device does not wait for an approval. See: p2psync devices")
-        return self._admit(engine, now, mandate, waiting.newcomer)
+        return self._admit(engine, now, mandate, self._waiting(mandate, device))
+
+    def _decline(self, now: Now, mandate: MandateId, device: DeviceId) -> None:
+        newcomer = self._waiting(mandate, device)
+        self._records.put_claim(TicketId(newcomer.ticket), device, Claim.DECLINED, now.wall_ms)
+        self._records.drop_newcomer(mandate, device)
+
+    def _waiting(self, mandate: MandateId, device: DeviceId) -> Newcomer:
+        for waiting in self._records.newcomers(mandate):
+            if waiting.newcomer.device == device:
+                return waiting.newcomer
+        raise UsageError("this device does not wait for an approval. See: p2psync devices")
 
     def _admit(self, engine: Device, now: Now, mandate: MandateId, newcomer: Newcomer) -> Decision:
         """Make it a member, and the ticket used, in one transaction."""

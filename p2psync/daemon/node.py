@@ -29,6 +29,7 @@ from p2psync.daemon.operations.mandates import default_folder
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.transfer import Transfer
+from p2psync.daemon.web import Web
 from p2psync.engine.device import Device
 from p2psync.engine.effects import (
     CloseLink,
@@ -87,8 +88,11 @@ class Node:
             *(config, identity, self.links, self.tasks, self._survey, self.inviting.on_link, log),
         )
         self.operations = Operations(self)
-        self.broken_by: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        """Set when the engine has stopped for good."""
+        self.web: Web | None = None
+        self.broken_by: BaseException | None = None
+        """Why the engine has stopped for good."""
+        self._end_wanted = asyncio.Event()
+        self._undo = AsyncExitStack()
         self._sessions: dict[int, dict[MandateId, DeviceId]] = {}
         """By link: the mandates whose sessions are open on it."""
         self._authorities: Mapping[MandateId, Authority] = {}
@@ -126,6 +130,7 @@ class Node:
         return node
 
     async def _begin(self, undo: AsyncExitStack) -> None:
+        undo.callback(self.transfer.close)
         await self.tasks.open()
         undo.push_async_callback(self.tasks.close)
         await self.runtime.start()
@@ -140,6 +145,18 @@ class Node:
         await self.discovery.start()
         undo.push_async_callback(self.links.say_goodbye)
         undo.push_async_callback(self.discovery.stop_listening)
+        if self.config.api:
+            self.web = Web(self)
+            await self.web.start()
+            undo.push_async_callback(self.web.stop)
+
+    def ask_to_stop(self) -> None:
+        """Whoever runs this node is to stop it."""
+        self._end_wanted.set()
+
+    async def wait_for_end(self) -> None:
+        """Until somebody asked for it, or the engine broke."""
+        await self._end_wanted.wait()
 
     async def stop(self) -> None:
         """Say goodbye to everybody, finish what is being placed, and let go of everything."""
@@ -169,8 +186,8 @@ class Node:
     def broken(self, error: BaseException) -> None:
         """The engine has stopped for good: whoever runs this node should stop it."""
         self.log.event("engine.stopped", reason=error)
-        if not self.broken_by.done():
-            self.broken_by.set_result(error)
+        self.broken_by = error
+        self._end_wanted.set()
 
     def _on_content(self, link: int, message: Any) -> None:
         self.transfer.on_message(link, message)

@@ -193,12 +193,13 @@ def described(mandate: Mandate) -> dict[str, object]:
 def shown_rules(mandate: Mandate) -> list[dict[str, object]]:
     """In the order in which they are tried."""
     table = mandate.authority.rules
-    restricted = {one.pattern: [role.value for role in one.readers] for one in table.restrictions}
     shown: list[dict[str, object]] = [
         {"pattern": one.pattern, "class": one.file_class, "mode": one.mode.value, "master": one.master or None}
         for one in table.rules
     ]
-    return [*shown, *({"pattern": pattern, "readers": readers} for pattern, readers in restricted.items())]
+    for restriction in table.restrictions:
+        shown.append({"pattern": restriction.pattern, "readers": [role.value for role in restriction.readers]})
+    return shown
 
 
 def checked_name(name: str) -> str:

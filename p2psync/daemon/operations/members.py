@@ -234,22 +234,23 @@ def _row(
 
 
 async def revoke(node: Node, given: Arguments) -> object:
+    """Of a newcomer that waits: declines it."""
     named, who = given.text("mandate"), given.text("device")
     given.done()
 
-    def act(device: Device, now: Now) -> object:
+    def act(device: Device, _: Now) -> tuple[MandateId, DeviceId, bool]:
         mandate = find_mandate(device, named)
-        waiting = [(w.newcomer.device, w.newcomer.name) for w in node.records.newcomers(mandate.id)]
-        one = find_device([*_members(mandate), *waiting], who)
-        if one in mandate.authority.members:
+        one = find_device([*_members(mandate), *_waiting(node, mandate)], who)
+        is_member = one in mandate.authority.members
+        if is_member:
             device.admin(mandate.id).revoke(one)
-        else:
-            node.inviting.decline(mandate.id, one, now)
-        return _all_devices(node, device, now, mandate)
+        return mandate.id, one, is_member
 
-    result = await node.runtime.call(act)
+    mandate_id, one, was_member = await node.runtime.call(act)
+    if not was_member:
+        await node.inviting.decline(mandate_id, one)
     await node.discovery.renew()
-    return result
+    return await node.runtime.query(lambda device, now: _all_devices(node, device, now, device.mandates[mandate_id]))
 
 
 async def approve(node: Node, given: Arguments) -> object:
@@ -258,8 +259,7 @@ async def approve(node: Node, given: Arguments) -> object:
 
     def look(device: Device, _: Now) -> tuple[MandateId, DeviceId]:
         mandate = find_mandate(device, named)
-        waiting = [(w.newcomer.device, w.newcomer.name) for w in node.records.newcomers(mandate.id)]
-        return mandate.id, find_device(waiting, who)
+        return mandate.id, find_device(_waiting(node, mandate), who)
 
     mandate_id, newcomer = await node.runtime.query(look)
     await node.inviting.approve(mandate_id, newcomer)
@@ -293,6 +293,10 @@ async def set_primary(node: Node, given: Arguments) -> object:
 
 def _members(mandate: Mandate) -> list[tuple[DeviceId, str]]:
     return [(m.device, m.name) for m in mandate.authority.members.values()]
+
+
+def _waiting(node: Node, mandate: Mandate) -> list[tuple[DeviceId, str]]:
+    return [(w.newcomer.device, w.newcomer.name) for w in node.records.newcomers(mandate.id)]
 
 
 OPERATIONS = {

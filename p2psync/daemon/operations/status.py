@@ -1,4 +1,4 @@
-"""`status`: all that a person wants to see at a glance; and whether the daemon is there at all."""
+"""`status`: all that a person wants to see at a glance; whether the daemon is there; and its end."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ async def status(node: Node, given: Arguments) -> object:
 async def ping(node: Node, given: Arguments) -> object:
     given.done()
     return {"version": __version__}
+
+
+async def stop(node: Node, given: Arguments) -> object:
+    given.done()
+    node.ask_to_stop()
+    return {"stopping": True}
 
 
 def whole_status(node: Node, device: Device, now: Now, named: str) -> dict[str, object]:
@@ -112,4 +118,4 @@ def _behind(peer: Peer) -> int:
     return peer.placed.waiting if peer.placed is not None else 0
 
 
-OPERATIONS = {"status": status, "ping": ping}
+OPERATIONS = {"status": status, "ping": ping, "stop": stop}

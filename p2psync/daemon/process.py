@@ -1,0 +1,69 @@
+"""A node as a process of its own: signals end it, and the interpreter is tuned for many small steps in two threads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import sys
+from collections.abc import Callable, Iterator
+
+from p2psync.daemon.config import Config
+from p2psync.daemon.node import Node
+
+SWITCH_INTERVAL_S = 0.0005
+"""How soon the event loop gets its turn while the engine computes."""
+GC_THRESHOLDS = (20_000, 20, 50)
+"""A full pass over many objects takes longer than anybody should wait."""
+ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
+
+
+def run(config: Config, on_ready: Callable[[Node], None]) -> int:
+    """Run a node until a signal or `p2psync stop` ends it; returns the exit code.
+
+    `on_ready` is called once it serves. Raises P2PSyncError if it cannot start.
+    """
+    tune()
+    return asyncio.run(serve(config, on_ready))
+
+
+async def serve(config: Config, on_ready: Callable[[Node], None]) -> int:
+    """The same inside a running loop."""
+    stop = asyncio.Event()
+    with _signals(stop):
+        node = await Node.start(config)
+        try:
+            gc.collect()
+            gc.freeze()
+            on_ready(node)
+            async with asyncio.TaskGroup() as group:
+                waiting = group.create_task(node.wait_for_end())
+                signalled = group.create_task(stop.wait())
+                await asyncio.wait([waiting, signalled], return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+                signalled.cancel()
+        finally:
+            await node.stop()
+    return 1 if node.broken_by is not None else 0
+
+
+def tune() -> None:
+    """For a process that is nothing but a daemon."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """A signal may come while the node starts or stops: it is then noticed a moment later."""
+    loop = asyncio.get_running_loop()
+    numbers = [getattr(signal, name) for name in ENDING_SIGNALS if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
