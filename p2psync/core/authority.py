@@ -67,6 +67,8 @@ class Authority:
     owners: Mapping[str, DeviceId] = field(default_factory=dict)
     primary: DeviceId | None = None
     recovery: DeviceId | None = None
+    """The offline key that is senior to every admin; it belongs without being a member."""
+    recovery_certificate: bytes = b""
     secret_number: int = 0
     secret_digest: bytes = b""
     issued: Mapping[bytes, Issue] = field(default_factory=dict)
@@ -88,7 +90,7 @@ class Authority:
         """Whether a member may see the logs and contents of a class ("" is the ordinary one)."""
         member = self.members.get(device)
         if member is None:
-            return False
+            return device == self.recovery
         readers = self.rules.readers_of(file_class)
         return readers is None or member.admin or member.role == Role.KEEPER or member.role in readers
 
@@ -298,6 +300,7 @@ def _begin(state: Authority, author: DeviceId, genesis: Genesis) -> Authority:
         rules=genesis.rules,
         primary=author if genesis.role == Role.ACCOUNTING else None,
         recovery=genesis.recovery,
+        recovery_certificate=genesis.recovery_certificate,
         next_rank=RANK_CREATOR + 1,
     )
 

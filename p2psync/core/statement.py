@@ -30,6 +30,8 @@ class Genesis:
     role: Role
     recovery: DeviceId | None
     """The key that is senior to every admin, kept offline; None if none was made."""
+    recovery_certificate: bytes
+    """What the recovery key shows when it connects; empty if none was made."""
     rules: RuleTable
 
 
@@ -249,6 +251,7 @@ _READERS: dict[str, Any] = {
     "name": _text,
     "device_name": _text,
     "certificate": _bytes(CERTIFICATE_BYTES_MAX),
+    "recovery_certificate": _bytes(CERTIFICATE_BYTES_MAX),
     "role": Role,
     "recovery": lambda value: None if value is None else device_id(value),
     "rules": RuleTable.decode,

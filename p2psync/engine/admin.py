@@ -30,6 +30,7 @@ from p2psync.core.statement import (
     SetRules,
     Share,
 )
+from p2psync.engine.ledger import Keys
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Scope
 from p2psync.errors import CodecError, InvalidId, NotAllowed, UsageError
@@ -47,6 +48,8 @@ class Founding:
     device_name: str
     rules: RuleTable = DEFAULT_RULES
     recovery: DeviceId | None = None
+    """The public half of an offline key that is senior to every admin."""
+    recovery_certificate: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ def found(founder: DeviceId, founding: Founding, rng: Random) -> tuple[MandateId
     salt = rng.randbytes(SALT_BYTES)
     genesis = Genesis(
         *(salt, founding.name, founding.certificate, founding.device_name),
-        *(founding.role, founding.recovery, founding.rules),
+        *(founding.role, founding.recovery, founding.recovery_certificate, founding.rules),
     )
     return mandate_id_of(salt, founder), genesis
 
@@ -177,6 +180,17 @@ class Admin:
         others = [(device, certificate) for device, certificate in members.items() if device != self._device]
         secrets = tuple(self._mandate.secrets.all())
         return Welcome(self._mandate.id, self._mandate.name, role, secrets, (*first, *others))
+
+    def recover(self, keys: Keys, certificate: bytes, name: str) -> None:
+        """Make this device an admin by the recovery key, which the genesis foresaw.
+
+        Raises NotAllowed if it is another mandate's key, or the log that names it is not here yet.
+        """
+        if keys.device != self._mandate.authority.recovery:
+            raise NotAllowed("this is not the recovery key of the mandate, or its log has not arrived yet")
+        if not self._mandate.authority.is_admin(self._device):
+            admit = Admit(self._device, certificate, name, Role.ACCOUNTING, True, b"")
+            self._mandate.state_authority(admit, keys=keys)
 
     def revoke(self, device: DeviceId) -> None:
         """Refuse a device from now on; a new discovery secret goes to those who remain."""

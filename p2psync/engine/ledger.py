@@ -120,16 +120,21 @@ class Ledger:
 
     def append(self, changes: Sequence[Change], file_class: str, now_ms: int) -> list[Taken]:
         """Write changes of one class into this device's log: as few blocks as their limits allow."""
-        return [self._append(file_class, now_ms, changes=part) for part in _parts(changes)]
+        return [self._append(self._keys, file_class, now_ms, changes=part) for part in _parts(changes)]
 
-    def state_authority(self, statements: Sequence[Statement], now_ms: int) -> Taken:
-        """Write statements into this device's authority log."""
-        return self._append(AUTHORITY, now_ms, statements=tuple(statements))
+    def state_authority(self, statements: Sequence[Statement], now_ms: int, keys: Keys) -> Taken:
+        """Write statements into the authority log of this device, or of the recovery key at hand."""
+        return self._append(keys, AUTHORITY, now_ms, statements=tuple(statements))
 
     def _append(
-        self, file_class: str, now_ms: int, changes: tuple[Change, ...] = (), statements: tuple[Statement, ...] = ()
+        self,
+        keys: Keys,
+        file_class: str,
+        now_ms: int,
+        changes: tuple[Change, ...] = (),
+        statements: tuple[Statement, ...] = (),
     ) -> Taken:
-        log = self._own_log(file_class)
+        log = self._log_of(keys.device, file_class)
         known = log in self._logs
         top = self.tips[log][-1] if known else None
         block = Block(
@@ -138,21 +143,20 @@ class Ledger:
             top.hash if top else None,
             now_ms,
             self._clock_for(log, file_class),
-            None if known else Opening(self._keys.device, file_class),
+            None if known else Opening(keys.device, file_class),
             changes,
             statements,
         )
-        return self._take(sign_block(self.mandate, block, self._keys.sign), self._keys.device)
+        return self._take(sign_block(self.mandate, block, keys.sign), keys.device)
 
-    def _own_log(self, file_class: str) -> LogId:
+    def _log_of(self, device: DeviceId, file_class: str) -> LogId:
         """The log to go on in; a new one where there is none, or where the old one has forked."""
-        own = self._state.get("own_logs")
-        own = dict(own) if isinstance(own, dict) else {}
-        current = own.get(file_class)
-        if current is not None and len(self.tips.get(current, ())) <= 1:
+        name = f"log of {device.hex()} {file_class}"
+        current = self._state.get(name)
+        if isinstance(current, bytes) and len(self.tips.get(LogId(current), ())) <= 1:
             return LogId(current)
         fresh = LogId(self._rng.randbytes(LOG_ID_BYTES))
-        self._state.put("own_logs", {**own, file_class: fresh})
+        self._state.put(name, fresh)
         return fresh
 
     def _clock_for(self, log: LogId, file_class: str) -> tuple[tuple[LogId, Tip], ...]:

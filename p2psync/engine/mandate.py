@@ -82,6 +82,8 @@ class Mandate:
     def members(self) -> dict[DeviceId, bytes]:
         """Who may connect, with their certificates; a newcomer trusts whom its ticket named until it has the log."""
         members = {device: m.certificate for device, m in self.authority.members.items()}
+        if self.authority.recovery is not None:
+            members[self.authority.recovery] = self.authority.recovery_certificate
         return members if self._keys.device in members else {**self._provisional(), **members}
 
     def _provisional(self) -> dict[DeviceId, bytes]:
@@ -209,9 +211,9 @@ class Mandate:
             for peer in self.peers.values():
                 peer.announce(one.row)
 
-    def state_authority(self, *statements: Any) -> Taken:
-        """Write statements as this device, which has to be an admin, and tell everybody."""
-        taken = self.ledger.state_authority(statements, self._scope.now.wall_ms)
+    def state_authority(self, *statements: Any, keys: Keys | None = None) -> Taken:
+        """Write statements as this device, which has to be an admin, or by the recovery key; and tell everybody."""
+        taken = self.ledger.state_authority(statements, self._scope.now.wall_ms, keys or self._keys)
         self.replica.plan.touched(taken.paths)
         self.announce([taken])
         self.authority_changed()

@@ -55,7 +55,7 @@ def test_a_file_made_again_after_its_removal() -> None:
     village.save("payroll", "note.txt", b"two")
     village.settle()
     assert village["office"].disk == {"note.txt": b"two"}
-    assert village["office"].device.admin(village["office"].mandate).conflicts() == []
+    assert village["office"].admin.conflicts() == []
     village.assert_equal()
 
 
@@ -74,7 +74,7 @@ def test_accounting_wins_a_conflict_over_its_chart_and_the_loser_is_kept_everywh
         house = village[name]
         assert house.disk == {"Cargo.crp": b"office's"}
         assert b"payroll's again" in house.versions.values()
-        [conflict] = house.device.admin(house.mandate).conflicts()
+        [conflict] = house.admin.conflicts()
         assert conflict.winner.author == village["office"].id
         assert [loser.author for loser in conflict.losers] == [village["payroll"].id]
     village.assert_equal()
@@ -89,13 +89,13 @@ def test_a_decision_closes_a_conflict_everywhere() -> None:
     village.connect("office", "payroll")
     village.settle(12)
     house = village["payroll"]
-    [conflict] = house.device.admin(house.mandate).conflicts()
+    [conflict] = house.admin.conflicts()
     village.act("payroll", lambda admin: admin.resolve(parse("a.txt"), conflict.losers[0].id))
     village.settle(2)
     loser = b"office" if conflict.losers[0].author == village["office"].id else b"payroll"
     for name in ("office", "payroll"):
         assert village[name].disk == {"a.txt": loser}
-        assert village[name].device.admin(village[name].mandate).conflicts() == []
+        assert village[name].admin.conflicts() == []
     village.assert_equal()
 
 
@@ -272,3 +272,26 @@ def test_a_device_that_lost_its_database_starts_a_new_log_and_resurrects_nothing
     village.settle(3)
     village.assert_equal()
     assert village["office"].disk == {"kept.txt": b"kept and edited"}
+
+
+def test_the_recovery_key_admits_a_new_admin_when_the_only_one_is_lost() -> None:
+    village = Village("office", "payroll", "new pc")
+    village.admit("office", "payroll", Role.PAYROLL)
+    village.connect("office", "payroll")
+    village.save("office", "Cargo.crp", b"chart")
+    village.settle(2)
+    village.disconnect()
+    newcomer = village.house_with_recovery("new pc", known_by="payroll")
+    village.connect("payroll", "new pc", dialled_as=village.recovery.device)
+    village.settle(2)
+    village.act("new pc", lambda admin: admin.recover(village.recovery, b"cert-new pc", "new pc"))
+    village.settle(2)
+    village.disconnect()
+    village.connect("payroll", "new pc")
+    village.settle(12)
+    assert newcomer.m.authority.is_admin(newcomer.id)
+    village.act("new pc", lambda admin: admin.revoke(village["office"].id))
+    village.settle(2)
+    assert village["office"].id not in village["payroll"].m.authority.members
+    assert newcomer.disk == {"Cargo.crp": b"chart"}
+    village.assert_equal("payroll", "new pc")

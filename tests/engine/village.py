@@ -6,6 +6,7 @@ Enough to write conversations between engines; faults, delays and randomness are
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -15,7 +16,7 @@ from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import ContentId, DeviceId, MandateId, content_of
 from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable
-from p2psync.engine.admin import Founding, Newcomer, Welcome
+from p2psync.engine.admin import Admin, Founding, Newcomer, Welcome
 from p2psync.engine.device import Device
 from p2psync.engine.effects import (
     CloseLink,
@@ -25,6 +26,7 @@ from p2psync.engine.effects import (
     Merge,
     Notice,
     Place,
+    PlaceItem,
     Rescan,
     Send,
 )
@@ -46,6 +48,7 @@ from p2psync.engine.events import (
     Tick,
 )
 from p2psync.engine.ledger import Keys
+from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.sim.state import MemoryDeviceState
 
@@ -88,9 +91,14 @@ class House:
         return self.device.keys.device
 
     @property
-    def m(self):  # type: ignore[no-untyped-def]
+    def m(self) -> Mandate:
         assert self.mandate is not None
         return self.device.mandates[self.mandate]
+
+    @property
+    def admin(self) -> Admin:
+        assert self.mandate is not None
+        return self.device.admin(self.mandate)
 
     def holds(self, content: ContentId) -> bytes | None:
         data = self.versions.get(content) or self.staged.get(content)
@@ -100,6 +108,7 @@ class House:
 class Village:
     def __init__(self, *names: str, rules: RuleTable = DEFAULT_RULES):
         self.now = Now(1000.0, 1_700_000_000_000)
+        self.recovery = fake_keys("recovery")
         self.houses = {name: self._build(name) for name in names}
         self._queue: deque[tuple[House, Event]] = deque()
         self._links: dict[int, tuple[House, int]] = {}
@@ -107,7 +116,10 @@ class Village:
         first = self.houses[names[0]]
         first.device.act(self.now)
         first.mandate = first.device.create(
-            Founding("Cargo", Role.ACCOUNTING, b"cert-" + first.name.encode(), first.name, rules)
+            Founding(
+                *("Cargo", Role.ACCOUNTING, b"cert-" + first.name.encode(), first.name, rules),
+                *(self.recovery.device, b"cert-recovery"),
+            )
         )
         first.device.admin(first.mandate).share()
         self._perform(first, first.device.finish())
@@ -138,7 +150,7 @@ class Village:
         self.open_folder(guest)
         return guest
 
-    def act(self, name: str, deed) -> None:  # type: ignore[no-untyped-def]
+    def act(self, name: str, deed: Callable[[Admin], object]) -> None:
         house = self.houses[name]
         assert house.mandate is not None
         house.device.act(self.now)
@@ -177,24 +189,34 @@ class Village:
         self.settle()
         old = self.houses[name]
         fresh = self._build(name)
-        fresh.disk, fresh.versions, fresh.mandate = old.disk, old.versions, old.mandate
+        fresh.disk, fresh.versions = old.disk, old.versions
         self.houses[name] = fresh
-        inviter = next(h for h in self.houses.values() if h is not fresh and h.mandate is not None)
-        members = inviter.m.members()
-        welcome = Welcome(inviter.m.id, "Cargo", Role.PAYROLL, tuple(inviter.m.secrets.all()), tuple(members.items()))
-        fresh.device.act(self.now)
-        fresh.device.join(welcome)
-        self._perform(fresh, fresh.device.finish())
+        self._welcome(fresh, next(h for h in self.houses.values() if h is not fresh and h.mandate is not None))
         return fresh
+
+    def house_with_recovery(self, name: str, known_by: str) -> House:
+        """A new PC that knows of the mandate what its recovery file says."""
+        house = self.houses[name]
+        self._welcome(house, self.houses[known_by])
+        self.open_folder(house)
+        return house
+
+    def _welcome(self, house: House, host: House) -> None:
+        members = tuple(host.m.members().items())
+        welcome = Welcome(host.m.id, "Cargo", Role.PAYROLL, tuple(host.m.secrets.all()), members)
+        house.device.act(self.now)
+        house.mandate = house.device.join(welcome)
+        self._perform(house, house.device.finish())
 
     # -- the world -------------------------------------------------------------------------------------
 
-    def connect(self, a: str, b: str) -> None:
+    def connect(self, a: str, b: str, dialled_as: DeviceId | None = None) -> None:
+        """Link two houses; b may show another identity than its own, such as the recovery key's."""
         here, there = self._next_link, self._next_link + 1
         self._next_link += 2
         self._links[here] = (self.houses[b], there)
         self._links[there] = (self.houses[a], here)
-        self.tell(self.houses[a], LinkUp(here, self.houses[b].id, True, "lan"))
+        self.tell(self.houses[a], LinkUp(here, dialled_as or self.houses[b].id, True, "lan"))
         self.tell(self.houses[b], LinkUp(there, self.houses[a].id, False, "lan"))
 
     def disconnect(self) -> None:
@@ -230,8 +252,8 @@ class Village:
             self._perform(house, house.device.handle(event, self.now))
         raise AssertionError("the village does not come to rest")
 
-    def _perform(self, house: House, effects: object) -> None:
-        for effect in effects:  # type: ignore[attr-defined]
+    def _perform(self, house: House, effects: Iterable[Effect]) -> None:
+        for effect in effects:
             self._perform_one(house, effect)
 
     def _perform_one(self, house: House, effect: Effect) -> None:
@@ -247,8 +269,8 @@ class Village:
             case Place(mandate, items):
                 self.tell(house, Placed(mandate, tuple(self._place(house, item) for item in items)))
             case KeepVersion(mandate, path, entry, reason, change):
-                data = house.holds(entry.content)
-                if data is not None:  # else it was overwritten before it could be copied
+                data = house.holds(entry.content) if entry.content is not None else None
+                if data is not None and entry.content is not None:  # else it was overwritten before it could be copied
                     house.versions[entry.content] = data
                     self.tell(house, Kept(mandate, path, entry, reason, change))
             case Merge(mandate, path, sources):
@@ -277,14 +299,14 @@ class Village:
         if missing:
             self.tell(house, FetchFailed(mandate, missing))
 
-    def _place(self, house: House, item) -> Outcome:  # type: ignore[no-untyped-def]
+    def _place(self, house: House, item: PlaceItem) -> Outcome:
         seen = self._seen(house, item.path)
         if not seen.entry.same_as(item.expect):
             return Outcome(item.path, False, found=seen)
         if item.path in house.disk:
             old = house.disk.pop(item.path)
             house.versions[content_of(old)] = old
-        if item.put.kind == Kind.FILE:
+        if item.put.content is not None:
             house.disk[item.path] = house.holds(item.put.content) or house.staged[item.put.content]
         stat = self._seen(house, item.path).stat
         return Outcome(item.path, True, stat=stat)
