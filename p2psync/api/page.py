@@ -1,0 +1,67 @@
+"""The page that browsers see: three files, the login by a one-time path, and what problems are in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from aiohttp import web
+
+from p2psync.api.guard import Guard
+from p2psync.core.problem import Code
+from p2psync.i18n import _, language
+from p2psync.remedies import words
+
+
+class File(NamedTuple):
+    name: str
+    content_type: str
+
+
+FILES = {
+    "/": File("index.html", "text/html"),
+    "/page.css": File("page.css", "text/css"),
+    "/page.js": File("page.js", "text/javascript"),
+    "/icon.svg": File("icon.svg", "image/svg+xml"),
+}
+
+
+class Page:
+    """The routes of the page, of one server."""
+
+    def __init__(self, guard: Callable[[], Guard]) -> None:
+        """`guard` is asked when a browser comes: it is not there yet when routes are made."""
+        self._guard = guard
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        for path in FILES:
+            router.add_get(path, self._file)
+        router.add_get("/login/{once}", self._log_in, allow_head=False)
+        router.add_get("/api/words", self._words)
+
+    async def _file(self, request: web.Request) -> web.Response:
+        file = FILES[request.path]
+        return web.Response(body=content(file.name), content_type=file.content_type, charset="utf-8")
+
+    async def _log_in(self, request: web.Request) -> web.StreamResponse:
+        """A HEAD by a mail program or a chat would use the path up, so only GET does."""
+        guard = self._guard()
+        value = guard.log_in(request.match_info["once"])
+        if value is None:
+            sentence = _("This address was used already, or is too old. Get a new one with: p2psync web")
+            return web.Response(status=403, text=sentence)
+        response = web.Response(status=303, headers={"Location": "/"})
+        response.set_cookie(guard.cookie, value, httponly=True, samesite="Strict", path="/")
+        return response
+
+    async def _words(self, request: web.Request) -> web.Response:
+        texts = {code.value: words(code)._asdict() for code in Code}
+        return web.json_response({"language": language(), "problems": texts})
+
+
+@cache
+def content(name: str) -> bytes:
+    """One file of the page."""
+    return files("p2psync.api").joinpath("static", name).read_bytes()

@@ -1,0 +1,174 @@
+"""Every operation of a daemon: its name, what it is for, and its arguments.
+
+The addresses of the HTTP interface, and its description, are made from this table; the values of arguments are
+checked by the operations themselves, which other ways lead to too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Form(Enum):
+    """What a value may be."""
+
+    TEXT = "text"
+    TEXTS = "list of texts"
+    FLAG = "true or false"
+    COUNT = "whole number"
+    SECONDS = "seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    name: str
+    form: Form = Form.TEXT
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that a daemon can be asked to do."""
+
+    name: str
+    """As "conflicts.keep"; its address is /api/conflicts/keep."""
+    summary: str
+    arguments: tuple[Argument, ...] = ()
+    reads: bool = False
+    """True if it changes nothing: then GET does it too."""
+    waits: bool = False
+    """True if it may wait for other devices; it is given up when whoever asked goes away."""
+
+    @property
+    def path(self) -> str:
+        return "/api/" + self.name.replace(".", "/")
+
+    def from_query(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Arguments as they stand in an address, read as their forms where they are of them."""
+        forms = {one.name: one.form for one in self.arguments}
+        return {name: _read(forms.get(name, Form.TEXT), text) for name, text in query.items()}
+
+
+def _read(form: Form, text: str) -> Any:
+    """The text itself where it is not of the form: the operation then says so."""
+    try:
+        match form:
+            case Form.FLAG:
+                return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
+            case Form.COUNT:
+                return int(text)
+            case Form.SECONDS:
+                return float(text)
+            case Form.TEXTS:
+                return text.split(",")
+            case Form.TEXT:
+                return text
+    except ValueError:
+        return text
+
+
+def _required(*names: str) -> tuple[Argument, ...]:
+    return tuple(Argument(name, required=True) for name in names)
+
+
+_M = _required("mandate")
+_ANY = (Argument("mandate"),)
+_TIMEOUT = Argument("timeout_s", Form.SECONDS)
+
+
+def operations() -> Sequence[Operation]:
+    """All of them, sorted as the command line lists them."""
+    return (*_of_mandates(), *_of_members(), *_of_files(), *_of_the_daemon())
+
+
+def _of_mandates() -> tuple[Operation, ...]:
+    return (
+        Operation("status", "How things are: this device, its mandates, their peers.", _ANY, reads=True),
+        Operation(
+            "mandate.create",
+            "Make a mandate on this device; it stays local until it is shared.",
+            (
+                *_required("name"),
+                *(Argument("folder"), Argument("role"), Argument("restrict", Form.TEXTS)),
+            ),
+        ),
+        Operation("mandate.list", "The mandates of this device.", reads=True),
+        Operation("mandate.show", "One mandate.", _M, reads=True),
+        Operation("mandate.rename", "Give a mandate another name, on all devices.", _required("mandate", "name")),
+        Operation("mandate.leave", "Forget a mandate on this device.", (*_M, Argument("wipe", Form.FLAG))),
+        Operation("share", "Let other devices find and join a mandate.", _M),
+        Operation("rules", "Which files belong to whom.", _M, reads=True),
+        Operation("rules.set", "Change one rule: PATTERN=MODE[:MASTER].", _required("mandate", "setting")),
+    )
+
+
+def _of_members() -> tuple[Operation, ...]:
+    return (
+        Operation(
+            "invite",
+            "Make a ticket for a new device.",
+            (
+                *_M,
+                *(Argument("role"), Argument("admin", Form.FLAG), Argument("expires_s", Form.COUNT)),
+                *(Argument("uses", Form.COUNT), Argument("confirm", Form.FLAG)),
+            ),
+        ),
+        Operation("invites", "Open invitations.", _M, reads=True),
+        Operation("invites.cancel", "Make a ticket worthless.", _required("mandate", "id")),
+        Operation(
+            "join",
+            "Become a member by a ticket.",
+            (*_required("ticket"), *(Argument("folder"), Argument("name"), _TIMEOUT)),
+            waits=True,
+        ),
+        Operation("devices", "The members of a mandate.", _M, reads=True),
+        Operation("devices.revoke", "Refuse a device from now on.", _required("mandate", "device")),
+        Operation("devices.approve", "Let in a device that waits for approval.", _required("mandate", "device")),
+        Operation("devices.primary", "Let one accounting device break ties.", _required("mandate", "device")),
+        Operation("devices.role", "Give a device another role.", _required("mandate", "device", "role")),
+        Operation("peer.add", "Where a device may be reached.", _required("mandate", "address")),
+        Operation("peer.list", "The addresses given.", _M, reads=True),
+        Operation("peer.remove", "Forget an address.", _required("mandate", "address")),
+    )
+
+
+def _of_files() -> tuple[Operation, ...]:
+    return (
+        Operation(
+            "sync",
+            "One run: rescan, exchange, and wait until each connected member has placed what was known then.",
+            (
+                *_ANY,
+                *(Argument("only"), Argument("full", Form.FLAG), Argument("dry_run", Form.FLAG), _TIMEOUT),
+            ),
+            waits=True,
+        ),
+        Operation("wait", "Wait until all is in sync.", (*_ANY, _TIMEOUT), reads=True, waits=True),
+        Operation("conflicts", "Open conflicts.", _ANY, reads=True),
+        Operation("conflicts.keep", "Choose which version stands.", _required("mandate", "path", "keep")),
+        Operation("versions", "Kept versions of a file.", _required("mandate", "path"), reads=True),
+        Operation(
+            "restore",
+            "Bring a version back into the folder, or into another file.",
+            (*_required("mandate", "path"), *(Argument("version"), Argument("at"), Argument("to"))),
+        ),
+        Operation("log", "Who changed what, when.", _M, reads=True),
+        Operation("log.verify", "Check the chain and every signature of the log.", _M, reads=True),
+        Operation("log.export", "The log with its blocks, for an archive.", _M, reads=True),
+        Operation(
+            "history",
+            "Runs and their items.",
+            (*_ANY, Argument("run"), Argument("failed", Form.FLAG)),
+            reads=True,
+        ),
+    )
+
+
+def _of_the_daemon() -> tuple[Operation, ...]:
+    return (
+        Operation("ping", "Whether the daemon is there, and of which version.", reads=True),
+        Operation("stop", "End the daemon."),
+    )
