@@ -1,0 +1,146 @@
+"""How a function becomes a command: the options that all have, help with an example, and errors as sentences.
+
+A command is a function whose first parameter is a `Session`. What it raises becomes a sentence on stderr and an exit
+code; no traceback reaches a user.
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from p2psync.cli.client import CALL_TIMEOUT_S, Client, Reply
+from p2psync.cli.exits import FAILED, CommandFailed
+from p2psync.cli.home import home_path, note_failure
+from p2psync.errors import ConfigError, InvalidId, P2PSyncError, UsageError
+from p2psync.i18n import LANGUAGES, _
+
+Act = Callable[..., int | None]
+"""A command: returns its exit code, None for 0."""
+
+LANG_HELP = _("Speak English, French, German or Italian, whatever the system is set to.")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of a command."""
+
+    home: Path
+    as_json: bool
+
+    @property
+    def client(self) -> Client:
+        return Client(self.home)
+
+    def call(self, operation: str, timeout_s: float = CALL_TIMEOUT_S, **arguments: Any) -> Reply:
+        """Have the daemon perform an operation; arguments that are None are left out. Raises CommandFailed."""
+        return self.client.call(operation, arguments, timeout_s)
+
+    def show(self, reply: Reply, render: Callable[[Any], str]) -> int:
+        """Print an answer, as JSON or for people, and return its exit code."""
+        self.show_data(reply.data, render)
+        return reply.exit
+
+    def show_data(self, data: Any, render: Callable[[Any], str]) -> None:
+        """Print data as one JSON document, or what `render` makes of it."""
+        say(json.dumps(data, ensure_ascii=False, indent=2) if self.as_json else render(data))
+
+
+HOME = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        metavar="DIR",
+        help=_("Where this device keeps its identity, settings and database. Also: P2PSYNC_HOME."),
+        show_default=False,
+    ),
+]
+AS_JSON = Annotated[bool, typer.Option("--json", help=_("Print one JSON document instead of text."))]
+LANG = Annotated[str | None, typer.Option("--lang", metavar="|".join(LANGUAGES), help=LANG_HELP, show_default=False)]
+COMMON = {"home": (HOME, None), "as_json": (AS_JSON, False), "lang": (LANG, None)}
+
+
+def command(app: typer.Typer, name: str, *, help: str, example: str) -> Callable[[Act], Act]:
+    """Make a function the command `name`. `help` begins with one sentence; `example` is a line as one types it."""
+
+    def register(act: Act) -> Act:
+        epilog = _("Example:") + "".join(f"\n\n\b\n  {line}" for line in example.splitlines())
+        app.command(name, help=help, epilog=epilog)(_with_session(act))
+        return act
+
+    return register
+
+
+def say(text: str) -> None:
+    """Print what was asked for."""
+    if text:
+        typer.echo(text)
+
+
+def tell(text: str) -> None:
+    """Print what is not the answer itself: on stderr."""
+    typer.echo(text, err=True)
+
+
+def _with_session(act: Act) -> Callable[..., None]:
+    @wraps(act)
+    def run(ctx: typer.Context, home: Path | None, as_json: bool, lang: str | None, **arguments: Any) -> None:
+        outer = ctx.find_root().obj
+        before = outer if isinstance(outer, dict) else {}
+        session = Session(home_path(home or before.get("home")), as_json or bool(before.get("as_json")))
+        raise typer.Exit(_guarded(act, session, arguments))
+
+    hints = get_type_hints(act, include_extras=True)
+    own = list(inspect.signature(act).parameters.values())[1:]
+    parameters = [inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+    parameters += [
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[p.name], default=p.default) for p in own
+    ]
+    parameters += [
+        inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, annotation=a, default=d) for n, (a, d) in COMMON.items()
+    ]
+    del run.__wrapped__
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def _guarded(act: Act, session: Session, arguments: dict[str, Any]) -> int:
+    """Run a command; whatever happens ends in an exit code."""
+    try:
+        return act(session, **arguments) or 0
+    except CommandFailed as failure:
+        return fail(str(failure), failure.exit_code, session.as_json)
+    except P2PSyncError as error:
+        wrong_usage = isinstance(error, UsageError | ConfigError | InvalidId)
+        return fail(str(error), 2 if wrong_usage else FAILED, session.as_json)
+    except KeyboardInterrupt:
+        return fail(_("Stopped by you."), FAILED, session.as_json)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            raise  # whoever read our output has seen enough
+        return fail(unexpected(error, session.home), FAILED, session.as_json)
+
+
+def unexpected(error: BaseException, home: Path) -> str:
+    """The sentence for an error that nobody foresaw, with the file that tells more."""
+    path = note_failure(home, error)
+    what = str(error) or type(error).__name__
+    return _("Something went wrong that should not have: {what}. Details: {path}").format(what=what, path=path or "-")
+
+
+def fail(sentence: str, exit_code: int, as_json: bool) -> int:
+    """Say why, on stderr; a program that reads JSON gets its document too."""
+    if as_json:
+        typer.echo(json.dumps({"error": sentence, "exit": exit_code}, ensure_ascii=False))
+    print(sentence, file=sys.stderr)
+    return exit_code

@@ -1,0 +1,189 @@
+"""Mandates: make, list, rename, share and leave them; their rules; all of them in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from p2psync.cli import rendering
+from p2psync.cli.command import Session, command, say
+from p2psync.cli.exits import CommandFailed
+from p2psync.cli.values import absolute
+from p2psync.i18n import _
+
+MANDATE = Annotated[str, typer.Argument(metavar="MANDATE", help=_("Name or id of the mandate."))]
+OPTIONAL_MANDATE = Annotated[
+    str | None, typer.Argument(metavar="[MANDATE]", help=_("Name or id; all mandates if left out."), show_default=False)
+]
+ROLES = "accounting|invoicing|payroll|banking|reader|keeper"
+ROLE_HELP = _("What this device does: accounting, invoicing, payroll, banking, reader or keeper.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make these commands part of the app."""
+    group = typer.Typer(no_args_is_help=True, help=_("Make, list, rename and leave mandates."), rich_markup_mode=None)
+    app.add_typer(group, name="mandate")
+    _add_mandate_commands(group)
+    _add_commands(app)
+
+
+def _add_mandate_commands(group: typer.Typer) -> None:
+    command(
+        group,
+        "create",
+        help=_(
+            "Make a mandate on this device.\n\nIts folder becomes what the devices of the mandate share; files that lie "
+            "in it already are kept and published. Nobody else gets anything until you share it."
+        ),
+        example="p2psync mandate create Cargo --folder ~/Cargo.crsync --role accounting",
+    )(create)
+    command(group, "list", help=_("List the mandates of this device."), example="p2psync mandate list")(list_all)
+    command(group, "show", help=_("Show one mandate."), example="p2psync mandate show Cargo")(show)
+    command(
+        group,
+        "rename",
+        help=_("Give a mandate another name, on all its devices. The folders keep their names."),
+        example='p2psync mandate rename Cargo "Cargo Ltd"',
+    )(rename)
+    command(
+        group,
+        "leave",
+        help=_(
+            "Leave a mandate: this device gets and gives nothing more.\n\nThe folder and its files stay, unless --wipe "
+            "deletes them. The last admin cannot leave while others are members."
+        ),
+        example="p2psync mandate leave Cargo",
+    )(leave)
+
+
+def _add_commands(app: typer.Typer) -> None:
+    command(
+        app,
+        "share",
+        help=_(
+            "Let other devices find and join a mandate.\n\nUntil then nothing of it leaves this PC. Who joins needs a "
+            "ticket: p2psync invite."
+        ),
+        example="p2psync share Cargo",
+    )(share)
+    command(
+        app,
+        "rules",
+        help=_(
+            "Show or change which files belong to whom.\n\nThe first line that fits a file counts. Modes: prefer (the "
+            "master wins a conflict), enforce (only the master may change), newest, manual, merge. Masters: accounting "
+            "or owner."
+        ),
+        example="p2psync rules Cargo\np2psync rules Cargo --set '*.crp=enforce:accounting'",
+    )(rules)
+    command(
+        app,
+        "overview",
+        help=_("All mandates in one table: what is pending, in conflict, or wrong, and when they were in sync."),
+        example="p2psync overview",
+    )(overview)
+
+
+def create(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help=_("What the mandate is called, for people."))],
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder", metavar="DIR", help=_("The folder; NAME.crsync among your documents if left out."), show_default=False
+        ),
+    ] = None,
+    role: Annotated[str, typer.Option("--role", metavar=ROLES, help=ROLE_HELP)] = "accounting",
+    restrict: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--restrict",
+            metavar="PATTERN=ROLE,...",
+            help=_("Only these roles (and admins and keepers) ever learn of such files. Cannot be done later."),
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
+    where = absolute(folder) if folder else None
+    made = session.call("mandate.create", name=name, folder=where, role=role, restrict=restrict or None)
+    return session.show(made, _created)
+
+
+def _created(row: rendering.Row) -> str:
+    return _("Made {name} in {folder}.\nIt is only on this PC. Share it with: p2psync share {name}").format(
+        name=row["name"], folder=row["folder"]
+    )
+
+
+def list_all(session: Session) -> int:
+    return session.show(session.call("mandate.list"), rendering.mandates)
+
+
+def show(session: Session, mandate: MANDATE) -> int:
+    return session.show(session.call("mandate.show", mandate=mandate), rendering.mandate)
+
+
+def rename(
+    session: Session,
+    mandate: MANDATE,
+    name: Annotated[str, typer.Argument(metavar="NAME", help=_("The new name."))],
+) -> int:
+    renamed = session.call("mandate.rename", mandate=mandate, name=name)
+    return session.show(renamed, lambda row: _("It is called {name} now.").format(name=row["name"]))
+
+
+def leave(
+    session: Session,
+    mandate: MANDATE,
+    wipe: Annotated[bool, typer.Option("--wipe", help=_("Delete the folder with all its files and versions."))] = False,
+) -> int:
+    left = session.call("mandate.leave", mandate=mandate, wipe=wipe)
+    return session.show(left, _left)
+
+
+def _left(row: rendering.Row) -> str:
+    if row["wiped"]:
+        return _("Left. The folder was deleted: {folder}").format(folder=row["folder"])
+    return _("Left. The files stay in {folder}").format(folder=row["folder"])
+
+
+def share(session: Session, mandate: MANDATE) -> int:
+    shared = session.call("share", mandate=mandate)
+    if session.as_json:
+        return session.show(shared, rendering.mandate)
+    say(_("{name} is shared. Invite others with: p2psync invite {name} --role ROLE").format(name=shared.data["name"]))
+    return shared.exit
+
+
+def rules(
+    session: Session,
+    mandate: MANDATE,
+    setting: Annotated[
+        str | None,
+        typer.Option(
+            "--set", metavar="PATTERN=MODE[:MASTER]", help=_("Change the rule for such files, or add one."), show_default=False
+        ),
+    ] = None,
+) -> int:
+    if setting is None:
+        return session.show(session.call("rules", mandate=mandate), rendering.rules)
+    return session.show(session.call("rules.set", mandate=mandate, setting=setting), rendering.rules)
+
+
+def overview(session: Session) -> int:
+    status = session.call("status").data
+    mandates = [{**mandate, "last_sync": last_sync(session, mandate["id"])} for mandate in status["mandates"]]
+    session.show_data({"device": status["device"], "mandates": mandates}, rendering.overview)
+    return 0
+
+
+def last_sync(session: Session, mandate: str) -> str | None:
+    """When the last run of a mandate ended well."""
+    try:
+        runs = session.call("history", mandate=mandate).data
+    except CommandFailed:
+        return None
+    ended = [run["ended"] for run in runs if run["result"] in ("success", "nothing-new")]
+    return ended[-1] if ended else None

@@ -1,0 +1,35 @@
+"""The command `p2psync`: finds out which language to speak, then lets typer choose the command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from p2psync.cli.exits import WRONG_USAGE
+from p2psync.errors import ConfigError
+from p2psync.i18n import set_language
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        set_language(chosen_language(words))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(WRONG_USAGE)
+    from p2psync.cli.app import app  # its help texts are translated while it is imported
+
+    app(words, prog_name="p2psync")
+
+
+def chosen_language(words: Sequence[str]) -> str | None:
+    """What `--lang` says, wherever it stands; None if it does not."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "--":
+            return None
+        if word == "--lang":
+            return following
+        if word.startswith("--lang="):
+            return word.removeprefix("--lang=")
+    return None

@@ -1,0 +1,246 @@
+"""How the daemon's answers look to people: short, in plain words, with what to do next where there is something to do."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from p2psync.cli.values import files, moment, short, short_device, size
+from p2psync.core.problem import Code, Problem
+from p2psync.i18n import _, ngettext
+from p2psync.remedies import described
+
+Row = Mapping[str, Any]
+PROBLEMS_SHOWN = 20
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> str:
+    """Columns side by side; `empty` where there are no rows."""
+    lines = [list(row) for row in rows]
+    if not lines:
+        return empty
+    widths = [max(_width(row[i]) for row in (head, *lines)) for i in range(len(head))]
+    return "\n".join(_line(row, widths) for row in (head, *lines))
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(bool(unicodedata.combining(c)) for c in text)
+
+
+def problem_lines(problem: Row) -> list[str]:
+    """A problem, and what to do about it. A newer daemon may name a kind that this command does not know."""
+    with suppress(ValueError):
+        found = described(Problem(problem.get("path") or "", Code(problem["code"]), problem.get("detail") or ""))
+        return [f"! {found.sentence}", f"  -> {found.remedy}"]
+    return [f"! {problem.get('path')}: {problem['code']} {problem.get('detail') or ''}".rstrip()]
+
+
+# -- status --------------------------------------------------------------------------------------------
+
+
+def status(answer: Row) -> str:
+    """`status`: this device, then a paragraph for each mandate."""
+    device, mandates = answer["device"], answer["mandates"]
+    lines = [_("This device: {name} ({id})").format(name=device["name"], id=short_device(device["id"]))]
+    if device.get("mdns_problem"):
+        lines += [_("! Other PCs are not found by themselves: {reason}").format(reason=device["mdns_problem"])]
+        lines += [_("  -> Name their addresses with: p2psync peer add MANDATE HOST:PORT")]
+    if not mandates:
+        lines += ["", _("No mandate yet. Make one with: p2psync mandate create NAME --folder DIR")]
+        lines += [_("Or join one with the ticket that you got: p2psync join TICKET --folder DIR")]
+    for mandate in mandates:
+        lines += ["", *_mandate_lines(mandate)]
+    return "\n".join(lines)
+
+
+def _mandate_lines(mandate: Row) -> list[str]:
+    title = f"{mandate['name']} ({mandate['role']}): {state(mandate)}"
+    lines = [title, f"  {mandate['folder']}  {files(mandate['files'])}, {size(mandate['bytes'])}"]
+    if mandate["state"] == "local":
+        lines.append("  " + _("Nobody else has it yet. Share it with: p2psync share {name}").format(name=mandate["name"]))
+    lines += [f"  {line}" for line in _peer_lines(mandate["peers"])]
+    if mandate["conflicts"]:
+        count = mandate["conflicts"]
+        text = ngettext("! {n} conflict to look at: p2psync conflicts {name}", "! {n} conflicts to look at: p2psync conflicts {name}", count)
+        lines.append("  " + text.format(n=count, name=mandate["name"]))
+    problems = mandate.get("problem_list") or []
+    lines += [f"  {line}" for problem in problems[:PROBLEMS_SHOWN] for line in problem_lines(problem)]
+    more = mandate["problems"] - min(len(problems), PROBLEMS_SHOWN)
+    if more > 0:
+        text = ngettext("and {n} problem more; all of them: --json", "and {n} problems more; all of them: --json", more)
+        lines.append("  " + text.format(n=more))
+    return lines
+
+
+def state(mandate: Row) -> str:
+    """One mandate's state in a few words."""
+    receiving, sending = mandate["to_receive"], mandate["to_send"]
+    others = mandate["peers"]
+    if mandate["state"] == "local":
+        return _("only on this PC")
+    if mandate["health"] == "action":
+        return _("needs you")
+    if receiving["files"]:
+        return _("receiving, {files} to come ({size})").format(
+            files=files(receiving["files"]), size=size(receiving["bytes"])
+        )
+    if sending["files"]:
+        return _("sending, {files} left").format(files=files(sending["files"]))
+    if others and not any(peer["connected"] for peer in others):
+        return _("no other PC is connected")
+    return _("in sync") if mandate["in_sync"] else _("working")
+
+
+def _peer_lines(peers: Sequence[Row]) -> list[str]:
+    return [_peer_line(peer) for peer in peers]
+
+
+def _peer_line(peer: Row) -> str:
+    who = f"{peer['name']} ({peer['role']}, {short_device(peer['device'])})"
+    if not peer["connected"]:
+        seen = moment(peer["last_seen"]) if peer["last_seen"] else _("never seen yet")
+        return _("o {who}: not connected, last seen {seen}").format(who=who, seen=seen)
+    behind = peer.get("behind_files") or 0
+    way = {"lan": _("local network"), "direct": _("direct"), "relay": _("relay")}.get(peer["path"], peer["path"] or "")
+    line = _("* {who}: connected ({way})").format(who=who, way=way)
+    return f"{line}, " + _("{files} behind").format(files=files(behind)) if behind else line
+
+
+# -- mandates ------------------------------------------------------------------------------------------
+
+
+def mandates(rows: Sequence[Row]) -> str:
+    """`mandate list`."""
+    return table(
+        (_("NAME"), _("STATE"), _("ROLE"), _("FOLDER"), _("ID")),
+        ((m["name"], shown_state(m), m["role"] or "-", m["folder"] or "-", short(m["id"])) for m in rows),
+        _("No mandate yet. Make one with: p2psync mandate create NAME --folder DIR"),
+    )
+
+
+def mandate(row: Row) -> str:
+    """`mandate show`."""
+    lines = [
+        _("Mandate   {name} ({id})").format(name=row["name"], id=row["id"]),
+        _("State     {state}").format(state=shown_state(row)),
+        _("Role      {role}").format(role=row["role"]),
+        _("Folder    {folder}").format(folder=row["folder"]),
+    ]
+    if "files" in row:
+        lines.append(_("Holds     {files}, {size}").format(files=files(row["files"]), size=size(row["bytes"])))
+    if "members" in row:
+        lines.append(_("Members   {n}").format(n=row["members"]))
+    return "\n".join(lines)
+
+
+def shown_state(row: Row) -> str:
+    """Of a mandate."""
+    return {"local": _("local"), "shared": _("shared")}.get(row["state"], row["state"])
+
+
+def rules(rows: Sequence[Row]) -> str:
+    """`rules`: first match wins; then who alone may read what."""
+    lines = [
+        table(
+            (_("FILES"), _("KIND"), _("IN A CONFLICT"), _("MASTER")),
+            ((r["pattern"], r["class"], _mode(r["mode"]), r["master"] or "-") for r in rows if "mode" in r),
+            "",
+        )
+    ]
+    lines += [
+        _("Only {roles} (and admins and keepers) get: {pattern}").format(
+            roles=", ".join(r["readers"]), pattern=r["pattern"]
+        )
+        for r in rows
+        if "readers" in r
+    ]
+    return "\n".join(lines)
+
+
+def _mode(mode: str) -> str:
+    texts = {
+        "prefer": _("the master's version wins"),
+        "enforce": _("only the master may change it"),
+        "newest": _("the version with most saves wins"),
+        "manual": _("a person decides"),
+        "merge": _("all versions are merged"),
+    }
+    return f"{mode}: {texts[mode]}" if mode in texts else mode
+
+
+def overview(answer: Row) -> str:
+    """`overview`: a line for each mandate."""
+    return table(
+        (_("MANDATE"), _("STATE"), _("PENDING"), _("CONFLICTS"), _("PROBLEMS"), _("LAST SYNC")),
+        (
+            (m["name"], state(m), str(m["pending"]), str(m["conflicts"]), str(m["problems"]), moment(m["last_sync"]))
+            for m in answer["mandates"]
+        ),
+        _("No mandate yet. Make one with: p2psync mandate create NAME --folder DIR"),
+    )
+
+
+# -- members -------------------------------------------------------------------------------------------
+
+
+def devices(rows: Sequence[Row]) -> str:
+    """`devices`."""
+    return table(
+        (_("NAME"), _("ROLE"), _("STATE"), _("LAST SEEN"), _("DEVICE")),
+        ((d["name"], _role(d), _membership(d), _seen(d), short_device(d["device"])) for d in rows),
+        _("No devices."),
+    )
+
+
+def _role(device: Row) -> str:
+    extra = [_("admin")] if device["admin"] else []
+    extra += [_("primary")] if device.get("primary") else []
+    return ", ".join([device["role"] or "-", *extra])
+
+
+def _membership(device: Row) -> str:
+    if device.get("this_device"):
+        return _("this device")
+    if device["state"] == "waiting":
+        return _("waits for approval")
+    texts = {"member": _("member"), "revoked": _("revoked")}
+    return texts.get(device["state"], device["state"])
+
+
+def _seen(device: Row) -> str:
+    return _("connected") if device.get("path") else moment(device["last_seen"])
+
+
+def invites(rows: Sequence[Row]) -> str:
+    """`invites`."""
+    return table(
+        (_("ID"), _("ROLE"), _("EXPIRES"), _("USES LEFT")),
+        ((i["id"], _role({"admin": False, **i}), moment(i["expires"]), str(i["uses_left"])) for i in rows),
+        _("No open invitation. Make one with: p2psync invite MANDATE --role ROLE"),
+    )
+
+
+def joined(answer: Row) -> str:
+    """`join`."""
+    if "waiting_for" in answer:
+        return str(answer["message"])
+    return "\n".join(
+        [
+            _("You are a member of {mandate} now, as {role}.").format(mandate=answer["mandate"], role=answer["role"]),
+            _("The folder: {folder}").format(folder=answer.get("folder", "-")),
+            _("Invited by a device with the fingerprint: {print}").format(print=answer["fingerprint"]),
+        ]
+    )
+
+
+def addresses(rows: Sequence[Row]) -> str:
+    """`peer list`."""
+    return "\n".join(r["address"] for r in rows) or _("No address was given. Other PCs are found by mDNS alone.")

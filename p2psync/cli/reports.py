@@ -1,0 +1,218 @@
+"""How answers about files look to people: runs, conflicts, versions, the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from p2psync.cli.rendering import problem_lines, table
+from p2psync.cli.values import files, moment, short, short_device, size
+from p2psync.i18n import _, ngettext
+
+Row = Mapping[str, Any]
+ITEMS_SHOWN = 30
+
+
+# -- runs ----------------------------------------------------------------------------------------------
+
+
+def run(answer: Row) -> str:
+    """`sync`: how a run ended, and what it moved."""
+    return "\n".join([_ending(answer), *_reasons(answer), *_items(answer["items"], ITEMS_SHOWN)])
+
+
+def waited(answer: Row) -> str:
+    """`wait`."""
+    return "\n".join([_ending(answer), *_reasons(answer)])
+
+
+def history(rows: Sequence[Row]) -> str:
+    """`history`, newest last as in a terminal."""
+    return table(
+        (_("RUN"), _("MANDATE"), _("STARTED"), _("RESULT"), _("FILES")),
+        ((r["id"], r["mandate"], moment(r["started"]), result(r["result"]), str(len(r["items"]))) for r in rows),
+        _("No runs yet. Files are exchanged all the time; a run is what p2psync sync does."),
+    )
+
+
+def past_run(rows: Sequence[Row]) -> str:
+    """`history --run`."""
+    return "\n\n".join(
+        "\n".join([f"{r['id']}  {r['mandate']}  {moment(r['started'])}", run(r)]) for r in rows
+    )
+
+
+def planned(answer: Row) -> str:
+    """`sync --dry-run`."""
+    items = _items(answer["items"], ITEMS_SHOWN)
+    return "\n".join([_("Nothing was done. A run would move:"), *items]) if items else _("There is nothing to exchange.")
+
+
+def result(word: str) -> str:
+    """How a run ended."""
+    texts = {
+        "nothing-new": _("nothing new"),
+        "success": _("done"),
+        "partial": _("partly done"),
+        "failed": _("failed"),
+        "running": _("under way"),
+    }
+    return texts.get(word, word)
+
+
+def _ending(answer: Row) -> str:
+    texts = {
+        "nothing-new": _("Nothing new: all is in sync."),
+        "success": _("Done: all connected devices have the same files."),
+        "partial": _("Partly done: some files could not be placed."),
+        "failed": _("Not done."),
+        "running": _("Under way."),
+    }
+    return texts.get(answer["result"], answer["result"])
+
+
+def _reasons(answer: Row) -> list[str]:
+    lines = []
+    waiting = answer.get("waiting_for") or []
+    if waiting:
+        lines.append(_("Waiting for {devices}: switch it on, or see p2psync status.").format(devices=", ".join(waiting)))
+    absent = answer.get("absent") or []
+    if absent:
+        lines.append(_("Not connected, gets it later: {devices}").format(devices=", ".join(absent)))
+    for problem in answer.get("problems") or []:
+        where = [_("On {device}:").format(device=problem["device"])] if problem.get("device") else []
+        lines += [*where, *problem_lines(problem)]
+    if answer.get("message"):
+        lines.append(answer["message"])
+    return lines
+
+
+def _items(items: Sequence[Row], limit: int) -> list[str]:
+    marks = {"received": "<-", "sent": "->"}
+    lines = [f"  {marks.get(item['direction'], '  ')} {item['path']}{_removed(item)}" for item in items[:limit]]
+    if len(items) > limit:
+        lines.append("  " + _("and {files} more").format(files=files(len(items) - limit)))
+    return lines
+
+
+def _removed(item: Row) -> str:
+    return f"  ({_('removed')})" if item.get("kind") == "absent" else ""
+
+
+# -- conflicts -----------------------------------------------------------------------------------------
+
+
+def conflicts(rows: Sequence[Row]) -> str:
+    """`conflicts`: each path with the version that stands and those that were kept aside."""
+    if not rows:
+        return _("No open conflicts.")
+    lines = [ngettext("{n} open conflict:", "{n} open conflicts:", len(rows)).format(n=len(rows))]
+    for row in rows:
+        lines += ["", f"{row['mandate']}  {row['path']}"]
+        lines.append("  " + _("stands:     {version}").format(version=_version(row["winner"])))
+        lines += ["  " + _("kept aside: {version}").format(version=_version(loser)) for loser in row["losers"]]
+    first = rows[0]
+    example = f'p2psync conflicts {first["mandate"]} "{first["path"]}" --keep {short(first["losers"][0]["id"])}'
+    lines += ["", _("All versions are safe. To choose another one, or to close the conflict: {command}").format(command=example)]
+    return "\n".join(lines)
+
+
+def _version(one: Row) -> str:
+    what = size(one["size"]) if one["content"] else _("removed")
+    by = one.get("name") or short_device(one["device"])
+    return _("{id}  by {device}, {time}, {what}").format(
+        id=short(one["id"]), device=by, time=moment(one["time"]), what=what
+    )
+
+
+def kept(answer: Row) -> str:
+    """`conflicts --keep`."""
+    return _("{path}: version {id} stands now, on all devices.").format(path=answer["path"], id=short(answer["kept"]))
+
+
+# -- versions ------------------------------------------------------------------------------------------
+
+
+def versions(rows: Sequence[Row]) -> str:
+    """`versions`, newest first."""
+    return table(
+        (_("ID"), _("SAVED"), _("BY"), _("SIZE"), _("WHY IT IS KEPT")),
+        (
+            (short(r["id"]), moment(r["time"]), r.get("name") or "-", size(r["size"]), reason(r["reason"]))
+            for r in rows
+        ),
+        _("No versions of this file are kept. Give its path inside the mandate's folder."),
+    )
+
+
+def reason(word: str) -> str:
+    """Why a version is kept."""
+    texts = {
+        "current": _("it stands in the folder now"),
+        "replaced": _("it was replaced"),
+        "removed": _("it was removed"),
+        "conflict": _("it lost a conflict"),
+        "refused": _("this change was not allowed"),
+        "set-aside": _("it differed from the mandate's when this PC joined"),
+        "edited": _("it was saved on this PC"),
+        "log": _("it was saved earlier"),
+    }
+    return texts.get(word, word)
+
+
+def restored(answer: Row) -> str:
+    """`restore`."""
+    if not answer["changed"]:
+        return _("{path} holds that version already.").format(path=answer["path"])
+    return _("Restored {path} as it was saved on {time}, into {to}.").format(
+        path=answer["path"], time=moment(answer["time"]), to=answer["to"]
+    )
+
+
+# -- the log -------------------------------------------------------------------------------------------
+
+
+def log(rows: Sequence[Row]) -> str:
+    """`log`: who changed what, when."""
+    return table(
+        (_("TIME"), _("DEVICE"), _("NO."), _("WHAT"), _("FILE")),
+        (
+            (moment(r["time"]), r.get("name") or short_device(r["device"]), str(r["seq"]), _what(r), r["path"] or r.get("about") or "")
+            for r in rows
+        ),
+        _("Nothing was written into the log yet."),
+    )
+
+
+def _what(row: Row) -> str:
+    texts = {
+        "file": _("saved"),
+        "absent": _("removed"),
+        "directory": _("made a folder"),
+        "genesis": _("created the mandate"),
+        "admit": _("admitted"),
+        "revoke": _("revoked"),
+        "role": _("gave a role"),
+        "rules": _("changed the rules"),
+        "owner": _("gave a file to"),
+        "primary": _("made primary"),
+        "rename": _("renamed the mandate"),
+        "share": _("shared the mandate"),
+        "secret": _("renewed the secret"),
+        "issue": _("invited"),
+        "cancel": _("cancelled an invitation"),
+    }
+    what = texts.get(row["kind"], row["kind"])
+    return what if row.get("accepted", True) else _("{what} (refused)").format(what=what)
+
+
+def verified(answer: Row) -> str:
+    """`log --verify`."""
+    if answer["ok"]:
+        return _("The log is whole: {blocks} signed entries by {devices} devices, every signature and link verified.").format(
+            blocks=answer["blocks"], devices=answer["devices"]
+        )
+    bad = answer["first_bad"]
+    return _("The log is not whole. First bad entry: no. {seq} by {device}: {reason}").format(
+        seq=bad["seq"], device=bad.get("name") or short_device(bad["device"]), reason=bad["reason"]
+    )
