@@ -161,7 +161,8 @@ class Dialer:
         target = self._land(attempt)
         if target is not None:
             self._leads_to.pop(target.address, None)
-            target.device = None
+            if target.nonce is None:  # An announcement stays its device's, whichever of its addresses fail.
+                target.device = None
             self._back_off(target, now)
 
     def connected(self, attempt: Attempt, device: DeviceId, now: float) -> None:

@@ -39,7 +39,7 @@ INTERFACES_MAX: Final = 32
 RESOLVERS: Final = 4
 INCOMPLETE_MAX: Final = 64
 RESOLVE_S: Final = 2.0
-LEAVE_S: Final = 2.0
+LEAVE_S: Final = 3.0
 
 K = TypeVar("K", bound=bytes)
 _NOTHING: Final[Mapping[bytes, tuple[bytes, ...]]] = MappingProxyType({})
@@ -108,7 +108,8 @@ class Mdns:
                     self._wake.clear()
                     await self._settle()
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), POLL_S if self._secrets else None)
+                        async with asyncio.timeout(POLL_S if self._secrets else None):
+                            await self._wake.wait()
         finally:
             await self._leave()
 
@@ -127,12 +128,17 @@ class Mdns:
                 self._on_network()
         if not addresses:
             return
-        if self._presence is None:
-            await self._enter(addresses)
-        if self._presence is not None:
-            if asyncio.get_running_loop().time() >= self._presence.renew_at:
+        try:
+            if self._presence is None:
+                self._enter(addresses)
+            elif asyncio.get_running_loop().time() >= self._presence.renew_at:
                 self._renew(self._presence)
+            assert self._presence is not None
             await self._presence.announce(self._announced, self._port)
+            self.problem = None
+        except (OSError, RuntimeError) as error:
+            self.problem = _("mDNS does not work here: {reason}").format(reason=error)
+            await self._leave()
 
     def _usable_addresses(self) -> frozenset[OwnAddress]:
         """Those to announce. With `interfaces` it also takes loopback, which is left out otherwise."""
@@ -140,13 +146,8 @@ class Mdns:
             return own_addresses()
         return frozenset(OwnAddress(ip, 32 if "." in ip else 128, 0) for ip in self._interfaces)
 
-    async def _enter(self, addresses: frozenset[OwnAddress]) -> None:
-        try:
-            self._presence = _Presence(addresses, self._on_instance, self._on_instance_gone, self._on_incomplete)
-        except (OSError, RuntimeError) as error:
-            self.problem = _("mDNS does not work here: {reason}").format(reason=error)
-            return
-        self.problem = None
+    def _enter(self, addresses: frozenset[OwnAddress]) -> None:
+        self._presence = _Presence(addresses, self._on_instance, self._on_instance_gone, self._on_incomplete)
         self._addresses = addresses
         self._renew(self._presence)
         self._presence.browse()
@@ -157,13 +158,14 @@ class Mdns:
         self._on_nonces(self._nonces)
 
     async def _leave(self) -> None:
-        presence, self._presence = self._presence, None
         for name in list(self._seen):
             self._on_instance_gone(name)
-        if presence is not None:
+        if self._presence is not None:
+            # Forgotten only afterwards: who is cancelled in here leaves once more.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LEAVE_S):
-                    await presence.close()
+                    await self._presence.close()
+            self._presence = None
 
     def _on_instance(self, name: str, properties: Mapping[bytes, bytes | None], addresses: Iterable[Address]) -> None:
         """Somebody's announcement, perhaps our own, perhaps nonsense."""
@@ -218,8 +220,17 @@ class Mdns:
             ip = parse_ip(address.host)
             return (not any(ip in a.network for a in own if ip is not None), ":" in address.host, address)
 
-        usable = [a for a in addresses if _is_host(a) and (loopback or not is_loopback(a.host))]
-        return tuple(sorted(usable, key=rank)[:ADDRESSES_PER_SIGHTING_MAX])
+        usable = (a for a in addresses if _is_host(a) and (loopback or not is_loopback(a.host)))
+        zoned = {zoned for address in usable for zoned in self._with_zone(address)}
+        return tuple(sorted(zoned, key=rank)[:ADDRESSES_PER_SIGHTING_MAX])
+
+    def _with_zone(self, address: Address) -> list[Address]:
+        """A link-local address that came in an IPv4 packet does not say on which interface: any that has such."""
+        ip = parse_ip(address.host)
+        if ip is None or ip.version == 4 or not ip.is_link_local or "%" in address.host:
+            return [address]
+        zones = {own.interface for own in self._addresses if own.ip.startswith("fe80:")}
+        return [Address(f"{address.host}%{zone}", address.port) for zone in zones]
 
 
 @dataclass(slots=True)
@@ -298,20 +309,30 @@ class _Presence:
         )
 
     async def announce(self, secrets: tuple[bytes, ...], port: int) -> None:
-        """Be seen by the holders of these secrets; by nobody if there are none."""
+        """Be seen by the holders of these secrets; by nobody if there are none. Raises OSError if that cannot be."""
+        from zeroconf import Error
+
+        try:
+            if secrets:
+                await self._say(self._announcement(secrets, port))
+            elif self._announced is not None:
+                old, self._announced = self._announced, None
+                await (await self._zeroconf.async_unregister_service(old))
+        except Error as error:
+            raise OSError(str(error) or type(error).__name__) from error
+
+    def _announcement(self, secrets: tuple[bytes, ...], port: int) -> AsyncServiceInfo:
         from zeroconf.asyncio import AsyncServiceInfo
 
-        old = self._announced
-        if not secrets:
-            self._announced = None
-            if old is not None:
-                await (await self._zeroconf.async_unregister_service(old))
-            return
         properties: dict[str | bytes, str | bytes | None] = {}
         properties.update(properties_of(self.nonce, secrets, self._padding_secret))
-        new = AsyncServiceInfo(
+        return AsyncServiceInfo(
             SERVICE_TYPE, self._name, port, properties=properties, server=self._server, parsed_addresses=self._ips
         )
+
+    async def _say(self, new: AsyncServiceInfo) -> None:
+        """Announce this instead of what was announced before, if it is anything new."""
+        old = self._announced
         if old is not None and (old.name, old.port, old.text) == (new.name, new.port, new.text):
             return
         self._announced = new
@@ -335,8 +356,9 @@ class _Presence:
 
     async def close(self) -> None:
         """Say goodbye and close the sockets."""
-        if self._browser is not None:
-            await self._browser.async_cancel()
+        browser, self._browser = self._browser, None
+        if browser is not None:
+            await browser.async_cancel()
         await self._zeroconf.async_close()
 
     def _on_change(self, *, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
