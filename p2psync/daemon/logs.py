@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -48,9 +50,7 @@ class EventLog:
         """Writes to `p2psync.log` in `home`; None writes nowhere and only tells listeners. Raises OSError."""
         self._handler: logging.Handler | None = None
         if home is not None:
-            path = home / LOG_FILE
-            path.touch(mode=0o600)
-            self._handler = RotatingFileHandler(path, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT, encoding="utf-8")
+            self._handler = _PrivateFile(home / LOG_FILE, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT)
         self._listeners: list[Listener] = []
 
     def event(self, name: str, /, **fields: object) -> None:
@@ -81,6 +81,14 @@ class EventLog:
     def _write(self, text: str) -> None:
         if self._handler is not None:
             self._handler.handle(logging.makeLogRecord({"msg": text}))
+
+
+class _PrivateFile(RotatingFileHandler):
+    """Readable by this user alone, also after it was turned over: the log has names of files."""
+
+    def _open(self) -> TextIOWrapper:
+        handle = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return open(handle, "a", encoding="utf-8")
 
 
 def time_text(time_ns: int) -> str:
