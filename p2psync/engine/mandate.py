@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from p2psync.core.authority import Authority
 from p2psync.core.block import AUTHORITY
-from p2psync.core.ids import ContentId, DeviceId, MandateId
+from p2psync.core.ids import ContentId, DeviceId, LogId, MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding
 from p2psync.core.rules import Role
@@ -38,7 +38,6 @@ from p2psync.engine.scope import Scope
 from p2psync.engine.secrets import Secrets
 from p2psync.engine.site import Site
 from p2psync.engine.state import MandateState
-from p2psync.errors import RemoteProtocolError
 from p2psync.wire.messages import UNPLACED_MAX, Have, IndexUpdate, Placed, Secret
 
 PROGRESS_EVERY_S = 1.0
@@ -156,18 +155,22 @@ class Mandate:
     def _join(self, peer: Peer, blocks: Sequence[bytes]) -> None:
         """Take in blocks, plan the paths that they touch, and pass them on; what came before a bad one counts."""
         taken: list[Taken] = []
+        missing: LogId | None = None
         try:
             for raw in blocks:
                 one = self.ledger.join(raw)
                 if one is not None:
                     taken.append(one)
         except MissingBlock as error:
-            peer.ask_again(error.log)
+            missing = error.log
         finally:
             self.replica.plan.touched(path for one in taken for path in one.paths)
             for one in taken:
                 self._after_join(one, peer)
-        peer.acknowledge({one.row.log for one in taken})
+        if peer.link in self.peers:  # else what it sent says that it does not belong here any more
+            if missing is not None:
+                peer.ask_again(missing)
+            peer.acknowledge({one.row.log for one in taken})
         for other in self.peers.values():
             if other is not peer:
                 other.say_have()
@@ -186,16 +189,28 @@ class Mandate:
             self.authority_changed()
 
     def _learn_secret(self, peer: Peer, number: int, secret: bytes) -> None:
+        """Only the log says which secret is the newest: one that it does not know waits until it grows.
+
+        Two admins may have made one of the same number each; then all go on with the one that counts.
+        """
         authority = self.authority
-        if number == authority.secret_number and blake3(secret).digest() != authority.secret_digest:
-            raise RemoteProtocolError("a discovery secret that the log does not know")
+        peer.claimed = None
+        if number == authority.secret_number and blake3(secret).digest() == authority.secret_digest:
+            fresh = self.secrets.add(number, secret)
+        elif number < authority.secret_number:
+            newest = self.secrets.newest
+            fresh = (newest is None or number > newest[0]) and self.secrets.add(number, secret)
+        else:
+            peer.claimed = (number, secret)
+            return
         peer.secret_number = number
         self.secrets.shown_by(peer.device, number, authority.members)
-        newest = self.secrets.newest
-        if (newest is None or number > newest[0]) and self.secrets.add(number, secret):
+        if fresh:
             self.secrets.shown_by(self._keys.device, number, authority.members)
             self._scope.emit(MembersChanged(self.id))
-            self.tell_secret()
+            for other in self.peers.values():
+                if other is not peer:
+                    other.say_secret((number, secret))
 
     def tell_secret(self) -> None:
         newest = self.secrets.newest
@@ -232,6 +247,8 @@ class Mandate:
             self.close_peer(link)
         for peer in self.peers.values():
             peer.refresh()
+            if peer.claimed is not None:
+                self._learn_secret(peer, *peer.claimed)
         self._scope.emit(MembersChanged(self.id))
 
     # -- after every event -----------------------------------------------------------------------------

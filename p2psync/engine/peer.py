@@ -18,7 +18,7 @@ from p2psync.engine.ledger import Ledger
 from p2psync.engine.scope import Scope
 from p2psync.engine.state import BlockRow, MandateState
 from p2psync.errors import RemoteProtocolError
-from p2psync.wire.messages import BLOCKS_MAX, Have, IndexUpdate, Placed, Secret
+from p2psync.wire.messages import BLOCKS_MAX, LOGS_MAX, Have, IndexUpdate, Placed, Secret
 
 UPDATE_BYTES_MAX = 512 * 1024
 """Signed bytes in one IndexUpdate."""
@@ -26,7 +26,7 @@ UPDATES_IN_FLIGHT_MAX = 4
 """IndexUpdates that were not acknowledged yet."""
 FORWARD_AFTER_S = 1.0
 RESENDS_MAX = 8
-"""Logs that a peer may ask to be sent again in one session; more is no accident."""
+"""Blocks without those that they name, one after the other and nothing usable between; more is no accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class Peer:
         """True once their first Have is here."""
         self.secret_number = 0
         """The newest discovery secret that they have shown to know."""
+        self.claimed: tuple[int, bytes] | None = None
+        """A discovery secret that they told and our log does not know, or not yet."""
         self._goal: Tips = {}
         """What they had when the session began: when that is here too, we have caught up with them."""
         self._said: dict[LogId, tuple[Tip, ...]] = {}
@@ -83,6 +85,7 @@ class Peer:
         """Answer an IndexUpdate, also when it brought nothing new."""
         for log in logs:
             self._said.pop(log, None)
+            self._resends = 0
         self.say_have()
 
     def ask_again(self, log: LogId) -> None:
@@ -99,8 +102,10 @@ class Peer:
     # -- what they have --------------------------------------------------------------------------------
 
     def on_have(self, have: Have) -> None:
-        for log, tips in have.tips.items():
-            self.theirs[log] = tips
+        """Raises RemoteProtocolError when they claim more logs than a mandate can have."""
+        self.theirs.update(have.tips)
+        if len(self.theirs) > LOGS_MAX:
+            raise RemoteProtocolError("more logs than a mandate can have")
         while self._in_flight and self._they_have(self._in_flight[0]):
             self._in_flight.popleft()
         if not self.greeted:
@@ -108,10 +113,11 @@ class Peer:
             self._goal = dict(have.tips)
             self._enqueue_lacking(self._ledger.readable_tips(self.device))
         else:
-            again = [log for log, tips in have.tips.items() if not tips and log in self._ledger.tips]
-            if again:
+            again = any(not tips and log in self._ledger.tips for log, tips in have.tips.items())
+            if again:  # what was on its way builds on what they lack, and was dropped with it
                 self._in_flight.clear()
-                self._enqueue_lacking(again)
+                self._outbox.clear()
+                self._enqueue_lacking(self._ledger.readable_tips(self.device))
 
     def refresh(self) -> None:
         """Our view of what they may read, or of a log's branches, changed: look again at what they lack."""
@@ -151,8 +157,10 @@ class Peer:
     # -- announce --------------------------------------------------------------------------------------
 
     def announce(self, row: BlockRow) -> None:
-        """A block of our own: they shall have it at once."""
+        """A block of our own: they shall have it at once, and before it what it may name."""
         if self.greeted and self._ledger.may_read(self.device, row.log):
+            self._outbox.extend(item for _, item in self._forward)
+            self._forward.clear()
             self._outbox.append(_item(row))
 
     def forward(self, row: BlockRow) -> None:
@@ -177,7 +185,7 @@ class Peer:
                 if batch and size + self._outbox[0].size > UPDATE_BYTES_MAX:
                     break
                 item = self._outbox.popleft()
-                if not self._they_have(item):
+                if self._ledger.may_read(self.device, item.log) and not self._they_have(item):
                     batch.append(item)
                     size += item.size
             if batch:
