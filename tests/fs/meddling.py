@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import traceback
+import warnings
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +62,9 @@ def power_cut() -> None:
 
 def in_a_process_that_may_die(act: Act) -> bool:
     """Run in a forked process; True if it came to a power cut. Other failures of it fail the test."""
-    child = os.fork()
+    with warnings.catch_warnings():  # newer Pythons warn where other threads exist; the child touches none of them
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         try:
             act()

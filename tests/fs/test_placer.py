@@ -192,19 +192,18 @@ def save_by_rename(disk: Disk, path: str, data: bytes) -> None:
 
 def test_the_newest_of_several_saves_stays_and_the_others_are_kept(tmp_path: Path) -> None:
     """One save before the exchange, one by rename before it is taken back, one before that is taken back."""
-    disk = meddled(
-        tmp_path,
-        Meddling(
-            lambda: disk.save("a", b"first", OTHER_NS),
-            lambda: save_by_rename(disk, "a", b"second!"),
-        ),
+    exchange = Meddling(
+        lambda: disk.save("a", b"first", OTHER_NS),
+        lambda: save_by_rename(disk, "a", b"second!"),
     )
+    disk = meddled(tmp_path, exchange)
     item = disk.save("a", b"old")
     disk.staged(b"new")
     (outcome,) = disk.placer.place([replace(item, put=a_file(b"new"))])
     assert outcome.found is not None
     assert outcome.found.entry.content == content_of(b"second!")
     assert (disk.tree(), disk.kept()) == (whole({"a": b"second!"}), version(b"first"))
+    assert exchange.steps == ["swap"] * 3
 
 
 def test_ours_deleted_before_it_is_taken_back(tmp_path: Path) -> None:
