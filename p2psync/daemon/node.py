@@ -17,6 +17,7 @@ from p2psync import __version__
 from p2psync.core.authority import Authority
 from p2psync.core.block import AUTHORITY, verify_ed25519
 from p2psync.core.ids import ContentId, DeviceId, MandateId
+from p2psync.daemon import rescue
 from p2psync.daemon.config import Config
 from p2psync.daemon.discovery import Discovery, Survey
 from p2psync.daemon.folders import Folders
@@ -48,7 +49,7 @@ from p2psync.engine.effects import (
 from p2psync.engine.ledger import Keys
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
-from p2psync.errors import ConfigError, UsageError
+from p2psync.errors import ConfigError, StoreDamaged, UsageError
 from p2psync.i18n import _
 from p2psync.net.identity import Identity
 from p2psync.net.trust import Trust
@@ -58,7 +59,6 @@ from p2psync.store.lock import HomeLock
 from p2psync.store.records import Records
 from p2psync.store.state import SqliteDeviceState
 
-DATABASE_FILE = "p2psync.db"
 PROGRAM = f"p2psync {__version__}"
 DOORS_MAX = 64
 """Tickets that a newcomer can come with at a time, used and cancelled ones among them: those hear why they fail."""
@@ -92,6 +92,7 @@ class Node:
         self.broken_by: BaseException | None = None
         """Why the engine has stopped for good."""
         self._end_wanted = asyncio.Event()
+        self._rescue_wanted = asyncio.Event()
         self._undo = AsyncExitStack()
         self._sessions: dict[int, dict[MandateId, DeviceId]] = {}
         """By link: the mandates whose sessions are open on it."""
@@ -104,7 +105,7 @@ class Node:
             KeepVersion: self.folders.keep,
             Merge: self.folders.keep,
             Rescan: self.folders.rescan,
-            MembersChanged: lambda _: self.discovery.changed(),
+            MembersChanged: lambda _: self._members_changed(),
             Notice: self._note,
             PeerJoined: self._peer_joined,
             PeerLeft: self._peer_left,
@@ -122,8 +123,10 @@ class Node:
             log = EventLog(home)
             undo.callback(log.close)
             identity = await asyncio.to_thread(Identity.load_or_create, home)
-            database = await asyncio.to_thread(Database.open, home / DATABASE_FILE)
+            database, aside = await asyncio.to_thread(_open_database, home, identity)
             undo.callback(database.close)
+            if aside is not None:
+                log.event("database.rebuilt", damaged=aside)
             node = cls(config, log, identity, database)
             await node._begin(undo)
             node._undo = undo.pop_all()
@@ -137,6 +140,7 @@ class Node:
         undo.push_async_callback(self.runtime.stop)
         undo.callback(self.folders.release)
         self.transfer.start()
+        self.tasks.start(self._keep_rescue(), "rescue file")
         self.log.event("started", device=self.identity.device, name=self.config.name, version=__version__)
         for mandate, root in await self.runtime.query(_folders_of):
             await self.folders.open(mandate, root)
@@ -187,7 +191,23 @@ class Node:
         """The engine has stopped for good: whoever runs this node should stop it."""
         self.log.event("engine.stopped", reason=error)
         self.broken_by = error
+        if isinstance(error, StoreDamaged):
+            rescue.mark_damaged(self.config.home)
         self._end_wanted.set()
+
+    def _members_changed(self) -> None:
+        self.discovery.changed()
+        self._rescue_wanted.set()
+
+    async def _keep_rescue(self) -> None:
+        while True:
+            await self._rescue_wanted.wait()
+            self._rescue_wanted.clear()
+            cards = await self.runtime.query(lambda device, _: rescue.cards(device, self.records))
+            try:
+                await asyncio.to_thread(rescue.write, self.config.home, cards)
+            except OSError as error:
+                self.log.event("rescue.failed", reason=error)
 
     def _on_content(self, link: int, message: Any) -> None:
         self.transfer.on_message(link, message)
@@ -216,8 +236,7 @@ class Node:
     # -- what the parts ask of the device --------------------------------------------------------------
 
     def _make_device(self) -> Device:
-        keys = Keys(self.identity.device, self.identity.sign, verify_ed25519)
-        return Device(keys, SqliteDeviceState(self.database), SystemRandom(), self.config.name, PROGRAM)
+        return Device(_keys(self.identity), SqliteDeviceState(self.database), SystemRandom(), self.config.name, PROGRAM)
 
     async def _survey(self) -> Survey:
         return await self.runtime.query(self._look_around)
@@ -267,6 +286,14 @@ def _make_home(home: Path) -> None:
         raise ConfigError(
             _("The home directory {home} cannot be made: {reason}").format(home=home, reason=error.strerror or error)
         ) from error
+
+
+def _keys(identity: Identity) -> Keys:
+    return Keys(identity.device, identity.sign, verify_ed25519)
+
+
+def _open_database(home: Path, identity: Identity) -> tuple[Database, Path | None]:
+    return rescue.open_database(home, _keys(identity), SystemRandom(), time.strftime("%Y%m%d-%H%M%S"))
 
 
 def _folders_of(device: Device, _now: Now) -> list[tuple[MandateId, Path]]:
