@@ -50,7 +50,7 @@ async def test_two_thousand_small_files_take_few_requests(tmp_path: Path) -> Non
 async def test_a_big_file_arrives_whole_and_each_chunk_once(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         a, b = w.device("a"), w.device("b")
-        data = noise(8 * MIB)
+        data = noise(64 * MIB)
         wanted = a.shelf.save("big", data)
         w.join(b, a)
         b.want(wanted)
