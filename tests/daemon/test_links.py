@@ -1,0 +1,230 @@
+"""Open links: frames become events, messages keep their order, and a peer that does not behave loses its link."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import pytest
+
+from p2psync.core.ids import ContentId, MandateId
+from p2psync.daemon import links
+from p2psync.daemon.links import Links
+from p2psync.daemon.logs import EventLog, LogEvent
+from p2psync.daemon.runtime import Runtime
+from p2psync.daemon.tasks import Tasks
+from p2psync.engine.events import Event, LinkDown, LinkUp, Received
+from p2psync.errors import LinkClosed, PeerRefused, RemoteProtocolError
+from p2psync.wire.codec import decode, encode
+from p2psync.wire.messages import (
+    Close,
+    CloseCode,
+    Have,
+    Hello,
+    IndexUpdate,
+    Message,
+    Ping,
+    Pong,
+    Request,
+    Response,
+    Secret,
+    What,
+)
+from tests.daemon.patience import until
+from tests.daemon.wires import RIGHT, wire
+
+MANDATE = MandateId(b"m" * 16)
+HELLO = Hello(1, "b", "p", b"n" * 16, 0.0, ())
+REQUEST = Request(MANDATE, 1, What.CONTENT, (ContentId(b"c" * 32),))
+
+
+@pytest.mark.asyncio
+async def test_a_link_is_told_with_its_number_and_so_is_its_end() -> None:
+    async with hall() as h:
+        here, there = wire()
+        number = h.links.add(here)
+        await there.send(encode(HELLO))
+        await until(lambda: len(h.told) == 2)
+        await there.close()
+        await until(lambda: len(h.told) == 3)
+        assert h.told == [
+            LinkUp(number, RIGHT, True, "lan"),
+            Received(number, HELLO),
+            LinkDown(number, "the other side closed"),
+        ]
+        assert h.links.add(wire()[0]) != number
+
+
+@pytest.mark.asyncio
+async def test_what_was_said_keeps_its_order_also_at_the_end() -> None:
+    async with hall() as h:
+        here, there = wire()
+        number = h.links.add(here)
+        said: list[Message] = [HELLO, Have(MANDATE, {}), Secret(MANDATE, 1, b"s" * 32), Close(CloseCode.GOODBYE, "")]
+        for message in said:
+            h.links.send(number, message)
+        h.links.close(number, "done")
+        assert [decode(await there.receive()) for _ in said] == said
+        with pytest.raises(LinkClosed):
+            await there.receive()
+        assert h.told[-1] == LinkDown(number, "done")
+
+
+@pytest.mark.asyncio
+async def test_content_goes_another_way_than_events() -> None:
+    async with hall() as h:
+        here, there = wire()
+        number = h.links.add(here)
+        answer = Response(MANDATE, 1, 0, (b"bytes",), True)
+        await there.send(encode(REQUEST))
+        await there.send(encode(answer))
+        await until(lambda: len(h.content) == 2)
+        assert h.content == [(number, REQUEST), (number, answer)]
+        assert not any(isinstance(event, Received) for event in h.told)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", [10, links.ENCODE_HERE_BYTES_MAX + 1])
+async def test_answers_are_bulk_and_questions_are_not(size: int) -> None:
+    async with hall() as h:
+        here, there = wire()
+        number = h.links.add(here)
+        answer = Response(MANDATE, 1, 0, (b"x" * size,), True)
+        await h.links.send_content(number, answer)
+        await h.links.send_content(number, REQUEST)
+        assert [decode(await there.receive()), decode(await there.receive())] == [answer, REQUEST]
+        assert [decode(frame) for frame in here.bulk] == [answer]
+        h.links.close(number, "done")
+        with pytest.raises(LinkClosed):
+            await h.links.send_content(number, answer)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("frame", [b"\xff" * 20, b"", encode(HELLO)[:-1]])
+async def test_nonsense_ends_the_link(frame: bytes) -> None:
+    async with hall() as h:
+        here, there = wire()
+        number = h.links.add(here)
+        await there.send(frame)
+        await until(lambda: here.closed)
+        (end,) = [event for event in h.told if isinstance(event, LinkDown)]
+        assert end.link == number
+
+
+@pytest.mark.asyncio
+async def test_content_that_breaks_the_rules_ends_the_link() -> None:
+    async with hall() as h:
+        here, there = wire()
+        h.refuse = RemoteProtocolError("asks for too much")
+        number = h.links.add(here)
+        await there.send(encode(REQUEST))
+        await until(lambda: here.closed)
+        assert h.told[-1] == LinkDown(number, "asks for too much")
+
+
+@pytest.mark.asyncio
+async def test_a_peer_that_does_not_read_is_not_buffered_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "UNSENT_BYTES_MAX", 1 << 20)
+    monkeypatch.setattr(links, "CLOSE_S", 0.0)
+    async with hall() as h:
+        here, there = wire()
+        there.readable.clear()
+        number = h.links.add(here)
+        update = IndexUpdate(MANDATE, (bytes(range(256)) * 400,))
+        for _ in range(2000):
+            h.links.send(number, update)
+        await until(lambda: here.closed)
+        assert h.told[-1] == LinkDown(number, "the other device does not read what it is sent")
+
+
+@pytest.mark.asyncio
+async def test_pings_are_answered_and_measure_the_way() -> None:
+    async with hall() as h:
+        here, there = wire()
+        number = h.links.add(here)
+        await there.send(encode(Ping(5)))
+        said = [decode(await there.receive()), decode(await there.receive())]
+        assert Pong(5) in said
+        (ping,) = [message for message in said if isinstance(message, Ping)]
+        assert h.links.rtt_ms(number) is None
+        await there.send(encode(Pong(ping.number)))
+        await until(lambda: h.links.rtt_ms(number) is not None)
+        assert h.links.address(number) == "r.example:1"
+
+
+@pytest.mark.asyncio
+async def test_whoever_dialled_learns_whether_it_was_let_in() -> None:
+    async with hall() as h:
+        heard: list[object] = []
+        here, there = wire()
+        h.links.add(here, lambda: heard.append("heard"), heard.append)
+        await there.send(encode(HELLO))
+        await there.send(encode(Have(MANDATE, {})))
+        await there.close()
+        await until(lambda: True in heard)
+        assert heard == ["heard", True]
+        refused, _ = wire()
+        refused.fail(PeerRefused("does not know this device"))
+        h.links.add(refused, lambda: heard.append("heard"), heard.append)
+        await until(lambda: False in heard)
+        assert heard == ["heard", True, False]
+
+
+@pytest.mark.asyncio
+async def test_goodbye_is_said_on_every_link() -> None:
+    async with hall() as h:
+        ends = [wire() for _ in range(3)]
+        for here, _ in ends:
+            h.links.add(here)
+        await h.links.say_goodbye()
+        for here, there in ends:
+            assert decode(await there.receive()) == Close(CloseCode.GOODBYE, "")
+            assert here.closed
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_said_ends_the_link_and_is_logged() -> None:
+    async with hall() as h:
+        here, _ = wire()
+        number = h.links.add(here)
+        h.links.send(number, Close(CloseCode.GOODBYE, "x" * 10_000))
+        await until(lambda: here.closed)
+        assert "link.unsayable" in [event.name for event in h.events]
+        h.links.send(number, HELLO)
+        h.links.close(number, "gone already")
+
+
+class Hall:
+    """The links of one device, and what they told."""
+
+    def __init__(self) -> None:
+        self.told: list[Event] = []
+        self.content: list[tuple[int, Request | Response]] = []
+        self.events: list[LogEvent] = []
+        self.refuse: RemoteProtocolError | None = None
+        log = EventLog(None)
+        log.listen(self.events.append)
+        self.tasks = Tasks(log)
+        self.links = Links(cast(Runtime, self), self.tasks, self._on_content, log)
+
+    def post_now(self, event: Event) -> None:
+        self.told.append(event)
+
+    async def post(self, event: Event) -> None:
+        self.told.append(event)
+
+    def _on_content(self, link: int, message: Request | Response) -> None:
+        if self.refuse is not None:
+            raise self.refuse
+        self.content.append((link, message))
+
+
+@asynccontextmanager
+async def hall() -> AsyncIterator[Hall]:
+    h = Hall()
+    await h.tasks.open()
+    try:
+        yield h
+    finally:
+        await h.tasks.close()
