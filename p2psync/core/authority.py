@@ -76,6 +76,11 @@ class Authority:
     admitted_by_ticket: Mapping[bytes, tuple[DeviceId, ...]] = field(default_factory=dict)
     next_rank: int = RANK_CREATOR
 
+    @property
+    def is_founded(self) -> bool:
+        """Whether the genesis counted."""
+        return self.next_rank > RANK_CREATOR
+
     def is_admin(self, device: DeviceId) -> bool:
         member = self.members.get(device)
         return device == self.recovery or (member is not None and member.admin)
@@ -150,9 +155,14 @@ class Constitution:
         self._index: dict[BlockHash, int] = {}
         self._ancestors: list[int] = []
         self._cache: dict[int, Authority] = {}
+        self._admitted: set[DeviceId] = set()
 
     def __contains__(self, block: BlockHash) -> bool:
         return block in self._index
+
+    def has_named(self, device: DeviceId) -> bool:
+        """Whether the device is or was a member, or somebody tried to make it one, whether that counted or not."""
+        return self.current.rank(device) != RANK_STRANGER or device in self._admitted
 
     def add(self, digest: BlockHash, block: Block, author: DeviceId, tips: Iterable[BlockHash]) -> bool:
         """Take in a block whose author had read the authority blocks `tips`.
@@ -163,6 +173,7 @@ class Constitution:
         self._ancestors.append(self.view(tips))
         self._index[digest] = index
         self._blocks.append((digest, author, block))
+        self._admitted.update(s.device for s in block.statements if isinstance(s, Admit))
         before = self.turns
         self._fold()
         self._cache.clear()
@@ -255,7 +266,7 @@ class Constitution:
         if isinstance(statement, UnknownStatement):
             return False
         if isinstance(statement, Genesis):
-            first = not state.members and block.seq == 1
+            first = not state.is_founded and block.seq == 1
             return first and mandate_id_of(statement.salt, author) == self.mandate
         return state.is_admin(author)
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from p2psync.core.change import Change, pack_changes, unpack_changes
 from p2psync.core.clock import Tip
-from p2psync.core.ids import BlockHash, ContentId, DeviceId, LogId, MandateId, block_hash, device_id, log_id
+from p2psync.core.ids import BlockHash, DeviceId, LogId, MandateId, block_hash, device_id, log_id
 from p2psync.core.statement import Statement, pack_statements, unpack_statements
 from p2psync.errors import CodecError, InvalidId, InvalidPath, SignatureInvalid
 
@@ -129,6 +129,8 @@ def _unpack(fields: object) -> Block:
         case [int(form), log, int(seq), prev, int(time_ms), list(clock), opening, str(kind), body]:
             if form != FORMAT:
                 raise CodecError(f"a block of format {form}: update p2psync")
+            if type(seq) is bool or type(time_ms) is bool:  # equal to numbers, but not on the wire
+                raise CodecError("a block whose number or time is none")
             if not 1 <= seq <= SEQ_MAX or not 0 <= time_ms <= TIME_MS_MAX or len(clock) > CLOCK_MAX:
                 raise CodecError("a block with an impossible number, time or clock")
             if (seq == 1) != (prev is None) or (seq == 1) != (opening is not None):
@@ -162,8 +164,3 @@ def _unpack_opening(opening: object) -> Opening:
             return Opening(device_id(device), file_class)
         case _:
             raise CodecError("a block that opens a log without saying whose")
-
-
-def content_ids(block: Block) -> set[ContentId]:
-    """The contents that a block's changes name."""
-    return {c.entry.content for c in block.changes if c.entry.content is not None}

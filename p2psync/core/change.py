@@ -67,12 +67,14 @@ def _unpack_row(row: object, refs: list[BlockHash]) -> Change:
 
 
 def _entry(kind: int, size: int, mtime_ns: int, mode: int, content: object) -> Entry:
+    if any(type(number) is bool for number in (kind, size, mtime_ns, mode)):
+        raise CodecError("a change with a truth value where a number belongs")
     if kind not in (Kind.ABSENT, Kind.FILE, Kind.DIRECTORY):
         raise CodecError(f"a change of unknown kind {kind}")
     is_file = kind == Kind.FILE
     if is_file != (content is not None) or not 0 <= size < SIZE_BYTES_MAX or (size and not is_file):
         raise CodecError("a change whose size or content does not fit its kind")
-    if abs(mtime_ns) >= MTIME_NS_MAX or mode & ~MODE_MASK:
+    if abs(mtime_ns) >= MTIME_NS_MAX or mode & ~MODE_MASK or (mode and not is_file):
         raise CodecError("a change with an impossible time or mode")
     return Entry(Kind(kind), size, mtime_ns, mode, content_id(content) if is_file else None)
 

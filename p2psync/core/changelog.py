@@ -69,11 +69,6 @@ def covers_block(tips: Tips, log: LogId, tip: Tip, parent: Parent) -> bool:
     return False
 
 
-def covers(tips: Tips, others: Tips, parent: Parent) -> bool:
-    """Whether everything that `others` name is among or before `tips`."""
-    return all(covers_block(tips, log, tip, parent) for log, many in others.items() for tip in many)
-
-
 def _descends(top: Tip, tip: Tip, parent: Parent) -> bool:
     """Follow a branch down from `top` to `tip`'s number."""
     digest, seq = top.hash, top.seq
@@ -92,17 +87,6 @@ def with_block(tips: Tips, log: LogId, tip: Tip, prev: BlockHash | None) -> dict
     """Tips after a block was taken in: it replaces the tip that it follows, else it begins a branch."""
     rest = tuple(t for t in tips.get(log, ()) if t.hash != prev)
     return {**tips, log: tuple(sorted((*rest, tip)))}
-
-
-def joined(tips: Tips, named: Iterable[tuple[LogId, Tip]], parent: Parent) -> dict[LogId, tuple[Tip, ...]]:
-    """Tips that cover both `tips` and every block named."""
-    result = dict(tips)
-    for log, tip in named:
-        if covers_block(result, log, tip, parent):
-            continue
-        rest = tuple(t for t in result.get(log, ()) if not covers_block({log: (tip,)}, log, t, parent))
-        result[log] = tuple(sorted((*rest, tip)))
-    return result
 
 
 def differing(tips: Mapping[LogId, tuple[Tip, ...]], since: Mapping[LogId, tuple[Tip, ...]]) -> list[tuple[LogId, Tip]]:

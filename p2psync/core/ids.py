@@ -27,6 +27,7 @@ LOG_ID_BYTES = 16
 HASH_BYTES = 32
 CHECK_BYTES = 3  # 24 bits: a mistyped id passes once in 16 million times
 GROUP_CHARACTERS = 7
+INDEX_DIGITS_MAX = 5
 EMPTY_CONTENT = ContentId(blake3(b"").digest())
 
 
@@ -113,6 +114,8 @@ def change_text(change: ChangeId) -> str:
 def parse_change(text: str) -> ChangeId:
     """Raises InvalidId unless text is `<64 hexadecimal digits>.<index>`."""
     digits, _, index = text.strip().partition(".")
+    if not index.isascii() or not index.isdecimal() or len(index) > INDEX_DIGITS_MAX:
+        raise InvalidId(f"not the id of a change: {text!r}")
     try:
         return ChangeId(block_hash(bytes.fromhex(digits)), int(index))
     except ValueError:

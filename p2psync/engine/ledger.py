@@ -25,10 +25,12 @@ from p2psync.core.block import (
     sign_block,
 )
 from p2psync.core.change import Change
-from p2psync.core.changelog import Stated, covers_block, differing, joined, stamp, with_block
+from p2psync.core.changelog import Stated, covers_block, differing, stamp, with_block
 from p2psync.core.clock import Tip, Tips
+from p2psync.core.conflict import Verdict, judge
 from p2psync.core.ids import LOG_ID_BYTES, BlockHash, ChangeId, DeviceId, LogId, MandateId
 from p2psync.core.relpath import RelPath
+from p2psync.core.rules import RESTRICTED
 from p2psync.core.statement import Statement
 from p2psync.engine.state import BlockRow, LogRow, MandateState
 from p2psync.errors import CodecError, RemoteProtocolError
@@ -36,6 +38,8 @@ from p2psync.wire.messages import TIPS_PER_LOG_MAX
 
 CHANGE_BYTES_GUESS = 160
 """What a change costs in a block beside its path; only to split batches before they grow too large."""
+TIPS_PER_DEVICE_MAX = 256
+"""Tips of all logs of one device: everybody has to name them, so none may open logs without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,10 @@ class Ledger:
 
     def author(self, log: LogId) -> DeviceId:
         return self._logs[log].device
+
+    def verdict(self, path: RelPath, heads: Sequence[Stated], base_heads: Sequence[ChangeId] = ()) -> Verdict:
+        """Which of these heads wins, by the authority of now."""
+        return judge(path, heads, self.authority, self._state.founders, base_heads)
 
     def class_of(self, path: RelPath) -> str:
         """The class of the log that a change of this path belongs in."""
@@ -198,10 +206,8 @@ class Ledger:
         return block.opening.device
 
     def _check_author(self, author: DeviceId) -> None:
-        """Strangers cannot fill our disk: only who is, or was, a member (or the mandate's first block)."""
-        authority = self.authority
-        known = author in authority.members or author in authority.former or author == authority.recovery
-        if authority.members and not known:
+        """Strangers cannot fill our disk: only whom a member made a member, though another may have undone it."""
+        if self.authority.is_founded and not self.constitution.has_named(author):
             raise RemoteProtocolError("a block by a device that was never a member")
 
     def _check_chain(self, block: Block) -> None:
@@ -211,12 +217,15 @@ class Ledger:
                 raise MissingBlock(block.log)
             if before.log != block.log or before.seq != block.seq - 1:
                 raise RemoteProtocolError("a block follows one of another log or number")
+        own = block.opening.file_class if block.opening else self.file_class(block.log)
         for log, tip in block.clock:
             named = self._state.block(tip.hash)
             if named is None:
                 raise MissingBlock(log)
             if named.log != log or named.seq != tip.seq:
                 raise RemoteProtocolError("a block's clock names a block wrongly")
+            if self.file_class(log) != own and self.file_class(log).startswith(RESTRICTED):
+                raise RemoteProtocolError("a block's clock names a log that not all of its readers may read")
 
     # -- both ------------------------------------------------------------------------------------------
 
@@ -224,8 +233,7 @@ class Ledger:
         block = signed.block
         file_class = block.opening.file_class if block.opening else self._logs[block.log].file_class
         tips = with_block(self.tips, block.log, Tip(block.seq, signed.hash), block.prev)
-        if len(tips[block.log]) > TIPS_PER_LOG_MAX:
-            raise RemoteProtocolError("a log with too many branches")
+        self._check_branches(block.log, author, tips)
         named = self.constitution.maximal({*self._authority_before(block), *self._authority_in(block)})
         if block.statements and file_class != AUTHORITY:
             raise CodecError("statements outside an authority log")
@@ -242,6 +250,15 @@ class Ledger:
         accepted = self._judge(row, block, author, file_class)
         self._state.add_changes(list(zip(stated, accepted, strict=True)))
         return Taken(row, file_class, tuple(c.path for c in block.changes), False, forked)
+
+    def _check_branches(self, log: LogId, author: DeviceId, tips: Tips) -> None:
+        if len(tips[log]) <= len(self.tips.get(log, ())):
+            return
+        if len(tips[log]) > TIPS_PER_LOG_MAX:
+            raise RemoteProtocolError("a log with too many branches")
+        others = sum(len(tips[row.log]) for row in self._logs.values() if row.device == author and row.log != log)
+        if others + len(tips[log]) > TIPS_PER_DEVICE_MAX:
+            raise RemoteProtocolError("a device with too many logs")
 
     def _take_authority(
         self, signed: SignedBlock, author: DeviceId, named: tuple[BlockHash, ...], forked: bool
@@ -310,11 +327,6 @@ class Ledger:
     @staticmethod
     def _is_open(file_class: str) -> bool:
         return file_class in (ORDINARY, AUTHORITY)
-
-
-def merge_tips(ledger: Ledger, tips: Tips, named: Iterable[tuple[LogId, Tip]]) -> dict[LogId, tuple[Tip, ...]]:
-    """Tips that cover both, as far as this ledger knows the blocks."""
-    return joined(tips, named, ledger.parent)
 
 
 def _parts(changes: Sequence[Change]) -> Iterable[tuple[Change, ...]]:
