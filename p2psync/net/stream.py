@@ -66,6 +66,9 @@ class TlsStream(asyncio.BufferedProtocol):
         self._link: FramedLink | None = None
         self._error: LinkError | None = None
         self._over = False
+        """Nothing is read or written any more."""
+        self._lost = False
+        """The transport is closed."""
         self._timer: asyncio.TimerHandle | None = None
         self.host = ""
         """The other end's IP address."""
@@ -121,7 +124,7 @@ class TlsStream(asyncio.BufferedProtocol):
             self._link.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._over = True
+        self._over = self._lost = True
         if self._timer is not None:
             self._timer.cancel()
         error = self._error
@@ -163,7 +166,7 @@ class TlsStream(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         self._over = True
-        if self._transport is not None:
+        if self._transport is not None and not self._lost:  # asyncio trips over an abort after the end.
             self._transport.abort()
 
     # Inside.

@@ -150,6 +150,28 @@ async def test_a_gigantic_exchange_in_both_directions_at_once(alice: Node, bob: 
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("frames", [1, 20, 200])
+async def test_what_was_sent_before_a_close_arrives(alice: Node, bob: Node, frames: int) -> None:
+    out = await bob.dial(alice, admit(alice, bob))
+    into = await alice.links.get()
+    received = 0
+
+    async def take() -> None:
+        nonlocal received
+        with contextlib.suppress(LinkClosed):
+            while True:
+                received += len(await into.receive())
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(take())
+        for _ in range(frames):
+            await out.send(bytes(250_000), bulk=True)
+        await out.close()
+    assert received == frames * 250_000
+    await into.close()
+
+
+@pytest.mark.asyncio
 async def test_a_former_member_is_refused_and_told(alice: Node, bob: Node) -> None:
     known = admit(alice, bob)
     admit(alice)
