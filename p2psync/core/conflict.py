@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from p2psync.core.authority import Authority
 from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
-from p2psync.core.ids import ChangeId
+from p2psync.core.ids import ChangeId, DeviceId
 from p2psync.core.relpath import RelPath
-from p2psync.core.rules import Mode, Role, Rule
+from p2psync.core.rules import OWNER, Mode, Role, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,24 @@ class Verdict:
     """For `merge`: all heads whose bytes make the view, in canonical order."""
 
 
-def judge(path: RelPath, heads: Sequence[Stated], authority: Authority, base_heads: Sequence[ChangeId] = ()) -> Verdict:
+def judge(
+    path: RelPath,
+    heads: Sequence[Stated],
+    authority: Authority,
+    founders: Callable[[RelPath], Set[DeviceId]],
+    base_heads: Sequence[ChangeId] = (),
+) -> Verdict:
     """Order the heads of a path and name the winner.
 
+    `founders` gives the authors of the accepted changes that made the file; asked only where it matters.
     `base_heads` are the heads that stand on this disk; only `manual` looks at them: there nothing is
     replaced until a person decides.
     """
     if len(heads) < 2:  # the common case, and cheap
         return Verdict(heads[0] if heads else None, ())
     rule = authority.rules.rule_for(path)
-    order = sorted(heads, key=lambda h: _merit(path, h, rule, authority), reverse=True)
+    owner = _owner(path, rule, authority, founders)
+    order = sorted(heads, key=lambda h: _merit(path, h, rule, authority, owner), reverse=True)
     winner = order[0]
     if rule.mode == Mode.MANUAL:
         standing = [h for h in order if h.id in base_heads]
@@ -47,18 +55,31 @@ def judge(path: RelPath, heads: Sequence[Stated], authority: Authority, base_hea
     return Verdict(winner, losers)
 
 
-def _merit(path: RelPath, head: Stated, rule: Rule, authority: Authority) -> tuple[object, ...]:
+def _owner(
+    path: RelPath, rule: Rule, authority: Authority, founders: Callable[[RelPath], Set[DeviceId]]
+) -> DeviceId | None:
+    """The first device of a role that may own the file, unless it was given to another; None if there is none."""
+    if rule.master != OWNER:
+        return None
+    named = authority.owners.get(path)
+    if named is not None:
+        return named if named in authority.members else None
+    able = (d for d in founders(path) if d in authority.members and authority.members[d].role in rule.owner_roles)
+    return min(able, default=None)
+
+
+def _merit(path: RelPath, head: Stated, rule: Rule, authority: Authority, owner: DeviceId | None) -> tuple[object, ...]:
     """A key under which the better head is greater; total, since ids differ.
 
     A removal loses to any content: bytes that somebody wrote are worth more than their absence. A change
     without parents loses to any that has some: it knew nothing of the file.
     """
     is_master = rule.mode in (Mode.PREFER, Mode.ENFORCE) and authority.is_master(head.author, path, rule)
-    is_primary = is_master and head.author == authority.primary
+    is_first = is_master and head.author in (authority.primary, owner)
     member = authority.members.get(head.author)
     fallback = rule.master == "owner" and member is not None and member.role == Role.ACCOUNTING
     return (
-        *(is_master, is_primary, fallback and rule.mode == Mode.PREFER),
+        *(is_master, is_first, fallback and rule.mode == Mode.PREFER),
         head.entry.kind != Kind.ABSENT,
         bool(head.named),
         *(head.stamp, head.author, head.id),

@@ -12,7 +12,6 @@ import msgpack
 from p2psync.core.authority import Member, mandate_id_of
 from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
-from p2psync.core.conflict import judge
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId, DeviceId, MandateId, change_text, device_text
 from p2psync.core.relpath import RelPath
@@ -253,7 +252,7 @@ class Admin:
         found: list[Conflict] = []
         for path in paths:
             base = bases.get(path)
-            verdict = judge(path, heads.get(path, ()), authority, base.heads if base else ())
+            verdict = self._mandate.ledger.verdict(path, heads.get(path, ()), base.heads if base else ())
             if verdict.winner is not None and verdict.losers:
                 found.append(Conflict(path, authority.rules.rule_for(path).mode, verdict.winner, verdict.losers))
         return found

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from p2psync.core.authority import Authority
 from p2psync.core.changelog import Stated
-from p2psync.core.conflict import Verdict, judge
+from p2psync.core.conflict import Verdict
 from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import ChangeId, ContentId
 from p2psync.core.relpath import RelPath
@@ -44,20 +43,12 @@ class Aim:
         return (self.put.content,) if self.put.content is not None else ()
 
 
-def aim(
-    path: RelPath,
-    heads: Sequence[Stated],
-    authority: Authority,
-    base: BaseRow | None,
-    in_the_way: bool,
-    unmergeable: bool,
-) -> Aim:
-    """What should stand at `path`, given its heads and this disk's base.
+def aim(path: RelPath, heads: Sequence[Stated], verdict: Verdict, in_the_way: bool, unmergeable: bool) -> Aim:
+    """What should stand at `path`, given its heads and which of them wins.
 
     `in_the_way`: other live paths lie below it, so it can only be a directory here.
     `unmergeable`: its versions were tried and are no index files, so that one of them has to win.
     """
-    verdict = judge(path, heads, authority, base.heads if base else ())
     winner = verdict.winner
     if winner is None:
         return Aim(path, ABSENT, ())

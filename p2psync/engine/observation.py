@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
-from p2psync.core.conflict import judge
 from p2psync.core.entry import ABSENT, Kind
 from p2psync.core.ids import ChangeId
 from p2psync.core.problem import Code, Problem
@@ -98,7 +97,7 @@ class Observation:
         """The heads that this content is known to be; None if somebody must have edited."""
         if begun is not None and begun.placing is not None and begun.placing.same_as(seen.entry):
             return begun.placing_heads
-        winner = judge(seen.path, heads, self._site.ledger.authority).winner
+        winner = self._site.ledger.verdict(seen.path, heads).winner
         if winner is not None and winner.entry.same_as(seen.entry):
             return tuple(h.id for h in heads if h.entry.same_as(seen.entry))
         return None
@@ -154,7 +153,7 @@ class Observation:
         heads = self._site.state.heads([p for p in paths if p not in bases])
         parents = {path: bases[path].heads if path in bases else () for path in paths}
         for path, own in heads.items():
-            winner = judge(path, own, self._site.ledger.authority).winner
+            winner = self._site.ledger.verdict(path, own).winner
             if winner is not None and winner.entry.kind == Kind.ABSENT:
                 parents[path] = tuple(h.id for h in own if h.entry.kind == Kind.ABSENT)
         return parents

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from p2psync.core.changelog import Stated
-from p2psync.core.conflict import judge
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
@@ -57,7 +56,7 @@ class Plan:
         for path in paths:
             own = heads.get(path, ())
             base = bases.get(path)
-            winner = judge(path, own, self._site.ledger.authority, base.heads if base else ()).winner
+            winner = self._site.ledger.verdict(path, own, base.heads if base else ()).winner
             if winner is not None and winner.entry.kind != Kind.ABSENT:
                 rows.append(LiveRow(path, winner.entry, fold(path, self._site.folding), len(own)))
                 if path not in before:
@@ -115,9 +114,10 @@ class Plan:
         return aims
 
     def _aim(self, path: RelPath, heads: Sequence[Stated], base: BaseRow | None, in_the_way: bool) -> Aim:
-        target = aim(path, heads, self._site.ledger.authority, base, in_the_way, unmergeable=False)
+        verdict = self._site.ledger.verdict(path, heads, base.heads if base else ())
+        target = aim(path, heads, verdict, in_the_way, unmergeable=False)
         if target.sources and (path, target.sources) in self.unmergeable:
-            return aim(path, heads, self._site.ledger.authority, base, in_the_way, unmergeable=True)
+            return aim(path, heads, verdict, in_the_way, unmergeable=True)
         return target
 
     def collides(self, target: Aim) -> bool:

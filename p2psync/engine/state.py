@@ -144,6 +144,9 @@ class MandateState(Protocol):
     def is_known(self, paths: Iterable[RelPath]) -> set[RelPath]:
         """Those that any accepted change is about."""
 
+    def founders(self, path: RelPath) -> Set[DeviceId]:
+        """Who made the file: the authors of its accepted changes that name no other."""
+
     def refused_count(self) -> int:
         """Changes that are set aside."""
 

@@ -14,7 +14,7 @@ from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId
 from p2psync.core.relpath import RelPath
-from p2psync.engine import admin, aim, observation, plan
+from p2psync.engine import ledger, observation, plan
 from p2psync.engine.effects import PlaceItem
 from p2psync.engine.events import Outcome, Placed
 from p2psync.engine.replica import Replica
@@ -70,7 +70,7 @@ def _last_received_wins() -> list[Patch]:
 
     honest = state.MemoryMandateState._heads_of
     return [
-        *((module, "judge", judge) for module in (aim, plan, observation, admin)),
+        (ledger, "judge", judge),
         (state.MemoryMandateState, "_heads_of", heads_of),
     ]
 
@@ -134,7 +134,7 @@ def _a_scan_after_a_restore_counts_as_edits() -> list[Patch]:
 def _masters_do_not_win() -> list[Patch]:
     """`prefer` is forgotten: the newest wins whoever wrote it."""
 
-    def merit(path: RelPath, head: Stated, rule: Any, authority: Any) -> tuple[object, ...]:
+    def merit(path: RelPath, head: Stated, *rest: Any) -> tuple[object, ...]:
         return (head.entry.kind != Kind.ABSENT, bool(head.named), head.stamp, head.author, head.id)
 
     return [(conflict, "_merit", merit)]

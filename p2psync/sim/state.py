@@ -17,7 +17,7 @@ from p2psync.core.changelog import Stated
 from p2psync.core.changelog import heads as heads_among
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.entry import Kind
-from p2psync.core.ids import BlockHash, ChangeId, ContentId, LogId, MandateId
+from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId, LogId, MandateId
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import BaseRow, BlockRow, LiveRow, LogRow, TodoKind, TodoRow, VersionRow
@@ -266,6 +266,9 @@ class MemoryMandateState:
 
     def is_known(self, paths: Iterable[RelPath]) -> set[RelPath]:
         return {path for path in paths if any(True for _ in self._accepted_of(path))}
+
+    def founders(self, path: RelPath) -> Set[DeviceId]:
+        return {self._tables.changes[i].author for i in self._accepted_of(path) if self._tables.changes[i].stamp == 1}
 
     def _accepted_of(self, path: RelPath) -> Iterable[ChangeId]:
         return (i for i in self._tables.of_path.get(path, ()) if self._tables.accepted[i])

@@ -7,11 +7,11 @@ hashes stand once, in the blocks. `superseded` is computed from rows alone, and 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from p2psync.core.changelog import Stated
-from p2psync.core.ids import BlockHash, ChangeId, ContentId
+from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId
 from p2psync.core.relpath import RelPath
 from p2psync.store.packing import content_tag, entry_columns, entry_of, listed, pack_numbers, path_tag, unpack_numbers
 
@@ -142,6 +142,14 @@ class ChangeRows:
             (listed(paths), self._mandate),
         )
         return {path for (path,) in found}
+
+    def founders(self, path: RelPath) -> Set[DeviceId]:
+        found = self._connection.execute(
+            "SELECT DISTINCT log.device FROM change INDEXED BY change_first JOIN log ON log.number = change.log "
+            "WHERE change.mandate = ? AND change.path = ? AND change.stamp = 1 AND change.accepted",
+            (self._mandate, path),
+        )
+        return {device for (device,) in found}
 
     def refused_count(self) -> int:
         found = self._connection.execute(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from p2psync.core.block import Block, SignedBlock
 from p2psync.core.changelog import Stated
 from p2psync.core.clock import Tips
-from p2psync.core.ids import BlockHash, ChangeId, ContentId, LogId, MandateId
+from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId, LogId, MandateId
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import BaseRow, BlockRow, LiveRow, LogRow, TodoKind, TodoRow, VersionRow
@@ -127,6 +127,9 @@ class SqliteMandateState:
 
     def with_content(self, path: RelPath, content: ContentId) -> Sequence[ChangeId]:
         return self._changes.with_content(path, content)
+
+    def founders(self, path: RelPath) -> Set[DeviceId]:
+        return self._changes.founders(path)
 
     def is_known(self, paths: Iterable[RelPath]) -> set[RelPath]:
         return self._changes.is_known(paths)

@@ -297,6 +297,15 @@ def test_accepted_changes_with_a_content_are_listed_newest_last(state: MandateSt
     assert state.with_content(C, content("x")) == []
 
 
+def test_the_founders_of_a_path_named_nothing_before(state: MandateState) -> None:
+    author = Author(state)
+    (one,) = author.save(Change(A, file("x"), ()))
+    author.save(Change(B, file("x"), ()), accepted=False)
+    author.save(Change(A, file("y"), (one,)))
+    assert state.founders(A) == {author.device}
+    assert state.founders(B) == state.founders(C) == set()
+
+
 def test_a_path_is_known_by_its_accepted_changes(state: MandateState) -> None:
     author = Author(state)
     author.save(Change(A, ABSENT, ()))

@@ -87,6 +87,7 @@ CREATE TABLE change (
     settled     BLOB
 );
 CREATE INDEX change_head ON change (mandate, path) WHERE accepted AND NOT superseded;
+CREATE INDEX change_first ON change (mandate, path) WHERE stamp = 1;
 CREATE INDEX change_refused ON change (mandate) WHERE NOT accepted;
 CREATE INDEX change_content ON change (content_tag, log, path_tag) WHERE content_tag IS NOT NULL;
 
