@@ -64,14 +64,17 @@ class Discovery:
         links: Links,
         tasks: Tasks,
         survey: Callable[[], Awaitable[Survey]],
+        keep_port: Callable[[int], Awaitable[None]],
         on_pairing: OnPairing,
         log: EventLog,
     ) -> None:
+        """`keep_port` stores the port for the next run, so that known addresses stay right."""
         self._config = config
         self._identity = identity
         self._links = links
         self._tasks = tasks
         self._take_survey = survey
+        self._keep_port = keep_port
         self._log = log
         self._table = TrustTable(identity)
         self._listener = Listener(self._table, self._inbound, on_pairing)
@@ -167,7 +170,9 @@ class Discovery:
     async def _listen_if_wanted(self) -> None:
         if self._table and not self._listener.port:
             await self._listen(self._config.listen)
-            self.preferred_port = self._listener.port
+            if self.preferred_port != self._listener.port:
+                self.preferred_port = self._listener.port
+                await self._keep_port(self._listener.port)
             self._log.event("listening", port=self._listener.port)
         elif not self._table and self._listener.port:
             await self._listener.close()

@@ -85,7 +85,8 @@ class Node:
         )
         self.inviting = Inviting(identity.device, self.runtime, self.records, self.tasks, log)
         self.discovery = Discovery(
-            *(config, identity, self.links, self.tasks, self._survey, self.inviting.on_link, log),
+            *(config, identity, self.links, self.tasks),
+            *(self._survey, self._keep_port, self.inviting.on_link, log),
         )
         self.operations = Operations(self)
         self.web: Web | None = None
@@ -240,6 +241,9 @@ class Node:
 
     async def _survey(self) -> Survey:
         return await self.runtime.query(self._look_around)
+
+    async def _keep_port(self, port: int) -> None:
+        await self.runtime.call(lambda *_: self.records.set_port(port))
 
     def _look_around(self, device: Device, now: Now) -> Survey:
         shared = {

@@ -1,0 +1,130 @@
+"""Whole devices on loopback: what is saved on one is on the others, whatever happens in between."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from p2psync.daemon.node import Node
+from p2psync.errors import HomeInUse
+from tests.daemon.homes import company, pcs
+
+
+@pytest.mark.asyncio
+async def test_what_is_saved_on_one_is_on_the_other_in_both_directions(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "office", "home") as (office, home):
+        office.folder.mkdir()
+        office.save("before.crp", "chart\r\nENDOFFILE\r\n")
+        await office.create(role="accounting")
+        joined = await home.join(await office.invite("payroll"))
+        assert (joined["mandate"], joined["role"]) == ("Cargo", "payroll")
+        await home.has("before.crp", "chart\r\nENDOFFILE\r\n")
+        office.save("sub/letter.txt", "from the office")
+        await home.has("sub/letter.txt", "from the office")
+        home.save("answer.txt", "from home")
+        await office.has("answer.txt", "from home")
+        home.save("sub/letter.txt", "corrected at home")
+        await office.has("sub/letter.txt", "corrected at home")
+        (office.folder / "answer.txt").unlink()
+        await home.has("answer.txt", None)
+        await office.in_sync(1)
+        await home.in_sync(1)
+        assert office.files() == home.files()
+
+
+@pytest.mark.asyncio
+async def test_what_was_saved_while_the_other_was_off_comes_when_it_is_back(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        await two.stop()
+        one.save("while-away.txt", "one")
+        (two.folder / "offline.txt").write_bytes(b"two")
+        await one.in_sync(0)
+        await two.start()
+        await two.has("while-away.txt", "one")
+        await one.has("offline.txt", "two")
+        await one.stop()
+        two.save("other-way.txt", "two")
+        await one.start()
+        await one.has("other-way.txt", "two")
+
+
+@pytest.mark.asyncio
+async def test_three_devices_pass_on_what_they_have(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll", "invoicing") as (one, two, three):
+        two.save("a.txt", "by two")
+        await three.has("a.txt", "by two")
+        await two.stop()
+        three.save("b.txt", "by three")
+        await one.has("b.txt", "by three")
+        await three.stop()
+        await two.start()
+        await two.has("b.txt", "by three")
+
+
+@pytest.mark.asyncio
+async def test_both_edited_the_same_file_while_apart(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        one.save("chart.crp", "first\r\nENDOFFILE\r\n")
+        await two.has("chart.crp", "first\r\nENDOFFILE\r\n")
+        await two.stop()
+        one.save("chart.crp", "by accounting\r\nENDOFFILE\r\n")
+        (two.folder / "chart.crp").write_bytes(b"by payroll\r\nENDOFFILE\r\n")
+        await one.in_sync(0)
+        await two.start()
+        await two.has("chart.crp", "by accounting\r\nENDOFFILE\r\n")
+        await one.in_sync(1)
+        assert one.read("chart.crp") == b"by accounting\r\nENDOFFILE\r\n"
+        assert [(await pc.status())["conflicts"] for pc in (one, two)] == [1, 1]
+
+
+@pytest.mark.asyncio
+async def test_a_reader_changes_nothing(tmp_path: Path) -> None:
+    async with company(tmp_path, "reader") as (one, reader):
+        one.save("report.txt", "as it is")
+        await reader.has("report.txt", "as it is")
+        reader.save("report.txt", "as the reader wants it")
+        await reader.has("report.txt", "as it is")
+        status = await reader.status()
+        assert [(p["path"], p["code"]) for p in status["problem_list"]] == [("report.txt", "edit-refused")]
+        assert one.read("report.txt") == b"as it is"
+
+
+@pytest.mark.asyncio
+async def test_a_revoked_device_gets_nothing_more(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll", "payroll") as (one, two, three):
+        await one.call("devices.revoke", mandate="Cargo", device=two.device)
+        one.save("secret.txt", "for members")
+        await three.has("secret.txt", "for members")
+        await one.in_sync(1)
+        assert two.read("secret.txt") is None
+        states = {row["name"]: row["state"] for row in await three.call("devices", mandate="Cargo")}
+        assert states == {"pc1": "member", "pc2": "revoked", "pc3": "member"}
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_shared_so_no_socket_is_open(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "alone") as (pc,):
+        await pc.call("mandate.create", name="Cargo", folder=str(pc.folder))
+        assert pc.running.discovery.port == 0
+        await pc.call("share", mandate="Cargo")
+        assert pc.running.discovery.port > 0
+
+
+@pytest.mark.asyncio
+async def test_one_daemon_a_home(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        with pytest.raises(HomeInUse):
+            await Node.start(pc.config)
+        await pc.stop()
+        await pc.start()
+
+
+@pytest.mark.asyncio
+async def test_stopping_is_quick(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        begun_s = time.monotonic()
+        await one.stop()
+        assert time.monotonic() - begun_s < 5
+        assert two.node is not None
