@@ -11,7 +11,7 @@ this block's author read" is one integer, and states at different views are cach
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -154,7 +154,12 @@ class Constitution:
         self._blocks: list[tuple[BlockHash, DeviceId, Block]] = []
         self._index: dict[BlockHash, int] = {}
         self._ancestors: list[int] = []
-        self._cache: dict[int, Authority] = {}
+        self._read: list[frozenset[int]] = []
+        """The blocks that each one's author had read last; all its ancestors follow from them."""
+        self._takings: list[tuple[int, Any]] = []
+        """Positions and statements of the turns that count outside of a cut."""
+        self._in_views: dict[int, int] = {}
+        self._states: dict[int, Authority] = {}
         self._admitted: set[DeviceId] = set()
 
     def __contains__(self, block: BlockHash) -> bool:
@@ -164,22 +169,23 @@ class Constitution:
         """Whether the device is or was a member, or somebody tried to make it one, whether that counted or not."""
         return self.current.rank(device) != RANK_STRANGER or device in self._admitted
 
-    def add(self, digest: BlockHash, block: Block, author: DeviceId, tips: Iterable[BlockHash]) -> bool:
+    def add(self, digest: BlockHash, block: Block, author: DeviceId, tips: Collection[BlockHash]) -> bool:
         """Take in a block whose author had read the authority blocks `tips`.
 
         Returns whether blocks accepted or refused before may now be judged otherwise.
         """
         index = len(self._blocks)
+        self._read.append(frozenset(self._index[tip] for tip in tips))
         self._ancestors.append(self.view(tips))
         self._index[digest] = index
         self._blocks.append((digest, author, block))
         self._admitted.update(s.device for s in block.statements if isinstance(s, Admit))
-        before = self.turns
+        before, takings = self.turns, len(self._takings)
+        if self._ancestors[index] == (1 << index) - 1:
+            self._take_turns(index)
+            return len(self._takings) > takings
         self._fold()
-        self._cache.clear()
-        added = self.turns[len(before) :]
-        only_appended = self.turns[: len(before)] == before
-        return not only_appended or any(isinstance(t.statement, TAKING) and not t.void for t in added)
+        return self.turns[: len(before)] != before or len(self._takings) > takings
 
     def view(self, tips: Iterable[BlockHash]) -> int:
         """The mask of all authority blocks that are among or before `tips`."""
@@ -208,51 +214,64 @@ class Constitution:
 
     def in_force(self, view: int, outside: Callable[[Tips], bool]) -> int:
         """The mask of turns that count for a block; equal masks mean equal states."""
-        mask = 0
-        for position, turn in enumerate(self.turns):
-            if turn.void:
-                continue
-            if view >> turn.index & 1 or (isinstance(turn.statement, TAKING) and outside(turn.statement.cut)):
+        mask = self._in_view(view)
+        for position, statement in self._takings:
+            if not mask >> position & 1 and outside(statement.cut):
                 mask |= 1 << position
         return mask
 
+    def _in_view(self, view: int) -> int:
+        if view not in self._in_views:
+            seen = (1 << at for at, turn in enumerate(self.turns) if not turn.void and view >> turn.index & 1)
+            self._in_views[view] = sum(seen)
+        return self._in_views[view]
+
     def judged_by(self, mask: int) -> Authority:
         """The state that the turns of a mask (see `in_force`) make."""
-        if mask not in self._cache:
+        if mask not in self._states:
             state = Authority()
             for position, turn in enumerate(self.turns):
                 if mask >> position & 1:
                     state = _apply(state, turn.author, turn.statement)
-            self._cache[mask] = state
-        return self._cache[mask]
+            self._states[mask] = state
+        return self._states[mask]
 
     def _fold(self) -> None:
         self.current = Authority()
         self.unknown = None
-        turns: list[Turn] = []
+        self.turns = ()
+        self._takings.clear()
+        self._in_views.clear()
+        self._states.clear()
         for index in self._total_order():
-            _, author, block = self._blocks[index]
-            for statement in block.statements:
-                void = not self._counts(self.current, author, block, statement)
-                turns.append(Turn(index, author, statement, void))
-                if isinstance(statement, UnknownStatement) and self.current.is_admin(author):
-                    self.unknown = statement.kind
-                if not void:
-                    self.current = _apply(self.current, author, statement)
-        self.turns = tuple(turns)
+            self._take_turns(index)
+
+    def _take_turns(self, index: int) -> None:
+        """The turns of a block that comes after all blocks folded so far."""
+        _, author, block = self._blocks[index]
+        turns: list[Turn] = []
+        for statement in block.statements:
+            void = not self._counts(self.current, author, block, statement)
+            turns.append(Turn(index, author, statement, void))
+            if isinstance(statement, UnknownStatement) and self.current.is_admin(author):
+                self.unknown = statement.kind
+            if not void:
+                self.current = _apply(self.current, author, statement)
+                if isinstance(statement, TAKING):
+                    self._takings.append((len(self.turns) + len(turns) - 1, statement))
+        self.turns += tuple(turns)
 
     def _total_order(self) -> Iterable[int]:
         """Blocks after all they name; of those ready the senior author's first, then the lower hash.
 
         Seniority is read from the state folded so far: an admission takes effect for the turns after it.
         """
-        waiting = {i: bin(mask).count("1") for i, mask in enumerate(self._ancestors)}
-        followers: dict[int, list[int]] = {i: [] for i in waiting}
-        for i, mask in enumerate(self._ancestors):
-            for j in range(i):
-                if mask >> j & 1:
-                    followers[j].append(i)
-        ready = [i for i, count in waiting.items() if count == 0]
+        waiting = [len(read) for read in self._read]
+        followers: list[list[int]] = [[] for _ in waiting]
+        for index, read in enumerate(self._read):
+            for before in read:
+                followers[before].append(index)
+        ready = [index for index, count in enumerate(waiting) if count == 0]
         while ready:
             index = min(ready, key=lambda i: (self.current.rank(self._blocks[i][1]), self._blocks[i][0]))
             ready.remove(index)
