@@ -28,6 +28,7 @@ from p2psync.core.statement import (
     CancelIssue,
     Genesis,
     Issue,
+    Leave,
     Rename,
     Revoke,
     SetOwner,
@@ -287,6 +288,8 @@ class Constitution:
         if isinstance(statement, Genesis):
             first = not state.is_founded and block.seq == 1
             return first and mandate_id_of(statement.salt, author) == self.mandate
+        if isinstance(statement, Leave):
+            return author in state.members
         return state.is_admin(author)
 
 
@@ -298,6 +301,8 @@ def _apply(state: Authority, author: DeviceId, statement: Any) -> Authority:
             return _admit(state, statement)
         case Revoke(device):
             return _revoke(state, device)
+        case Leave():
+            return _revoke(state, author)
         case SetRole(device, role, admin) if device in state.members:
             changed = replace(state.members[device], role=role, admin=admin)
             return replace(state, members={**state.members, device: changed})

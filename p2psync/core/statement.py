@@ -59,6 +59,13 @@ class Revoke:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """A member goes by itself; the only statement that needs no admin. What it wrote stays."""
+
+    KIND: ClassVar = "leave"
+
+
+@dataclass(frozen=True, slots=True)
 class SetRole:
     """Takes and gives: what a device may do."""
 
@@ -141,6 +148,7 @@ Statement = (
     Genesis
     | Admit
     | Revoke
+    | Leave
     | SetRole
     | SetRules
     | SetOwner
@@ -157,7 +165,7 @@ TAKING = (Revoke, SetRole, SetRules)
 _TYPES: dict[str, type[Any]] = {
     t.KIND: t
     for t in (
-        *(Genesis, Admit, Revoke, SetRole, SetRules, SetOwner),
+        *(Genesis, Admit, Revoke, Leave, SetRole, SetRules, SetOwner),
         *(SetPrimary, Rename, Share, SetSecret, Issue, CancelIssue),
     )
 }

@@ -67,6 +67,8 @@ class Device:
         self._nonces: dict[DeviceId, list[bytes]] = {}
         """Run nonces of each device in the order of their first sight."""
         self._woken_for: float | None = None
+        self._touched: set[MandateId] = set()
+        """Mandates to which something happened since the last effects: a hundred idle ones cost nothing."""
         self.run_nonce = rng.randbytes(16)
         self.mandates: dict[MandateId, Mandate] = {m: self._load(m) for m in state.mandates()}
 
@@ -90,6 +92,7 @@ class Device:
     # -- mandates --------------------------------------------------------------------------------------
 
     def admin(self, mandate: MandateId) -> Admin:
+        self._touched.add(mandate)
         return Admin(self.mandates[mandate], self.keys.device, self._scope, self._rng)
 
     def create(self, founding: Founding) -> MandateId:
@@ -118,8 +121,9 @@ class Device:
         return welcome.mandate
 
     def leave(self, mandate: MandateId) -> None:
-        """Forget a mandate on this device; raises UsageError if it is its last admin."""
-        self.admin(mandate).check_may_leave()
+        """Say goodbye and forget a mandate on this device; raises UsageError if it is its last admin."""
+        self.admin(mandate).leave()
+        self.mandates[mandate].settle()
         for link in list(self.mandates[mandate].peers):
             self.mandates[mandate].close_peer(link)
         del self.mandates[mandate]
@@ -150,15 +154,23 @@ class Device:
                 self._scope.wake_at_s = None
                 for mandate in self.mandates.values():
                     mandate.tick()
+                self._touched.update(self.mandates)
             case _:
-                mandate_there = self.mandates.get(event.mandate)
+                mandate_there = self._touch(event.mandate)
                 if mandate_there is not None:
                     mandate_there.on_disk(event)
 
+    def _touch(self, mandate: MandateId) -> Mandate | None:
+        """A mandate to which something happens now; None if this device has no such mandate."""
+        if mandate in self.mandates:
+            self._touched.add(mandate)
+        return self.mandates.get(mandate)
+
     def _finish(self) -> Sequence[Effect]:
         self._renew_hellos()
-        for mandate in self.mandates.values():
-            mandate.settle()
+        for touched in sorted(self._touched.intersection(self.mandates)):
+            self.mandates[touched].settle()
+        self._touched.clear()
         wake = self._scope.wake_at_s
         if wake is not None and wake != self._woken_for:
             self._scope.emit(WakeAt(wake))
@@ -220,7 +232,7 @@ class Device:
             case Close(_, reason):
                 self._close(link, reason or "closed by the other side")
             case Have() | IndexUpdate() | Placed() | Secret():
-                mandate = self.mandates.get(message.mandate)
+                mandate = self._touch(message.mandate)
                 if mandate is not None:
                     mandate.on_message(link.number, message)
             case _:
@@ -259,6 +271,7 @@ class Device:
         common = set(link.listed).intersection(link.hello.mandates)
         for mandate in self.mandates.values():
             if mandate.id in common:
+                self._touched.add(mandate.id)
                 mandate.open_peer(link.number, link.device)
             else:
                 mandate.close_peer(link.number)

@@ -295,3 +295,17 @@ def test_the_recovery_key_admits_a_new_admin_when_the_only_one_is_lost() -> None
     assert village["office"].id not in village["payroll"].m.authority.members
     assert newcomer.disk == {"Cargo.crp": b"chart"}
     village.assert_equal("payroll", "new pc")
+
+
+def test_a_member_that_leaves_is_gone_everywhere_and_its_files_stay() -> None:
+    village = pair()
+    village.save("payroll", "Lohn.ecs", b"mine")
+    village.settle(2)
+    house = village["payroll"]
+    assert house.mandate is not None
+    village.leave("payroll")
+    village.settle(2)
+    assert house.device.mandates == {}
+    assert set(village["office"].m.authority.members) == {village["office"].id}
+    assert village["office"].disk == {"Lohn.ecs": b"mine"}
+    village.assert_equal("office")

@@ -157,6 +157,13 @@ class Village:
         deed(house.device.admin(house.mandate))
         self._perform(house, house.device.finish())
 
+    def leave(self, name: str) -> None:
+        house = self.houses[name]
+        assert house.mandate is not None
+        house.device.act(self.now)
+        house.device.leave(house.mandate)
+        self._perform(house, house.device.finish())
+
     def save(self, name: str, path: str, data: bytes | None) -> None:
         house = self.houses[name]
         if data is None:
