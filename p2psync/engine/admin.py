@@ -224,12 +224,15 @@ class Admin:
         self._require_member(device)
         self._mandate.state_authority(SetOwner(path, device))
 
-    def leave(self) -> None:
-        """Tell the others that this device goes; raises UsageError if it is the last admin and others remain."""
-        members = self._mandate.authority.members
-        if len(members) > 1 and self._mandate.authority.is_admin(self._device):
+    def check_may_leave(self) -> None:
+        """Raises UsageError if this device is the last admin and others remain."""
+        if len(self._mandate.authority.members) > 1 and self._mandate.authority.is_admin(self._device):
             self._require_another_admin(self._device)
-        if self._device in members:
+
+    def leave(self) -> None:
+        """Tell the others that this device goes; raises UsageError as `check_may_leave` does."""
+        self.check_may_leave()
+        if self._device in self._mandate.authority.members:
             self._mandate.state_authority(Leave())
 
     def _require_admin(self) -> None:
