@@ -18,5 +18,3 @@ class Tip(NamedTuple):
 
 Tips = Mapping[LogId, tuple[Tip, ...]]
 """Sorted tips per log; more than one only after a fork. A log that is not named was not read."""
-
-EMPTY: Tips = {}
