@@ -41,9 +41,9 @@ class Session:
     def client(self) -> Client:
         return Client(self.home)
 
-    def call(self, operation: str, timeout_s: float = CALL_TIMEOUT_S, **arguments: Any) -> Reply:
+    def call(self, operation: str, within_s: float = CALL_TIMEOUT_S, /, **arguments: Any) -> Reply:
         """Have the daemon perform an operation; arguments that are None are left out. Raises CommandFailed."""
-        return self.client.call(operation, arguments, timeout_s)
+        return self.client.call(operation, arguments, within_s)
 
     def show(self, reply: Reply, render: Callable[[Any], str]) -> int:
         """Print an answer, as JSON or for people, and return its exit code."""

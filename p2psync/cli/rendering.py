@@ -1,4 +1,4 @@
-"""How the daemon's answers look to people: short, in plain words, with what to do next where there is something to do."""
+"""How the daemon's answers look to people: short, in plain words, with what to do next."""
 
 from __future__ import annotations
 
@@ -65,11 +65,17 @@ def _mandate_lines(mandate: Row) -> list[str]:
     title = f"{mandate['name']} ({mandate['role']}): {state(mandate)}"
     lines = [title, f"  {mandate['folder']}  {files(mandate['files'])}, {size(mandate['bytes'])}"]
     if mandate["state"] == "local":
-        lines.append("  " + _("Nobody else has it yet. Share it with: p2psync share {name}").format(name=mandate["name"]))
+        lines.append(
+            "  " + _("Nobody else has it yet. Share it with: p2psync share {name}").format(name=mandate["name"])
+        )
     lines += [f"  {line}" for line in _peer_lines(mandate["peers"])]
     if mandate["conflicts"]:
         count = mandate["conflicts"]
-        text = ngettext("! {n} conflict to look at: p2psync conflicts {name}", "! {n} conflicts to look at: p2psync conflicts {name}", count)
+        text = ngettext(
+            "! {n} conflict to look at: p2psync conflicts {name}",
+            "! {n} conflicts to look at: p2psync conflicts {name}",
+            count,
+        )
         lines.append("  " + text.format(n=count, name=mandate["name"]))
     problems = mandate.get("problem_list") or []
     lines += [f"  {line}" for problem in problems[:PROBLEMS_SHOWN] for line in problem_lines(problem)]
@@ -143,7 +149,7 @@ def mandate(row: Row) -> str:
 
 def shown_state(row: Row) -> str:
     """Of a mandate."""
-    return {"local": _("local"), "shared": _("shared")}.get(row["state"], row["state"])
+    return {"local": _("local"), "shared": _("shared")}.get(row["state"]) or str(row["state"])
 
 
 def rules(rows: Sequence[Row]) -> str:
@@ -212,7 +218,7 @@ def _membership(device: Row) -> str:
     if device["state"] == "waiting":
         return _("waits for approval")
     texts = {"member": _("member"), "revoked": _("revoked")}
-    return texts.get(device["state"], device["state"])
+    return texts.get(device["state"]) or str(device["state"])
 
 
 def _seen(device: Row) -> str:

@@ -37,15 +37,15 @@ def history(rows: Sequence[Row]) -> str:
 
 def past_run(rows: Sequence[Row]) -> str:
     """`history --run`."""
-    return "\n\n".join(
-        "\n".join([f"{r['id']}  {r['mandate']}  {moment(r['started'])}", run(r)]) for r in rows
-    )
+    return "\n\n".join("\n".join([f"{r['id']}  {r['mandate']}  {moment(r['started'])}", run(r)]) for r in rows)
 
 
 def planned(answer: Row) -> str:
     """`sync --dry-run`."""
     items = _items(answer["items"], ITEMS_SHOWN)
-    return "\n".join([_("Nothing was done. A run would move:"), *items]) if items else _("There is nothing to exchange.")
+    return (
+        "\n".join([_("Nothing was done. A run would move:"), *items]) if items else _("There is nothing to exchange.")
+    )
 
 
 def result(word: str) -> str:
@@ -68,14 +68,16 @@ def _ending(answer: Row) -> str:
         "failed": _("Not done."),
         "running": _("Under way."),
     }
-    return texts.get(answer["result"], answer["result"])
+    return texts.get(answer["result"]) or str(answer["result"])
 
 
 def _reasons(answer: Row) -> list[str]:
     lines = []
     waiting = answer.get("waiting_for") or []
     if waiting:
-        lines.append(_("Waiting for {devices}: switch it on, or see p2psync status.").format(devices=", ".join(waiting)))
+        lines.append(
+            _("Waiting for {devices}: switch it on, or see p2psync status.").format(devices=", ".join(waiting))
+        )
     absent = answer.get("absent") or []
     if absent:
         lines.append(_("Not connected, gets it later: {devices}").format(devices=", ".join(absent)))
@@ -113,7 +115,10 @@ def conflicts(rows: Sequence[Row]) -> str:
         lines += ["  " + _("kept aside: {version}").format(version=_version(loser)) for loser in row["losers"]]
     first = rows[0]
     example = f'p2psync conflicts {first["mandate"]} "{first["path"]}" --keep {short(first["losers"][0]["id"])}'
-    lines += ["", _("All versions are safe. To choose another one, or to close the conflict: {command}").format(command=example)]
+    lines += [
+        "",
+        _("All versions are safe. To choose another one, or to close the conflict: {command}").format(command=example),
+    ]
     return "\n".join(lines)
 
 
@@ -137,10 +142,7 @@ def versions(rows: Sequence[Row]) -> str:
     """`versions`, newest first."""
     return table(
         (_("ID"), _("SAVED"), _("BY"), _("SIZE"), _("WHY IT IS KEPT")),
-        (
-            (short(r["id"]), moment(r["time"]), r.get("name") or "-", size(r["size"]), reason(r["reason"]))
-            for r in rows
-        ),
+        ((short(r["id"]), moment(r["time"]), r.get("name") or "-", size(r["size"]), reason(r["reason"])) for r in rows),
         _("No versions of this file are kept. Give its path inside the mandate's folder."),
     )
 
@@ -177,7 +179,13 @@ def log(rows: Sequence[Row]) -> str:
     return table(
         (_("TIME"), _("DEVICE"), _("NO."), _("WHAT"), _("FILE")),
         (
-            (moment(r["time"]), r.get("name") or short_device(r["device"]), str(r["seq"]), _what(r), r["path"] or r.get("about") or "")
+            (
+                moment(r["time"]),
+                r.get("name") or short_device(r["device"]),
+                str(r["seq"]),
+                _what(r),
+                r["path"] or r.get("about") or "",
+            )
             for r in rows
         ),
         _("Nothing was written into the log yet."),
@@ -202,16 +210,16 @@ def _what(row: Row) -> str:
         "issue": _("invited"),
         "cancel": _("cancelled an invitation"),
     }
-    what = texts.get(row["kind"], row["kind"])
+    what = texts.get(row["kind"]) or str(row["kind"])
     return what if row.get("accepted", True) else _("{what} (refused)").format(what=what)
 
 
 def verified(answer: Row) -> str:
     """`log --verify`."""
     if answer["ok"]:
-        return _("The log is whole: {blocks} signed entries by {devices} devices, every signature and link verified.").format(
-            blocks=answer["blocks"], devices=answer["devices"]
-        )
+        return _(
+            "The log is whole: {blocks} signed entries by {devices} devices, every signature and link verified."
+        ).format(blocks=answer["blocks"], devices=answer["devices"])
     bad = answer["first_bad"]
     return _("The log is not whole. First bad entry: no. {seq} by {device}: {reason}").format(
         seq=bad["seq"], device=bad.get("name") or short_device(bad["device"]), reason=bad["reason"]

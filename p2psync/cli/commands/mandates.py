@@ -15,7 +15,7 @@ from p2psync.i18n import _
 
 MANDATE = Annotated[str, typer.Argument(metavar="MANDATE", help=_("Name or id of the mandate."))]
 OPTIONAL_MANDATE = Annotated[
-    str | None, typer.Argument(metavar="[MANDATE]", help=_("Name or id; all mandates if left out."), show_default=False)
+    str | None, typer.Argument(metavar="MANDATE", help=_("Name or id; all mandates if left out."), show_default=False)
 ]
 ROLES = "accounting|invoicing|payroll|banking|reader|keeper"
 ROLE_HELP = _("What this device does: accounting, invoicing, payroll, banking, reader or keeper.")
@@ -34,8 +34,8 @@ def _add_mandate_commands(group: typer.Typer) -> None:
         group,
         "create",
         help=_(
-            "Make a mandate on this device.\n\nIts folder becomes what the devices of the mandate share; files that lie "
-            "in it already are kept and published. Nobody else gets anything until you share it."
+            "Make a mandate on this device.\n\nIts folder becomes what the devices of the mandate share; files that "
+            "lie in it already are kept and published. Nobody else gets anything until you share it."
         ),
         example="p2psync mandate create Cargo --folder ~/Cargo.crsync --role accounting",
     )(create)
@@ -72,7 +72,7 @@ def _add_commands(app: typer.Typer) -> None:
         app,
         "rules",
         help=_(
-            "Show or change which files belong to whom.\n\nThe first line that fits a file counts. Modes: prefer (the "
+            "Show or set which files belong to whom.\n\nThe first line that fits a file counts. Modes: prefer (the "
             "master wins a conflict), enforce (only the master may change), newest, manual, merge. Masters: accounting "
             "or owner."
         ),
@@ -81,7 +81,7 @@ def _add_commands(app: typer.Typer) -> None:
     command(
         app,
         "overview",
-        help=_("All mandates in one table: what is pending, in conflict, or wrong, and when they were in sync."),
+        help=_("All mandates in one table.\n\nWhat is pending, in conflict, or wrong, and when each was in sync."),
         example="p2psync overview",
     )(overview)
 
@@ -92,7 +92,10 @@ def create(
     folder: Annotated[
         Path | None,
         typer.Option(
-            "--folder", metavar="DIR", help=_("The folder; NAME.crsync among your documents if left out."), show_default=False
+            "--folder",
+            metavar="DIR",
+            help=_("The folder; NAME.crsync among your documents if left out."),
+            show_default=False,
         ),
     ] = None,
     role: Annotated[str, typer.Option("--role", metavar=ROLES, help=ROLE_HELP)] = "accounting",
@@ -163,7 +166,10 @@ def rules(
     setting: Annotated[
         str | None,
         typer.Option(
-            "--set", metavar="PATTERN=MODE[:MASTER]", help=_("Change the rule for such files, or add one."), show_default=False
+            "--set",
+            metavar="PATTERN=MODE[:MASTER]",
+            help=_("Change the rule for such files, or add one."),
+            show_default=False,
         ),
     ] = None,
 ) -> int:

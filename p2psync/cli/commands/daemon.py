@@ -1,0 +1,175 @@
+"""The daemon: run it, start, stop and restart it in the background, see how things are, open its page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from p2psync.cli import background, rendering
+from p2psync.cli.command import Session, command, say
+from p2psync.cli.commands.mandates import OPTIONAL_MANDATE
+from p2psync.i18n import _
+
+OFF = "off"
+
+LISTEN = Annotated[
+    str | None,
+    typer.Option(
+        "--listen",
+        metavar="HOST:PORT",
+        help=_("Where other devices connect to; a free port on all addresses if left out."),
+        show_default=False,
+    ),
+]
+WEB = Annotated[
+    str | None,
+    typer.Option(
+        "--web",
+        metavar="HOST:PORT|off",
+        help=_("Where the web page is; a free port on this PC alone if left out."),
+        show_default=False,
+    ),
+]
+NAME = Annotated[
+    str | None,
+    typer.Option(
+        "--name", metavar="TEXT", help=_("What this device is called; the PC's name if left out."), show_default=False
+    ),
+]
+NO_MDNS = Annotated[bool, typer.Option("--no-mdns", help=_("Neither announce this device nor look for others."))]
+RENDEZVOUS = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rendezvous", metavar="URL", help=_("A meeting host; may be given several times."), show_default=False
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make these commands part of the app."""
+    command(
+        app,
+        "up",
+        help=_(
+            "Run p2psync in this terminal.\n\nIt prints one line beginning with 'ready' once it serves, "
+            "with the address of its web page: that address lets one browser in, once."
+        ),
+        example="p2psync up\np2psync up --listen 0.0.0.0:4710 --name 'Office PC'",
+    )(up)
+    command(
+        app,
+        "start",
+        help=_("Run p2psync in the background.\n\nIf it runs already, nothing happens."),
+        example="p2psync start",
+    )(start)
+    command(app, "stop", help=_("End p2psync.\n\nWhat is being written is finished first."), example="p2psync stop")(
+        stop
+    )
+    command(
+        app,
+        "restart",
+        help=_("End p2psync and start it again.\n\nIn the background, whether it ran or not."),
+        example="p2psync restart",
+    )(restart)
+    command(
+        app,
+        "status",
+        help=_(
+            "Show how things are.\n\nThe mandates, what is still to be moved, which devices are connected, and what is "
+            "wrong with what to do about it."
+        ),
+        example="p2psync status\np2psync status Cargo --json",
+    )(status)
+    command(
+        app,
+        "web",
+        help=_("Print an address of the web page.\n\nIt lets one browser in, once."),
+        example="p2psync web",
+    )(web)
+
+
+def up(
+    session: Session,
+    listen: LISTEN = None,
+    web: WEB = None,
+    name: NAME = None,
+    no_mdns: NO_MDNS = False,
+    rendezvous: RENDEZVOUS = None,
+) -> int:
+    from p2psync.daemon.config import ANYWHERE, LOCAL, LOOPBACK, Config, parse_endpoint
+    from p2psync.daemon.node import Node
+    from p2psync.daemon.process import run
+
+    config = Config(
+        home=session.home,
+        listen=parse_endpoint(listen) if listen else ANYWHERE,
+        web=None if web == OFF else parse_endpoint(web, LOOPBACK) if web else LOCAL,
+        name=name or "",
+        mdns=not no_mdns,
+        rendezvous=tuple(rendezvous or ()),
+    )
+
+    def ready(node: Node) -> None:
+        address = node.web.login_url() if node.web is not None and web != OFF else ""
+        say(f"ready {address}".rstrip())
+
+    return run(config, ready)
+
+
+def start(
+    session: Session,
+    listen: LISTEN = None,
+    web: WEB = None,
+    name: NAME = None,
+    no_mdns: NO_MDNS = False,
+    rendezvous: RENDEZVOUS = None,
+) -> int:
+    if session.client.is_running():
+        return _show_started(session, False)
+    background.start(session.home, _options(listen, web, name, no_mdns, rendezvous))
+    return _show_started(session, True)
+
+
+def stop(session: Session) -> int:
+    stopped = background.stop(session.home)
+    text = _("p2psync has ended.") if stopped else _("p2psync was not running.")
+    session.show_data({"stopped": stopped}, lambda _data: text)
+    return 0
+
+
+def restart(
+    session: Session,
+    listen: LISTEN = None,
+    web: WEB = None,
+    name: NAME = None,
+    no_mdns: NO_MDNS = False,
+    rendezvous: RENDEZVOUS = None,
+) -> int:
+    background.stop(session.home)
+    background.start(session.home, _options(listen, web, name, no_mdns, rendezvous))
+    return _show_started(session, True)
+
+
+def _show_started(session: Session, new: bool) -> int:
+    text = _("p2psync is running. See how things are: p2psync status") if new else _("p2psync is running already.")
+    session.show_data({"running": True, "started": new}, lambda _data: text)
+    return 0
+
+
+def _options(
+    listen: str | None, web: str | None, name: str | None, no_mdns: bool, rendezvous: list[str] | None
+) -> list[str]:
+    """The same options for `up`."""
+    given = {"--listen": listen, "--web": web, "--name": name}
+    words = [f"{option}={value}" for option, value in given.items() if value is not None]
+    words += ["--no-mdns"] if no_mdns else []
+    return words + [f"--rendezvous={url}" for url in rendezvous or ()]
+
+
+def status(session: Session, mandate: OPTIONAL_MANDATE = None) -> int:
+    return session.show(session.call("status", mandate=mandate), rendering.status)
+
+
+def web(session: Session) -> int:
+    return session.show(session.call("web"), lambda row: str(row["url"]))

@@ -1,0 +1,259 @@
+"""Files: sync, wait, conflicts, versions, and the record of what happened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from p2psync.cli import progress, reports
+from p2psync.cli.command import Session, command
+from p2psync.cli.commands.mandates import MANDATE, OPTIONAL_MANDATE
+from p2psync.cli.exits import FAILED, WRONG_USAGE, CommandFailed
+from p2psync.cli.values import absolute, parse_duration, parse_moment
+from p2psync.i18n import _
+
+ANSWER_S = 15.0
+"""How much longer than its own timeout a call that waits may take."""
+NO_END_S = 30 * 86_400.0
+LOG_TIMEOUT_S = 600.0
+"""For calls that read the whole log."""
+TIMEOUT = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        metavar="TIME",
+        help=_("Give up after that long: 90s, 10m. Without it: when all is done."),
+        show_default=False,
+    ),
+]
+PATH = Annotated[str, typer.Argument(metavar="PATH", help=_("The file, as it is called inside the mandate's folder."))]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make these commands part of the app."""
+    _add_runs(app)
+    _add_versions(app)
+    _add_log(app)
+
+
+def _add_runs(app: typer.Typer) -> None:
+    command(
+        app,
+        "sync",
+        help=_(
+            "Exchange everything now, and wait until it has arrived.\n\nFiles are exchanged all the time without it; "
+            "this is for being sure: it looks through the folder, exchanges with every device in reach, and ends when "
+            "each of them has confirmed. Exit code 3: some files could not be placed; 5: nobody is in reach."
+        ),
+        example="p2psync sync Cargo\np2psync sync Cargo --timeout 2m && echo 'all there'",
+    )(sync)
+    command(
+        app,
+        "wait",
+        help=_(
+            "Wait until all is in sync.\n\nThat is: this device and every connected one have the same files. Exit "
+            "codes as of sync."
+        ),
+        example="p2psync wait Cargo --timeout 60s",
+    )(wait)
+    command(
+        app,
+        "conflicts",
+        help=_(
+            "List conflicts, or decide one.\n\nA file that was changed in two places at the same time is in conflict. "
+            "Nothing is lost: one version stands by the mandate's rules (accounting wins for .crp), the others are "
+            "kept; choose another one here."
+        ),
+        example='p2psync conflicts Cargo\np2psync conflicts Cargo "Cargo 2025.crp" --keep mine',
+    )(conflicts)
+    command(
+        app,
+        "history",
+        help=_("Show past runs, and what each moved."),
+        example="p2psync history Cargo\np2psync history --run 12",
+    )(history)
+
+
+def _add_versions(app: typer.Typer) -> None:
+    command(
+        app,
+        "versions",
+        help=_("List the kept versions of a file.\n\nAlso of one that was deleted."),
+        example='p2psync versions Cargo "Cargo 2025.crp"',
+    )(versions)
+    command(
+        app,
+        "restore",
+        help=_(
+            "Bring a version of a file back.\n\nBack in the folder it counts as an edit: the other devices get it "
+            "too, and what stood there is kept. Without --version or --at: the newest version that does not stand "
+            "there now."
+        ),
+        example='p2psync restore Cargo "Cargo 2025.crp" --at "2025-06-30 14:00"\n'
+        'p2psync restore Cargo "Cargo 2025.crp" --version 4f1d2c9a11bc --to /tmp/old.crp',
+    )(restore)
+
+
+def _add_log(app: typer.Typer) -> None:
+    command(
+        app,
+        "log",
+        help=_(
+            "Show who changed what, and when.\n\nEvery device signs what it says. --verify checks the chain and every "
+            "signature and names the first bad entry; --export writes everything for an archive, a line each."
+        ),
+        example="p2psync log Cargo\np2psync log Cargo --verify\np2psync log Cargo --export cargo-log.jsonl",
+    )(log)
+
+
+# -- runs ----------------------------------------------------------------------------------------------
+
+
+def sync(
+    session: Session,
+    mandate: OPTIONAL_MANDATE = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--only",
+            metavar="master|entries",
+            help=_("Wait for master data (.crp) or entries (.ecf, .ecs) only."),
+            show_default=False,
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help=_("Read every file again, whatever its time says."))] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Only tell what would be exchanged."))] = False,
+    timeout: TIMEOUT = None,
+) -> int:
+    if only not in (None, "master", "entries"):
+        raise CommandFailed(_("--only takes master or entries, not {text!r}.").format(text=only), WRONG_USAGE)
+    timeout_s = parse_duration(timeout) if timeout else None
+    with progress.shown(session.client, mandate, _("Syncing"), not session.as_json):
+        ran = session.call(
+            "sync",
+            (timeout_s or NO_END_S) + ANSWER_S,
+            **{"mandate": mandate, "only": only, "full": full, "dry_run": dry_run, "timeout_s": timeout_s},
+        )
+    return session.show(ran, reports.planned if dry_run else reports.run)
+
+
+def wait(session: Session, mandate: OPTIONAL_MANDATE = None, timeout: TIMEOUT = None) -> int:
+    timeout_s = parse_duration(timeout) if timeout else None
+    with progress.shown(session.client, mandate, _("Waiting"), not session.as_json):
+        waited = session.call("wait", (timeout_s or NO_END_S) + ANSWER_S, mandate=mandate, timeout_s=timeout_s)
+    return session.show(waited, reports.waited)
+
+
+def conflicts(
+    session: Session,
+    mandate: OPTIONAL_MANDATE = None,
+    path: Annotated[
+        str | None, typer.Argument(metavar="PATH", help=_("The file to decide about."), show_default=False)
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            metavar="ID|DEVICE|mine|theirs",
+            help=_("The version that shall stand on all devices: by its id, by its device, or mine or theirs."),
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
+    if (path is None) != (keep is None):
+        raise CommandFailed(
+            _("To choose a version, give both: p2psync conflicts MANDATE PATH --keep ID|DEVICE|mine|theirs"),
+            WRONG_USAGE,
+        )
+    if path is None:
+        return session.show(session.call("conflicts", mandate=mandate), reports.conflicts)
+    return session.show(session.call("conflicts.keep", mandate=mandate, path=path, keep=keep), reports.kept)
+
+
+def history(
+    session: Session,
+    mandate: OPTIONAL_MANDATE = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help=_("This run, with all its files."), show_default=False)
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help=_("Only runs that were not wholly done."))] = False,
+) -> int:
+    past = session.call("history", mandate=mandate, run=run, failed=failed)
+    return session.show(past, reports.history if run is None else reports.past_run)
+
+
+# -- versions ------------------------------------------------------------------------------------------
+
+
+def versions(session: Session, mandate: MANDATE, path: PATH) -> int:
+    return session.show(session.call("versions", mandate=mandate, path=path), reports.versions)
+
+
+def restore(
+    session: Session,
+    mandate: MANDATE,
+    path: PATH,
+    version: Annotated[
+        str | None,
+        typer.Option("--version", metavar="ID", help=_("An id that versions or conflicts showed."), show_default=False),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", metavar="TIME", help=_("What stood in this folder then: '2025-06-30 14:00'."), show_default=False
+        ),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FILE", help=_("Write it there, not into the folder."), show_default=False),
+    ] = None,
+) -> int:
+    if version is not None and at is not None:
+        raise CommandFailed(_("Give --version or --at, not both."), WRONG_USAGE)
+    restored = session.call(
+        "restore",
+        **{"mandate": mandate, "path": path, "version": version},
+        **{"at": parse_moment(at) if at else None, "to": absolute(to) if to else None},
+    )
+    return session.show(restored, reports.restored)
+
+
+# -- the log -------------------------------------------------------------------------------------------
+
+
+def log(
+    session: Session,
+    mandate: MANDATE,
+    verify: Annotated[bool, typer.Option("--verify", help=_("Check the chain and every signature."))] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export", metavar="FILE", help=_("Write the whole signed log there, as JSON lines."), show_default=False
+        ),
+    ] = None,
+) -> int:
+    if verify and export is not None:
+        raise CommandFailed(_("Give --verify or --export, not both."), WRONG_USAGE)
+    if verify:
+        return session.show(session.call("log.verify", LOG_TIMEOUT_S, mandate=mandate), reports.verified)
+    if export is None:
+        return session.show(session.call("log", LOG_TIMEOUT_S, mandate=mandate), reports.log)
+    lines = session.call("log.export", LOG_TIMEOUT_S, mandate=mandate).data
+    _write_lines(export, lines)
+    data = {"file": absolute(export), "entries": len(lines)}
+    session.show_data(data, lambda d: _("Wrote {n} signed entries into {file}").format(n=d["entries"], file=d["file"]))
+    return 0
+
+
+def _write_lines(path: Path, lines: Sequence[Any]) -> None:
+    try:
+        with path.expanduser().open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    except OSError as error:
+        raise CommandFailed(
+            _("{file} could not be written: {reason}").format(file=path, reason=error.strerror or error), FAILED
+        ) from None

@@ -1,0 +1,121 @@
+"""Runs: `sync`, `wait`, and `history`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from p2psync.core.ids import MandateId
+from p2psync.daemon.operations.arguments import Arguments
+from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING, OperationResult
+from p2psync.daemon.operations.shapes import find_mandate, find_mandates, time_text
+from p2psync.daemon.runs import Result, Wanted
+from p2psync.daemon.standing import ONLY
+from p2psync.engine.device import Device
+from p2psync.engine.scope import Now
+from p2psync.errors import P2PSyncError, UsageError
+
+if TYPE_CHECKING:
+    from p2psync.daemon.node import Node
+
+SEVERITY = (FAILED, WAITING, PARTLY_DONE, DONE)
+"""Of several mandates the worst counts."""
+WORST = (Result.FAILED, Result.PARTIAL, Result.SUCCESS, Result.NOTHING_NEW)
+HISTORY_MAX = 200
+UNDER_WAY = "running"
+
+Told = tuple[dict[str, Any], int]
+
+
+async def sync(node: Node, given: Arguments) -> object:
+    named, only = given.text_or("mandate", ""), given.text_or("only", "")
+    full, dry_run = given.flag("full"), given.flag("dry_run")
+    timeout_s = given.seconds("timeout_s", None)
+    given.done()
+    if only and only not in ONLY:
+        raise UsageError(f"only must be one of {', '.join(sorted(ONLY))}")
+    mandates = await _ids(node, named)
+    if dry_run:
+        plans = [await node.runs.dry(mandate, only or None) for mandate in mandates]
+        return {"result": "dry-run", "items": [{**i, "mandate": p["mandate"]} for p in plans for i in p["items"]]}
+    wanted = Wanted(only or None, full, timeout_s)
+    return _together(await _all(node.runs.sync(mandate, wanted) for mandate in mandates))
+
+
+async def wait(node: Node, given: Arguments) -> object:
+    named, timeout_s = given.text_or("mandate", ""), given.seconds("timeout_s", None)
+    given.done()
+    mandates = await _ids(node, named)
+    return _together(await _all(node.runs.wait(mandate, timeout_s) for mandate in mandates))
+
+
+async def history(node: Node, given: Arguments) -> object:
+    named, number, failed = given.text_or("mandate", ""), given.text_or("run", ""), given.flag("failed")
+    given.done()
+    if number and not number.isdecimal():
+        raise UsageError(f"{number} is no run. See: p2psync history")
+
+    def look(device: Device, _: Now) -> list[dict[str, Any]]:
+        mandates = {m.id: m.name for m in find_mandates(device, named)}
+        return [
+            {
+                "id": str(run.number),
+                "mandate": mandates[run.mandate],
+                "started": time_text(run.started_ms),
+                "ended": time_text(run.ended_ms) if run.ended_ms is not None else None,
+                "result": run.result,
+                **run.details,
+            }
+            for run in node.records.runs(list(mandates), HISTORY_MAX)
+            if (not number or run.number == int(number))
+        ]
+
+    rows = await node.runtime.query(look)
+    if number and not rows:
+        raise UsageError(f"there is no run {number}. See: p2psync history")
+    return [row for row in rows if not failed or row["result"] in (Result.FAILED, Result.PARTIAL)]
+
+
+async def _ids(node: Node, named: str) -> list[MandateId]:
+    def look(device: Device, _: Now) -> list[MandateId]:
+        return [find_mandate(device, named).id] if named else [m.id for m in find_mandates(device, "")]
+
+    found = await node.runtime.query(look)
+    if not found:
+        raise P2PSyncError("there is no mandate yet. Make one with: p2psync mandate create")
+    return found
+
+
+async def _all(calls: Any) -> list[Told]:
+    """Side by side: one mandate whose members are off holds up no other."""
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+
+def _together(told: Sequence[Told]) -> OperationResult:
+    """One answer; of several mandates their parts too."""
+    exit_code = min((code for _, code in told), key=SEVERITY.index)
+    if len(told) == 1:
+        return OperationResult(told[0][0], exit_code)
+    runs = [data for data, _ in told]
+    result = min((Result(run["result"]) for run in runs), key=WORST.index)
+    return OperationResult(
+        {
+            "id": ",".join(run["id"] for run in runs if run.get("id")) or None,
+            "result": result.value,
+            "runs": runs,
+            "items": [{**item, "mandate": run["mandate"]} for run in runs for item in run.get("items", ())],
+            "waiting_for": sorted({name for run in runs for name in run["waiting_for"]}),
+            "absent": sorted({name for run in runs for name in run["absent"]}),
+            "problems": [{**problem, "mandate": run["mandate"]} for run in runs for problem in run["problems"]],
+            "message": " ".join(run["message"] for run in runs if run["message"]),
+        },
+        exit_code,
+    )
+
+
+OPERATIONS = {"sync": sync, "wait": wait, "history": history}

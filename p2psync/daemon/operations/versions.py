@@ -1,0 +1,181 @@
+"""Versions: what a file held before, and how to have it back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from p2psync.core.ids import MandateId, device_text
+from p2psync.core.relpath import RelPath, parse
+from p2psync.daemon.operations.arguments import Arguments
+from p2psync.daemon.operations.shapes import find_mandate, time_text
+from p2psync.daemon.past import CURRENT, Version, at_time, by_name, versions_of
+from p2psync.daemon.restoring import into_file, into_folder
+from p2psync.daemon.standing import name_of
+from p2psync.engine.device import Device
+from p2psync.engine.events import Kept
+from p2psync.engine.mandate import Mandate
+from p2psync.engine.scope import Now
+from p2psync.errors import FolderError, NotAllowed, P2PSyncError, UsageError
+from p2psync.fs.folder import Folder
+from p2psync.fs.versions import Versions
+
+if TYPE_CHECKING:
+    from p2psync.daemon.node import Node
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A version that a person wants back."""
+
+    mandate: MandateId
+    path: RelPath
+    version: Version
+    may_write: bool
+    folder: Path
+
+
+async def versions(node: Node, given: Arguments) -> object:
+    named, path_text = given.text("mandate"), given.text("path")
+    given.done()
+
+    def look(device: Device, _: Now) -> object:
+        mandate = find_mandate(device, named)
+        path = path_in(mandate, path_text)
+        found = versions_of(mandate, path)
+        if not found and not mandate.state.is_known([path]):
+            raise UsageError(f"{mandate.name} never held a file called {path!r}. Names are those inside its folder.")
+        return [_shown(mandate, one) for one in found]
+
+    return await node.runtime.query(look)
+
+
+async def restore(node: Node, given: Arguments) -> object:
+    named, path_text = given.text("mandate"), given.text("path")
+    wanted, at, to = given.text_or("version", ""), given.text_or("at", ""), given.text_or("to", "")
+    given.done()
+    if wanted and at:
+        raise UsageError("name a version or a time, not both")
+    at_ms = _moment_ms(at) if at else None
+    chosen = await node.runtime.query(lambda device, _: _choose(device, named, path_text, wanted, at_ms))
+    if to:
+        return await _restore_into(node, chosen, Path(to))
+    if not chosen.may_write:
+        raise NotAllowed(f"the role of this device may not change {chosen.path}. Restore it elsewhere, with --to FILE.")
+    if chosen.version.reason == CURRENT:
+        return _told(chosen, str(chosen.path), changed=False)
+    return await _restore_here(node, chosen)
+
+
+async def _restore_into(node: Node, chosen: _Chosen, target: Path) -> object:
+    source = await _bytes(node, chosen)
+    with source:
+        try:
+            await asyncio.to_thread(into_file, source, target)
+        except OSError as error:
+            raise FolderError(f"{target} cannot be written: {error.strerror or error}") from error
+    return _told(chosen, str(target), changed=True)
+
+
+async def _restore_here(node: Node, chosen: _Chosen) -> object:
+    source = await _bytes(node, chosen)
+    folder = Folder(chosen.folder)
+    with source:
+        try:
+            came = await asyncio.to_thread(
+                into_folder, source, folder, Versions(folder.versions), chosen.path, chosen.version.mode
+            )
+        except OSError as error:
+            raise FolderError(f"{chosen.path} cannot be written: {error.strerror or error}") from error
+    if came is not None:
+        await node.runtime.post(Kept(chosen.mandate, chosen.path, came.entry, "replaced", None))
+    return _told(chosen, str(folder.path(chosen.path)), changed=True)
+
+
+async def _bytes(node: Node, chosen: _Chosen) -> Any:
+    contents = node.folders.contents.get(chosen.mandate)
+    if contents is None:
+        raise FolderError("the mandate's folder is not there. See: p2psync status")
+    source = await asyncio.to_thread(contents.contents.open, chosen.version.content)
+    if source is None:
+        raise P2PSyncError(
+            f"the bytes of this version of {chosen.path} are not on this PC. Other versions: p2psync versions"
+        )
+    return source
+
+
+# -- in the engine's thread ----------------------------------------------------------------------------
+
+
+def path_in(mandate: Mandate, text: str) -> RelPath:
+    """A path as people give it: inside the mandate's folder, or absolute and in there. Raises InvalidPath."""
+    folder = mandate.state.get("folder")
+    if isinstance(folder, str) and Path(text).is_absolute():
+        with contextlib.suppress(ValueError):
+            return parse(Path(text).relative_to(folder).as_posix())
+    return parse(text.removeprefix("./"))
+
+
+def _choose(device: Device, named: str, path_text: str, wanted: str, at_ms: int | None) -> _Chosen:
+    mandate = find_mandate(device, named)
+    path = path_in(mandate, path_text)
+    several = versions_of(mandate, path)
+    version = _wanted(mandate, path, several, wanted, at_ms)
+    may_write = mandate.authority.may_write(device.keys.device, path)
+    return _Chosen(mandate.id, path, version, may_write, Path(str(mandate.state.get("folder"))))
+
+
+def _wanted(mandate: Mandate, path: RelPath, several: list[Version], wanted: str, at_ms: int | None) -> Version:
+    if wanted:
+        return by_name(several, wanted, path)
+    if at_ms is not None:
+        found = at_time(mandate, path, several, at_ms)
+        if found is None:
+            raise UsageError(f"{path} did not stand in this folder on {time_text(at_ms)}. See: p2psync versions")
+        return found
+    current = next((one.content for one in several if one.reason == CURRENT), None)
+    older = [one for one in several if one.content != current]
+    if not older:
+        raise UsageError(f"no other version of {path!r} is kept on this PC. See: p2psync versions {mandate.name} PATH")
+    return older[0]
+
+
+def _shown(mandate: Mandate, one: Version) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "path": one.path,
+        "time": time_text(one.saved_ms),
+        "kept": time_text(one.kept_ms) if one.kept_ms is not None else None,
+        "device": device_text(one.device) if one.device is not None else None,
+        "name": name_of(mandate, one.device) if one.device is not None else None,
+        "size": one.size,
+        "content": one.content.hex(),
+        "reason": one.reason,
+    }
+
+
+def _told(chosen: _Chosen, to: str, changed: bool) -> dict[str, Any]:
+    version = chosen.version
+    return {
+        "path": chosen.path,
+        "version": version.id,
+        "content": version.content.hex(),
+        "time": time_text(version.saved_ms),
+        "to": to,
+        "changed": changed,
+    }
+
+
+def _moment_ms(text: str) -> int:
+    try:
+        when = datetime.fromisoformat(text)
+        return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{text!r} is no time. Write it like 2025-06-30T14:00:00Z") from None
+
+
+OPERATIONS = {"versions": versions, "restore": restore}

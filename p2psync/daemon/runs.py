@@ -1,0 +1,275 @@
+"""Runs: look through the folder, exchange, and wait until every member in reach has confirmed.
+
+Files are exchanged all the time; a run is for a person or a script that has to be sure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from p2psync.core.clock import Tips
+from p2psync.core.ids import DeviceId, LogId, MandateId, device_text
+from p2psync.core.relpath import RelPath
+from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING
+from p2psync.daemon.operations.shapes import time_text
+from p2psync.daemon.standing import (
+    Item,
+    Marks,
+    Standing,
+    Trouble,
+    look,
+    marks_here,
+    marks_of_peers,
+    moved,
+    name_of,
+    to_place,
+)
+from p2psync.engine.device import Device
+from p2psync.engine.mandate import Mandate
+from p2psync.engine.scope import Now
+from p2psync.errors import P2PSyncError
+from p2psync.i18n import _
+
+if TYPE_CHECKING:
+    from p2psync.daemon.node import Node
+
+LOOK_MIN_S = 0.02
+LOOK_MAX_S = 0.25
+ALONE_S = 5.0
+"""How long a run without a timeout of its own waits for a first member to come into reach."""
+
+
+class Result(StrEnum):
+    """How a run ended. The values are part of the interface."""
+
+    NOTHING_NEW = "nothing-new"
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What a run is asked for."""
+
+    only: str | None = None
+    """"master" or "entries": what it waits for and reports; it holds nothing back."""
+    full: bool = False
+    timeout_s: float | None = None
+    """None: until all in reach have confirmed."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One mandate's run under way."""
+
+    mandate: MandateId
+    wanted: Wanted
+    begun_s: float
+    started_ms: int
+    before: Marks
+    due: frozenset[RelPath]
+    """Paths that were still to be placed when it began."""
+    lacked: dict[DeviceId, dict[LogId, int]] = field(default_factory=dict)
+    """Up to where each member had come when it was first seen in this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the wait of a run, or of `wait`, came to its end."""
+
+    result: Result
+    exit_code: int
+    standing: Standing
+    message: str = ""
+
+
+class Runs:
+    """The runs of one node: one at a time for each mandate. For the event loop."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._since: dict[MandateId, int] = {}
+
+    async def sync(self, mandate: MandateId, wanted: Wanted) -> tuple[dict[str, Any], int]:
+        """One run; returns what `history` will show of it, and the exit code.
+
+        Raises P2PSyncError if another one is under way.
+        """
+        since_ms = self._since.get(mandate)
+        if since_ms is not None:
+            raise P2PSyncError(
+                _("A run is under way already, since {time}. See how far it is: p2psync status").format(
+                    time=time_text(since_ms)
+                )
+            )
+        self._since[mandate] = time.time_ns() // 1_000_000
+        try:
+            return await self._run(mandate, wanted)
+        finally:
+            del self._since[mandate]
+
+    async def wait(self, mandate: MandateId, timeout_s: float | None) -> tuple[dict[str, Any], int]:
+        """Until this device, and each connected one, has placed all it knows of."""
+        begun_s = asyncio.get_running_loop().time()
+        ended = await self._until_done(mandate, None, Wanted(timeout_s=timeout_s), begun_s, None)
+        return await self._node.runtime.query(lambda device, _: _told(device, mandate, ended)), ended.exit_code
+
+    async def dry(self, mandate: MandateId, only: str | None) -> dict[str, Any]:
+        """What a run would move, as far as is known without one."""
+
+        def plan(device: Device, _: Now) -> dict[str, Any]:
+            one = _find(device, mandate)
+            own = device.keys.device
+            sent = moved(one, own, marks_here(one), marks_of_peers(one).values(), only)
+            received = [Item(path, False, "file") for path in to_place(one)]
+            items = [_item(one, item, {}) for item in (*sent, *received)]
+            return {"id": None, "mandate": one.name, "result": "dry-run", "items": items}
+
+        return await self._node.runtime.query(plan)
+
+    # -- one run ---------------------------------------------------------------------------------------
+
+    async def _run(self, mandate: MandateId, wanted: Wanted) -> tuple[dict[str, Any], int]:
+        started_ms = self._since[mandate]
+        begun_s = asyncio.get_running_loop().time()
+        number = await self._node.runtime.call(lambda *_: self._node.records.begin_run(mandate, started_ms))
+        run = await self._node.runtime.query(lambda device, _: _begun(device, mandate, wanted, begun_s, started_ms))
+        shown: dict[str, Any] = {}
+        try:
+            ended = await self._exchange(run)
+            shown = await self._node.runtime.query(lambda device, _: _shown(device, run, ended))
+        finally:
+            result = shown.get("result", Result.FAILED.value)
+            items = shown.get("items", [])
+            ended_ms = time.time_ns() // 1_000_000
+            await self._node.runtime.call(lambda *_: self._node.records.end_run(number, ended_ms, result, items))
+        return {"id": str(number), **shown, "ended": time_text(ended_ms)}, ended.exit_code
+
+    async def _exchange(self, run: _Run) -> Ended:
+        if not self._node.folders.is_open(run.mandate):
+            return await self._without_folder(run.mandate)
+        await self._node.folders.look_through(run.mandate, full=run.wanted.full)
+        goal = await self._node.runtime.query(lambda device, _: dict(_find(device, run.mandate).ledger.tips))
+        return await self._until_done(run.mandate, goal, run.wanted, run.begun_s, run)
+
+    async def _without_folder(self, mandate: MandateId) -> Ended:
+        standing = await self._node.runtime.query(
+            lambda device, _: look(_find(device, mandate), device.keys.device, None, None)
+        )
+        message = _("The mandate's folder is not there. See: p2psync status")
+        return Ended(Result.FAILED, FAILED, standing, message)
+
+    async def _until_done(
+        self, mandate: MandateId, goal: Tips | None, wanted: Wanted, begun_s: float, run: _Run | None
+    ) -> Ended:
+        """Look again and again, first soon, then four times a second."""
+        loop = asyncio.get_running_loop()
+        rest_s = LOOK_MIN_S
+        while True:
+            standing = await self._node.runtime.query(lambda device, _: _look(device, mandate, goal, wanted, run))
+            ended = _ended(standing, loop.time() - begun_s, wanted.timeout_s)
+            if ended is not None:
+                return ended
+            if not self._node.folders.is_open(mandate):
+                return await self._without_folder(mandate)
+            await asyncio.sleep(rest_s)
+            rest_s = min(LOOK_MAX_S, rest_s * 1.5)
+
+
+def _ended(standing: Standing, waited_s: float, timeout_s: float | None) -> Ended | None:
+    """Whether it is over, and how; moved or not is told later."""
+    alone = bool(standing.others) and not standing.connected
+    if alone and waited_s >= (ALONE_S if timeout_s is None else timeout_s):
+        return Ended(Result.FAILED, WAITING, standing)
+    if standing.is_done and not alone:
+        if standing.troubles:
+            return Ended(Result.PARTIAL, PARTLY_DONE, standing)
+        return Ended(Result.SUCCESS, DONE, standing)
+    if timeout_s is not None and waited_s >= timeout_s:
+        return Ended(Result.FAILED, WAITING, standing, _("The time is over, and not everything has arrived."))
+    return None
+
+
+# -- in the engine's thread ----------------------------------------------------------------------------
+
+
+def _find(device: Device, mandate: MandateId) -> Mandate:
+    """Raises P2PSyncError if it was left meanwhile."""
+    found = device.mandates.get(mandate)
+    if found is None:
+        raise P2PSyncError(_("This device has left the mandate meanwhile."))
+    return found
+
+
+def _begun(device: Device, mandate: MandateId, wanted: Wanted, begun_s: float, started_ms: int) -> _Run:
+    one = _find(device, mandate)
+    due = frozenset(to_place(one))
+    return _Run(mandate, wanted, begun_s, started_ms, marks_here(one), due, marks_of_peers(one))
+
+
+def _look(device: Device, mandate: MandateId, goal: Tips | None, wanted: Wanted, run: _Run | None) -> Standing:
+    one = _find(device, mandate)
+    if run is not None:
+        run.lacked = {**marks_of_peers(one), **run.lacked}
+    return look(one, device.keys.device, goal, wanted.only)
+
+
+def _shown(device: Device, run: _Run, ended: Ended) -> dict[str, Any]:
+    """What people are told of a run, and what `history` keeps."""
+    one = _find(device, run.mandate)
+    items = moved(one, device.keys.device, run.before, run.lacked.values(), run.wanted.only)
+    known = {item.path for item in items}
+    items += [Item(path, False, "file") for path in sorted(run.due - known)]
+    troubles = {t.path: t.code for t in ended.standing.troubles}
+    told = _told(device, run.mandate, ended)
+    if ended.result is Result.SUCCESS and not items:
+        told["result"] = Result.NOTHING_NEW.value
+    return {
+        **{"mandate": one.name, "started": time_text(run.started_ms)},
+        **told,
+        "items": [_item(one, item, troubles) for item in items],
+    }
+
+
+def _told(device: Device, mandate: MandateId, ended: Ended) -> dict[str, Any]:
+    one = _find(device, mandate)
+    standing = ended.standing
+    absent = standing.others - standing.connected
+    nobody = bool(standing.others) and not standing.connected
+    late = ended.exit_code == WAITING
+    waiting = (absent if nobody else standing.unconfirmed) if late else frozenset[DeviceId]()
+    return {
+        "mandate": one.name,
+        "result": ended.result.value,
+        "waiting_for": sorted(name_of(one, device_) for device_ in waiting),
+        "absent": sorted(name_of(one, device_) for device_ in absent - waiting),
+        "problems": [_trouble(one, trouble) for trouble in standing.troubles],
+        "message": ended.message,
+    }
+
+
+def _trouble(mandate: Mandate, trouble: Trouble) -> dict[str, Any]:
+    device = trouble.device
+    return {
+        "device": name_of(mandate, device) if device is not None else None,
+        "device_id": device_text(device) if device is not None else None,
+        "path": trouble.path,
+        "code": trouble.code,
+        "detail": trouble.detail,
+    }
+
+
+def _item(mandate: Mandate, item: Item, troubles: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "path": item.path,
+        "direction": "sent" if item.sent else "received",
+        "kind": item.kind,
+        "class": mandate.authority.rules.rule_for(item.path).file_class,
+        "problem": troubles.get(item.path),
+    }

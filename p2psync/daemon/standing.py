@@ -1,0 +1,182 @@
+"""How far a mandate's exchange has come, for whoever waits for its end. For the engine's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from p2psync.core.block import AUTHORITY, parse_block
+from p2psync.core.clock import Tips
+from p2psync.core.ids import DeviceId, LogId, device_text
+from p2psync.core.problem import Code
+from p2psync.core.relpath import RelPath
+from p2psync.engine.mandate import Mandate
+from p2psync.engine.peer import Peer
+from p2psync.engine.state import BlockRow, TodoKind
+
+ITEMS_MAX = 5000
+"""Files that one run lists."""
+PAGE_ROWS = 500
+ONLY = {"master": frozenset({"master data"}), "entries": frozenset({"entries", "index"})}
+"""What `--only` names, as classes of files."""
+UNSHARED = frozenset(
+    {
+        *(Code.UNREADABLE, Code.LOCKED, Code.STILL_CHANGING, Code.INCOMPLETE, Code.DISK_FULL, Code.READ_ONLY),
+        *(Code.DISK_ERROR, Code.FOLDER_GONE, Code.FOLDER_MARKER_GONE),
+    }
+)
+"""Problems of this disk because of which a file that should be exchanged is not."""
+
+Marks = Mapping[LogId, int]
+"""For each log the number of its last block that counts as old."""
+
+
+class Trouble(NamedTuple):
+    """A file that could not be placed, or not be read."""
+
+    device: DeviceId | None
+    """Where; None on this device."""
+    path: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One look at a mandate."""
+
+    scanned: bool
+    """The folder was looked through since it was last asked to be."""
+    others: frozenset[DeviceId]
+    """The members beside this device."""
+    connected: frozenset[DeviceId]
+    unconfirmed: frozenset[DeviceId]
+    """Connected ones that have not confirmed all that is waited for."""
+    is_placing: bool
+    """Something is still to be placed here that needs nobody's help."""
+    troubles: tuple[Trouble, ...]
+
+    @property
+    def is_done(self) -> bool:
+        return self.scanned and not self.is_placing and not self.unconfirmed
+
+
+class Item(NamedTuple):
+    """A file that a run moved."""
+
+    path: RelPath
+    sent: bool
+    """False: received."""
+    kind: str
+    """"file", "directory" or "absent"."""
+
+
+def look(mandate: Mandate, own: DeviceId, goal: Tips | None, only: str | None) -> Standing:
+    """How things are; `goal` is what the others have to confirm, all that is known now if None."""
+    ours = mandate.ledger.tips if goal is None else goal
+    peers = {peer.device: peer for peer in mandate.peers.values()}
+    return Standing(
+        scanned=mandate.replica.observation.scanned,
+        others=frozenset(mandate.authority.members) - {own},
+        connected=frozenset(peers),
+        unconfirmed=frozenset(device for device, peer in peers.items() if not _has_confirmed(mandate, peer, ours)),
+        is_placing=_is_placing(mandate, only),
+        troubles=tuple(_troubles(mandate, peers, only)),
+    )
+
+
+def _has_confirmed(mandate: Mandate, peer: Peer, goal: Tips) -> bool:
+    """They have placed the goal as far as they may read it, and have sent what they had."""
+    if peer.placed is None or not peer.has_caught_us_up():
+        return False
+    readable = mandate.ledger.readable_tips(peer.device)
+    return all(
+        mandate.ledger.covered(peer.placed.tips, log, tip)
+        for log, tips in goal.items()
+        if log in readable
+        for tip in tips
+    )
+
+
+def _is_placing(mandate: Mandate, only: str | None) -> bool:
+    if only is None:
+        return mandate.replica.is_busy
+    stuck = mandate.replica.plan.stuck
+    return any(path not in stuck for path in to_place(mandate) if is_of(mandate, path, only))
+
+
+def _troubles(mandate: Mandate, peers: Mapping[DeviceId, Peer], only: str | None) -> Iterator[Trouble]:
+    stuck = mandate.replica.plan.stuck
+    for problem in mandate.state.problems():
+        path = problem.path
+        if (path in stuck or problem.code in UNSHARED) and is_of(mandate, path, only):
+            yield Trouble(None, path, problem.code.value, problem.detail)
+    for device in sorted(peers):
+        placed = peers[device].placed
+        for path, code in placed.unplaced if placed is not None else ():
+            if is_of(mandate, path, only):
+                yield Trouble(device, path, code, "")
+
+
+def is_of(mandate: Mandate, path: str, only: str | None) -> bool:
+    """Whether a path belongs to what `--only` names."""
+    return only is None or not path or mandate.authority.rules.rule_for(RelPath(path)).file_class in ONLY[only]
+
+
+def to_place(mandate: Mandate) -> Iterator[RelPath]:
+    """What this disk does not show yet as it should."""
+    after: RelPath | None = None
+    while rows := mandate.state.todo(TodoKind.PLACE, after, PAGE_ROWS):
+        yield from (row.path for row in rows)
+        after = rows[-1].path
+
+
+# -- what moved ----------------------------------------------------------------------------------------
+
+
+def marks_here(mandate: Mandate) -> dict[LogId, int]:
+    """Up to where this device knows the logs."""
+    return {log: max(tip.seq for tip in tips) for log, tips in mandate.ledger.tips.items() if tips}
+
+
+def marks_of_peers(mandate: Mandate) -> dict[DeviceId, dict[LogId, int]]:
+    """Up to where each connected member that has spoken has placed, or at least has, the logs it may read."""
+    return {peer.device: _marks_of(mandate, peer) for peer in mandate.peers.values() if peer.greeted}
+
+
+def _marks_of(mandate: Mandate, peer: Peer) -> dict[LogId, int]:
+    known = peer.placed.tips if peer.placed is not None and peer.placed.tips else peer.theirs
+    readable = mandate.ledger.readable_tips(peer.device)
+    return {log: max((tip.seq for tip in known.get(log, ())), default=0) for log in readable}
+
+
+def moved(mandate: Mandate, own: DeviceId, before: Marks, lacked: Iterable[Marks], only: str | None) -> list[Item]:
+    """The files that changes after `before` are about, and those that others `lacked`; at most ITEMS_MAX, sorted."""
+    oldest = dict.fromkeys(mandate.ledger.tips, 1 << 60)
+    for marks in (before, *lacked):
+        oldest = {log: min(seq, marks.get(log, 0 if marks is before else seq)) for log, seq in oldest.items()}
+    found: dict[RelPath, Item] = {}
+    for row, item in _changes_after(mandate, oldest):
+        received = mandate.ledger.author(row.log) != own and row.seq > before.get(row.log, 0)
+        if is_of(mandate, item.path, only):
+            found[item.path] = item._replace(sent=not received)
+        if len(found) >= ITEMS_MAX:
+            break
+    return [found[path] for path in sorted(found)]
+
+
+def _changes_after(mandate: Mandate, marks: Marks) -> Iterator[tuple[BlockRow, Item]]:
+    for log, seq in sorted(marks.items()):
+        if mandate.ledger.file_class(log) == AUTHORITY:
+            continue
+        for row in mandate.state.blocks_of(log, seq):
+            (raw,) = mandate.state.raw_blocks([row.intake])
+            for change in parse_block(mandate.id, raw).block.changes:
+                yield row, Item(change.path, True, change.entry.kind.name.lower())
+
+
+def name_of(mandate: Mandate, device: DeviceId) -> str:
+    """What people call a device."""
+    member = mandate.authority.members.get(device) or mandate.authority.former.get(device)
+    return member.name if member is not None and member.name else device_text(device)[:7]
