@@ -27,7 +27,7 @@ def waited(answer: Row) -> str:
 
 
 def history(rows: Sequence[Row]) -> str:
-    """`history`, newest last as in a terminal."""
+    """`history`, newest first."""
     return table(
         (_("RUN"), _("MANDATE"), _("STARTED"), _("RESULT"), _("FILES")),
         ((r["id"], r["mandate"], moment(r["started"]), result(r["result"]), str(len(r["items"]))) for r in rows),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -95,6 +95,7 @@ class Runs:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._since: dict[MandateId, int] = {}
+        self._under_way: set[int] = set()
 
     async def sync(self, mandate: MandateId, wanted: Wanted) -> tuple[dict[str, Any], int]:
         """One run; returns what `history` will show of it, and the exit code.
@@ -113,6 +114,10 @@ class Runs:
             return await self._run(mandate, wanted)
         finally:
             del self._since[mandate]
+
+    def is_under_way(self, number: int) -> bool:
+        """Whether a run goes on; from any thread."""
+        return number in self._under_way
 
     async def wait(self, mandate: MandateId, timeout_s: float | None) -> tuple[dict[str, Any], int]:
         """Until this device, and each connected one, has placed all it knows of."""
@@ -140,14 +145,15 @@ class Runs:
         begun_s = asyncio.get_running_loop().time()
         number = await self._node.runtime.call(lambda *_: self._node.records.begin_run(mandate, started_ms))
         run = await self._node.runtime.query(lambda device, _: _begun(device, mandate, wanted, begun_s, started_ms))
-        shown: dict[str, Any] = {}
+        shown: dict[str, Any] = {"result": Result.FAILED.value}
+        self._under_way.add(number)
         try:
             ended = await self._exchange(run)
             shown = await self._node.runtime.query(lambda device, _: _shown(device, run, ended))
         finally:
-            result = shown.get("result", Result.FAILED.value)
-            items = shown.get("items", [])
+            self._under_way.discard(number)
             ended_ms = time.time_ns() // 1_000_000
+            result, items = shown["result"], packed(shown)
             await self._node.runtime.call(lambda *_: self._node.records.end_run(number, ended_ms, result, items))
         return {"id": str(number), **shown, "ended": time_text(ended_ms)}, ended.exit_code
 
@@ -194,6 +200,27 @@ def _ended(standing: Standing, waited_s: float, timeout_s: float | None) -> Ende
     if timeout_s is not None and waited_s >= timeout_s:
         return Ended(Result.FAILED, WAITING, standing, _("The time is over, and not everything has arrived."))
     return None
+
+
+# -- what history keeps --------------------------------------------------------------------------------
+
+REASONS = {"waiting_for": "waiting-for", "absent": "absent", "problems": "problem"}
+"""Lists of a run's answer that are kept among its items, and what such an item is called."""
+MESSAGE = "message"
+
+
+def packed(shown: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was moved, and why not all was, as one list."""
+    reasons = [{"reason": kind, "value": value} for name, kind in REASONS.items() for value in shown.get(name, ())]
+    message = [{"reason": MESSAGE, "value": shown[MESSAGE]}] if shown.get(MESSAGE) else []
+    return [*shown.get("items", ()), *reasons, *message]
+
+
+def unpacked(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The inverse of `packed`."""
+    lists = {name: [i["value"] for i in items if i.get("reason") == kind] for name, kind in REASONS.items()}
+    message = next((i["value"] for i in items if i.get("reason") == MESSAGE), "")
+    return {"items": [item for item in items if "reason" not in item], **lists, MESSAGE: message}
 
 
 # -- in the engine's thread ----------------------------------------------------------------------------

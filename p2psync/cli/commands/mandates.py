@@ -192,4 +192,4 @@ def last_sync(session: Session, mandate: str) -> str | None:
     except CommandFailed:
         return None
     ended = [run["ended"] for run in runs if run["result"] in ("success", "nothing-new")]
-    return ended[-1] if ended else None
+    return ended[0] if ended else None

@@ -10,11 +10,12 @@ from p2psync.core.ids import MandateId
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_mandate, find_mandates, time_text
-from p2psync.daemon.runs import Result, Wanted
+from p2psync.daemon.runs import Result, Wanted, unpacked
 from p2psync.daemon.standing import ONLY
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, UsageError
+from p2psync.store.records import Run
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -58,23 +59,26 @@ async def history(node: Node, given: Arguments) -> object:
 
     def look(device: Device, _: Now) -> list[dict[str, Any]]:
         mandates = {m.id: m.name for m in find_mandates(device, named)}
-        return [
-            {
-                "id": str(run.number),
-                "mandate": mandates[run.mandate],
-                "started": time_text(run.started_ms),
-                "ended": time_text(run.ended_ms) if run.ended_ms is not None else None,
-                "result": run.result,
-                **run.details,
-            }
-            for run in node.records.runs(list(mandates), HISTORY_MAX)
-            if (not number or run.number == int(number))
-        ]
+        runs = node.records.runs(list(mandates), HISTORY_MAX) if mandates else ()
+        return [_past(run, mandates[run.mandate], node.runs.is_under_way(run.number)) for run in runs]
 
-    rows = await node.runtime.query(look)
+    rows = [row for row in await node.runtime.query(look) if not number or row["id"] == number]
     if number and not rows:
         raise UsageError(f"there is no run {number}. See: p2psync history")
     return [row for row in rows if not failed or row["result"] in (Result.FAILED, Result.PARTIAL)]
+
+
+def _past(run: Run, mandate: str, under_way: bool) -> dict[str, Any]:
+    """As the run told when it ended; one that was cut off by the end of the program failed."""
+    result = run.result or (UNDER_WAY if under_way else Result.FAILED.value)
+    return {
+        "id": str(run.number),
+        "mandate": mandate,
+        "started": time_text(run.started_ms),
+        "ended": time_text(run.ended_ms) if run.ended_ms is not None else None,
+        "result": result,
+        **unpacked(run.items),
+    }
 
 
 async def _ids(node: Node, named: str) -> list[MandateId]:
