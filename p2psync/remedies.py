@@ -1,4 +1,4 @@
-"""Every `Problem` in plain words: what it is, and what to do about it. The command line and the web page say the same."""
+"""Every `Problem` in plain words: what it is, and what to do. The command line and the web page say the same."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ _TEXTS = {
         _("Move it out of the folder, or list the name in .p2psyncignore."),
     ),
     Code.LIVE_DATABASE: lambda: (
-        _(
-            "{path} is the database that a bookkeeping program works in; it is not exchanged, since that would damage it."
-        ),
+        _("{path} is the database that a bookkeeping program works in; it is not exchanged, as that would damage it."),
         _("Keep it outside the folder. Exchange its exports (.crp, .ecf, .ecs), or a backup of it."),
     ),
     Code.UNREADABLE: lambda: (
@@ -100,9 +98,7 @@ _TEXTS = {
         _("Connect the drive, or move the folder back to where it was."),
     ),
     Code.FOLDER_MARKER_GONE: lambda: (
-        _(
-            "The folder is there but is not the one p2psync knows (.p2psync in it is missing). Nothing was deleted elsewhere."
-        ),
+        _("The folder is not the one that p2psync knows: .p2psync in it is missing. Nothing was deleted elsewhere."),
         _("Connect the right drive. If the folder was emptied on purpose, leave the mandate and join again."),
     ),
     Code.EDIT_REFUSED: lambda: (
