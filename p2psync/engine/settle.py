@@ -125,6 +125,18 @@ class Settler:
                 self._hold(path, pending, Code.STILL_CHANGING, pending.first_s + PATIENCE_S)
         self._look_at(path, pending, now + self._look_after_s(path, how, pending))
 
+    def again(self, path: RelPath, due_s: float, now: float) -> None:
+        """Look at `path` once more, not before `due_s`, whatever happens."""
+        pending = self._open(path, now)
+        if pending is not None and due_s < pending.due_s:
+            self._look_at(path, pending, due_s)
+
+    def clear(self) -> None:
+        """Forget everything: the folder is scanned anew."""
+        for known in (self._pending, self._queue, self._held, self._missing, self._appeared):
+            known.clear()
+        self.overflowed = False
+
     def due(self, now: float, limit: int = LOOK_PATHS_MAX) -> tuple[RelPath, ...]:
         """The paths to look at now; each look is to be answered by one of the methods below."""
         looks: list[RelPath] = []

@@ -328,6 +328,28 @@ def test_a_deletion_noticed_during_the_look_is_looked_at_again() -> None:
     assert looks(s, 10.002) == [TXT]
 
 
+def test_a_look_can_be_asked_for_in_time() -> None:
+    s = Settler()
+    s.again(TXT, 10.5, 10.0)
+    s.again(TXT, 10.9, 10.0)
+    assert looks(s, 10.4) == []
+    assert looks(s, 10.5) == [TXT]
+    s.settled(TXT)
+    assert TXT not in s
+
+
+def test_everything_can_be_forgotten() -> None:
+    s = Settler()
+    s.noticed(TXT, How.RENAMED, 10.0)
+    s.locked(CRP, 10.0)
+    s.overflowed = True
+    s.clear()
+    assert len(s) == 0
+    assert s.next_due() is None
+    assert s.troubles(99.0) == ()
+    assert not s.overflowed
+
+
 # -- bounds -------------------------------------------------------------------------------------------------------
 
 

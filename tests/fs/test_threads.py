@@ -36,10 +36,9 @@ async def test_who_is_cancelled_waits_for_the_end_of_the_work(then: object) -> N
     async def cancel() -> None:
         await begun.wait()
         task.cancel()
-        loop.call_soon(loop.call_soon, may_end.set)
 
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(in_thread(None, work))
+        task = group.create_task(in_thread(None, work, may_end.set))
         group.create_task(cancel())
     assert task.cancelled()
     assert done.is_set()

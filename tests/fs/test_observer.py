@@ -1,0 +1,586 @@
+"""From users' deeds to events: real folders and a real settler, the watcher played where its timing matters."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+
+from p2psync.core.entry import Kind
+from p2psync.core.ids import content_of
+from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import RelPath
+from p2psync.engine import settle
+from p2psync.engine.events import Observed, ScanFinished, Seen
+from p2psync.engine.settle import How, Settler
+from p2psync.fs import inspector, observer, scanner, sight, stable
+from p2psync.fs.folder import Marker
+from p2psync.fs.inotify import InotifyWatcher
+from p2psync.fs.look import file_stat
+from p2psync.fs.observer import Observer
+from p2psync.fs.scanner import Scanner
+from p2psync.fs.watcher import Lost, Noticed, Refused, Signs, Watcher
+from tests.fs.watched import MANDATE, MARKER, Place
+
+PATIENCE_S = 30
+"""Only a broken test waits so long."""
+R = RelPath
+
+
+class PlayedWatcher:
+    """Tells what the test says; None ends it."""
+
+    def __init__(self, refuses: bool = False, blind: bool = False) -> None:
+        self.blind = blind
+        self.refuses = refuses
+        self.entered = 0
+        self.signs: asyncio.Queue[Signs | Lost | None] = asyncio.Queue()
+
+    async def __aenter__(self) -> PlayedWatcher:
+        if self.refuses:
+            raise OSError("no more watches")
+        self.entered += 1
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.entered -= 1
+
+    def __aiter__(self) -> PlayedWatcher:
+        return self
+
+    async def __anext__(self) -> Signs | Lost:
+        told = await self.signs.get()
+        if told is None:
+            raise StopAsyncIteration
+        return told
+
+    def notice(self, *signs: tuple[str, How]) -> None:
+        self.signs.put_nowait(Signs(tuple(Noticed(R(path), how) for path, how in signs)))
+
+
+@dataclass
+class Told:
+    """What the observer emitted, and a base that takes it in as the engine does."""
+
+    place: Place
+    observer: Observer
+    played: PlayedWatcher
+    events: list[Observed | ScanFinished] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def take(self, event: Observed | ScanFinished) -> None:
+        await self.may_go_on.wait()
+        self.events.append(event)
+        if isinstance(event, Observed):
+            self.place.base.take(event.seen)
+        self.news.set()
+
+    async def until(self, enough: Callable[[Told], bool]) -> Told:
+        async with asyncio.timeout(PATIENCE_S):
+            while not enough(self):
+                self.news.clear()
+                await self.news.wait()
+        return self
+
+    async def scanned(self, times: int = 1) -> Told:
+        return await self.until(lambda told: len(told.finished) >= times)
+
+    async def path(self, path: str, times: int = 1) -> Told:
+        return await self.until(lambda told: told.paths.count(path) >= times)
+
+    @property
+    def finished(self) -> list[bool]:
+        return [e.complete for e in self.events if isinstance(e, ScanFinished)]
+
+    @property
+    def seen(self) -> list[Seen]:
+        return [s for e in self.events if isinstance(e, Observed) for s in e.seen]
+
+    @property
+    def paths(self) -> list[str]:
+        return [("-" if s.entry.kind == Kind.ABSENT else "+") + s.path for s in self.seen]
+
+    @property
+    def problems(self) -> list[Problem]:
+        return [p for e in self.events if isinstance(e, Observed) for p in e.problems]
+
+    @property
+    def cleared(self) -> list[str]:
+        return [p for e in self.events if isinstance(e, Observed) for p in e.cleared]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path / "Cargo")
+
+
+@asynccontextmanager
+async def observing(
+    place: Place,
+    watcher: Watcher | None = None,
+    rescan_s: float = 600.0,
+    troubled: tuple[str, ...] = (),
+) -> AsyncIterator[Told]:
+    played = PlayedWatcher()
+
+    async def emit(event: Observed | ScanFinished) -> None:
+        await told.take(event)
+
+    it = Observer(
+        MANDATE,
+        place.folder,
+        Scanner(place.folder, place.base),
+        watcher or played,
+        Settler(),
+        emit,
+        troubled=troubled,
+        rescan_s=rescan_s,
+    )
+    told = Told(place, it, played)
+    told.may_go_on.set()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(it.run())
+        try:
+            yield told
+        finally:
+            task.cancel()
+
+
+# -- scans --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_first_the_folder_is_scanned(place: Place) -> None:
+    place.save("a.crp", b"MAJREV=9\r\nENDOFFILE")
+    place.save("d/b")
+    async with observing(place) as told:
+        await told.scanned()
+        assert told.paths == ["+a.crp", "+d/b"]
+        assert told.finished == [True]
+        assert {e.mandate for e in told.events} == {MANDATE}
+    assert told.played.entered == 0
+
+
+@pytest.mark.asyncio
+async def test_a_scan_that_is_asked_for_is_answered(place: Place) -> None:
+    place.save("a")
+    async with observing(place) as told:
+        await told.scanned()
+        told.observer.rescan()
+        await told.scanned(2)
+        assert told.paths == ["+a"]
+
+
+@pytest.mark.asyncio
+async def test_a_scan_ends_when_what_it_found_is_decided_about(place: Place) -> None:
+    """A fresh file must stand still and a missing one stay away before the scan that met them is over."""
+    place.save("gone")
+    place.save("d/x")
+    async with observing(place) as told:
+        await told.scanned()
+        (place.root / "gone").unlink()
+        place.save("fresh", b"just now", age_s=0)
+        told.observer.rescan()
+        await told.scanned(2)
+        assert told.paths == ["+d/x", "+gone", "+fresh", "-gone"]
+        assert isinstance(told.events[-1], ScanFinished)
+
+
+@pytest.mark.asyncio
+async def test_a_scan_does_not_wait_for_a_file_that_is_held_back(place: Place) -> None:
+    place.save("torn.crp", b"KEY=", age_s=100)
+    async with observing(place) as told:
+        await told.scanned()
+        await told.until(lambda t: Problem("torn.crp", Code.INCOMPLETE) in t.problems)
+        assert told.paths == []
+        place.save("torn.crp", b"KEY=\r\nENDOFFILE")
+        told.observer.rescan([R("torn.crp")])
+        await told.path("+torn.crp")
+        assert told.cleared == ["torn.crp"]
+
+
+@pytest.mark.asyncio
+async def test_the_folder_is_scanned_from_time_to_time(place: Place) -> None:
+    async with observing(place, rescan_s=0.01) as told:
+        await told.scanned()
+        place.save("a")
+        await told.path("+a")
+
+
+@pytest.mark.asyncio
+async def test_a_full_scan_reads_every_byte(place: Place) -> None:
+    place.save("a", b"text")
+    stamp = (place.root / "a").stat().st_mtime_ns
+    async with observing(place) as told:
+        await told.scanned()
+        (place.root / "a").write_bytes(b"TEXT")
+        os.utime(place.root / "a", ns=(stamp, stamp))
+        told.observer.rescan()
+        await told.scanned(2)
+        told.observer.rescan(full=True)
+        await told.scanned(3)
+        assert [s.entry.content for s in told.seen] == [content_of(b"text"), content_of(b"TEXT")]
+
+
+@pytest.mark.asyncio
+async def test_lost_signs_and_too_many_signs_mean_a_scan(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with observing(place) as told:
+        await told.scanned()
+        place.save("a")
+        told.played.signs.put_nowait(Lost())
+        await told.path("+a")
+        await told.scanned(2)
+        monkeypatch.setattr(settle, "PENDING_MAX", 0)
+        place.save("b")
+        told.played.notice(("b", How.CREATED))
+        await told.path("+b")
+
+
+@pytest.mark.asyncio
+async def test_new_ignore_rules_mean_a_scan(place: Place) -> None:
+    place.save(".p2psyncignore", b"*.tmp\n")
+    place.save("a.tmp")
+    async with observing(place) as told:
+        await told.scanned()
+        (place.root / ".p2psyncignore").unlink()
+        place.save(".p2psyncignore", b"")
+        told.played.notice((".p2psyncignore", How.RENAMED))
+        await told.path("+a.tmp")
+
+
+@pytest.mark.asyncio
+async def test_events_are_bounded_and_wait_for_who_takes_them(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sight, "SIGHT_PATHS_MAX", 3)
+    for n in range(10):
+        place.save(f"{n}")
+    async with observing(place) as told:
+        told.may_go_on.clear()
+        await asyncio.sleep(0)
+        assert told.events == []
+        told.may_go_on.set()
+        await told.scanned()
+        assert [len(e.seen) for e in told.events if isinstance(e, Observed)] == [3, 3, 3, 1]
+
+
+# -- signs --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_file_renamed_into_place_is_told_at_once(place: Place) -> None:
+    place.save("a", b"old")
+    async with observing(place) as told:
+        await told.scanned()
+        place.save("t", b"new", age_s=0)
+        (place.root / "t").rename(place.root / "a")
+        told.played.notice(("t", How.CREATED), ("t", How.DELETED), ("a", How.RENAMED))
+        await told.path("+a", times=2)
+        assert told.seen[-1].stat == file_stat((place.root / "a").stat())
+
+
+@pytest.mark.asyncio
+async def test_a_rename_is_told_in_one_event_the_new_name_first(place: Place) -> None:
+    place.save("a", b"text")
+    async with observing(place) as told:
+        await told.scanned()
+        (place.root / "a").rename(place.root / "b")
+        told.played.notice(("a", How.DELETED), ("b", How.RENAMED))
+        await told.path("-a")
+        last = told.events[-1]
+        assert isinstance(last, Observed)
+        assert [s.path for s in last.seen] == ["b", "a"]
+
+
+@pytest.mark.asyncio
+async def test_an_index_that_is_deleted_and_written_anew_was_never_gone(place: Place) -> None:
+    place.save("a.ecc", b"#FSC\r\n#END")
+    async with observing(place) as told:
+        await told.scanned()
+        (place.root / "a.ecc").unlink()
+        told.played.notice(("a.ecc", How.DELETED), ("canary", How.RENAMED))
+        place.save("canary")
+        await told.path("+canary")
+        place.save("a.ecc", b"#FSC\r\nmore\r\n#END")
+        told.played.notice(("a.ecc", How.CREATED), ("a.ecc", How.CLOSED))
+        await told.path("+a.ecc", times=2)
+        assert "-a.ecc" not in told.paths
+
+
+@pytest.mark.asyncio
+async def test_what_was_placed_by_ourselves_is_not_told(place: Place) -> None:
+    async with observing(place) as told:
+        await told.scanned()
+        place.save("ours")
+        told.observer.expect(R("ours"), file_stat((place.root / "ours").stat()))
+        place.save("theirs")
+        told.played.notice(("ours", How.RENAMED), ("theirs", How.RENAMED))
+        await told.path("+theirs")
+        told.observer.rescan()
+        await told.scanned(2)
+        assert told.paths == ["+theirs"]
+
+
+@pytest.mark.asyncio
+async def test_a_large_file_keeps_nobody_waiting(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspector, "LARGE_BYTES", 10)
+    monkeypatch.setattr(scanner, "LARGE_BYTES", 10)
+    may_read = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    real = stable.read_stable
+
+    def read(path: Path, stopped: Callable[[], bool]) -> stable.Reading | None:
+        if path.name == "large":
+            asyncio.run_coroutine_threadsafe(may_read.wait(), loop).result(PATIENCE_S)
+        return real(path, stopped)
+
+    async with observing(place) as told:
+        await told.scanned()
+        monkeypatch.setattr(inspector, "read_stable", read)
+        place.save("large", bytes(100), age_s=0)
+        place.save("small", b"s")
+        told.played.notice(("large", How.RENAMED), ("small", How.RENAMED))
+        await told.path("+small")
+        assert "+large" not in told.paths
+        may_read.set()
+        await told.path("+large")
+
+
+@pytest.mark.asyncio
+async def test_an_older_reading_never_follows_a_newer_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scan reads a file, which is saved again and told of before the scan has told of what it read."""
+    place.save("a", b"first")
+    read, may_go_on = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    async with observing(place) as told:
+        await told.scanned()
+        place.save("a", b"older", age_s=100)
+        real = Scanner.scan
+
+        def slow(self: Scanner, *, full: bool = False) -> object:
+            for found in real(self, full=full):
+                loop.call_soon_threadsafe(read.set)
+                asyncio.run_coroutine_threadsafe(may_go_on.wait(), loop).result(PATIENCE_S)
+                yield found
+
+        monkeypatch.setattr(Scanner, "scan", slow)
+        told.observer.rescan()
+        await read.wait()
+        place.save("a", b"newer", age_s=50)
+        told.played.notice(("a", How.RENAMED))
+        await told.path("+a", times=2)
+        may_go_on.set()
+        await told.scanned(2)
+        contents = [s.entry.content for s in told.seen if s.path == "a"]
+        assert contents == [content_of(b"first"), content_of(b"newer")]
+
+
+# -- problems -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_problem_is_told_once_and_its_end_too(place: Place) -> None:
+    (place.root / "link").symlink_to("nowhere")
+    (place.root / "d").mkdir()
+    (place.root / "d/link").symlink_to("nowhere")
+    place.save("books.cre")
+    async with observing(place) as told:
+        await told.scanned()
+        for scans in (2, 3):
+            told.played.notice(("books.cre", How.MODIFIED), ("link", How.ASKED))
+            told.observer.rescan()
+            await told.scanned(scans)
+        assert sorted(told.problems) == [
+            Problem("books.cre", Code.LIVE_DATABASE),
+            Problem("d/link", Code.SYMBOLIC_LINK),
+            Problem("link", Code.SYMBOLIC_LINK),
+        ]
+        (place.root / "link").unlink()
+        (place.root / "d/link").unlink()
+        told.played.notice(("link", How.DELETED), ("d", How.ASKED))
+        await told.until(lambda t: {"link", "d/link"} <= {*t.cleared})
+        (place.root / "books.cre").unlink()
+        told.observer.rescan()
+        await told.until(lambda t: "books.cre" in t.cleared)
+
+
+@pytest.mark.asyncio
+async def test_problems_of_the_last_run_end_if_they_are_over(place: Place) -> None:
+    (place.root / "link").symlink_to("nowhere")
+    async with observing(place, troubled=("", "link", "was/here")) as told:
+        await told.scanned()
+        assert told.cleared == ["", "was/here"]
+        assert told.problems == [Problem("link", Code.SYMBOLIC_LINK)]
+
+
+@pytest.mark.asyncio
+async def test_a_name_that_cannot_be_a_path_is_a_problem_while_it_lasts(place: Place) -> None:
+    problem = Problem("\\udcff", Code.NAME_NOT_TEXT)
+    async with observing(place) as told:
+        await told.scanned()
+        told.played.signs.put_nowait(Signs((), (Refused(problem, True),)))
+        await told.until(lambda t: t.problems == [problem])
+        told.played.signs.put_nowait(Signs((), (Refused(problem, False),)))
+        await told.until(lambda t: t.cleared == ["\\udcff"])
+
+
+@pytest.mark.asyncio
+async def test_a_locked_file_is_a_problem_when_it_stays_locked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: object) -> None:
+        raise OSError(16, "busy")
+
+    monkeypatch.setattr(settle, "LOCKED_PATIENCE_S", 0.0)
+    async with observing(place) as told:
+        await told.scanned()
+        with monkeypatch.context() as patch:
+            patch.setattr(inspector, "read_stable", locked)
+            place.save("a")
+            told.played.notice(("a", How.CLOSED))
+            await told.until(lambda t: t.problems == [Problem("a", Code.LOCKED)])
+        await told.path("+a")
+        assert told.cleared == ["a"]
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_changes_while_it_is_read_is_read_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with observing(place) as told:
+        await told.scanned()
+        results = [None]
+        real = stable.read_stable
+        monkeypatch.setattr(inspector, "read_stable", lambda *args: results.pop() if results else real(*args))
+        place.save("a")
+        told.played.notice(("a", How.RENAMED))
+        await told.path("+a")
+        assert results == []
+
+
+# -- watches that fail --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("watcher", [lambda: PlayedWatcher(refuses=True), lambda: PlayedWatcher(blind=True)])
+async def test_without_a_watch_the_folder_is_scanned_often(
+    place: Place, monkeypatch: pytest.MonkeyPatch, watcher: Callable[[], PlayedWatcher]
+) -> None:
+    monkeypatch.setattr(observer, "BLIND_RESCAN_S", 0.01)
+    async with observing(place, watcher()) as told:
+        await told.scanned()
+        assert [(p.path, p.code) for p in told.problems] == [("", Code.DISK_ERROR)]
+        place.save("a")
+        await told.path("+a")
+
+
+@pytest.mark.asyncio
+async def test_a_watch_that_breaks_is_set_up_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observer, "RETURN_S", 0.01)
+    async with observing(place) as told:
+        await told.scanned()
+        place.save("a")
+        told.played.signs.put_nowait(None)
+        await told.path("+a")
+        await told.scanned(2)
+        assert told.finished == [True, True]
+
+
+# -- a folder that vanishes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_an_unplugged_drive_is_a_problem_and_no_deletion(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observer, "RETURN_S", 0.01)
+    away = place.root.parent / "away"
+    place.save("a")
+    place.save("d/b")
+    async with observing(place) as told:
+        await told.scanned()
+        place.root.rename(away)
+        told.played.notice(("a", How.DELETED), ("d", How.DELETED))
+        await told.until(lambda t: Problem("", Code.FOLDER_GONE) in t.problems)
+        await told.scanned(2)
+        assert told.finished == [True, False]
+        place.root.mkdir()
+        await told.until(lambda t: Problem("", Code.FOLDER_MARKER_GONE) in t.problems)
+        told.observer.rescan()
+        await told.scanned(4)
+        assert told.finished == [True, False, False, False]
+        place.root.rmdir()
+        away.rename(place.root)
+        place.save("c")
+        await told.path("+c")
+        await told.scanned(5)
+        assert told.cleared == [""]
+        assert told.paths == ["+a", "+d/b", "+c"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("sign", [None, "rescan", "nothing"])
+async def test_however_the_folder_goes_it_is_noticed(
+    place: Place, monkeypatch: pytest.MonkeyPatch, sign: str | None
+) -> None:
+    monkeypatch.setattr(observer, "PRESENCE_S", 0.01 if sign == "nothing" else 600.0)
+    async with observing(place) as told:
+        await told.scanned()
+        (place.folder.own / "marker").unlink()
+        if sign is None:
+            told.played.signs.put_nowait(None)
+        elif sign == "rescan":
+            told.observer.rescan()
+        await told.until(lambda t: Problem("", Code.FOLDER_MARKER_GONE) in t.problems)
+
+
+@pytest.mark.asyncio
+async def test_a_folder_that_was_swapped_for_another_is_not_ours(place: Place) -> None:
+    async with observing(place) as told:
+        await told.scanned()
+        place.folder.write_marker(Marker(MANDATE, b"x" * 16))
+        place.folder._written = MARKER
+        told.observer.rescan()
+        await told.until(lambda t: Problem("", Code.FOLDER_MARKER_GONE) in t.problems)
+
+
+@pytest.mark.asyncio
+async def test_it_stops_in_the_middle_of_a_big_file(place: Place) -> None:
+    (place.root / "big").touch()
+    os.truncate(place.root / "big", 1 << 40)
+    place.age("big", 3600)
+    place.save("a")
+    async with observing(place) as told:
+        await told.path("+a")
+
+
+# -- with the watcher of this system ------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_day_in_a_folder(place: Place) -> None:
+    """Saves in place and by rename, new directories, renames, deletions: all are told as they ended."""
+    place.save("books.crp", b"MAJREV=9\r\nENDOFFILE")
+    place.save("old/a", b"a")
+    async with observing(place, InotifyWatcher(place.folder)) as told:
+        await told.scanned()
+        place.save("books.crp", b"MAJREV=10\r\nENDOFFILE", age_s=0)
+        await told.path("+books.crp", times=2)
+        place.save("t", b"by rename", age_s=0)
+        (place.root / "t").rename(place.root / "letter")
+        await told.path("+letter")
+        place.save("new/deep/x", b"x", age_s=0)
+        await told.path("+new/deep/x")
+        (place.root / "old").rename(place.root / "older")
+        await told.path("-old/a")
+        assert told.paths.index("+older/a") < told.paths.index("-old/a")
+        (place.root / "older/a").unlink()
+        await told.path("-older/a")
+        await told.path("+older")
+        told.observer.rescan()
+        await told.scanned(2)
+        assert sorted(place.base.rows) == ["books.crp", "letter", "new/deep/x", "older"]
+        assert told.problems == []
