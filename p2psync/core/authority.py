@@ -18,7 +18,7 @@ from typing import Any
 from blake3 import blake3
 
 from p2psync.core.block import Block
-from p2psync.core.clock import Tips
+from p2psync.core.cut import Cut
 from p2psync.core.ids import MANDATE_ID_BYTES, BlockHash, DeviceId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import DEFAULT_RULES, Mode, Role, Rule, RuleTable
@@ -206,14 +206,14 @@ class Constitution:
             below |= self._ancestors[self._index[tip]]
         return tuple(sorted(t for t in many if not below >> self._index[t] & 1))
 
-    def at(self, view: int, outside: Callable[[Tips], bool]) -> Authority:
+    def at(self, view: int, outside: Callable[[Cut], bool]) -> Authority:
         """The state by which a block is judged whose author had read `view`.
 
         `outside(cut)` says whether the block lies outside a cut.
         """
         return self.judged_by(self.in_force(view, outside))
 
-    def in_force(self, view: int, outside: Callable[[Tips], bool]) -> int:
+    def in_force(self, view: int, outside: Callable[[Cut], bool]) -> int:
         """The mask of turns that count for a block; equal masks mean equal states."""
         mask = self._in_view(view)
         for position, statement in self._takings:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from p2psync.core.clock import Tip, Tips
-from p2psync.core.ids import DeviceId, LogId, block_hash, device_id, log_id
+from p2psync.core.clock import Tip
+from p2psync.core.cut import Cut
+from p2psync.core.ids import DeviceId, block_hash, device_id, log_id
 from p2psync.core.rules import Role, RuleTable
 from p2psync.errors import CodecError, InvalidId, UsageError
 
@@ -15,6 +16,8 @@ STATEMENTS_MAX = 64
 NAME_CHARACTERS_MAX = 200
 CERTIFICATE_BYTES_MAX = 4096
 TICKET_ID_BYTES_MAX = 32
+CUT_LOGS_MAX = 10_000
+SEALED_BYTES_MAX = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Revoke:
 
     KIND: ClassVar = "revoke"
     device: DeviceId
-    cut: Tips
+    cut: Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class SetRole:
     device: DeviceId
     role: Role
     admin: bool
-    cut: Tips
+    cut: Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class SetRules:
 
     KIND: ClassVar = "rules"
     rules: RuleTable
-    cut: Tips
+    cut: Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +210,8 @@ def _plain(value: object) -> object:
     match value:
         case RuleTable():
             return value.encode()
-        case dict():
-            return [[log, [[t.seq, t.hash] for t in tips]] for log, tips in sorted(value.items())]
+        case Cut(tips, sealed):
+            return [[[log, [[t.seq, t.hash] for t in many]] for log, many in sorted(tips.items())], list(sealed)]
         case Role():
             return value.value
         case _:
@@ -248,10 +251,13 @@ def _flag(value: object) -> bool:
     return value
 
 
-def _cut(value: object) -> dict[LogId, tuple[Tip, ...]]:
-    if not isinstance(value, list) or len(value) > 10_000:
-        raise ValueError("a cut that is no list, or too long")
-    return {log_id(log): tuple(Tip(_number(seq), block_hash(digest)) for seq, digest in tips) for log, tips in value}
+def _cut(value: object) -> Cut:
+    match value:
+        case [list(logs), list(sealed)] if len(logs) + len(sealed) <= CUT_LOGS_MAX:
+            tips = {log_id(log): tuple(Tip(_number(seq), block_hash(h)) for seq, h in many) for log, many in logs}
+            return Cut(tips, tuple(map(_bytes(SEALED_BYTES_MAX), sealed)))
+        case _:
+            raise ValueError("a cut that is no list of logs, or too long")
 
 
 _READERS: dict[str, Any] = {

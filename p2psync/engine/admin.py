@@ -219,9 +219,11 @@ class Admin:
         self._mandate.state_authority(SetPrimary(device))
 
     def set_owner(self, path: RelPath, device: DeviceId) -> None:
-        """Move a file's home to another device."""
+        """Move a file's home to another device. Raises UsageError for a restricted file: everybody reads who owns what."""
         self._require_admin()
         self._require_member(device)
+        if self._mandate.authority.rules.class_id(path) is not None:
+            raise UsageError(f"the owner of {path!r} cannot be named: members who may not see this file would read it")
         self._mandate.state_authority(SetOwner(path, device))
 
     def check_may_leave(self) -> None:

@@ -27,6 +27,7 @@ from p2psync.core.block import (
 from p2psync.core.change import Change
 from p2psync.core.changelog import Stated, covers_block, differing, stamp, with_block
 from p2psync.core.clock import Tip, Tips
+from p2psync.core.cut import Cut, cut_of
 from p2psync.core.conflict import Verdict, judge
 from p2psync.core.ids import LOG_ID_BYTES, BlockHash, ChangeId, DeviceId, LogId, MandateId
 from p2psync.core.relpath import RelPath
@@ -81,6 +82,8 @@ class Ledger:
         self.tips: dict[LogId, tuple[Tip, ...]] = dict(state.tips())
         self._named: dict[LogId, Tips] = {}
         """For each own log, what its blocks of this run have named; a new run names everything once more."""
+        self._unsealed: dict[tuple[tuple[bytes, ...], LogId], Tips] = {}
+        """What cuts say of logs that they do not name openly: opening costs more than looking up."""
         self.constitution = Constitution(mandate)
         for row, block in state.parsed_blocks(AUTHORITY):
             self.constitution.add(row.hash, block, self._logs[row.log].device, row.authority_tips)
@@ -120,9 +123,19 @@ class Ledger:
     def covered(self, tips: Tips, log: LogId, tip: Tip) -> bool:
         return covers_block(tips, log, tip, self.parent)
 
-    def cut(self) -> Tips:
+    def cut(self) -> Cut:
         """Everything this device has accepted, for a statement that takes a right."""
-        return {log: tips for log, tips in self.tips.items() if self.file_class(log) != AUTHORITY}
+        restricted = {log: tips for log, tips in self.tips.items() if self.file_class(log).startswith(RESTRICTED)}
+        tips = {log: t for log, t in self.tips.items() if log not in restricted and self.file_class(log) != AUTHORITY}
+        return cut_of(tips, restricted, self._rng)
+
+    def _is_outside(self, cut: Cut, log: LogId, tip: Tip) -> bool:
+        tips = cut.tips
+        if log not in tips and cut.sealed:
+            if (cut.sealed, log) not in self._unsealed:
+                self._unsealed[cut.sealed, log] = cut.of(log)
+            tips = self._unsealed[cut.sealed, log]
+        return not self.covered(tips, log, tip)
 
     # -- append ----------------------------------------------------------------------------------------
 
@@ -281,7 +294,7 @@ class Ledger:
         """For each change of a block, whether it counts."""
         view = self.constitution.view(row.authority_tips)
         tip = Tip(row.seq, row.hash)
-        authority = self.constitution.at(view, lambda cut: not self.covered(cut, row.log, tip))
+        authority = self.constitution.at(view, lambda cut: self._is_outside(cut, row.log, tip))
         return [
             (authority.rules.class_id(c.path) or ORDINARY) == file_class and authority.may_write(author, c.path)
             for c in block.changes

@@ -1,0 +1,60 @@
+"""A cut: everything that an admin had accepted when it took a right away, log by log.
+
+Statements are read by every member, and of a restricted log the others shall learn nothing. So its tips stand
+there sealed: only who knows the log's id can open them, and that is told to nobody who may not read the log. The
+rest see how many such logs there are.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from random import Random
+
+from blake3 import blake3
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from p2psync.core.clock import Tip, Tips
+from p2psync.core.ids import HASH_BYTES, BlockHash, LogId
+
+NONCE_BYTES = 12
+_KEY_CONTEXT = "p2psync the tips of a restricted log in a cut, version 1"
+_TIP = struct.Struct(f">Q{HASH_BYTES}s")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    tips: Tips = field(default_factory=dict)
+    """Of the logs that every member may read."""
+    sealed: tuple[bytes, ...] = ()
+    """A nonce and the encrypted tips of one restricted log each, sorted."""
+
+    def of(self, log: LogId) -> Tips:
+        """The tips of this log alone; nothing if the cut does not name it."""
+        if log in self.tips:
+            return {log: self.tips[log]}
+        return next(({log: tips} for one in self.sealed if (tips := _opened(log, one)) is not None), {})
+
+
+def cut_of(tips: Tips, restricted: Tips, rng: Random) -> Cut:
+    """A cut at these tips; the order of the sealed ones says nothing about their logs."""
+    return Cut(tips, tuple(sorted(_sealed(log, many, rng.randbytes(NONCE_BYTES)) for log, many in restricted.items())))
+
+
+def _sealed(log: LogId, tips: tuple[Tip, ...], nonce: bytes) -> bytes:
+    plain = b"".join(_TIP.pack(tip.seq, tip.hash) for tip in tips)
+    return nonce + ChaCha20Poly1305(_key(log)).encrypt(nonce, plain, None)
+
+
+def _opened(log: LogId, sealed: bytes) -> tuple[Tip, ...] | None:
+    """None if it is another log's, or damaged."""
+    try:
+        plain = ChaCha20Poly1305(_key(log)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
+        return tuple(Tip(seq, BlockHash(digest)) for seq, digest in _TIP.iter_unpack(plain))
+    except (InvalidTag, ValueError, struct.error):
+        return None
+
+
+def _key(log: LogId) -> bytes:
+    return blake3(log, derive_key_context=_KEY_CONTEXT).digest()
