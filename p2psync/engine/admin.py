@@ -219,7 +219,7 @@ class Admin:
         self._mandate.state_authority(SetPrimary(device))
 
     def set_owner(self, path: RelPath, device: DeviceId) -> None:
-        """Move a file's home to another device. Raises UsageError for a restricted file: everybody reads who owns what."""
+        """Move a file's home to another device. Raises UsageError for a restricted file: every member reads this."""
         self._require_admin()
         self._require_member(device)
         if self._mandate.authority.rules.class_id(path) is not None:

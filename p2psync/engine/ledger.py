@@ -27,8 +27,8 @@ from p2psync.core.block import (
 from p2psync.core.change import Change
 from p2psync.core.changelog import Stated, covers_block, differing, stamp, with_block
 from p2psync.core.clock import Tip, Tips
-from p2psync.core.cut import Cut, cut_of
 from p2psync.core.conflict import Verdict, judge
+from p2psync.core.cut import Cut, cut_of
 from p2psync.core.ids import LOG_ID_BYTES, BlockHash, ChangeId, DeviceId, LogId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import RESTRICTED
