@@ -90,6 +90,7 @@ class Observation:
         self._site.state.drop_bases(gone)
         unknown = [TodoRow(r.path, TodoKind.JUDGE) for r in rows if not r.heads]
         self._site.state.add_todo(unknown)
+        self._site.state.drop_todo(TodoKind.PLACE, [r.path for r in unknown])
         self._site.state.drop_todo(TodoKind.JUDGE, [*gone, *(r.path for r in rows if r.heads)])
         return [*gone, *(r.path for r in rows)], edits
 

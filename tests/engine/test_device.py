@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from p2psync.core.problem import Code
 from p2psync.core.relpath import parse
 from p2psync.core.rules import Role
+from p2psync.engine.events import FolderOpened, ScanFinished
 from tests.engine.village import Village
 
 
@@ -176,6 +179,27 @@ def test_joining_with_a_folder_that_has_files() -> None:
     assert village["office"].disk == {"Cargo.crp": b"chart", "Lohn.ecs": b"mine"}
     assert b"old chart" in village["payroll"].versions.values()
     assert [p.code for p in village["payroll"].m.state.problems()] == [Code.SET_ASIDE]
+    village.assert_equal()
+
+
+def test_what_placing_finds_before_the_first_scan_ended_is_set_aside_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    village = Village("a", "b")
+    village.save("a", "both.txt", b"the mandate's")
+    village.settle()
+    village["b"].disk["both.txt"] = b"own"
+    with monkeypatch.context() as patch:
+        patch.setattr(village, "open_folder", lambda house: None)
+        b = village.admit("a", "b")
+    assert b.mandate is not None
+    village.tell(b, FolderOpened(b.mandate, False, b"epoch"))
+    village.connect("a", "b")
+    village.settle()
+    assert b.disk == {"both.txt": b"own"}
+    village.look(b, "both.txt")
+    village.tell(b, ScanFinished(b.mandate, True))
+    village.settle()
+    assert b.disk == {"both.txt": b"the mandate's"}
+    assert [(p.path, p.code) for p in b.m.state.problems()] == [("both.txt", Code.SET_ASIDE)]
     village.assert_equal()
 
 
