@@ -129,6 +129,8 @@ class Discovery:
             await asyncio.to_thread(self._table.update, survey.shared)
             await asyncio.to_thread(self._table.set_pairing, survey.doors)
             self._shared, self._doors = survey.shared, survey.doors
+            members = {device for trust in survey.shared.values() for device in trust.members}
+            self._links.close_strangers(members)
             await self._listen_if_wanted()
             now_s = self._now_s()
             self._dialer.set_mandates({m: trust.secrets for m, trust in survey.shared.items()}, now_s)

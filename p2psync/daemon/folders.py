@@ -6,14 +6,17 @@ A folder that is not there (an unplugged drive) is a Problem of its mandate, nev
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_bytes
 
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import OWN_DIRECTORY, Folding, RelPath
+from p2psync.core.relpath import OWN_DIRECTORY, Folding
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.placing import DiskLanes, Placing
 from p2psync.daemon.reading import Reading
@@ -22,9 +25,11 @@ from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.transfer import MandateContents
 from p2psync.engine.device import Device
 from p2psync.engine.effects import KeepVersion, Merge, Place, Rescan
-from p2psync.engine.events import EpochRenewed, FolderOpened, Observed
+from p2psync.engine.events import EpochRenewed, FolderOpened, Observed, ScanFinished
 from p2psync.engine.scope import Now
-from p2psync.errors import FolderError
+from p2psync.engine.settle import Settler
+from p2psync.engine.site import DISK_CODES
+from p2psync.errors import FolderError, HomeInUse
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import EPOCH_BYTES, Folder, Marker
 from p2psync.fs.observer import Observer
@@ -32,15 +37,16 @@ from p2psync.fs.placer import Placer
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
+from p2psync.fs.watcher import watcher_for
 from p2psync.i18n import _
 from p2psync.store.database import Database
+from p2psync.store.lock import NAME as LOCK_FILE
+from p2psync.store.lock import HomeLock
 
 LOOK_EVERY_S = 5.0
 """How often it is checked that a folder is there, or looked for one that is not."""
 RENEW_EPOCH_S = 3600.0
 """How old a backup of the folder may be, at least, to be recognised as one while this device runs on."""
-WHOLE = RelPath("")
-"""The path of a problem that concerns the folder as a whole."""
 
 
 @dataclass(slots=True)
@@ -52,8 +58,13 @@ class _Open:
     placer: Placer
     placing: Placing
     observer: Observer
+    observing: asyncio.Task[None] | None
     contents: MandateContents
     reading: Reading
+    lock: HomeLock | None
+    """Keeps another p2psync of this PC out of the folder; None where the disk knows no locks."""
+    scanned: asyncio.Event
+    """Set at the end of each scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +94,21 @@ class Folders:
 
     # -- people ----------------------------------------------------------------------------------------
 
-    async def prepare(self, root: Path, mandate: MandateId | None) -> None:
-        """Make a directory ready to be a mandate's folder; None for a mandate to be created.
+    @asynccontextmanager
+    async def prepared(self, root: Path, mandate: MandateId | None) -> AsyncIterator[Callable[[], None]]:
+        """A directory that is ready to be a mandate's folder; None for a mandate to be created.
 
-        Raises FolderError with the reason why it cannot be.
+        Unless what is given is called, nothing of it stays at the end. Raises FolderError with the reason why it
+        cannot be.
         """
         others = [path for other, path in self._roots.items() if other != mandate]
-        await asyncio.to_thread(_prepare, root, mandate, others)
+        made = await asyncio.to_thread(_prepare, root, mandate, others)
+        kept = asyncio.Event()
+        try:
+            yield kept.set
+        finally:
+            if not kept.is_set():
+                await asyncio.to_thread(_remove_empty, made)
 
     async def open(self, mandate: MandateId, root: Path) -> None:
         """Look after a folder from now on; one that is not there becomes a Problem and is tried again."""
@@ -141,6 +160,22 @@ class Folders:
             await self._shut(mandate)
             await self._try_to_open(mandate, root)
 
+    def is_open(self, mandate: MandateId) -> bool:
+        """Whether the mandate's folder is there."""
+        return mandate in self._open
+
+    async def look_through(self, mandate: MandateId, full: bool = False) -> None:
+        """Look at the whole folder, and tell the engine before this returns; `full`: read every file again."""
+        one = self._open.get(mandate)
+        if one is None:
+            return
+        one.observer.rescan(full=full)
+        is_ours = False
+        while not is_ours and self._open.get(mandate) is one:
+            is_ours = not one.observer.scan_waits  # a scan that was under way when ours was asked for does not count
+            one.scanned.clear()
+            await one.scanned.wait()
+
     def reading(self, mandate: MandateId) -> Reading | None:
         """The committed rows of a mandate whose folder is there."""
         one = self._open.get(mandate)
@@ -149,15 +184,16 @@ class Folders:
     # -- one folder ------------------------------------------------------------------------------------
 
     async def _keep(self, mandate: MandateId, root: Path) -> None:
-        """Open it when it comes, renew its epoch while it stays, shut it when it goes."""
+        """Open it when it comes, renew its epoch while it stays; one that comes back with another past begins anew."""
         renew_at_s = self._now_s() + RENEW_EPOCH_S
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             one = self._open.get(mandate)
             if one is None:
                 await self._try_to_open(mandate, root)
-            elif await asyncio.to_thread(one.folder.trouble) is not None:
+            elif await asyncio.to_thread(_was_swapped, one.folder, mandate):
                 await self._shut(mandate)
+                await self._try_to_open(mandate, root)
             elif self._now_s() >= renew_at_s:
                 renew_at_s = self._now_s() + RENEW_EPOCH_S
                 await self._renew_epoch(mandate, one.folder)
@@ -170,49 +206,76 @@ class Folders:
                 await self._complain(mandate, found)
                 return
             await self._start(mandate, found, epochs)
-        except OSError as error:
+        except (OSError, FolderError) as error:
             self._log.event("folder.failed", mandate=mandate, reason=error)
-            await self._complain(mandate, Code.DISK_ERROR, error.strerror or str(error))
+            await self._complain(mandate, Code.DISK_ERROR, getattr(error, "strerror", None) or str(error))
 
     async def _start(self, mandate: MandateId, found: _Found, epochs: tuple[bytes, ...]) -> None:
         folder = found.folder
         continuous = found.marker is not None and found.marker.epoch in epochs
-        epoch = await self._write_epoch(mandate, folder, found.folding)
-        one = self._assemble(mandate, folder, found.folding)
-        await asyncio.to_thread(one.placer.recover)
-        kept = frozenset[ContentId]() if continuous else await asyncio.to_thread(_kept, one.versions)
+        lock = await asyncio.to_thread(_lock, folder)
+        try:
+            epoch = await self._write_epoch(mandate, folder, found.folding)
+            troubled = await self._runtime.query(lambda device, _: _troubled(device, mandate))
+            one = self._assemble(mandate, folder, found.folding, troubled, lock)
+            await asyncio.to_thread(one.placer.recover)
+            kept = frozenset[ContentId]() if continuous else await asyncio.to_thread(_kept, one.versions)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
         self._open[mandate] = one
         self.contents[mandate] = one.contents
-        await self._runtime.post(Observed(mandate, (), cleared=(WHOLE,)))
         await self._runtime.post(FolderOpened(mandate, continuous, epoch, kept))
         one.placing.start(self._tasks)
-        one.observer.start(self._tasks)
+        one.observing = self._tasks.start(one.observer.run(), f"observe {mandate.hex()[:8]}")
         self._log.event("folder.opened", mandate=mandate, folder=folder.root, continuous=continuous)
 
-    def _assemble(self, mandate: MandateId, folder: Folder, folding: Folding) -> _Open:
+    def _assemble(
+        self, mandate: MandateId, folder: Folder, folding: Folding, troubled: Sequence[str], lock: HomeLock | None
+    ) -> _Open:
         reading = Reading(self._database, mandate)
         staging, versions = Staging(folder.staging), Versions(folder.versions)
         contents = Contents(folder, staging, versions, reading.sources)
         scanner = Scanner(folder, reading, folding=folding)
-        observer = Observer(mandate, scanner, self._runtime)
+        scanned = asyncio.Event()
+
+        async def emit(event: Observed | ScanFinished) -> None:
+            await self._runtime.post(event)
+            if isinstance(event, ScanFinished):
+                scanned.set()
+
+        observer = Observer(
+            *(mandate, folder, scanner, watcher_for(folder), Settler(), emit),
+            troubled=troubled,
+        )
         placer = Placer(folder, staging, versions, contents, register=observer.expect, folding=folding)
         placing = Placing(
             *(mandate, folder, contents, staging, versions, placer),
             *(self._lanes, self._runtime, self._log),
         )
-        return _Open(folder, versions, placer, placing, observer, MandateContents(staging, contents), reading)
+        transferred = MandateContents(staging, contents)
+        return _Open(
+            *(folder, versions, placer, placing, observer, None, transferred, reading),
+            *(lock, scanned),
+        )
 
     async def _shut(self, mandate: MandateId) -> None:
         one = self._open.pop(mandate, None)
         if one is None:
             return
         self.contents.pop(mandate, None)
-        await one.observer.stop()
+        if one.observing is not None:
+            one.observing.cancel()
+            await asyncio.wait([one.observing])
+        one.scanned.set()
         await one.placing.stop()
+        if one.lock is not None:
+            one.lock.release()
         self._log.event("folder.closed", mandate=mandate, folder=one.folder.root)
 
     async def _complain(self, mandate: MandateId, code: Code, detail: str = "") -> None:
-        await self._runtime.post(Observed(mandate, (), problems=(Problem(WHOLE, code, detail),)))
+        await self._runtime.post(Observed(mandate, (), problems=(Problem("", code, detail),)))
 
     # -- the epoch -------------------------------------------------------------------------------------
 
@@ -245,10 +308,36 @@ def _epochs(device: Device, mandate: MandateId) -> tuple[bytes, ...]:
     return tuple(epoch for epoch in known if isinstance(epoch, bytes))
 
 
+def _troubled(device: Device, mandate: MandateId) -> list[str]:
+    """Paths whose problems the observer is to find over."""
+    return [p.path for p in device.mandates[mandate].state.problems() if p.code in DISK_CODES]
+
+
 # -- in threads ----------------------------------------------------------------------------------------
 
 
-def _prepare(root: Path, mandate: MandateId | None, others: list[Path]) -> None:
+def _lock(folder: Folder) -> HomeLock | None:
+    """Raises FolderError if another p2psync of this PC has the folder open."""
+    try:
+        return HomeLock(folder.own)
+    except HomeInUse:
+        raise FolderError(
+            _("{folder} is in use by another p2psync on this PC. Choose another folder.").format(folder=folder.root)
+        ) from None
+    except OSError:
+        return None
+
+
+def _was_swapped(folder: Folder, mandate: MandateId) -> bool:
+    """Another folder of the same mandate stands there, as after a backup was restored."""
+    if folder.trouble() is not Code.FOLDER_MARKER_GONE:
+        return False
+    marker = folder.read_marker()
+    return marker is not None and marker.mandate == mandate
+
+
+def _prepare(root: Path, mandate: MandateId | None, others: list[Path]) -> list[Path]:
+    """Returns the directories that were not there before, innermost first."""
     folder = Folder(root)
     marker = folder.read_marker()
     if marker is not None and marker.mandate != mandate:
@@ -258,7 +347,21 @@ def _prepare(root: Path, mandate: MandateId | None, others: list[Path]) -> None:
                 "longer used."
             ).format(folder=root, own=folder.own)
         )
+    ours = (folder.staging, folder.versions, folder.own, folder.root, *folder.root.parents)
+    made = [directory for directory in ours if not directory.exists()]
     folder.prepare(others)
+    lock = _lock(folder)
+    if lock is not None:
+        lock.release()
+    return made
+
+
+def _remove_empty(directories: list[Path]) -> None:
+    for directory in directories:
+        if directory.name == OWN_DIRECTORY:
+            (directory / LOCK_FILE).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            directory.rmdir()
 
 
 def _look_at(root: Path, mandate: MandateId, fresh: bool) -> _Found | Code:

@@ -40,7 +40,9 @@ class StillWaiting:
     """The time is over, and the same ticket may be tried again."""
 
     approval: bool
-    """True if the inviter was found and an admin has to approve; else it was not found."""
+    """True if the inviter was found and an admin has to approve; else it was not found, or refused to talk."""
+    reason: str
+    """What went wrong last; may be empty."""
 
 
 class Quest:
@@ -55,6 +57,7 @@ class Quest:
         self._log = log
         self._secret = meeting_secret(ticket.secret)
         self._held = False
+        self._reason = ""
 
     async def run(self, timeout_s: float) -> Admitted | StillWaiting:
         """Raises TicketError when the inviter refuses, and says why."""
@@ -64,13 +67,13 @@ class Quest:
             async with asyncio.timeout(timeout_s):
                 return await self._first(sightings)
         except TimeoutError:
-            return StillWaiting(self._held)
+            return StillWaiting(self._held, self._reason)
         finally:
             self._discovery.stop_seeking(self._ticket.id)
 
     async def _first(self, sightings: asyncio.Queue[Sighting]) -> Admitted:
         """The first answer that is final, of all addresses in parallel."""
-        answer: asyncio.Future[Admitted] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Admitted | TicketError] = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._try_often(parse_address(text), None, answer)) for text in self._ticket.addresses
@@ -78,10 +81,13 @@ class Quest:
             try:
                 known: set[tuple[Address, bytes]] = set()
                 tasks.append(group.create_task(self._follow(group, sightings, known, tasks, answer)))
-                return await answer
+                outcome = await answer
             finally:
                 for task in tasks:
                     task.cancel()
+        if isinstance(outcome, TicketError):
+            raise outcome
+        return outcome
 
     async def _follow(
         self,
@@ -89,7 +95,7 @@ class Quest:
         sightings: asyncio.Queue[Sighting],
         known: set[tuple[Address, bytes]],
         tasks: list[asyncio.Task[None]],
-        answer: asyncio.Future[Admitted],
+        answer: asyncio.Future[Admitted | TicketError],
     ) -> None:
         """Try what is seen by mDNS."""
         while True:
@@ -99,15 +105,18 @@ class Quest:
                     known.add((address, sighting.nonce))
                     tasks.append(group.create_task(self._try_often(address, sighting.nonce, answer)))
 
-    async def _try_often(self, address: Address, nonce: bytes | None, answer: asyncio.Future[Admitted]) -> None:
+    async def _try_often(
+        self, address: Address, nonce: bytes | None, answer: asyncio.Future[Admitted | TicketError]
+    ) -> None:
         rest_s = RETRY_MIN_S
         while not answer.done():
             try:
                 welcome = await self._try(address, nonce)
             except TicketError as error:
                 if not answer.done():
-                    answer.set_exception(error)
+                    answer.set_result(error)
             except (P2PSyncError, OSError) as error:
+                self._reason = str(error)
                 self._log.event("join.failed", address=f"{address.host}:{address.port}", reason=error)
                 await asyncio.sleep(rest_s)
                 rest_s = min(2 * rest_s, RETRY_MAX_S)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
+from p2psync.core.ids import DeviceId
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
@@ -126,6 +127,13 @@ class Links:
     def close_all(self, reason: str) -> None:
         for line in self._lines.values():
             self._end(line, reason)
+
+    def close_strangers(self, members: Container[DeviceId]) -> None:
+        """Close the links to all other devices: TLS let them in when they were members."""
+        for line in self._lines.values():
+            if line.link.remote not in members:
+                self.send(line.number, Close(CloseCode.NOT_A_MEMBER, ""))
+                self._end(line, "the other device is no member of any shared mandate any more")
 
     async def say_goodbye(self) -> None:
         """Tell every peer that this device stops, and close the links."""

@@ -6,6 +6,7 @@ A `Node` has no globals and handles no signals, so that several can live in one 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -27,6 +28,7 @@ from p2psync.daemon.links import Links
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.operations import Operations
 from p2psync.daemon.operations.mandates import default_folder
+from p2psync.daemon.runs import Runs
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.transfer import Transfer
@@ -49,7 +51,7 @@ from p2psync.engine.effects import (
 from p2psync.engine.ledger import Keys
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
-from p2psync.errors import ConfigError, StoreDamaged, UsageError
+from p2psync.errors import ConfigError, P2PSyncError, StoreDamaged, UsageError
 from p2psync.i18n import _
 from p2psync.net.identity import Identity
 from p2psync.net.trust import Trust
@@ -88,6 +90,7 @@ class Node:
             *(config, identity, self.links, self.tasks),
             *(self._survey, self._keep_port, self.inviting.on_link, log),
         )
+        self.runs = Runs(self)
         self.operations = Operations(self)
         self.web: Web | None = None
         self.broken_by: BaseException | None = None
@@ -216,6 +219,7 @@ class Node:
     def _peer_joined(self, effect: PeerJoined) -> None:
         self._sessions.setdefault(effect.link, {})[effect.mandate] = effect.device
         self.transfer.peer_joined(effect.link, effect.mandate)
+        self.tasks.start(self._note_seen(effect.mandate, effect.device), "last seen")
         self.log.event("peer.joined", mandate=effect.mandate, device=effect.device, link=effect.link)
 
     def _peer_left(self, effect: PeerLeft) -> None:
@@ -225,7 +229,12 @@ class Node:
         if not sessions:
             del self._sessions[effect.link]
         self.transfer.peer_left(effect.link, effect.mandate)
+        self.tasks.start(self._note_seen(effect.mandate, effect.device), "last seen")
         self.log.event("peer.left", mandate=effect.mandate, device=effect.device, link=effect.link)
+
+    async def _note_seen(self, mandate: MandateId, device: DeviceId) -> None:
+        with contextlib.suppress(P2PSyncError):  # it is no loss when this device stops just now
+            await self.runtime.call(lambda _, now: self.records.note_seen(mandate, device, now.wall_ms))
 
     def _note(self, notice: Notice) -> None:
         self.log.event(notice.name, mandate=notice.mandate, **dict(notice.fields))
@@ -278,9 +287,6 @@ class Node:
     def last_seen(self, mandate: Mandate) -> dict[DeviceId, int]:
         """When members were connected last, milliseconds since 1970. For the engine's thread."""
         return self.records.last_seen(mandate.id)
-
-    def wall_time_s(self) -> float:
-        return time.time()
 
 
 def _make_home(home: Path) -> None:

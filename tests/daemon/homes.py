@@ -105,6 +105,14 @@ class Pc:
         wanted = data.encode() if isinstance(data, str) else data
         await until(lambda: self.read(path) == wanted, f"{self.name} has {path}")
 
+    async def holds(self, files: int) -> None:
+        """Wait until this device knows of so many files of the mandate."""
+
+        async def holds() -> bool:
+            return bool((await self.status())["files"] == files)
+
+        await until(holds, f"{self.name} holds {files} files")
+
     async def in_sync(self, peers: int | None = None) -> None:
         """Wait until this device says so; with so many members connected."""
 

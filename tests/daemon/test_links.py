@@ -184,6 +184,18 @@ async def test_goodbye_is_said_on_every_link() -> None:
 
 
 @pytest.mark.asyncio
+async def test_who_is_no_member_any_more_is_told_and_dropped() -> None:
+    async with hall() as h:
+        here, there = wire()
+        h.links.add(here)
+        h.links.close_strangers({RIGHT})
+        assert not h.events[1:]
+        h.links.close_strangers(())
+        assert decode(await there.receive()) == Close(CloseCode.NOT_A_MEMBER, "")
+        await until(lambda: here.closed)
+
+
+@pytest.mark.asyncio
 async def test_what_cannot_be_said_ends_the_link_and_is_logged() -> None:
     async with hall() as h:
         here, _ = wire()

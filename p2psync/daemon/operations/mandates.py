@@ -33,7 +33,6 @@ async def create(node: Node, given: Arguments) -> object:
     identity = node.identity
     founding = Founding(name, role, identity.certificate, node.config.name, rules)
     await node.runtime.query(lambda device, _: _refuse_double(device, name))
-    await node.folders.prepare(folder, None)
 
     def act(device: Device, _: Now) -> MandateId:
         _refuse_double(device, name)
@@ -41,7 +40,9 @@ async def create(node: Node, given: Arguments) -> object:
         device.mandates[mandate].state.put("folder", str(folder))
         return mandate
 
-    mandate = await node.runtime.call(act)
+    async with node.folders.prepared(folder, None) as keep_folder:
+        mandate = await node.runtime.call(act)
+        keep_folder()
     await node.folders.open(mandate, folder)
     return await node.runtime.query(lambda device, _: described(device.mandates[mandate]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from secrets import token_bytes
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 EXPIRES_S = 24 * 3600
 EXPIRES_S_MAX = 366 * 24 * 3600
 JOIN_TIMEOUT_S = 60.0
+NEVER_S = 1e9
 
 
 # -- invitations ---------------------------------------------------------------------------------------
@@ -121,17 +123,20 @@ async def join(node: Node, given: Arguments) -> object:
     folder_text, name = given.text_or("folder", ""), given.text_or("name", node.config.name)
     timeout_s = given.seconds("timeout_s", JOIN_TIMEOUT_S)
     given.done()
+    if ticket.inviter == node.identity.device:
+        raise UsageError("This ticket was issued by this device. Use it on the PC that is to join.")
     known = await node.runtime.query(lambda device, _: _membership(device, ticket))
     if known is not None:
         return known
-    check_expiry(ticket, node.wall_time_s())
+    check_expiry(ticket, time.time())
     folder = node.chosen_folder(folder_text, "")
-    await node.folders.prepare(folder, ticket.mandate)
     quest = Quest(ticket, name, node.identity, node.discovery, node.log)
-    outcome = await quest.run(timeout_s if timeout_s is not None else 1e9)
-    if isinstance(outcome, StillWaiting):
-        return OperationResult(_still_waiting(ticket, outcome), WAITING)
-    await _enter(node, ticket, outcome, folder)
+    async with node.folders.prepared(folder, ticket.mandate) as keep_folder:
+        outcome = await quest.run(timeout_s if timeout_s is not None else NEVER_S)
+        if isinstance(outcome, StillWaiting):
+            return OperationResult(_still_waiting(ticket, outcome), WAITING)
+        keep_folder()
+        await _enter(node, ticket, outcome, folder)
     return {
         "mandate": outcome.welcome.name,
         "id": mandate_text(ticket.mandate),
@@ -177,6 +182,7 @@ def _still_waiting(ticket: Ticket, outcome: StillWaiting) -> dict[str, object]:
     return {
         "waiting_for": "approval" if outcome.approval else "inviter",
         "fingerprint": who,
+        "reason": outcome.reason or None,
         "message": f"still waiting for {for_what} ({who}); the same command goes on from here",
     }
 
