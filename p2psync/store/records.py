@@ -73,10 +73,10 @@ class Records:
     def put_setting(self, name: str, value: object) -> None:
         self._connection.execute("INSERT OR REPLACE INTO device_setting VALUES (?, ?)", (name, pack_value(value)))
 
-    def port(self) -> int | None:
-        """The TCP port that this device listened on last, so that addresses others know stay right."""
+    def port(self) -> int:
+        """The TCP port that this device listened on last, so that addresses others know stay right; 0 if none."""
         port = self.setting("port")
-        return port if isinstance(port, int) else None
+        return port if isinstance(port, int) else 0
 
     def set_port(self, port: int) -> None:
         self.put_setting("port", port)

@@ -10,10 +10,12 @@ from typing import Protocol
 from p2psync.core.block import Block, Opening, SignedBlock, sign_block
 from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
-from p2psync.core.entry import Entry, Kind
+from p2psync.core.clock import Tip
+from p2psync.core.entry import Entry, FileStat, Kind
 from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId, LogId, MandateId, content_of
+from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
-from p2psync.engine.state import DeviceState, LogRow, MandateState, VersionRow
+from p2psync.engine.state import BaseRow, DeviceState, LiveRow, LogRow, MandateState, TodoKind, TodoRow, VersionRow
 from p2psync.sim.state import MemoryDeviceState
 from p2psync.store.database import Database
 from p2psync.store.state import SqliteDeviceState
@@ -24,6 +26,7 @@ ANNA = DeviceId(b"a" * 32)
 BERT = DeviceId(b"b" * 32)
 LOG = LogId(b"l" * 16)
 BERTS = LogId(b"k" * 16)
+NOWHERE = BlockHash(b"n" * 32)
 
 
 class Store(Protocol):
@@ -95,6 +98,9 @@ def version(where: str, text: str, kept_ms: int, change: ChangeId | None = None)
     return VersionRow(path(where), content(text), 1, 2, kept_ms, "replaced", ANNA if change else None, change)
 
 
+A, B, C = path("a"), path("b"), path("c")
+
+
 class Author:
     """A device that writes one log into a state, as the engine would."""
 
@@ -141,3 +147,39 @@ class Author:
             )
             for index, c in enumerate(block.block.changes)
         ]
+
+
+def fill(state: MandateState, mandate: MandateId) -> None:
+    """A row in every table."""
+    author = Author(state, mandate=mandate)
+    one, two = author.save(Change(A, file("1"), ()), Change(B, file("2"), ()))
+    author.save(Change(B, file("3"), (two,)))
+    author.save(Change(B, file("4"), (two,)), Change(C, file("5"), ()), accepted=False)
+    state.put("folder", "/somewhere")
+    state.put_tips({LOG: (Tip(1, NOWHERE),)}, LOG)
+    state.put_bases([BaseRow(A, file("1"), FileStat(1, 2, 3), (one,)), BaseRow(B, file("2"), None, ())])
+    state.put_live([LiveRow(A, file("1"), "a", 1), LiveRow(path("d/e"), file("1"), "D", 1)])
+    state.add_todo([TodoRow(A, kind, file("1"), (one,)) for kind in TodoKind])
+    state.add_versions([version("a", "kept", 4, one)])
+    state.put_problems([Problem("a", Code.LOCKED, "by a program")])
+
+
+def everything(state: MandateState) -> list[object]:
+    """All answers about what `fill` wrote; all empty when nothing is there."""
+    paths = [A, B, C, path("d/e"), path("new"), path("x/y"), path("x")]
+    contents = [content(text) for text in ("1", "2", "3", "4", "5", "new", "kept", "lost")]
+    return [
+        *(state.get("folder"), state.logs(), state.tips(), list(state.parsed_blocks("")), state.blocks_of(LOG, 0)),
+        *(state.heads(paths), state.is_known(paths), state.refused_count(), state.conflicted()),
+        [found for c in contents for p in paths if (found := state.with_content(p, c))],
+        [sources for c in contents if (sources := state.content_sources(c))],
+        [classes for c in contents if (classes := state.content_classes(c))],
+        *(state.bases(paths), list(state.all_bases())),
+        *(state.live(paths), state.live_in_slots(["a", "D", "x/y"]), [p for p in paths if state.has_live_below(p)]),
+        *(*state.live_totals(), *state.todo_totals()),
+        *(state.todo(kind, None, 99) for kind in TodoKind),
+        *(state.todo_rows(kind, paths) for kind in TodoKind),
+        *(state.todo_count(kind) for kind in TodoKind),
+        *([kept for p in paths if (kept := state.versions(p))], state.has_version(contents), state.problems()),
+        [founders for p in paths if (founders := state.founders(p))],
+    ]

@@ -6,20 +6,20 @@ import pytest
 
 from p2psync.core.change import Change
 from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry, FileStat
-from p2psync.core.ids import EMPTY_CONTENT, BlockHash, ChangeId
+from p2psync.core.ids import EMPTY_CONTENT, ChangeId
 from p2psync.core.problem import Code, Problem
 from p2psync.engine.state import BaseRow, LiveRow, MandateState, TodoKind, TodoRow
 from tests.contracts.rows import (
+    NOWHERE,
+    A,
     Author,
+    B,
+    C,
     content,
     file,
     path,
     version,
 )
-
-NOWHERE = BlockHash(b"n" * 32)
-A, B, C = path("a"), path("b"), path("c")
-
 
 # -- base -----------------------------------------------------------------------------------------------------------
 
