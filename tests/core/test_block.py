@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -143,26 +144,26 @@ def test_the_fields_that_the_bad_ones_differ_from_are_good() -> None:
     assert parse_block(M, payload((2, SEQ_MAX), (4, TIME_MS_MAX))).block.time_ms == TIME_MS_MAX
 
 
-BAD: list[list[tuple[int, object]]] = [
-    *([(0, wrong)] for wrong in (0, FORMAT + 1, "1", None)),
-    *([(1, wrong)] for wrong in (b"short", "l" * 16, None)),
-    *([(2, wrong)] for wrong in (0, -1, SEQ_MAX + 1, "2", 2.0)),
+WRONG: list[tuple[int, list[Any]]] = [
+    (0, [0, FORMAT + 1, "1", None]),
+    (1, [b"short", "l" * 16, None]),
+    (2, [0, -1, 1, SEQ_MAX + 1, "2", 2.0]),
+    (3, [None, b"short", "x" * 32]),
+    (4, [-1, TIME_MS_MAX + 1, True, None]),
+    (5, [None, {}, [[]], [[b"x" * 16, 3]], [[b"x" * 16, 0, bytes(32)]], [[b"x" * 16, SEQ_MAX + 1, bytes(32)]]]),
+    (5, [[[b"x", 3, bytes(32)]], [[b"x" * 16, "3", bytes(32)]], [[b"x" * 16, 3, b""]]]),
+    (6, [[ANNA, ""], [ANNA], 0]),
+    (7, [None, 1, b"changes", "statements"]),
+    (8, [None, [], [[], []], [[], [["../a", 0, 0, 0, 0, None, [], []]]]]),
+    (8, [[[], [[f"{i}", 0, 0, 0, 0, None, [], []] for i in range(CHANGES_MAX + 1)]]]),
+]
+WRONG_OPENINGS: list[Any] = [None, [], [ANNA], [b"short", ""], [ANNA, "x" * 101], [ANNA, b""]]
+BAD: list[list[tuple[int, Any]]] = [
+    *([(index, one)] for index, wrong in WRONG for one in wrong),
+    *([(2, 1), (3, None), (6, one)] for one in WRONG_OPENINGS),
     [(2, True), (3, None), (6, [ANNA, ""])],
-    *([(3, wrong)] for wrong in (None, b"short", "x" * 32)),
-    *([(4, wrong)] for wrong in (-1, TIME_MS_MAX + 1, True, None)),
-    *([(5, wrong)] for wrong in (None, {}, [[]], [[b"x" * 16, 3]], [[b"x" * 16, 0, bytes(32)]])),
-    *(
-        [(5, [[log, seq, h]])]
-        for log, seq, h in ((b"x", 3, bytes(32)), (b"x" * 16, "3", bytes(32)), (b"x" * 16, 3, b""))
-    ),
-    [(5, [[b"x" * 16, SEQ_MAX + 1, bytes(32)]])],
-    [(6, [ANNA, ""])],
-    *([(2, 1), (3, None), (6, wrong)] for wrong in (None, [], [ANNA], [b"short", ""], [ANNA, "x" * 101], [ANNA, b""])),
     [(2, 1), (6, [ANNA, ""])],
-    *([(7, wrong)] for wrong in (None, 1, b"changes")),
-    *([(8, wrong)] for wrong in (None, [], [[], []], [[], [["../a", 0, 0, 0, 0, None, [], []]]])),
     [(7, "statements"), (8, [])],
-    [(8, [[], [["%d" % i, 0, 0, 0, 0, None, [], []] for i in range(CHANGES_MAX + 1)]])],
 ]
 
 
@@ -215,7 +216,7 @@ def test_statements_travel_in_a_block_of_their_own() -> None:
     signed = sign_block(M, replace(BLOCK, changes=(), statements=(Rename("Cargo"), Share())), KEY.sign)
     assert check(M, signed.raw).block.statements == (Rename("Cargo"), Share())
     later = parse_block(M, payload((7, "statements"), (8, [["freeze", {"until": 5}]])))
-    assert later.block.statements == (UnknownStatement("freeze"),)
+    assert [str(one) for one in later.block.statements] == [str(UnknownStatement("freeze"))]
 
 
 @given(st.binary(max_size=300))
@@ -229,10 +230,8 @@ def test_no_change_of_a_blocks_bytes_does_more_than_raise(data: st.DataObject) -
     raw = bytearray(sign_block(M, first_block(*data.draw(batches)), KEY.sign).raw)
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(SIGNATURE_BYTES, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with suppress(CodecError):
         parse_block(M, bytes(raw))
-    except CodecError as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize("nested", [b"\x91" * 200_000, b"\xdd\x00\x00\xff\xff" * 50_000, b"\x81\xa0" * 100_000])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgpack
@@ -64,7 +65,7 @@ def test_the_row_that_the_bad_ones_differ_from_is_good() -> None:
         *(with_field(4, mode) for mode in (4, -1, True, "rw")),
         with_field(5, None),
         *(with_field(6, named) for named in ([0], [1, 0], [-1, 0], [0, -1], [0, 1 << 16], [0, True], ["x", 0])),
-        *(with_field(7, named) for named in ([1, 0], None, "", {})),
+        *(with_field(7, named) for named in ([1, 0], None, "", 0)),
         with_field(6, [0, 0] * (NAMED_MAX + 1)),
         ["a.txt", 0, 0, 0, 0, b"c" * 32, [], []],
         ["a.txt", 0, 1, 0, 0, None, [], []],
@@ -109,7 +110,7 @@ def test_a_body_that_is_no_list_of_changes(packed: object) -> None:
 
 
 def test_a_block_has_a_limited_number_of_changes_and_one_for_a_path() -> None:
-    rows = [["%d" % i, 0, 0, 0, 0, None, [], []] for i in range(4)]
+    rows: list[object] = [[f"{i}", *ROW[1:]] for i in range(4)]
     assert len(unpack_changes([[], rows], 4)) == 4
     with pytest.raises(CodecError):
         unpack_changes([[], rows], 3)
@@ -126,10 +127,8 @@ anything = st.recursive(
 
 @given(anything | st.tuples(st.lists(anything, max_size=2), st.lists(anything, max_size=3)).map(list))
 def test_no_other_plain_value_does_more_than_raise(packed: object) -> None:
-    try:
+    with suppress(CodecError, InvalidId, InvalidPath):
         unpack_changes(packed, 500)
-    except (CodecError, InvalidId, InvalidPath) as error:
-        assert str(error)
 
 
 def test_a_removal_has_no_content() -> None:
