@@ -1,0 +1,122 @@
+"""What is true of the state in SQLite alone: which rows lie where, and that no question walks through a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from p2psync.core.change import Change
+from p2psync.core.ids import MandateId
+from p2psync.engine.state import BaseRow, TodoKind, TodoRow
+from p2psync.store.database import Database
+from p2psync.store.state import SqliteDeviceState, mandate_number
+from tests.contracts.rows import LOG, MANDATE, OTHER, A, Author, B, content, everything, file, fill
+
+MAY_BE_WALKED = re.compile(
+    r"SCAN (asked|json_each)\b"  # what was asked for
+    r"|SCAN change USING COVERING INDEX change_head"  # conflicted(): all heads of a mandate
+    r"|SCAN (mandate|log)\b"  # few
+    r"|SCAN CONSTANT ROW"
+)
+
+
+@pytest.fixture
+def device(database: Database) -> SqliteDeviceState:
+    return SqliteDeviceState(database)
+
+
+@contextmanager
+def watched(database: Database) -> Iterator[list[str]]:
+    """The SQL that is executed meanwhile."""
+    statements: list[str] = []
+    database.connection.set_trace_callback(statements.append)
+    yield statements
+    database.connection.set_trace_callback(None)
+
+
+def test_no_statement_walks_through_a_table(database: Database, device: SqliteDeviceState) -> None:
+    with watched(database) as statements:
+        state = device.add_mandate(MANDATE)
+        fill(state, MANDATE)
+        everything(state)
+        (head,) = state.heads([A])[A]
+        state.changes([head.id])
+        state.judge_again([(head.id.block, [False, True])])
+        state.put_tips({LOG: ()}, LOG)
+        state.drop_bases([A])
+        state.drop_live([A])
+        state.add_todo([TodoRow(B, TodoKind.PLACE)])
+        state.drop_todo(TodoKind.PLACE, [A])
+        state.clear_problems(["a"])
+        row = state.block(head.id.block)
+        assert row is not None
+        state.raw_blocks([row.intake])
+    plans = {s: plan(database, s) for s in statements if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT)", s)}
+    walks = {s: p for s, steps in plans.items() for p in steps if p.startswith("SCAN") and not MAY_BE_WALKED.match(p)}
+    assert len(plans) > 40
+    assert walks == {}
+
+
+def plan(database: Database, statement: str) -> list[str]:
+    return [row[3] for row in database.connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+
+
+def test_a_removed_mandate_leaves_no_row_behind(database: Database, device: SqliteDeviceState) -> None:
+    before = counts(database)
+    fill(device.add_mandate(MANDATE), MANDATE)
+    assert {table for table, rows in counts(database).items() if rows == before[table]} == OF_NO_MANDATE
+    device.remove_mandate(MANDATE)
+    assert counts(database) == before
+
+
+OF_NO_MANDATE = {"device_setting", "run", "address", "seen", "invitation", "claim", "newcomer"}
+
+
+def counts(database: Database) -> dict[str, int]:
+    """Rows by table, but for SQLite's own."""
+    tables = database.connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    ).fetchall()
+    return {
+        table: int(database.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for (table,) in tables
+    }
+
+
+def test_the_number_of_a_removed_mandate_is_not_given_again(database: Database, device: SqliteDeviceState) -> None:
+    old = device.add_mandate(MANDATE)
+    number = mandate_number(database.connection, MANDATE)
+    device.remove_mandate(MANDATE)
+    device.add_mandate(OTHER)
+    assert mandate_number(database.connection, OTHER) > number
+    old.put("folder", "written by somebody who was not told")
+    assert device.mandate(OTHER).get("folder") is None
+
+
+def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "state.db")
+    state = SqliteDeviceState(database).add_mandate(MANDATE)
+    fill(state, MANDATE)
+    before = everything(state)
+    database.close()
+    database = Database.open(tmp_path / "state.db")
+    assert everything(SqliteDeviceState(database).mandate(MANDATE)) == before
+    database.close()
+
+
+def test_an_unknown_mandate_has_no_number(database: Database) -> None:
+    with pytest.raises(KeyError):
+        mandate_number(database.connection, MandateId(b"?" * 16))
+
+
+def test_base_may_name_heads_before_they_are_added(device: SqliteDeviceState) -> None:
+    state = device.add_mandate(MANDATE)
+    author = Author(state)
+    block = author.block([Change(A, file("x"), ())])
+    (stated,) = author.stated(block)
+    state.put_bases([BaseRow(A, file("x"), None, (stated.id,))])
+    state.add_changes([(stated, True)])
+    assert state.content_sources(content("x")) == [A]
