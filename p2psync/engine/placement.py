@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from p2psync.core.changelog import Stated
 from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
@@ -67,7 +68,8 @@ class Placement:
         """Fetch what has to be fetched, place what needs nothing."""
         if not paths:
             return
-        aims, bases = self._plan.aims(paths), self._site.state.bases(paths)
+        sight = self._plan.look_at(paths)
+        aims, bases = self._plan.aims_of(sight), sight.bases
         wanted: list[Wanted] = []
         ready: list[Aim] = []
         for path in paths:
@@ -77,7 +79,7 @@ class Placement:
             elif self._plan.collides(target):
                 self._plan.get_stuck(Problem(path, Code.NAME_COLLIDES))
             elif target.contents:
-                wanted += self._gather(target)
+                wanted += self._gather(target, sight.heads[path])
             else:
                 ready.append(target)
         if wanted:
@@ -91,13 +93,13 @@ class Placement:
     def _is_source(self, base: BaseRow | None) -> bool:
         return base is not None and base.entry.content in self._waiting_for
 
-    def _gather(self, target: Aim) -> list[Wanted]:
+    def _gather(self, target: Aim, heads: Sequence[Stated]) -> list[Wanted]:
         """Note what the path waits for; returns what is not being fetched already."""
         self._gathering[target.path] = set(target.contents)
         fresh = [c for c in target.contents if c not in self._waiting_for]
         for content in target.contents:
             self._waiting_for.setdefault(content, set()).add(target.path)
-        sizes = {h.entry.content: h.entry.size for h in self._site.state.heads([target.path]).get(target.path, ())}
+        sizes = {h.entry.content: h.entry.size for h in heads}
         file_class = self._site.ledger.class_of(target.path)
         return [Wanted(c, sizes.get(c, target.put.size), target.path, file_class) for c in fresh]
 
@@ -116,7 +118,8 @@ class Placement:
 
     def _place_gathered(self, paths: Sequence[RelPath], arrived: set[ContentId]) -> None:
         """Plan anew now, since other changes may have come meanwhile."""
-        aims, bases = self._plan.aims(paths), self._site.state.bases(paths)
+        sight = self._plan.look_at(paths)
+        aims, bases = self._plan.aims_of(sight), sight.bases
         ready: list[Aim] = []
         for path in paths:
             target = aims[path]
@@ -176,7 +179,8 @@ class Placement:
             elif o.found is not None and o.found.entry.same_as(self._expected(o.path)):
                 self._plan.block(o.path, OBSTRUCTED_S)
         self._site.state.add_todo([TodoRow(o.path, TodoKind.PLACE) for o in event.outcomes if not o.placed])
-        self._plan.touched(done)
+        self._plan.renew_todo(done)
+        self._plan.more = True
         return tuple(o.found for o in event.outcomes if o.found is not None)
 
     def _expected(self, path: RelPath) -> Entry:

@@ -6,8 +6,8 @@ the paths under way: their placements in flight, and until when others are left 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
@@ -20,6 +20,15 @@ from p2psync.engine.state import BaseRow, LiveRow, TodoKind, TodoRow
 
 EXACT = Folding()
 """A disk on which every name is a file of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is known of some paths at one moment."""
+
+    paths: Sequence[RelPath]
+    heads: Mapping[RelPath, Sequence[Stated]]
+    bases: Mapping[RelPath, BaseRow]
 
 
 class Plan:
@@ -42,20 +51,24 @@ class Plan:
         """The heads or the base of these paths changed: renew what is live and what is to be done."""
         todo = list(dict.fromkeys(paths))
         for start in range(0, len(todo), BATCH_MAX):
-            batch = todo[start : start + BATCH_MAX]
-            neighbours = self._renew_live(batch)
-            self.renew_todo([*batch, *sorted(neighbours.difference(batch))])
+            sight = self.look_at(todo[start : start + BATCH_MAX])
+            neighbours = self._renew_live(sight)
+            self._renew_todo(sight)
+            self.renew_todo(sorted(neighbours.difference(sight.paths)))
         self.more = True
 
-    def _renew_live(self, paths: Sequence[RelPath]) -> set[RelPath]:
+    def look_at(self, paths: Sequence[RelPath]) -> Sight:
+        """Read what is known of some paths, all at once."""
+        return Sight(paths, self._site.state.heads(paths), self._site.state.bases(paths))
+
+    def _renew_live(self, sight: Sight) -> set[RelPath]:
         """Returns other paths whose outcome depends on whether these are live."""
-        heads, before = self._site.state.heads(paths), self._site.state.live(paths)
-        bases = self._site.state.bases(paths)
+        before = self._site.state.live(sight.paths)
         rows: list[LiveRow] = []
         changed: list[RelPath] = []
-        for path in paths:
-            own = heads.get(path, ())
-            base = bases.get(path)
+        for path in sight.paths:
+            own = sight.heads.get(path, ())
+            base = sight.bases.get(path)
             winner = self._site.ledger.verdict(path, own, base.heads if base else ()).winner
             if winner is not None and winner.entry.kind != Kind.ABSENT:
                 rows.append(LiveRow(path, winner.entry, fold(path, self._site.folding), len(own)))
@@ -77,7 +90,13 @@ class Plan:
         return files | {path for many in slots.values() for path in many}
 
     def renew_todo(self, paths: Sequence[RelPath]) -> None:
-        aims, bases = self.aims(paths), self._site.state.bases(paths)
+        """Compare these paths' aims with their bases; their heads are what they were."""
+        if paths:
+            self._renew_todo(self.look_at(paths))
+
+    def _renew_todo(self, sight: Sight) -> None:
+        paths, bases = sight.paths, sight.bases
+        aims = self.aims_of(sight)
         unjudged = self._site.state.todo_rows(TodoKind.JUDGE, paths) if not self.all_judged() else {}
         done: list[RelPath] = []
         adopted: list[BaseRow] = []
@@ -105,12 +124,14 @@ class Plan:
             self.unblock(path)
 
     def aims(self, paths: Sequence[RelPath]) -> dict[RelPath, Aim]:
-        heads, bases = self._site.state.heads(paths), self._site.state.bases(paths)
+        return self.aims_of(self.look_at(paths))
+
+    def aims_of(self, sight: Sight) -> dict[RelPath, Aim]:
         aims = {}
-        for path in paths:
-            own = heads.get(path, ())
+        for path in sight.paths:
+            own = sight.heads.get(path, ())
             in_the_way = any(h.entry.kind == Kind.FILE for h in own) and self._site.state.has_live_below(path)
-            aims[path] = self._aim(path, own, bases.get(path), in_the_way)
+            aims[path] = self._aim(path, own, sight.bases.get(path), in_the_way)
         return aims
 
     def _aim(self, path: RelPath, heads: Sequence[Stated], base: BaseRow | None, in_the_way: bool) -> Aim:

@@ -24,6 +24,9 @@ class ProblemRows:
         )
 
     def clear(self, paths: Iterable[str], codes: Iterable[str] | None) -> None:
+        """Cheap where there are none, which is nearly always."""
+        if not self._are_any():
+            return
         if codes is None:
             sql = "DELETE FROM problem WHERE mandate = ? AND path = ?"
             self._connection.executemany(sql, [(self._mandate, any_text(path)) for path in paths])
@@ -33,6 +36,10 @@ class ProblemRows:
             self._connection.executemany(
                 sql, [(self._mandate, any_text(path), code) for path in paths for code in some]
             )
+
+    def _are_any(self) -> bool:
+        found = self._connection.execute("SELECT 1 FROM problem WHERE mandate = ? LIMIT 1", (self._mandate,))
+        return found.fetchone() is not None
 
     def all(self) -> Sequence[Problem]:
         found = self._connection.execute(
