@@ -37,15 +37,22 @@ class OwnAddress:
         return ipaddress.ip_network((self.ip, self.prefix), strict=False)
 
 
-def own_addresses() -> frozenset[OwnAddress]:
-    """What is set now; IPv4 loopback if there is nothing else: then other daemons of this machine can be found."""
+def all_addresses() -> frozenset[OwnAddress]:
+    """What is set now, on every interface."""
     import ifaddr
 
-    found = set()
-    for adapter in ifaddr.get_adapters():
-        for ip in adapter.ips:
-            text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
-            found.add(OwnAddress(text.partition("%")[0], ip.network_prefix, adapter.index or 0))
+    return frozenset(
+        OwnAddress(
+            (ip.ip if isinstance(ip.ip, str) else ip.ip[0]).partition("%")[0], ip.network_prefix, adapter.index or 0
+        )
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+    )
+
+
+def own_addresses() -> frozenset[OwnAddress]:
+    """Where others may reach this machine; IPv4 loopback if there is nothing else: its other daemons can."""
+    found = all_addresses()
     outside = frozenset(a for a in found if not is_loopback(a.ip))
     return outside or frozenset(a for a in found if "." in a.ip)
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from p2psync.i18n import _
-from p2psync.net.addresses import OwnAddress, is_loopback, own_addresses, parse_ip
+from p2psync.net.addresses import OwnAddress, all_addresses, is_loopback, own_addresses, parse_ip
 from p2psync.net.dialer import ADDRESSES_PER_SIGHTING_MAX, Address, Match, Sighting
 from p2psync.net.trust import ANNOUNCED_TAG_BYTES, NONCE_BYTES, announced_tag
 
@@ -141,10 +141,10 @@ class Mdns:
             await self._leave()
 
     def _usable_addresses(self) -> frozenset[OwnAddress]:
-        """Those to announce. With `interfaces` it also takes loopback, which is left out otherwise."""
+        """Those to announce; of the chosen ones those that are set now, loopback among them."""
         if self._interfaces is None:
             return own_addresses()
-        return frozenset(OwnAddress(ip, 32 if "." in ip else 128, 0) for ip in self._interfaces)
+        return frozenset(address for address in all_addresses() if address.ip in self._interfaces)
 
     def _enter(self, addresses: frozenset[OwnAddress]) -> None:
         self._presence = _Presence(addresses, self._on_instance, self._on_instance_gone, self._on_incomplete)

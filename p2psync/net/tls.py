@@ -266,9 +266,12 @@ async def _reach(host: str, port: int, timeout_s: float) -> socket.socket:
 async def _resolve(host: str, port: int) -> list[Any]:
     """What getaddrinfo says; for an IP address without the thread that waiting for a name takes."""
     try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        try:
+            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        except socket.gaierror:
+            return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (UnicodeError, OverflowError, ValueError) as error:
+        raise OSError(_("this is no address")) from error
 
 
 def _link(stream: TlsStream, remote: DeviceId, *, initiator: bool) -> FramedLink:

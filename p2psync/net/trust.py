@@ -53,6 +53,11 @@ class Admission:
     """Which device each trusted certificate belongs to; empty for pairing."""
 
 
+_Mandates = Mapping[MandateId, tuple[Trust, Admission]]
+_Pairing = Mapping[bytes, tuple[bytes, Admission]]
+"""By id of the invitation: secret of the ticket, and what it opens."""
+
+
 def announced_tag(secret: bytes, nonce: bytes) -> bytes:
     """8 bytes by which holders of `secret` recognise the announcer of `nonce`."""
     return hmac.digest(secret, _ANNOUNCED + nonce, "sha256")[:ANNOUNCED_TAG_BYTES]
@@ -74,17 +79,19 @@ def server_name(tag: bytes) -> str:
 
 
 class TrustTable:
-    """Finds the context that a tag opens; every change makes new contexts, since a live one cannot forget a member."""
+    """Finds the context that a tag opens; every change makes new contexts, since a live one cannot forget a member.
+
+    Making them takes milliseconds: `update` and `set_pairing` may run in another thread than the rest.
+    """
 
     def __init__(self, identity: Identity, wall_clock: Callable[[], float] = time.time) -> None:
         """`wall_clock`: seconds since 1970."""
         self._identity = identity
         self._wall_clock = wall_clock
-        self._mandates: dict[MandateId, tuple[Trust, Admission]] = {}
-        self._pairing: dict[bytes, tuple[bytes, Admission]] = {}
+        self._mandates: _Mandates = {}
+        self._pairing: _Pairing = {}
         self._nonces: tuple[bytes, ...] = ()
-        self._names: dict[str, Admission] = {}
-        self._names_period: int | None = None
+        self._names = _Names.write(self._mandates, self._pairing, self._nonces, wall_clock())
 
     def __bool__(self) -> bool:
         """False if there is nobody who could be let in."""
@@ -100,7 +107,6 @@ class TrustTable:
             key: old[key] if key in old and old[key][0] == trust else (trust, self._admit_members(key, trust))
             for key, trust in mandates.items()
         }
-        self._names_period = None
 
     def set_pairing(self, secrets: Mapping[bytes, bytes]) -> None:
         """These invitations are open (id: secret of the ticket), and no others.
@@ -112,20 +118,20 @@ class TrustTable:
             key: old[key] if key in old and old[key][0] == secret else (secret, self._admit_newcomer(key))
             for key, secret in secrets.items()
         }
-        self._names_period = None
 
     def set_nonces(self, nonces: tuple[bytes, ...]) -> None:
         """What this device announces, and what it announced just before."""
         self._nonces = nonces
-        self._names_period = None
 
     def find(self, name: str | None) -> Admission | None:
         """What a server name opens; None for a stranger's."""
         now_s = self._wall_clock()
-        if self._names_period != _period(now_s):
-            self._names = dict(self._all_names(now_s))
-            self._names_period = _period(now_s)
-        return self._names.get(name) if name is not None else None
+        old, mandates, pairing, nonces = self._names, self._mandates, self._pairing, self._nonces
+        # Compared by identity: a change from another thread, whenever it comes, is seen here or at the next call.
+        unchanged = old.mandates is mandates and old.pairing is pairing and old.nonces is nonces
+        if not unchanged or old.period != _period(now_s):
+            self._names = _Names.write(mandates, pairing, nonces, now_s)
+        return self._names.opens.get(name) if name is not None else None
 
     def admission_of(self, context: ssl.SSLContext) -> Admission | None:
         """What a handshake that settled on `context` was let in by; None if that holds no longer."""
@@ -135,21 +141,34 @@ class TrustTable:
         yield from (admission for _, admission in self._mandates.values())
         yield from (admission for _, admission in self._pairing.values())
 
-    def _all_names(self, now_s: float) -> Iterator[tuple[str, Admission]]:
-        doors = [(secret, admission) for secret, admission in self._pairing.values()]
-        doors += [(secret, admission) for trust, admission in self._mandates.values() for secret in trust.secrets]
-        for secret, admission in doors:
-            for nonce in self._nonces:
-                yield server_name(nonce_tag(secret, nonce)), admission
-            for shift_s in (-PERIOD_S, 0, PERIOD_S):
-                yield server_name(period_tag(secret, now_s + shift_s)), admission
-
     def _admit_members(self, key: bytes, trust: Trust) -> Admission:
         members = trusted_certificates(trust, self._identity.device)
         return Admission(key, False, server_context(self._identity, members), members)
 
     def _admit_newcomer(self, key: bytes) -> Admission:
         return Admission(key, True, server_context(self._identity, {}), {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Every server name that opens something, and what was known when it was written down."""
+
+    mandates: _Mandates
+    pairing: _Pairing
+    nonces: tuple[bytes, ...]
+    period: int
+    opens: Mapping[str, Admission]
+
+    @classmethod
+    def write(cls, mandates: _Mandates, pairing: _Pairing, nonces: tuple[bytes, ...], now_s: float) -> _Names:
+        doors = [(secret, admission) for secret, admission in pairing.values()]
+        doors += [(secret, admission) for trust, admission in mandates.values() for secret in trust.secrets]
+        opens = {}
+        for secret, admission in doors:
+            tags = [nonce_tag(secret, nonce) for nonce in nonces]
+            tags += [period_tag(secret, now_s + shift_s) for shift_s in (-PERIOD_S, 0, PERIOD_S)]
+            opens.update(dict.fromkeys(map(server_name, tags), admission))
+        return cls(mandates, pairing, nonces, _period(now_s), opens)
 
 
 def trusted_certificates(trust: Trust, own: DeviceId) -> dict[bytes, DeviceId]:

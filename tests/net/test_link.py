@@ -344,9 +344,10 @@ def test_keepalives_do_not_pile_up_in_front_of_a_peer_that_does_not_read() -> No
 
 def test_closing_sends_what_is_queued_first() -> None:
     async def main() -> None:
-        carrier = Carrier(full_after=1)
+        carrier = Carrier(full_after=2)
         for frame in (b"1", b"2", b"3"):
             await carrier.link.send(frame)
+        assert carrier.frames() == [b"1", b"2"]
         asyncio.get_running_loop().call_later(1, carrier.drain)
         await carrier.link.close()
         assert carrier.frames() == [b"1", b"2", b"3"]

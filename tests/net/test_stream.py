@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections import deque
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from p2psync.core.ids import DeviceId
 from p2psync.errors import LinkClosed, LinkError, P2PSyncError, PeerRefused
@@ -32,15 +35,21 @@ class Pipe(asyncio.Transport):
         self.reading = True
         self.closing = False
         self.said_eof = False
+        self.meddled_at: int | None = None
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         pass
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not self.closing and not self.said_eof:
+            self.other.arrived.append(self.meddled(bytes(data)))
             self.sent += data
-            self.other.arrived.append(bytes(data))
             self.loop.call_soon(self.other.deliver)
+
+    def meddled(self, data: bytes) -> bytes:
+        """What somebody on the way makes of it."""
+        at = -1 if self.meddled_at is None else self.meddled_at - len(self.sent)
+        return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] if 0 <= at < len(data) else data
 
     def deliver(self) -> None:
         while self.arrived and self.reading and not self.closing:
@@ -292,5 +301,52 @@ def test_a_broken_record_ends_the_link(alice: Identity, bob: Identity) -> None:
         b.pipe.deliver()
         assert isinstance(await b.receive_error(), LinkClosed)
         await a.open.close()
+
+    run_still(main())
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Identity, Identity]:
+    return device(tmp_path_factory.mktemp("homes"), "alice"), device(tmp_path_factory.mktemp("homes"), "bob")
+
+
+@given(meddled_at=st.integers(0, 4000), backwards=st.booleans())
+@settings(max_examples=60)
+def test_who_meddles_can_end_a_link_but_change_nothing(
+    pair: tuple[Identity, Identity], meddled_at: int, backwards: bool
+) -> None:
+    async def main() -> None:
+        a, b = client(pair[0], pair[1]), server(pair[1], pair[0])
+        (b if backwards else a).pipe.meddled_at = meddled_at
+        await connect(a, b)
+        frames = [bytes([number]) * 300 for number in range(10)]
+        for one, other in ((a, b), (b, a)):
+            if one.link is None or other.link is None:
+                continue
+            with contextlib.suppress(LinkError):
+                for frame in frames:
+                    await one.link.send(frame)
+                received = [await other.link.receive() for _ in frames]
+                assert received == frames
+        for end in (a, b):
+            end.stream.abort()
+        await asyncio.sleep(2 * LINGER_S)
+        assert (len(a.closed), len(b.closed)) == (1, 1)
+
+    run_still(main())
+
+
+@given(data=st.lists(st.binary(min_size=1, max_size=200), min_size=1))
+def test_whatever_a_stranger_says_is_answered_by_the_end(pair: tuple[Identity, Identity], data: list[bytes]) -> None:
+    async def main() -> None:
+        b = server(pair[0])
+        b.pipe.other = Pipe(b.stream)
+        b.stream.connection_made(b.pipe)
+        b.pipe.arrived.extend(data)
+        b.pipe.deliver()
+        await asyncio.sleep(2 * HANDSHAKE_S)
+        assert b.pipe.closing
+        assert len(b.closed) == 1
+        assert len(b.pipe.sent) <= 7
 
     run_still(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,6 +143,24 @@ def test_a_change_of_members_makes_a_new_context_for_that_mandate_only(table: Tr
     assert table.find(server_name(nonce_tag(b"other", NONCE))) is other_before
     assert table.admission_of(before.context) is None
     assert table.admission_of(after.context) is after
+
+
+def test_a_change_in_the_middle_of_a_search_is_not_lost(table: TrustTable, tmp_path: Path) -> None:
+    """It may come from another thread."""
+    me, other = device(tmp_path, "me"), device(tmp_path, "other")
+    changes = [lambda: table.update({MANDATE: trust(me, other, secrets=(b"new",))})]
+
+    class Interrupted(tuple[bytes, ...]):
+        def __iter__(self) -> Iterator[bytes]:
+            while changes:
+                changes.pop()()
+            return super().__iter__()
+
+    table.update({MANDATE: trust(me, other, secrets=Interrupted((SECRET,)))})
+    table.find("whatever")
+    assert changes == []
+    assert opens(table, nonce_tag(b"new", NONCE)) == MANDATE
+    assert opens(table, nonce_tag(SECRET, NONCE)) is None
 
 
 def test_nothing_shared_opens_nothing(table: TrustTable) -> None:
