@@ -188,6 +188,11 @@ class Constitution:
         self._fold()
         return self.turns[: len(before)] != before or len(self._takings) > takings
 
+    @property
+    def cuts(self) -> list[Cut]:
+        """Of all statements that take a right and count."""
+        return [statement.cut for _, statement in self._takings]
+
     def view(self, tips: Iterable[BlockHash]) -> int:
         """The mask of all authority blocks that are among or before `tips`."""
         mask = 0

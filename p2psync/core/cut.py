@@ -30,11 +30,11 @@ class Cut:
     sealed: tuple[bytes, ...] = ()
     """A nonce and the encrypted tips of one restricted log each, sorted."""
 
-    def of(self, log: LogId) -> Tips:
-        """The tips of this log alone; nothing if the cut does not name it."""
+    def of(self, log: LogId) -> tuple[Tip, ...]:
+        """The tips of this log; none if the cut does not name it."""
         if log in self.tips:
-            return {log: self.tips[log]}
-        return next(({log: tips} for one in self.sealed if (tips := _opened(log, one)) is not None), {})
+            return self.tips[log]
+        return next((tips for one in self.sealed if (tips := _opened(log, one)) is not None), ())
 
 
 def cut_of(tips: Tips, restricted: Tips, rng: Random) -> Cut:

@@ -6,6 +6,7 @@ authority alone; when the authority changes in a way that may touch older blocks
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -16,6 +17,7 @@ from p2psync.core.block import (
     CHANGES_MAX,
     ORDINARY,
     PAYLOAD_BYTES_AIM,
+    SEQ_MAX,
     Block,
     Opening,
     Sign,
@@ -80,9 +82,11 @@ class Ledger:
         self._rng = rng
         self._logs: dict[LogId, LogRow] = {row.log: row for row in state.logs()}
         self.tips: dict[LogId, tuple[Tip, ...]] = dict(state.tips())
+        self._trunks = {log: _trunk(state.blocks_of(log, 0)) for log, tips in self.tips.items() if len(tips) > 1}
+        """For each log that has forked, the number of the last block before."""
         self._named: dict[LogId, Tips] = {}
         """For each own log, what its blocks of this run have named; a new run names everything once more."""
-        self._unsealed: dict[tuple[tuple[bytes, ...], LogId], Tips] = {}
+        self._unsealed: dict[tuple[tuple[bytes, ...], LogId], tuple[Tip, ...]] = {}
         """What cuts say of logs that they do not name openly: opening costs more than looking up."""
         self.constitution = Constitution(mandate)
         for row, block in state.parsed_blocks(AUTHORITY):
@@ -121,6 +125,9 @@ class Ledger:
         return row.seq, row.prev
 
     def covered(self, tips: Tips, log: LogId, tip: Tip) -> bool:
+        """Whether a block that is here is among or before `tips`."""
+        if tip.seq <= self._trunks.get(log, SEQ_MAX):
+            return any(top.seq > tip.seq or top == tip for top in tips.get(log, ()))
         return covers_block(tips, log, tip, self.parent)
 
     def cut(self) -> Cut:
@@ -129,13 +136,12 @@ class Ledger:
         tips = {log: t for log, t in self.tips.items() if log not in restricted and self.file_class(log) != AUTHORITY}
         return cut_of(tips, restricted, self._rng)
 
-    def _is_outside(self, cut: Cut, log: LogId, tip: Tip) -> bool:
-        tips = cut.tips
-        if log not in tips and cut.sealed:
-            if (cut.sealed, log) not in self._unsealed:
-                self._unsealed[cut.sealed, log] = cut.of(log)
-            tips = self._unsealed[cut.sealed, log]
-        return not self.covered(tips, log, tip)
+    def _cut_in(self, cut: Cut, log: LogId) -> tuple[Tip, ...]:
+        if log in cut.tips or not cut.sealed:
+            return cut.tips.get(log, ())
+        if (cut.sealed, log) not in self._unsealed:
+            self._unsealed[cut.sealed, log] = cut.of(log)
+        return self._unsealed[cut.sealed, log]
 
     # -- append ----------------------------------------------------------------------------------------
 
@@ -255,6 +261,8 @@ class Ledger:
             self._logs[block.log] = LogRow(block.log, author, file_class)
             self._state.add_log(self._logs[block.log])
         forked = len(tips[block.log]) > len(self.tips.get(block.log, ())) > 0
+        if forked:
+            self._trunks[block.log] = min(self._trunks.get(block.log, SEQ_MAX), block.seq - 1)
         self.tips = tips
         self._state.put_tips(tips, block.log)
         if file_class == AUTHORITY:
@@ -262,7 +270,15 @@ class Ledger:
         row = self._state.add_block(signed, named)
         accepted = self._judge(row, block, author, file_class)
         self._state.add_changes(list(zip(stated, accepted, strict=True)))
-        return Taken(row, file_class, tuple(c.path for c in block.changes), False, forked)
+        paths = [c.path for c in block.changes]
+        if len(tips[block.log]) > 1 and self._is_cut_at(row):
+            paths += sorted(self.judge_all().difference(paths))
+        return Taken(row, file_class, tuple(paths), False, forked)
+
+    def _is_cut_at(self, row: BlockRow) -> bool:
+        """Whether a cut names this block: until it came, the cut was taken to cover both branches of the log."""
+        tip = Tip(row.seq, row.hash)
+        return any(tip in self._cut_in(cut, row.log) for cut in self.constitution.cuts)
 
     def _check_branches(self, log: LogId, author: DeviceId, tips: Tips) -> None:
         if len(tips[log]) <= len(self.tips.get(log, ())):
@@ -294,7 +310,9 @@ class Ledger:
         """For each change of a block, whether it counts."""
         view = self.constitution.view(row.authority_tips)
         tip = Tip(row.seq, row.hash)
-        authority = self.constitution.at(view, lambda cut: self._is_outside(cut, row.log, tip))
+        authority = self.constitution.at(
+            view, lambda cut: not self.covered({row.log: self._cut_in(cut, row.log)}, row.log, tip)
+        )
         return [
             (authority.rules.class_id(c.path) or ORDINARY) == file_class and authority.may_write(author, c.path)
             for c in block.changes
@@ -340,6 +358,12 @@ class Ledger:
     @staticmethod
     def _is_open(file_class: str) -> bool:
         return file_class in (ORDINARY, AUTHORITY)
+
+
+def _trunk(rows: Iterable[BlockRow]) -> int:
+    """The number up to which the blocks of one log are one chain."""
+    count = Counter(row.seq for row in rows)
+    return min((seq - 1 for seq, blocks in count.items() if blocks > 1), default=SEQ_MAX)
 
 
 def _parts(changes: Sequence[Change]) -> Iterable[tuple[Change, ...]]:
