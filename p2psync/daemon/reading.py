@@ -41,10 +41,10 @@ class Reading:
         low, high = prefix_range(directory)
         return self._pages(low, high)
 
-    def sources(self, content: ContentId) -> Sequence[RelPath]:
-        """Paths at which this device last saw a content."""
+    def sources(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Sequence[RelPath]]:
+        """Paths at which this device last saw contents; at most a few for each."""
         with self._lock:
-            return self._bases.sources(content, SOURCES_MAX)
+            return self._bases.sources_of(contents, SOURCES_MAX)
 
     def classes_of(self, content: ContentId) -> set[str]:
         """The classes of the logs whose changes name a content."""

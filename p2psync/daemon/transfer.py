@@ -336,9 +336,10 @@ def _find_here(
     found: list[ContentId] = []
     missing: list[Wanted] = []
     failed: list[tuple[ContentId, OSError]] = []
+    known = contents.locate([one.content for one in wanted])
     for one in wanted:
         try:
-            if contents.stage_from_local(one.content):
+            if contents.stage_from_local(one.content, known):
                 found.append(one.content)
             else:
                 missing.append(one)

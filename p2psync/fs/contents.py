@@ -37,6 +37,10 @@ CHUNKS_CACHED_MAX = 400_000
 """Over all manifests kept in memory, about 50 MB; the last one stays whatever its size."""
 
 
+Known = Mapping[ContentId, Sequence[RelPath]]
+"""Where contents were last seen; one that is left out was seen nowhere."""
+
+
 class Contents:
     """The contents of one mandate on this disk; safe to use from several threads."""
 
@@ -45,9 +49,9 @@ class Contents:
         places: Places,
         staging: Staging,
         versions: Versions,
-        where: Callable[[ContentId], Sequence[RelPath]],
+        where: Callable[[Sequence[ContentId]], Mapping[ContentId, Sequence[RelPath]]],
     ) -> None:
-        """`where` names the paths at which this device last saw a content; it is called from any thread."""
+        """`where` names the paths at which this device last saw contents; it is called from any thread."""
         self._places = places
         self._staging = staging
         self._versions = versions
@@ -62,7 +66,10 @@ class Contents:
 
     def read(self, content: ContentId, limit: int) -> bytes | None:
         """The bytes; None if they are not here, or more than `limit`."""
-        for path in self._candidates(content):
+        return self._read(content, limit, self._where([content]))
+
+    def _read(self, content: ContentId, limit: int, known: Known) -> bytes | None:
+        for path in self._candidates(content, known):
             with contextlib.suppress(OSError), open_shared(path) as file:
                 data = _read_up_to(file, limit + 1)
                 if len(data) <= limit and content_of(data) == content:
@@ -73,8 +80,9 @@ class Contents:
         """Answers for the first of `contents`, at least one, together at most `limit` bytes; None for each not here."""
         answers: list[bytes | None] = []
         left = limit
+        known = self._where(contents)
         for content in contents:
-            data = self.read(content, limit)
+            data = self._read(content, limit, known)
             if data is not None and len(data) > left and answers:
                 break
             answers.append(data)
@@ -89,7 +97,11 @@ class Contents:
                     return path.open("rb")
         return None
 
-    def stage_from_local(self, content: ContentId) -> bool:
+    def locate(self, contents: Sequence[ContentId]) -> Known:
+        """Where this device last saw contents: one question for many, to hand to `stage_from_local`."""
+        return self._where(contents)
+
+    def stage_from_local(self, content: ContentId, known: Known | None = None) -> bool:
         """Make sure that a content waits in staging if it is anywhere on this disk; copies are verified.
 
         Raises OSError where our own copy cannot be written.
@@ -99,7 +111,8 @@ class Contents:
         if content == EMPTY_CONTENT:
             self._staging.stage_empty()
             return True
-        return any(_unless_unreadable(self._staging.stage_copy, path, content) for path in self._candidates(content))
+        candidates = self._candidates(content, known)
+        return any(_unless_unreadable(self._staging.stage_copy, path, content) for path in candidates)
 
     def keep(self, content: ContentId, path: RelPath) -> bool:
         """Make sure that a content is among the versions, from staging or from what stands at `path`; durably.
@@ -182,13 +195,13 @@ class Contents:
 
     # -- helpers --------------------------------------------------------------------------------------------------
 
-    def _candidates(self, content: ContentId) -> Iterator[Path]:
+    def _candidates(self, content: ContentId, known: Known | None = None) -> Iterator[Path]:
         yield self._staging.path(content)
         yield self._versions.path(content)
         lately = self._lately.get(content)
         if lately is not None:
             yield self._places.path(lately)
-        for path in self._where(content):
+        for path in (known if known is not None else self._where([content])).get(content, ()):
             if path != lately:
                 yield self._places.path(path)
 

@@ -42,6 +42,20 @@ SOURCES = f"""
 """
 
 
+SOURCES_READ_MAX = 20_000
+"""Rows read for one question, however many identical files there are; what is not found then is fetched."""
+SOURCES_OF_MANY = """
+    SELECT base.content, base.path FROM json_each(:tags) AS asked
+    CROSS JOIN change INDEXED BY change_content ON change.content_tag = asked.value
+    CROSS JOIN base ON base.mandate = :mandate AND base.path = change.path AND base.content = change.content
+    WHERE change.content_tag IS NOT NULL
+    UNION ALL SELECT content, path FROM base INDEXED BY base_stray
+    WHERE mandate = :mandate AND stray AND content IS NOT NULL
+    LIMIT :most
+"""
+"""As SOURCES, for many contents at once; strays are few, so they are all looked at."""
+
+
 class BaseRows:
     def __init__(self, connection: sqlite3.Connection, mandate: int):
         self._connection = connection
@@ -89,6 +103,18 @@ class BaseRows:
             {"mandate": self._mandate, "content": content, "content_tag": content_tag(content), "limit": limit},
         )
         return sorted({path for (path,) in found})
+
+    def sources_of(self, contents: Iterable[ContentId], limit: int) -> dict[ContentId, list[RelPath]]:
+        """At most `limit` paths for each content that stands anywhere: one query for all."""
+        asked = set(contents)
+        tags = [tag for c in asked if (tag := content_tag(c)) is not None]
+        parameters = {"tags": listed(tags), "mandate": self._mandate, "most": SOURCES_READ_MAX}
+        sources: dict[ContentId, list[RelPath]] = {}
+        for content, path in self._connection.execute(SOURCES_OF_MANY, parameters):
+            known = sources.setdefault(content, []) if content in asked else []
+            if len(known) < limit and path not in known:
+                known.append(path)
+        return sources
 
 
 def _columns(row: BaseRow, blocks: BlockNumbers) -> tuple[object, ...]:
