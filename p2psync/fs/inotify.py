@@ -24,7 +24,7 @@ from p2psync.errors import InvalidPath
 from p2psync.fs.folder import Folder
 from p2psync.fs.listing import shown
 from p2psync.fs.threads import in_thread
-from p2psync.fs.watcher import COALESCE_S, Lost, Noticed, Refused, Signs
+from p2psync.fs.watcher import COALESCE_S, COALESCE_STORM_S, MANY, Lost, Noticed, Refused, Signs
 
 CREATE, MODIFY, CLOSE, ATTRIB = int(flags.CREATE), int(flags.MODIFY), int(flags.CLOSE_WRITE), int(flags.ATTRIB)
 MOVED_FROM, MOVED_TO, DELETE = int(flags.MOVED_FROM), int(flags.MOVED_TO), int(flags.DELETE)
@@ -85,6 +85,7 @@ class InotifyWatcher:
         self._moved: dict[int, _Node] = {}
         self._moved_before: dict[int, _Node] = {}
         self._readable = asyncio.Event()
+        self._stormy = False
         self._ended = False
         self._inotify = INotify(nonblocking=True)
         try:
@@ -107,8 +108,10 @@ class InotifyWatcher:
     async def __anext__(self) -> Signs | Lost:
         while not self._ended:
             await self._readable.wait()
-            await asyncio.sleep(COALESCE_S)
-            told = await self._digest(self._inotify.read(timeout=0))
+            await asyncio.sleep(COALESCE_STORM_S if self._stormy else COALESCE_S)
+            events = self._inotify.read(timeout=0)
+            self._stormy = len(events) > MANY
+            told = await self._digest(events)
             self._listen()
             if told is not None:
                 return told

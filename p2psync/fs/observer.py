@@ -40,6 +40,8 @@ SCAN_PATIENCE_S = HOLD_MAX_S + 1.0
 TROUBLED_MAX = 20_000
 """Paths with a problem that are remembered, to tell when it is over; a scan finds the others."""
 TROUBLED_BELOW_MAX = 1_000
+PAUSE_S = 0.005
+"""Between two looks: in a storm, what becomes due one by one is looked at together."""
 THREADS = 4
 
 Emit = Callable[[Observed | ScanFinished], Awaitable[None]]
@@ -209,10 +211,12 @@ class Observer:
             if due:
                 await self._look(due)
             await self._emit(problems=self._settler.troubles(now))
-            if not due:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._until_due_s()):
-                        await self._due.wait()
+            if due:
+                await asyncio.sleep(PAUSE_S if len(due) < SIGHT_PATHS_MAX else 0)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._until_due_s()):
+                    await self._due.wait()
 
     def _until_due_s(self) -> float | None:
         due_s = self._settler.next_due()

@@ -19,6 +19,9 @@ from p2psync.fs.folder import Folder
 
 COALESCE_S = 0.004
 """Signs that come so close together are told together: a save by rename is five of them."""
+COALESCE_STORM_S = 0.025
+"""The same after MANY signs came at once: then more is won by few big batches than by the first file."""
+MANY = 100
 
 
 @dataclass(frozen=True, slots=True)
