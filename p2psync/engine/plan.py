@@ -127,12 +127,11 @@ class Plan:
         return self.aims_of(self.look_at(paths))
 
     def aims_of(self, sight: Sight) -> dict[RelPath, Aim]:
-        aims = {}
-        for path in sight.paths:
-            own = sight.heads.get(path, ())
-            in_the_way = any(h.entry.kind == Kind.FILE for h in own) and self._site.state.has_live_below(path)
-            aims[path] = self._aim(path, own, sight.bases.get(path), in_the_way)
-        return aims
+        in_the_way = self._site.state.with_live_below(sight.heads)
+        return {
+            path: self._aim(path, sight.heads.get(path, ()), sight.bases.get(path), path in in_the_way)
+            for path in sight.paths
+        }
 
     def _aim(self, path: RelPath, heads: Sequence[Stated], base: BaseRow | None, in_the_way: bool) -> Aim:
         verdict = self._site.ledger.verdict(path, heads, base.heads if base else ())

@@ -331,8 +331,8 @@ class MemoryMandateState:
             self._journal.put(self._tables.below, directory, self._tables.below.get(directory, 0) + step)
             directory = directory.rpartition("/")[0]
 
-    def has_live_below(self, path: RelPath) -> bool:
-        return self._tables.below.get(path, 0) > 0
+    def with_live_below(self, paths: Iterable[RelPath]) -> Set[RelPath]:
+        return {path for path in paths if self._tables.below.get(path, 0) > 0}
 
     def live_in_slots(self, slots: Iterable[str]) -> Mapping[str, Sequence[RelPath]]:
         return {slot: sorted(paths) for slot in slots if (paths := self._tables.slots.get(slot))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import LiveRow
@@ -51,12 +51,14 @@ class LiveRows:
             (self._mandate, listed(paths)),
         )
 
-    def is_any_below(self, path: RelPath) -> bool:
+    def with_any_below(self, paths: Iterable[RelPath]) -> Set[RelPath]:
+        """Those of the paths that others lie below: a range of the table is not empty."""
         found = self._connection.execute(
-            "SELECT 1 FROM live WHERE mandate = ? AND path > ? AND path < ? LIMIT 1",
-            (self._mandate, path + "/", path + SLASH_NEXT),
+            "SELECT value FROM json_each(?1) WHERE EXISTS (SELECT 1 FROM live "
+            "WHERE mandate = ?2 AND path > value || '/' AND path < value || ?3)",
+            (listed(paths), self._mandate, SLASH_NEXT),
         )
-        return found.fetchone() is not None
+        return {path for (path,) in found}
 
     def in_slots(self, slots: Iterable[str]) -> Mapping[str, Sequence[RelPath]]:
         """The paths of each slot, sorted; empty slots are left out."""

@@ -165,8 +165,8 @@ class SqliteMandateState:
     def drop_live(self, paths: Iterable[RelPath]) -> None:
         self._live.drop(paths)
 
-    def has_live_below(self, path: RelPath) -> bool:
-        return self._live.is_any_below(path)
+    def with_live_below(self, paths: Iterable[RelPath]) -> Set[RelPath]:
+        return self._live.with_any_below(paths)
 
     def live_in_slots(self, slots: Iterable[str]) -> Mapping[str, Sequence[RelPath]]:
         return self._live.in_slots(slots)

@@ -175,7 +175,7 @@ def everything(state: MandateState) -> list[object]:
         [sources for c in contents if (sources := state.content_sources(c))],
         [classes for c in contents if (classes := state.content_classes(c))],
         *(state.bases(paths), list(state.all_bases())),
-        *(state.live(paths), state.live_in_slots(["a", "D", "x/y"]), [p for p in paths if state.has_live_below(p)]),
+        *(state.live(paths), state.live_in_slots(["a", "D", "x/y"]), state.with_live_below(paths)),
         *(*state.live_totals(), *state.todo_totals()),
         *(state.todo(kind, None, 99) for kind in TodoKind),
         *(state.todo_rows(kind, paths) for kind in TodoKind),

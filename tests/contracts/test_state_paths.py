@@ -125,9 +125,9 @@ def test_live_paths_are_found_by_their_slots(state: MandateState) -> None:
 )
 def test_what_lies_below_a_path(state: MandateState, live: str, directory: str, expected: bool) -> None:
     state.put_live([LiveRow(path(live), file("1"), live, 1)])
-    assert state.has_live_below(path(directory)) == expected
+    assert state.with_live_below([path(directory)]) == ({path(directory)} if expected else set())
     state.drop_live([path(live)])
-    assert not state.has_live_below(path(directory))
+    assert not state.with_live_below([path(directory)])
 
 
 def test_live_files_and_bytes_are_counted(state: MandateState) -> None:

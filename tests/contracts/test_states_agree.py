@@ -243,7 +243,7 @@ def observed(world: World, state: MandateState) -> dict[str, object]:
         "bases": state.bases(PATHS),
         "all bases": list(state.all_bases()),
         "live": state.live(PATHS),
-        "below": [p for p in PATHS if state.has_live_below(p)],
+        "below": state.with_live_below(PATHS),
         "slots": state.live_in_slots(["a", "é", "s", *PATHS]),
         "totals": (state.live_totals(), state.todo_totals()),
         "todo": [state.todo(kind, after, 2) for kind in TodoKind for after in (None, *PATHS)],
