@@ -159,17 +159,20 @@ class Runs:
 
     async def _exchange(self, run: _Run) -> Ended:
         if not self._node.folders.is_open(run.mandate):
-            return await self._without_folder(run.mandate)
-        await self._node.folders.look_through(run.mandate, full=run.wanted.full)
+            return await self._cut_off(run.mandate, FAILED, _("The mandate's folder is not there. See: p2psync status"))
+        try:
+            async with asyncio.timeout(run.wanted.timeout_s):
+                await self._node.folders.look_through(run.mandate, full=run.wanted.full)
+        except TimeoutError:
+            return await self._cut_off(run.mandate, WAITING, _("Looking through the folder took longer than that."))
         goal = await self._node.runtime.query(lambda device, _: dict(_find(device, run.mandate).ledger.tips))
         return await self._until_done(run.mandate, goal, run.wanted, run.begun_s, run)
 
-    async def _without_folder(self, mandate: MandateId) -> Ended:
+    async def _cut_off(self, mandate: MandateId, exit_code: int, message: str) -> Ended:
         standing = await self._node.runtime.query(
             lambda device, _: look(_find(device, mandate), device.keys.device, None, None)
         )
-        message = _("The mandate's folder is not there. See: p2psync status")
-        return Ended(Result.FAILED, FAILED, standing, message)
+        return Ended(Result.FAILED, exit_code, standing, message)
 
     async def _until_done(
         self, mandate: MandateId, goal: Tips | None, wanted: Wanted, begun_s: float, run: _Run | None
@@ -183,7 +186,7 @@ class Runs:
             if ended is not None:
                 return ended
             if not self._node.folders.is_open(mandate):
-                return await self._without_folder(mandate)
+                return await self._cut_off(mandate, FAILED, _("The mandate's folder is not there. See: p2psync status"))
             await asyncio.sleep(rest_s)
             rest_s = min(LOOK_MAX_S, rest_s * 1.5)
 
