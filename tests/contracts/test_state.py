@@ -287,6 +287,17 @@ def test_both_of_a_chain_may_flip_at_once(state: MandateState) -> None:
     assert ids(state, A) == [three]
 
 
+def test_what_was_settled_returns_when_the_verdict_flips(state: MandateState) -> None:
+    anna, bert = Author(state), Author(state, BERTS, BERT)
+    (one,) = anna.save(Change(A, file("1"), ()))
+    (two,) = bert.save(Change(A, file("2"), ()))
+    (three,) = anna.save(Change(A, file("3"), (one,), (two,)))
+    assert state.judge_again([(three.block, [False])]) == {A}
+    assert ids(state, A) == sorted([one, two])
+    assert state.judge_again([(three.block, [True])]) == {A}
+    assert ids(state, A) == [three]
+
+
 def test_accepted_changes_with_a_content_are_listed_newest_last(state: MandateState) -> None:
     author = Author(state)
     (one,) = author.save(Change(A, file("x"), ()))
