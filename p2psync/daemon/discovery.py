@@ -110,10 +110,10 @@ class Discovery:
                 on_network=self._network_changed,
                 interfaces=self._config.mdns_interfaces,
             )
-            self._tasks.start(self._mdns.run(), "mdns")
+            self._tasks.keep(self._mdns.run, "mdns")
         await self.renew()
-        self._tasks.start(self._dial(), "dialer")
-        self._tasks.start(self._renew_when_changed(), "discovery")
+        self._tasks.keep(self._dial, "dialer")
+        self._tasks.keep(self._renew_when_changed, "discovery")
 
     async def stop_listening(self) -> None:
         await self._listener.close()

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 
@@ -114,7 +115,7 @@ class Folders:
         """Look after a folder from now on; one that is not there becomes a Problem and is tried again."""
         self._roots[mandate] = root
         await self._try_to_open(mandate, root)
-        self._keepers[mandate] = self._tasks.start(self._keep(mandate, root), f"folder {mandate.hex()[:8]}")
+        self._keepers[mandate] = self._tasks.keep(partial(self._keep, mandate, root), f"folder {mandate.hex()[:8]}")
 
     async def close(self, mandate: MandateId) -> Path | None:
         """Let go of a folder; returns where it is."""
@@ -170,11 +171,8 @@ class Folders:
         if one is None:
             return
         one.observer.rescan(full=full)
-        is_ours = False
-        while not is_ours and self._open.get(mandate) is one:
-            is_ours = not one.observer.scan_waits  # a scan that was under way when ours was asked for does not count
-            one.scanned.clear()
-            await one.scanned.wait()
+        one.scanned.clear()
+        await one.scanned.wait()
 
     def reading(self, mandate: MandateId) -> Reading | None:
         """The committed rows of a mandate whose folder is there."""
@@ -228,7 +226,7 @@ class Folders:
         self.contents[mandate] = one.contents
         await self._runtime.post(FolderOpened(mandate, continuous, epoch, kept))
         one.placing.start(self._tasks)
-        one.observing = self._tasks.start(one.observer.run(), f"observe {mandate.hex()[:8]}")
+        one.observing = self._tasks.keep(one.observer.run, f"observe {mandate.hex()[:8]}")
         self._log.event("folder.opened", mandate=mandate, folder=folder.root, continuous=continuous)
 
     def _assemble(
@@ -242,8 +240,8 @@ class Folders:
 
         async def emit(event: Observed | ScanFinished) -> None:
             await self._runtime.post(event)
-            if isinstance(event, ScanFinished):
-                scanned.set()
+            if isinstance(event, ScanFinished) and not observer.scan_waits:
+                scanned.set()  # after one that was under way when the next was asked for, that is still to come
 
         observer = Observer(
             *(mandate, folder, scanner, watcher_for(folder), Settler(), emit),

@@ -122,7 +122,8 @@ class Inviting:
     async def _hold(self, decide: Decide) -> Decision:
         """Wait for an admin. Raises TimeoutError when that takes too long for one link."""
         key = decide.mandate, decide.device
-        held = self._held[key] = asyncio.get_running_loop().create_future()
+        held: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._held[key] = held
         self._log.event("newcomer.waits", mandate=decide.mandate, device=decide.device, name=decide.name)
         try:
             async with asyncio.timeout(HOLD_S):

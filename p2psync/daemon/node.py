@@ -77,7 +77,7 @@ class Node:
         self.identity = identity
         self.database = database
         self.records = Records(database)
-        self.tasks = Tasks(log)
+        self.tasks = Tasks(log, self.broken)
         self.runtime = Runtime(database, self._make_device, self, log)
         self.links = Links(self.runtime, self.tasks, self._on_content, log)
         self.folders = Folders(database, self.runtime, self.tasks, log)
@@ -144,7 +144,7 @@ class Node:
         undo.push_async_callback(self.runtime.stop)
         undo.callback(self.folders.release)
         self.transfer.start()
-        self.tasks.start(self._keep_rescue(), "rescue file")
+        self.tasks.keep(self._keep_rescue, "rescue file")
         self.log.event("started", device=self.identity.device, name=self.config.name, version=__version__)
         for mandate, root in await self.runtime.query(_folders_of):
             await self.folders.open(mandate, root)

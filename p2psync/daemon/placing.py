@@ -78,8 +78,8 @@ class Placing:
 
     def start(self, tasks: Tasks) -> None:
         self._tasks = [
-            tasks.start(self._work_places(), f"place {self._mandate.hex()[:8]}"),
-            tasks.start(self._work_others(), f"keep {self._mandate.hex()[:8]}"),
+            tasks.keep(self._work_places, f"place {self._mandate.hex()[:8]}"),
+            tasks.keep(self._work_others, f"keep {self._mandate.hex()[:8]}"),
         ]
 
     async def stop(self) -> None:
@@ -144,7 +144,11 @@ class Placing:
         trouble = self._folder.trouble()
         if trouble is not None:
             return [Outcome(item.path, False, problem=Problem(item.path, trouble)) for item in items]
-        return self._placer.place(items)
+        try:
+            return self._placer.place(items)
+        except Exception as error:  # a fault of ours must not leave these paths waiting for ever
+            self._log.failure("place.failed", error, mandate=self._mandate)
+            return [Outcome(i.path, False, problem=Problem(i.path, Code.DISK_ERROR, repr(error))) for i in items]
 
     def _do_others(self, effects: Sequence[KeepVersion | Merge]) -> list[Kept | FetchFailed | Merged]:
         return [self._merge(e) if isinstance(e, Merge) else self._keep(e) for e in effects]

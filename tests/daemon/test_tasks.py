@@ -50,5 +50,24 @@ async def test_closing_cancels_and_awaits_all() -> None:
     assert ended == ["work"]
 
 
+@pytest.mark.asyncio
+async def test_work_that_has_to_go_on_is_begun_anew_and_given_up_when_that_does_not_help() -> None:
+    broken: list[BaseException] = []
+    tasks = Tasks(EventLog(None), broken.append)
+    await tasks.open()
+    begun: list[int] = []
+
+    async def fails_once() -> None:
+        begun.append(1)
+        if len(begun) == 1:
+            await _fail()
+
+    await tasks.keep(fails_once, "fails once")
+    assert (len(begun), broken) == (2, [])
+    await tasks.keep(_fail, "fails always")
+    assert [str(error) for error in broken] == ["broken"]
+    await tasks.close()
+
+
 async def _fail() -> None:
     raise ValueError("broken")
