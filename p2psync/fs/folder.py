@@ -53,7 +53,8 @@ class Folder:
         self.composes = composes
         self._platform = platform or Platform(sys.platform)
         self._marker_path = self.own / "marker"
-        self._written: Marker | None = None
+        self._ours: tuple[Marker, ...] = ()
+        """The marker that was written; while it is being renewed the one before, too."""
         self._prefix = os.path.join(self.root, "")
 
     # -- names ----------------------------------------------------------------------------------------------------
@@ -90,6 +91,7 @@ class Folder:
 
     def write_marker(self, marker: Marker) -> None:
         """Durable and whole, or not at all. Raises OSError."""
+        self._ours = (*self._ours[-1:], marker)
         fresh = self._marker_path.with_suffix(".new")
         fields = {"format": MARKER_FORMAT, "mandate": mandate_text(marker.mandate), "epoch": marker.epoch.hex()}
         with fresh.open("wb") as file:
@@ -98,14 +100,16 @@ class Folder:
             sync_descriptor(file.fileno())
         fresh.replace(self._marker_path)
         sync_directories([self.own], self.own)
-        self._written = marker
+        self._ours = (marker,)
 
     def trouble(self) -> Code | None:
         """FOLDER_GONE or FOLDER_MARKER_GONE while this is not the folder that was opened; None if it is."""
         if not self.root.is_dir():
             return Code.FOLDER_GONE
+        ours = self._ours
         marker = self.read_marker()
-        if marker is None or (self._written is not None and marker != self._written):
+        ours += self._ours  # it may have been renewed meanwhile
+        if marker is None or (ours and marker not in ours):
             return Code.FOLDER_MARKER_GONE
         return None
 

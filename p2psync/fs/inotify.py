@@ -23,8 +23,8 @@ from p2psync.engine.settle import How
 from p2psync.errors import InvalidPath
 from p2psync.fs.folder import Folder
 from p2psync.fs.listing import shown
+from p2psync.fs.signs import COALESCE_S, COALESCE_STORM_S, MANY, Lost, Noticed, Refused, Signs
 from p2psync.fs.threads import in_thread
-from p2psync.fs.watcher import COALESCE_S, COALESCE_STORM_S, MANY, Lost, Noticed, Refused, Signs
 
 CREATE, MODIFY, CLOSE, ATTRIB = int(flags.CREATE), int(flags.MODIFY), int(flags.CLOSE_WRITE), int(flags.ATTRIB)
 MOVED_FROM, MOVED_TO, DELETE = int(flags.MOVED_FROM), int(flags.MOVED_TO), int(flags.DELETE)

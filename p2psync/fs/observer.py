@@ -24,8 +24,8 @@ from p2psync.engine.settle import HOLD_MAX_S, How, Settler
 from p2psync.fs.folder import Folder, FolderVanished
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.sight import SIGHT_PATHS_MAX, Sight
+from p2psync.fs.signs import Lost, Signs, Watcher
 from p2psync.fs.threads import in_thread
-from p2psync.fs.watcher import Lost, Signs, Watcher
 from p2psync.i18n import _
 
 RESCAN_S = 600.0

@@ -17,7 +17,7 @@ from p2psync.engine.settle import How
 from p2psync.errors import InvalidPath
 from p2psync.fs.folder import Folder
 from p2psync.fs.listing import shown
-from p2psync.fs.watcher import Lost, Noticed, Refused, Signs
+from p2psync.fs.signs import Lost, Noticed, Refused, Signs
 
 STEP_MS = 20
 """Between two questions: shorter costs CPU while nothing happens (0.7 s a minute at 1 ms, 0.15 at 20), longer time."""

@@ -1,77 +1,11 @@
-"""What tells that something happens in a mandate's folder, whatever the system offers for it.
-
-A watcher is entered before the first scan, so that nothing falls between the two, and then iterated over. It tells
-of signs only: what they mean, the settler and a look decide. When iteration ends, the folder is gone or was moved.
-"""
+"""The watcher that suits this system."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol
 
-from p2psync.core.problem import Problem
-from p2psync.core.relpath import RelPath
-from p2psync.engine.settle import How
 from p2psync.fs.folder import Folder
-
-COALESCE_S = 0.004
-"""Signs that come so close together are told together: a save by rename is five of them."""
-COALESCE_STORM_S = 0.025
-"""The same after MANY signs came at once: then more is won by few big batches than by the first file."""
-MANY = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Noticed:
-    """Something happened at a path."""
-
-    path: RelPath
-    how: How
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Something happened at a name that cannot be a path."""
-
-    problem: Problem
-    there: bool
-    """False if it went away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """What happened, in its order."""
-
-    noticed: tuple[Noticed, ...] = ()
-    refused: tuple[Refused, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Some signs were lost: the folder must be scanned."""
-
-
-class Watcher(Protocol):
-    """An async iterator, one iteration at a time; to be entered again after it was left."""
-
-    blind: bool
-    """Some directories are not watched, for the system allows no more: the folder must be scanned often."""
-
-    async def __aenter__(self) -> Watcher:
-        """Everything that happens from now on is told. Raises OSError."""
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing of it is left running."""
-
-    def __aiter__(self) -> AsyncIterator[Signs | Lost]: ...
-
-    async def __anext__(self) -> Signs | Lost:
-        """The next signs, in the order in which they happened."""
+from p2psync.fs.signs import Watcher
 
 
 def watcher_for(folder: Folder) -> Watcher:

@@ -128,6 +128,33 @@ def test_the_marker_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert sorted(os.listdir(folder.own)) == ["marker", "staging", "versions"]
 
 
+def test_a_marker_is_never_missing_while_it_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = prepared(tmp_path)
+    troubles = []
+    real_replace, real_read = Path.replace, Folder.read_marker
+
+    def replace(self: Path, target: Path) -> Path:
+        troubles.append(folder.trouble())
+        replaced = real_replace(self, target)
+        troubles.append(folder.trouble())
+        return replaced
+
+    monkeypatch.setattr(Path, "replace", replace)
+    folder.write_marker(Marker(MANDATE, b"f" * 16))
+
+    def renewed_meanwhile(self: Folder) -> Marker | None:
+        monkeypatch.setattr(Folder, "read_marker", real_read)
+        found = real_read(self)
+        folder.write_marker(Marker(MANDATE, b"g" * 16))
+        return found
+
+    monkeypatch.setattr(Folder, "read_marker", renewed_meanwhile)
+    troubles += [folder.trouble(), folder.trouble()]
+    assert troubles == [None] * 6
+    (folder.own / "marker").write_bytes((folder.own / "marker").read_bytes().replace(b"67" * 16, b"66" * 16))
+    assert folder.trouble() == Code.FOLDER_MARKER_GONE, "the epoch before last is another past"
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -14,8 +14,8 @@ from p2psync.core.relpath import RelPath
 from p2psync.engine.settle import How
 from p2psync.fs import inotify
 from p2psync.fs.inotify import InotifyWatcher
-from p2psync.fs.watcher import Lost, Noticed, Refused, Signs
-from tests.fs.test_watcher import Listener
+from p2psync.fs.signs import Lost, Noticed, Refused, Signs
+from tests.fs.listener import Listener
 from tests.fs.watched import Place
 
 

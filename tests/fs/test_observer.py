@@ -4,155 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 import pytest
 
-from p2psync.core.entry import Kind
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine import settle
-from p2psync.engine.events import Observed, ScanFinished, Seen
-from p2psync.engine.settle import How, Settler
+from p2psync.engine.events import Observed, ScanFinished
+from p2psync.engine.settle import How
 from p2psync.fs import inspector, observer, scanner, sight, stable
-from p2psync.fs.folder import Marker
 from p2psync.fs.inotify import InotifyWatcher
 from p2psync.fs.look import file_stat
-from p2psync.fs.observer import Observer
 from p2psync.fs.scanner import Scanner
-from p2psync.fs.watcher import Lost, Noticed, Refused, Signs, Watcher
-from tests.fs.watched import MANDATE, MARKER, Place
+from p2psync.fs.signs import Lost, Refused, Signs
+from tests.fs.observing import PATIENCE_S, PlayedWatcher, observing
+from tests.fs.watched import MANDATE, Place
 
-PATIENCE_S = 30
-"""Only a broken test waits so long."""
 R = RelPath
-
-
-class PlayedWatcher:
-    """Tells what the test says; None ends it."""
-
-    def __init__(self, refuses: bool = False, blind: bool = False) -> None:
-        self.blind = blind
-        self.refuses = refuses
-        self.entered = 0
-        self.signs: asyncio.Queue[Signs | Lost | None] = asyncio.Queue()
-
-    async def __aenter__(self) -> PlayedWatcher:
-        if self.refuses:
-            raise OSError("no more watches")
-        self.entered += 1
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.entered -= 1
-
-    def __aiter__(self) -> PlayedWatcher:
-        return self
-
-    async def __anext__(self) -> Signs | Lost:
-        told = await self.signs.get()
-        if told is None:
-            raise StopAsyncIteration
-        return told
-
-    def notice(self, *signs: tuple[str, How]) -> None:
-        self.signs.put_nowait(Signs(tuple(Noticed(R(path), how) for path, how in signs)))
-
-
-@dataclass
-class Told:
-    """What the observer emitted, and a base that takes it in as the engine does."""
-
-    place: Place
-    observer: Observer
-    played: PlayedWatcher
-    events: list[Observed | ScanFinished] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-    may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def take(self, event: Observed | ScanFinished) -> None:
-        await self.may_go_on.wait()
-        self.events.append(event)
-        if isinstance(event, Observed):
-            self.place.base.take(event.seen)
-        self.news.set()
-
-    async def until(self, enough: Callable[[Told], bool]) -> Told:
-        async with asyncio.timeout(PATIENCE_S):
-            while not enough(self):
-                self.news.clear()
-                await self.news.wait()
-        return self
-
-    async def scanned(self, times: int = 1) -> Told:
-        return await self.until(lambda told: len(told.finished) >= times)
-
-    async def path(self, path: str, times: int = 1) -> Told:
-        return await self.until(lambda told: told.paths.count(path) >= times)
-
-    @property
-    def finished(self) -> list[bool]:
-        return [e.complete for e in self.events if isinstance(e, ScanFinished)]
-
-    @property
-    def seen(self) -> list[Seen]:
-        return [s for e in self.events if isinstance(e, Observed) for s in e.seen]
-
-    @property
-    def paths(self) -> list[str]:
-        return [("-" if s.entry.kind == Kind.ABSENT else "+") + s.path for s in self.seen]
-
-    @property
-    def problems(self) -> list[Problem]:
-        return [p for e in self.events if isinstance(e, Observed) for p in e.problems]
-
-    @property
-    def cleared(self) -> list[str]:
-        return [p for e in self.events if isinstance(e, Observed) for p in e.cleared]
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "Cargo")
-
-
-@asynccontextmanager
-async def observing(
-    place: Place,
-    watcher: Watcher | None = None,
-    rescan_s: float = 600.0,
-    troubled: tuple[str, ...] = (),
-) -> AsyncIterator[Told]:
-    played = PlayedWatcher()
-
-    async def emit(event: Observed | ScanFinished) -> None:
-        await told.take(event)
-
-    it = Observer(
-        MANDATE,
-        place.folder,
-        Scanner(place.folder, place.base),
-        watcher or played,
-        Settler(),
-        emit,
-        troubled=troubled,
-        rescan_s=rescan_s,
-    )
-    told = Told(place, it, played)
-    told.may_go_on.set()
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(it.run())
-        try:
-            yield told
-        finally:
-            task.cancel()
 
 
 # -- scans --------------------------------------------------------------------------------------------------------
@@ -489,72 +365,6 @@ async def test_a_watch_that_breaks_is_set_up_again(place: Place, monkeypatch: py
         await told.path("+a")
         await told.scanned(2)
         assert told.finished == [True, True]
-
-
-# -- a folder that vanishes ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.asyncio
-async def test_an_unplugged_drive_is_a_problem_and_no_deletion(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observer, "RETURN_S", 0.01)
-    away = place.root.parent / "away"
-    place.save("a")
-    place.save("d/b")
-    async with observing(place) as told:
-        await told.scanned()
-        place.root.rename(away)
-        told.played.notice(("a", How.DELETED), ("d", How.DELETED))
-        await told.until(lambda t: Problem("", Code.FOLDER_GONE) in t.problems)
-        await told.scanned(2)
-        assert told.finished == [True, False]
-        place.root.mkdir()
-        await told.until(lambda t: Problem("", Code.FOLDER_MARKER_GONE) in t.problems)
-        told.observer.rescan()
-        await told.scanned(4)
-        assert told.finished == [True, False, False, False]
-        place.root.rmdir()
-        away.rename(place.root)
-        place.save("c")
-        await told.path("+c")
-        await told.scanned(5)
-        assert told.cleared == [""]
-        assert told.paths == ["+a", "+d/b", "+c"]
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("sign", [None, "rescan", "nothing"])
-async def test_however_the_folder_goes_it_is_noticed(
-    place: Place, monkeypatch: pytest.MonkeyPatch, sign: str | None
-) -> None:
-    monkeypatch.setattr(observer, "PRESENCE_S", 0.01 if sign == "nothing" else 600.0)
-    async with observing(place) as told:
-        await told.scanned()
-        (place.folder.own / "marker").unlink()
-        if sign is None:
-            told.played.signs.put_nowait(None)
-        elif sign == "rescan":
-            told.observer.rescan()
-        await told.until(lambda t: Problem("", Code.FOLDER_MARKER_GONE) in t.problems)
-
-
-@pytest.mark.asyncio
-async def test_a_folder_that_was_swapped_for_another_is_not_ours(place: Place) -> None:
-    async with observing(place) as told:
-        await told.scanned()
-        place.folder.write_marker(Marker(MANDATE, b"x" * 16))
-        place.folder._written = MARKER
-        told.observer.rescan()
-        await told.until(lambda t: Problem("", Code.FOLDER_MARKER_GONE) in t.problems)
-
-
-@pytest.mark.asyncio
-async def test_it_stops_in_the_middle_of_a_big_file(place: Place) -> None:
-    (place.root / "big").touch()
-    os.truncate(place.root / "big", 1 << 40)
-    place.age("big", 3600)
-    place.save("a")
-    async with observing(place) as told:
-        await told.path("+a")
 
 
 # -- with the watcher of this system ------------------------------------------------------------------------------

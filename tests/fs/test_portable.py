@@ -11,8 +11,8 @@ from watchfiles import Change
 
 from p2psync.fs import portable
 from p2psync.fs.portable import PortableWatcher
-from p2psync.fs.watcher import Lost
-from tests.fs.test_watcher import Listener
+from p2psync.fs.signs import Lost
+from tests.fs.listener import Listener
 from tests.fs.watched import Place
 
 
