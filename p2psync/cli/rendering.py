@@ -222,6 +222,8 @@ def _membership(device: Row) -> str:
 
 
 def _seen(device: Row) -> str:
+    if device.get("this_device"):
+        return _("now")
     return _("connected") if device.get("path") else moment(device["last_seen"])
 
 

@@ -90,15 +90,20 @@ def _reasons(answer: Row) -> list[str]:
 
 
 def _items(items: Sequence[Row], limit: int) -> list[str]:
-    marks = {"received": "<-", "sent": "->"}
-    lines = [f"  {marks.get(item['direction'], '  ')} {item['path']}{_removed(item)}" for item in items[:limit]]
+    lines = [f"  {_mark(item)} {item['path']}{_remark(item)}" for item in items[:limit]]
     if len(items) > limit:
         lines.append("  " + _("and {files} more").format(files=files(len(items) - limit)))
     return lines
 
 
-def _removed(item: Row) -> str:
-    return f"  ({_('removed')})" if item.get("kind") == "absent" else ""
+def _mark(item: Row) -> str:
+    return "->" if item["direction"] == "sent" else "<-"
+
+
+def _remark(item: Row) -> str:
+    remarks = [_("removed")] if item["kind"] == "absent" else []
+    remarks += {"waiting": [_("still to be moved")], "problem": [_("see above")]}.get(item.get("state", ""), [])
+    return f"  ({', '.join(remarks)})" if remarks else ""
 
 
 # -- conflicts -----------------------------------------------------------------------------------------

@@ -7,8 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import typer
-
+from p2psync.cli.exits import WRONG_USAGE, CommandFailed
 from p2psync.i18n import _, ngettext
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -18,22 +17,22 @@ DAY_S = 86_400
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in "90", "90s", "30m", "24h", "7d" or "2w". Raises typer.BadParameter."""
+    """Seconds in "90", "90s", "30m", "24h", "7d" or "2w". Raises CommandFailed."""
     found = DURATION.fullmatch(text.strip().lower())
     seconds = float(found[1]) * SECONDS[found[2] or "s"] if found else -1.0
     if not 0 < seconds <= DURATION_MAX_S:
-        raise typer.BadParameter(_("{text!r} is no duration. Write 90s, 30m, 24h or 7d.").format(text=text))
+        sentence = _("{text!r} is no duration. Write 90s, 30m, 24h or 7d.")
+        raise CommandFailed(sentence.format(text=text), WRONG_USAGE)
     return seconds
 
 
 def parse_moment(text: str) -> str:
-    """RFC 3339 in UTC, from that or from "2025-06-30 14:00" by this PC's clock. Raises typer.BadParameter."""
+    """RFC 3339 in UTC, from that or from "2025-06-30 14:00" by this PC's clock. Raises CommandFailed."""
     try:
         return f"{datetime.fromisoformat(text.strip()).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     except (ValueError, OverflowError, OSError):
-        raise typer.BadParameter(
-            _("{text!r} is no time. Write 2025-06-30 or '2025-06-30 14:00'.").format(text=text)
-        ) from None
+        sentence = _("{text!r} is no time. Write 2025-06-30 or '2025-06-30 14:00'.")
+        raise CommandFailed(sentence.format(text=text), WRONG_USAGE) from None
 
 
 def absolute(path: Path) -> str:

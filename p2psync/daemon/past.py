@@ -11,7 +11,7 @@ from p2psync.core.ids import ChangeId, ContentId, DeviceId, change_text
 from p2psync.core.relpath import RelPath
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.state import BaseRow, VersionRow
-from p2psync.errors import UsageError
+from p2psync.errors import P2PSyncError, UsageError
 
 CURRENT = "current"
 LOGGED = "log"
@@ -47,7 +47,10 @@ def versions_of(mandate: Mandate, path: RelPath) -> list[Version]:
     found: dict[str, Version] = {}
     for version in (*_standing(mandate, base, stated), *_kept(mandate, path, stated), *_logged(mandate, stated)):
         found.setdefault(version.id, version)
-    return sorted(found.values(), key=lambda one: (-one.saved_ms, one.id))
+    stated_contents = {one.content for one in found.values() if one.id != one.content.hex()}
+    nameless = {one.id for one in found.values() if one.id == one.content.hex() and one.content in stated_contents}
+    named = (one for one in found.values() if one.id not in nameless)
+    return sorted(named, key=lambda one: (-one.saved_ms, one.id))
 
 
 def history_of(mandate: Mandate, path: RelPath) -> Iterator[Stated]:
@@ -132,15 +135,15 @@ def at_time(mandate: Mandate, path: RelPath, versions: Sequence[Version], at_ms:
     for version in versions:
         if version.id == name or version.content == found.entry.content:
             return version
-    raise UsageError(f"the content that {path} had then is not on this PC any more. See: p2psync versions")
+    raise P2PSyncError(f"the content that {path} had then is not on this PC any more. See: p2psync versions")
 
 
 def _ended(mandate: Mandate, path: RelPath, versions: Sequence[Version]) -> Iterator[Version]:
     """Versions that stood in the folder until they were kept: each time of each, not each content once."""
-    known = {version.id: version for version in versions}
+    known = {version.content: version for version in reversed(versions)}
     for row in mandate.state.versions(path):
         if row.reason in ENDINGS:
-            one = known[_name(row)]
+            one = next((v for v in versions if v.id == _name(row)), known[row.content])
             yield Version(
                 *(one.id, path, row.content, row.size, one.mode, one.saved_ms, row.kept_ms),
                 *(row.device, row.reason),

@@ -133,7 +133,7 @@ class Runs:
             own = device.keys.device
             sent = moved(one, own, marks_here(one), marks_of_peers(one).values(), only)
             received = [Item(path, False, "file") for path in to_place(one)]
-            items = [_item(one, item, {}) for item in (*sent, *received)]
+            items = [_item(one, item, {}, done=False) for item in (*sent, *received)]
             return {"id": None, "mandate": one.name, "result": "dry-run", "items": items}
 
         return await self._node.runtime.query(plan)
@@ -145,7 +145,7 @@ class Runs:
         begun_s = asyncio.get_running_loop().time()
         number = await self._node.runtime.call(lambda *_: self._node.records.begin_run(mandate, started_ms))
         run = await self._node.runtime.query(lambda device, _: _begun(device, mandate, wanted, begun_s, started_ms))
-        shown: dict[str, Any] = {"result": Result.FAILED.value}
+        shown: dict[str, Any] = {"result": Result.FAILED.value, MESSAGE: _("It was given up before its end.")}
         self._under_way.add(number)
         try:
             ended = await self._exchange(run)
@@ -263,7 +263,7 @@ def _shown(device: Device, run: _Run, ended: Ended) -> dict[str, Any]:
     return {
         **{"mandate": one.name, "started": time_text(run.started_ms)},
         **told,
-        "items": [_item(one, item, troubles) for item in items],
+        "items": [_item(one, item, troubles, ended.exit_code in (DONE, PARTLY_DONE)) for item in items],
     }
 
 
@@ -295,11 +295,13 @@ def _trouble(mandate: Mandate, trouble: Trouble) -> dict[str, Any]:
     }
 
 
-def _item(mandate: Mandate, item: Item, troubles: Mapping[str, str]) -> dict[str, Any]:
+def _item(mandate: Mandate, item: Item, troubles: Mapping[str, str], done: bool) -> dict[str, Any]:
+    problem = troubles.get(item.path)
     return {
         "path": item.path,
         "direction": "sent" if item.sent else "received",
         "kind": item.kind,
         "class": mandate.authority.rules.rule_for(item.path).file_class,
-        "problem": troubles.get(item.path),
+        "state": "problem" if problem is not None else "done" if done else "waiting",
+        "problem": problem,
     }

@@ -15,6 +15,7 @@ from p2psync.daemon.standing import ONLY
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, UsageError
+from p2psync.i18n import _
 from p2psync.store.records import Run
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ async def history(node: Node, given: Arguments) -> object:
     if number and not number.isdecimal():
         raise UsageError(f"{number} is no run. See: p2psync history")
 
-    def look(device: Device, _: Now) -> list[dict[str, Any]]:
+    def look(device: Device, _now: Now) -> list[dict[str, Any]]:
         mandates = {m.id: m.name for m in find_mandates(device, named)}
         runs = node.records.runs(list(mandates), HISTORY_MAX) if mandates else ()
         return [_past(run, mandates[run.mandate], node.runs.is_under_way(run.number)) for run in runs]
@@ -71,18 +72,21 @@ async def history(node: Node, given: Arguments) -> object:
 def _past(run: Run, mandate: str, under_way: bool) -> dict[str, Any]:
     """As the run told when it ended; one that was cut off by the end of the program failed."""
     result = run.result or (UNDER_WAY if under_way else Result.FAILED.value)
+    told = unpacked(run.items)
+    if run.result is None and not under_way:
+        told["message"] = _("p2psync ended before this run did.")
     return {
         "id": str(run.number),
         "mandate": mandate,
         "started": time_text(run.started_ms),
         "ended": time_text(run.ended_ms) if run.ended_ms is not None else None,
         "result": result,
-        **unpacked(run.items),
+        **told,
     }
 
 
 async def _ids(node: Node, named: str) -> list[MandateId]:
-    def look(device: Device, _: Now) -> list[MandateId]:
+    def look(device: Device, _now: Now) -> list[MandateId]:
         return [find_mandate(device, named).id] if named else [m.id for m in find_mandates(device, "")]
 
     found = await node.runtime.query(look)

@@ -48,7 +48,7 @@ async def versions(node: Node, given: Arguments) -> object:
         path = path_in(mandate, path_text)
         found = versions_of(mandate, path)
         if not found and not mandate.state.is_known([path]):
-            raise UsageError(f"{mandate.name} never held a file called {path!r}. Names are those inside its folder.")
+            raise P2PSyncError(f"{mandate.name} never held a file called {path!r}. Names are those inside its folder.")
         return [_shown(mandate, one) for one in found]
 
     return await node.runtime.query(look)
@@ -135,12 +135,14 @@ def _wanted(mandate: Mandate, path: RelPath, several: list[Version], wanted: str
     if at_ms is not None:
         found = at_time(mandate, path, several, at_ms)
         if found is None:
-            raise UsageError(f"{path} did not stand in this folder on {time_text(at_ms)}. See: p2psync versions")
+            raise P2PSyncError(f"{path} did not stand in this folder on {time_text(at_ms)}. See: p2psync versions")
         return found
     current = next((one.content for one in several if one.reason == CURRENT), None)
     older = [one for one in several if one.content != current]
     if not older:
-        raise UsageError(f"no other version of {path!r} is kept on this PC. See: p2psync versions {mandate.name} PATH")
+        raise P2PSyncError(
+            f"no other version of {path!r} is kept on this PC. See: p2psync versions {mandate.name} PATH"
+        )
     return older[0]
 
 
