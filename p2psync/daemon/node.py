@@ -201,6 +201,10 @@ class Node:
 
     def _members_changed(self) -> None:
         self.discovery.changed()
+        self.addresses_changed()
+
+    def addresses_changed(self) -> None:
+        """What is kept beside the database is not up to date."""
         self._rescue_wanted.set()
 
     async def _keep_rescue(self) -> None:
