@@ -33,11 +33,12 @@ class TodoRows:
         self._mandate = mandate
 
     def add(self, rows: Iterable[TodoRow]) -> None:
-        latest = {(r.kind, r.path): r for r in rows}
-        placing = [(self._mandate, *key, packed) for key, r in latest.items() if (packed := _pack_placing(r))]
-        self._connection.executemany(ADD_PLACING, placing)
+        packed = {(row.kind, row.path): _pack_placing(row) for row in rows}
+        self._connection.executemany(
+            ADD_PLACING, [(self._mandate, *key, placing) for key, placing in packed.items() if placing is not None]
+        )
         for kind in TodoKind:
-            bare = [r.path for r in latest.values() if r.kind == kind and not _pack_placing(r)]
+            bare = [path for (its_kind, path), placing in packed.items() if placing is None and its_kind == kind]
             if bare:
                 self._connection.execute(ADD_ALL, (self._mandate, kind, listed(bare)))
 
