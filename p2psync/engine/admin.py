@@ -30,7 +30,6 @@ from p2psync.core.statement import (
     SetRules,
     Share,
 )
-from p2psync.engine.ledger import Keys
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Scope
 from p2psync.errors import CodecError, InvalidId, NotAllowed, UsageError
@@ -172,25 +171,28 @@ class Admin:
                     *(issue.role, issue.admin, newcomer.ticket),
                 )
             )
-        return self._welcome(issue.role)
+        return self.welcome(issue.role)
 
-    def _welcome(self, role: Role) -> Welcome:
+    def welcome(self, role: Role) -> Welcome:
+        """What a new member needs to connect; this device first, if it is a member."""
         members = self._mandate.members()
-        first = [(self._device, members[self._device])]
+        first = [(device, certificate) for device, certificate in members.items() if device == self._device]
         others = [(device, certificate) for device, certificate in members.items() if device != self._device]
         secrets = tuple(self._mandate.secrets.all())
         return Welcome(self._mandate.id, self._mandate.name, role, secrets, (*first, *others))
 
-    def recover(self, keys: Keys, certificate: bytes, name: str) -> None:
-        """Make this device an admin by the recovery key, which the genesis foresaw.
+    def admit_by_recovery(self, newcomer: Newcomer) -> None:
+        """As the recovery key, which the genesis foresaw: make a device an admin.
 
-        Raises NotAllowed if it is another mandate's key, or the log that names it is not here yet.
+        Raises NotAllowed if this device is not that key, or the log that names it is not here yet.
         """
-        if keys.device != self._mandate.authority.recovery:
-            raise NotAllowed("this is not the recovery key of the mandate, or its log has not arrived yet")
-        if not self._mandate.authority.is_admin(self._device):
-            admit = Admit(self._device, certificate, name, Role.ACCOUNTING, True, b"")
-            self._mandate.state_authority(admit, keys=keys)
+        authority = self._mandate.authority
+        if self._device != authority.recovery:
+            raise NotAllowed("this is not the recovery key of the mandate")
+        if not authority.is_admin(newcomer.device):
+            self._mandate.state_authority(
+                Admit(newcomer.device, newcomer.certificate, newcomer.name, Role.ACCOUNTING, True, b"")
+            )
 
     def revoke(self, device: DeviceId) -> None:
         """Refuse a device from now on; a new discovery secret goes to those who remain."""

@@ -147,21 +147,16 @@ class Ledger:
 
     def append(self, changes: Sequence[Change], file_class: str, now_ms: int) -> list[Taken]:
         """Write changes of one class into this device's log: as few blocks as their limits allow."""
-        return [self._append(self._keys, file_class, now_ms, changes=part) for part in _parts(changes)]
+        return [self._append(file_class, now_ms, changes=part) for part in _parts(changes)]
 
-    def state_authority(self, statements: Sequence[Statement], now_ms: int, keys: Keys) -> Taken:
-        """Write statements into the authority log of this device, or of the recovery key at hand."""
-        return self._append(keys, AUTHORITY, now_ms, statements=tuple(statements))
+    def state_authority(self, statements: Sequence[Statement], now_ms: int) -> Taken:
+        """Write statements into this device's authority log."""
+        return self._append(AUTHORITY, now_ms, statements=tuple(statements))
 
     def _append(
-        self,
-        keys: Keys,
-        file_class: str,
-        now_ms: int,
-        changes: tuple[Change, ...] = (),
-        statements: tuple[Statement, ...] = (),
+        self, file_class: str, now_ms: int, changes: tuple[Change, ...] = (), statements: tuple[Statement, ...] = ()
     ) -> Taken:
-        log = self._log_of(keys.device, file_class)
+        log = self._own_log(file_class)
         known = log in self._logs
         top = self.tips[log][-1] if known else None
         block = Block(
@@ -170,15 +165,15 @@ class Ledger:
             top.hash if top else None,
             now_ms,
             self._clock_for(log, file_class),
-            None if known else Opening(keys.device, file_class),
+            None if known else Opening(self._keys.device, file_class),
             changes,
             statements,
         )
-        return self._take(sign_block(self.mandate, block, keys.sign), keys.device)
+        return self._take(sign_block(self.mandate, block, self._keys.sign), self._keys.device)
 
-    def _log_of(self, device: DeviceId, file_class: str) -> LogId:
+    def _own_log(self, file_class: str) -> LogId:
         """The log to go on in; a new one where there is none, or where the old one has forked."""
-        name = f"log of {device.hex()} {file_class}"
+        name = f"own log {file_class}"
         current = self._state.get(name)
         if isinstance(current, bytes) and len(self.tips.get(LogId(current), ())) <= 1:
             return LogId(current)

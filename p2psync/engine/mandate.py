@@ -226,9 +226,9 @@ class Mandate:
             for peer in self.peers.values():
                 peer.announce(one.row)
 
-    def state_authority(self, *statements: Any, keys: Keys | None = None) -> Taken:
-        """Write statements as this device, which has to be an admin, or by the recovery key; and tell everybody."""
-        taken = self.ledger.state_authority(statements, self._scope.now.wall_ms, keys or self._keys)
+    def state_authority(self, *statements: Any) -> Taken:
+        """Write statements as this device, which has to be an admin, and tell everybody."""
+        taken = self.ledger.state_authority(statements, self._scope.now.wall_ms)
         self.replica.plan.touched(taken.paths)
         self.announce([taken])
         self.authority_changed()

@@ -199,6 +199,13 @@ class Peer:
             self._placed_said = placed
             self._send(placed)
 
+    def has_taken_everything(self) -> bool:
+        """Whether they have acknowledged all that we have and they may read."""
+        if self._outbox or self._in_flight or self._forward:
+            return False
+        ours = self._ledger.readable_tips(self.device)
+        return all(self._ledger.covered(self.theirs, log, tip) for log, tips in ours.items() for tip in tips)
+
     def has_placed_everything(self) -> bool:
         """Whether they have placed all that we know and they may read, but for what they have listed."""
         if self.placed is None or self._outbox or self._in_flight or self._forward:

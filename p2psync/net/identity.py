@@ -68,6 +68,18 @@ class Identity:
             ) from error
         return cls._parse(text, path)
 
+    @classmethod
+    def of_key(cls, raw: bytes, directory: Path) -> Identity:
+        """An identity whose key is kept elsewhere; its file lies in `directory` for as long as it is used.
+
+        Raises ConfigError if the key is none or the file cannot be written.
+        """
+        try:
+            key = Ed25519PrivateKey.from_private_bytes(raw)
+        except ValueError as error:
+            raise ConfigError(_("This is no private key")) from error
+        return cls._create(directory / IDENTITY_FILE, key)
+
     def sign(self, data: bytes) -> bytes:
         """64 bytes; the same for the same data."""
         return self._key.sign(data)
@@ -80,8 +92,8 @@ class Identity:
             raise _damaged(self._path) from error
 
     @classmethod
-    def _create(cls, path: Path) -> Identity:
-        identity = cls(Ed25519PrivateKey.generate(), path)
+    def _create(cls, path: Path, key_made: Ed25519PrivateKey | None = None) -> Identity:
+        identity = cls(key_made or Ed25519PrivateKey.generate(), path)
         key = identity._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         _write_private(path, key + ssl.DER_cert_to_PEM_cert(identity.certificate).encode())
         return identity

@@ -7,7 +7,9 @@ import pytest
 from p2psync.core.problem import Code
 from p2psync.core.relpath import parse
 from p2psync.core.rules import Role
+from p2psync.engine.admin import Newcomer
 from p2psync.engine.events import FolderOpened, ScanFinished
+from p2psync.errors import NotAllowed
 from tests.engine.village import Village
 
 
@@ -299,26 +301,34 @@ def test_a_device_that_lost_its_database_starts_a_new_log_and_resurrects_nothing
 
 
 def test_the_recovery_key_admits_a_new_admin_when_the_only_one_is_lost() -> None:
-    village = Village("office", "payroll", "new pc")
+    village = Village("office", "payroll", "new pc", "recovery")
     village.admit("office", "payroll", Role.PAYROLL)
     village.connect("office", "payroll")
     village.save("office", "Cargo.crp", b"chart")
     village.settle(2)
     village.disconnect()
-    newcomer = village.house_with_recovery("new pc", known_by="payroll")
-    village.connect("payroll", "new pc", dialled_as=village.recovery.device)
+    village.arrive("recovery", known_by="payroll")
+    village.connect("payroll", "recovery")
     village.settle(2)
-    village.act("new pc", lambda admin: admin.recover(village.recovery, b"cert-new pc", "new pc"))
+    newcomer = Newcomer(village["new pc"].id, b"cert-new pc", "new pc", b"")
+    village.act("recovery", lambda admin: admin.admit_by_recovery(newcomer))
     village.settle(2)
     village.disconnect()
+    village.arrive("new pc", known_by="recovery")
     village.connect("payroll", "new pc")
     village.settle(12)
-    assert newcomer.m.authority.is_admin(newcomer.id)
+    assert village["new pc"].m.authority.is_admin(village["new pc"].id)
     village.act("new pc", lambda admin: admin.revoke(village["office"].id))
     village.settle(2)
     assert village["office"].id not in village["payroll"].m.authority.members
-    assert newcomer.disk == {"Cargo.crp": b"chart"}
+    assert village["new pc"].disk == {"Cargo.crp": b"chart"}
     village.assert_equal("payroll", "new pc")
+
+
+def test_only_the_recovery_key_admits_without_an_invitation() -> None:
+    village = pair()
+    with pytest.raises(NotAllowed):
+        village["payroll"].admin.admit_by_recovery(Newcomer(village["payroll"].id, b"", "me", b""))
 
 
 def test_a_member_that_leaves_is_gone_everywhere_and_its_files_stay() -> None:

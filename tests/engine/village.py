@@ -108,7 +108,6 @@ class House:
 class Village:
     def __init__(self, *names: str, rules: RuleTable = DEFAULT_RULES):
         self.now = Now(1000.0, 1_700_000_000_000)
-        self.recovery = fake_keys("recovery")
         self.houses = {name: self._build(name) for name in names}
         self._queue: deque[tuple[House, Event]] = deque()
         self._links: dict[int, tuple[House, int]] = {}
@@ -118,7 +117,7 @@ class Village:
         first.mandate = first.device.create(
             Founding(
                 *("Cargo", Role.ACCOUNTING, b"cert-" + first.name.encode(), first.name, rules),
-                *(self.recovery.device, b"cert-recovery"),
+                *(fake_keys("recovery").device, b"cert-recovery"),
             )
         )
         first.device.admin(first.mandate).share()
@@ -201,12 +200,10 @@ class Village:
         self._welcome(fresh, next(h for h in self.houses.values() if h is not fresh and h.mandate is not None))
         return fresh
 
-    def house_with_recovery(self, name: str, known_by: str) -> House:
-        """A new PC that knows of the mandate what its recovery file says."""
-        house = self.houses[name]
-        self._welcome(house, self.houses[known_by])
-        self.open_folder(house)
-        return house
+    def arrive(self, name: str, known_by: str) -> None:
+        """A device that knows of the mandate what another one would tell it."""
+        self._welcome(self.houses[name], self.houses[known_by])
+        self.open_folder(self.houses[name])
 
     def _welcome(self, house: House, host: House) -> None:
         members = tuple(host.m.members().items())
@@ -217,13 +214,12 @@ class Village:
 
     # -- the world -------------------------------------------------------------------------------------
 
-    def connect(self, a: str, b: str, dialled_as: DeviceId | None = None) -> None:
-        """Link two houses; b may show another identity than its own, such as the recovery key's."""
+    def connect(self, a: str, b: str) -> None:
         here, there = self._next_link, self._next_link + 1
         self._next_link += 2
         self._links[here] = (self.houses[b], there)
         self._links[there] = (self.houses[a], here)
-        self.tell(self.houses[a], LinkUp(here, dialled_as or self.houses[b].id, True, "lan"))
+        self.tell(self.houses[a], LinkUp(here, self.houses[b].id, True, "lan"))
         self.tell(self.houses[b], LinkUp(there, self.houses[a].id, False, "lan"))
 
     def disconnect(self) -> None:
