@@ -170,6 +170,8 @@ def _create(path: Path) -> None:
         migrate(connection)
     finally:
         connection.close()
+    for suffix in SIDE_FILES[1:]:  # left over from a database that was removed, it would be read into this one
+        _beside(path, suffix).unlink(missing_ok=True)
     new.rename(path)
     _sync_directory(path.parent)
 

@@ -112,6 +112,18 @@ def test_a_crash_while_the_first_file_is_made_leaves_no_half_database(tmp_path: 
     assert [file.name for file in tmp_path.iterdir()] == ["state.db"]
 
 
+def test_what_is_left_beside_a_removed_database_is_not_read_into_the_new_one(tmp_path: Path) -> None:
+    removed = Database.open(tmp_path / "state.db")
+    put(removed, "removed")
+    left_over = (tmp_path / "state.db-wal").read_bytes()
+    removed.close()
+    (tmp_path / "state.db").unlink()
+    (tmp_path / "state.db-wal").write_bytes(left_over)
+    database = Database.open(tmp_path / "state.db")
+    assert names(database.connection) == []
+    database.close()
+
+
 # -- damage ---------------------------------------------------------------------------------------------------------
 
 
