@@ -60,20 +60,24 @@ def cards(device: Device, records: Records) -> list[Card]:
 def open_database(home: Path, keys: Keys, rng: Random, stamp: str) -> tuple[Database, Path | None]:
     """The database of a home. One that is damaged is set aside and made anew from the cards; returns where it lies.
 
+    One that is gone, while the cards are there, is made anew likewise; where it would lie is returned all the same.
     `stamp`: the time as it shall stand in the name. Raises StoreError.
     """
     path = home / DATABASE_FILE
     try:
         if (home / DAMAGED_FILE).exists():
             raise StoreDamaged(_("the database {path} was found damaged").format(path=path))
+        if not path.exists() and (home / RESCUE_FILE).exists():
+            raise StoreDamaged(_("the database {path} is gone").format(path=path))
         return Database.open(path), None
     except StoreDamaged:
         several = read(home)
+        mark_damaged(home)  # until it is made anew: a crash before that must not leave an empty one in its place
         aside = set_aside(path, stamp)
-    (home / DAMAGED_FILE).unlink(missing_ok=True)
     database = Database.open(path)
     with database.transaction():
         rebuild(SqliteDeviceState(database), Records(database), several, keys, rng)
+    (home / DAMAGED_FILE).unlink()
     return database, aside
 
 

@@ -63,6 +63,40 @@ async def test_the_only_member_keeps_its_mandate_and_its_files(tmp_path: Path) -
         assert itself["admin"] is True
 
 
+@pytest.mark.asyncio
+async def test_a_database_that_is_gone_is_made_anew_too(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "alone") as (pc,):
+        await pc.create(role="accounting")
+        pc.save("chart.crp", "chart\r\nENDOFFILE\r\n")
+        await pc.holds(1)
+        await until(lambda: (pc.config.home / rescue.RESCUE_FILE).exists())
+        await pc.stop()
+        for file in pc.config.home.glob(f"{rescue.DATABASE_FILE}*"):
+            file.unlink()
+        await pc.start()
+        await pc.holds(1)
+        assert [p["code"] for p in (await pc.status())["problem_list"]] == ["database-rebuilt"]
+
+
+@pytest.mark.asyncio
+async def test_a_crash_while_it_is_made_anew_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with pcs(tmp_path, "alone") as (pc,):
+        await pc.create(role="accounting")
+        await until(lambda: (pc.config.home / rescue.RESCUE_FILE).exists())
+        await pc.stop()
+        damage(pc)
+        with monkeypatch.context() as crash:
+            crash.setattr(rescue, "rebuild", _power_cut)
+            with pytest.raises(RuntimeError):
+                await Node.start(pc.config)
+        await pc.start()
+        assert (await pc.status())["name"] == "Cargo"
+
+
+def _power_cut(*_: object) -> None:
+    raise RuntimeError("power cut")
+
+
 def _addresses(pc: Pc) -> tuple[str, ...]:
     return rescue.read(pc.config.home)[0].addresses
 
