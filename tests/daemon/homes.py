@@ -22,15 +22,8 @@ class Pc:
     def __init__(self, root: Path, name: str, **settings: Any) -> None:
         self.name = name
         self.folder = root / f"{name}.crsync"
-        self.config = Config(
-            home=root / f"{name}.home",
-            listen=Endpoint(LOOPBACK, 0),
-            name=name,
-            mdns=False,
-            api=False,
-            documents=root / f"{name}.documents",
-            **settings,
-        )
+        chosen: dict[str, Any] = {"listen": Endpoint(LOOPBACK, 0), "mdns": False, "api": False, **settings}
+        self.config = Config(home=root / f"{name}.home", name=name, documents=root / f"{name}.documents", **chosen)
         self.node: Node | None = None
 
     @property
@@ -46,6 +39,11 @@ class Pc:
         node, self.node = self.node, None
         if node is not None:
             await node.stop()
+
+    def cut(self) -> None:
+        """Every connection breaks."""
+        for line in self.running.links._lines.values():
+            line.link._carrier.abort()  # type: ignore[attr-defined]
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
@@ -125,9 +123,9 @@ class Pc:
 
 
 @asynccontextmanager
-async def pcs(root: Path, *names: str) -> AsyncIterator[list[Pc]]:
+async def pcs(root: Path, *names: str, **settings: Any) -> AsyncIterator[list[Pc]]:
     """Devices that run and know nothing of each other."""
-    several = [Pc(root, name) for name in names]
+    several = [Pc(root, name, **settings) for name in names]
     try:
         for pc in several:
             await pc.start()

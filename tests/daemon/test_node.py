@@ -64,6 +64,18 @@ async def test_three_devices_pass_on_what_they_have(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_cut_cables_are_got_over(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        for number in range(3):
+            one.cut()
+            one.save(f"{number}.txt", "from one")
+            two.save(f"{number}-back.txt", "from two")
+            await two.has(f"{number}.txt", "from one")
+            await one.has(f"{number}-back.txt", "from two")
+        await one.in_sync(1)
+
+
+@pytest.mark.asyncio
 async def test_both_edited_the_same_file_while_apart(tmp_path: Path) -> None:
     async with company(tmp_path, "payroll") as (one, two):
         one.save("chart.crp", "first\r\nENDOFFILE\r\n")
