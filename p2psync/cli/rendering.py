@@ -249,6 +249,15 @@ def joined(answer: Row) -> str:
     )
 
 
+def recovery_saved(answer: Row) -> str:
+    """`mandate recovery`."""
+    text = _(
+        "The recovery key of {mandate} is in {file}. Whoever has that file can make himself an admin: keep it offline. "
+        "This PC has forgotten the key."
+    )
+    return text.format(mandate=answer["mandate"], file=answer["file"])
+
+
 def addresses(rows: Sequence[Row]) -> str:
     """`peer list`."""
     return "\n".join(r["address"] for r in rows) or _("No address was given. Other PCs are found by mDNS alone.")

@@ -114,6 +114,13 @@ class Identity:
         return identity
 
 
+def fresh_key() -> tuple[bytes, DeviceId, bytes]:
+    """A new private key of 32 bytes, the device that it makes, and its certificate; kept nowhere."""
+    key = Ed25519PrivateKey.generate()
+    device = DeviceId(key.public_key().public_bytes_raw())
+    return key.private_bytes_raw(), device, _certificate(key, device)
+
+
 def device_of_certificate(der: bytes) -> DeviceId:
     """The device that a certificate belongs to.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +48,16 @@ def _add_mandate_commands(group: typer.Typer) -> None:
         help=_("Give a mandate another name, on all its devices. The folders keep their names."),
         example='p2psync mandate rename Cargo "Cargo Ltd"',
     )(rename)
+    command(
+        group,
+        "recovery",
+        help=_(
+            "Save the recovery key of a mandate, for the day when the only admin's PC is lost.\n\nThe file makes "
+            "whoever has it an admin: keep it offline. It is handed out once, by the PC that made the mandate. With it "
+            "a new PC gets back in: p2psync join FILE --folder DIR"
+        ),
+        example="p2psync mandate recovery Cargo --save /media/stick/cargo.recovery",
+    )(recovery)
     command(
         group,
         "leave",
@@ -137,6 +148,33 @@ def rename(
     return session.show(renamed, lambda row: _("It is called {name} now.").format(name=row["name"]))
 
 
+def recovery(
+    session: Session,
+    mandate: MANDATE,
+    save: Annotated[Path, typer.Option("--save", metavar="FILE", help=_("Where to write it; not on this PC's disk."))],
+) -> int:
+    answer = session.call("mandate.recovery", mandate=mandate)
+    try:
+        write_private(save, answer.data["text"])
+    except FileExistsError:
+        raise CommandFailed(_("{file} is there already. Choose another name.").format(file=save)) from None
+    except OSError as error:
+        raise CommandFailed(
+            _("The recovery file {file} could not be written: {reason}").format(file=save, reason=error.strerror)
+        ) from error
+    done = session.call("mandate.recovery.saved", mandate=mandate)
+    done.data["file"] = str(save)
+    return session.show(done, rendering.recovery_saved)
+
+
+def write_private(path: Path, text: str) -> None:
+    """A new file that this user alone can read, on the disk before this returns. Raises OSError."""
+    with open(os.open(path.expanduser(), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def leave(
     session: Session,
     mandate: MANDATE,
@@ -157,6 +195,11 @@ def share(session: Session, mandate: MANDATE) -> int:
     if session.as_json:
         return session.show(shared, rendering.mandate)
     say(_("{name} is shared. Invite others with: p2psync invite {name} --role ROLE").format(name=shared.data["name"]))
+    say(
+        _(
+            "In case the only admin's PC is lost, save its recovery key: p2psync mandate recovery {name} --save FILE"
+        ).format(name=shared.data["name"])
+    )
     return shared.exit
 
 

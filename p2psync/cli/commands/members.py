@@ -21,7 +21,8 @@ DEVICE_HELP = _("The beginning of the device's id, or its name.")
 JOIN_TIMEOUT_S = 60.0
 ANSWER_S = 15.0
 """How much longer than its own timeout a call that waits may take."""
-TICKET_CHARACTERS_MAX = 8192
+TICKET_CHARACTERS_MAX = 1 << 20
+"""A recovery file names every member."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -173,7 +174,9 @@ def invites(
 
 def join(
     session: Session,
-    ticket: Annotated[str, typer.Argument(metavar="TICKET|FILE|-", help=_("The ticket, its file, or - for stdin."))],
+    ticket: Annotated[
+        str, typer.Argument(metavar="TICKET|FILE|-", help=_("The ticket, its file, a recovery file, or - for stdin."))
+    ],
     folder: Annotated[
         Path, typer.Option("--folder", metavar="DIR", help=_("The folder on this PC; made if it is not there."))
     ],

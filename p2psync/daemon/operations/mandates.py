@@ -9,12 +9,14 @@ from p2psync.core.ids import MandateId, mandate_text
 from p2psync.core.rules import DEFAULT_RULES, RuleTable, parse_restriction, parse_role, parse_setting
 from p2psync.core.statement import NAME_CHARACTERS_MAX
 from p2psync.daemon.operations.arguments import Arguments
+from p2psync.daemon.operations.recovery import KEY_SETTING
 from p2psync.daemon.operations.shapes import find_mandate, find_mandates
 from p2psync.engine.admin import Founding
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import UsageError
+from p2psync.net.identity import fresh_key
 from p2psync.pair.ticket import canonical_address
 
 if TYPE_CHECKING:
@@ -31,13 +33,18 @@ async def create(node: Node, given: Arguments) -> object:
     rules = _restricted(given.texts("restrict"))
     given.done()
     identity = node.identity
-    founding = Founding(name, role, identity.certificate, node.config.name, rules)
+    recovery_key, recovery, recovery_certificate = fresh_key()
+    founding = Founding(
+        *(name, role, identity.certificate, node.config.name, rules),
+        *(recovery, recovery_certificate),
+    )
     await node.runtime.query(lambda device, _: _refuse_double(device, name))
 
     def act(device: Device, _: Now) -> MandateId:
         _refuse_double(device, name)
         mandate = device.create(founding)
         device.mandates[mandate].state.put("folder", str(folder))
+        device.mandates[mandate].state.put(KEY_SETTING, recovery_key)
         return mandate
 
     async with node.folders.prepared(folder, None) as keep_folder:

@@ -13,8 +13,10 @@ from p2psync.core.rules import Role, parse_role
 from p2psync.daemon.inviting import cancel_ticket
 from p2psync.daemon.joining import Admitted, Quest, StillWaiting
 from p2psync.daemon.operations.arguments import Arguments
+from p2psync.daemon.operations.recovery import get_back_in
 from p2psync.daemon.operations.result import WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_device, find_mandate, time_text
+from p2psync.daemon.recovery import is_recovery
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
@@ -119,10 +121,14 @@ def _shown(mandate: Mandate, invitation: Invitation) -> dict[str, object]:
 
 
 async def join(node: Node, given: Arguments) -> object:
-    ticket = parse(given.text("ticket"))
+    text = given.text("ticket")
     folder_text, name = given.text_or("folder", ""), given.text_or("name", node.config.name)
     timeout_s = given.seconds("timeout_s", JOIN_TIMEOUT_S)
     given.done()
+    if is_recovery(text):
+        folder = node.chosen_folder(folder_text, "")
+        return await get_back_in(node, text, folder, name, timeout_s if timeout_s is not None else NEVER_S)
+    ticket = parse(text)
     if ticket.inviter == node.identity.device:
         raise UsageError("This ticket was issued by this device. Use it on the PC that is to join.")
     known = await node.runtime.query(lambda device, _: _membership(device, ticket))
