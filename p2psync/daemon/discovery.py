@@ -85,6 +85,7 @@ class Discovery:
         self._links_of: Counter[DeviceId] = Counter()
         self._dial_soon = asyncio.Event()
         self._renewal = asyncio.Lock()
+        self._stopped = False
         self._changed = asyncio.Event()
         self._mdns: Mdns | None = None
         self.preferred_port = 0
@@ -116,7 +117,10 @@ class Discovery:
         self._tasks.keep(self._renew_when_changed, "discovery")
 
     async def stop_listening(self) -> None:
-        await self._listener.close()
+        """For good: whatever changes from now on, no door is opened any more."""
+        async with self._renewal:
+            self._stopped = True
+            await self._listener.close()
 
     def changed(self) -> None:
         """Who may connect, or how others are found, is not what it was: to be looked at soon."""
@@ -125,6 +129,8 @@ class Discovery:
     async def renew(self) -> None:
         """Bring everything in line with what the device knows now. Raises ConfigError if it cannot listen."""
         async with self._renewal:
+            if self._stopped:
+                return
             survey = await self._take_survey()
             await asyncio.to_thread(self._table.update, survey.shared)
             await asyncio.to_thread(self._table.set_pairing, survey.doors)

@@ -150,9 +150,9 @@ class Node:
             await self.folders.open(mandate, root)
         undo.push_async_callback(self.folders.close_all)
         self.discovery.preferred_port = await self.runtime.query(lambda *_: self.records.port())
-        await self.discovery.start()
         undo.push_async_callback(self.links.say_goodbye)
         undo.push_async_callback(self.discovery.stop_listening)
+        await self.discovery.start()
         if self.config.api:
             self.web = Web(self)
             await self.web.start()

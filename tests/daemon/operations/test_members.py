@@ -1,0 +1,101 @@
+"""Members as people handle them: invited, listed, given other roles, revoked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from p2psync.errors import NotAllowed, UsageError
+from p2psync.pair.fingerprint import device_fingerprint
+from p2psync.pair.ticket import parse
+from tests.daemon.homes import company, pcs
+from tests.daemon.patience import until
+
+
+@pytest.mark.asyncio
+async def test_a_local_mandate_must_be_shared_before_anybody_is_invited(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.call("mandate.create", name="Cargo", folder=str(pc.folder))
+        with pytest.raises(UsageError, match="Share it first"):
+            await pc.invite("payroll")
+
+
+@pytest.mark.asyncio
+async def test_an_invitation_says_when_it_ends_and_where_the_inviter_is(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        made = await pc.call("invite", mandate="Cargo", role="payroll", expires_s=3600, uses=3)
+        ticket = parse(made["ticket"])
+        assert ticket.addresses == (f"127.0.0.1:{pc.running.discovery.port}",)
+        assert ticket.inviter == pc.running.identity.device
+        (shown,) = await pc.call("invites", mandate="Cargo")
+        assert shown == {
+            "id": made["id"],
+            "role": "payroll",
+            "admin": False,
+            "expires": made["expires"],
+            "uses_left": 3,
+            "confirm": False,
+        }
+        for wrong in ({"role": "boss"}, {"uses": 0}, {"expires_s": 0}, {"role": ""}):
+            with pytest.raises(UsageError):
+                await pc.call("invite", **{"mandate": "Cargo", "role": "payroll", **wrong})
+
+
+@pytest.mark.asyncio
+async def test_members_are_listed_with_what_they_may_do(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        rows = {row["name"]: row for row in await one.call("devices", mandate="Cargo")}
+        assert list(rows) == ["pc1", "pc2"]
+        assert (rows["pc1"]["admin"], rows["pc1"]["primary"], rows["pc1"]["this_device"]) == (True, True, True)
+        assert (rows["pc2"]["role"], rows["pc2"]["admin"], rows["pc2"]["path"]) == ("payroll", False, "lan")
+        assert rows["pc2"]["device"] == two.device
+        assert rows["pc2"]["fingerprint"] == device_fingerprint(two.running.identity.device)
+        await two.stop()
+        await one.in_sync(0)
+        (gone,) = [row for row in await one.call("devices", mandate="Cargo") if row["name"] == "pc2"]
+        assert gone["path"] is None
+        assert gone["last_seen"] is not None
+
+
+@pytest.mark.asyncio
+async def test_roles_and_the_primary_device_are_set_by_admins(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        with pytest.raises(UsageError, match="accounting"):
+            await one.call("devices.primary", mandate="Cargo", device="pc2")
+        await one.call("devices.role", mandate="Cargo", device=two.device[:9], role="accounting")
+        rows = await one.call("devices.primary", mandate="Cargo", device="pc2")
+        assert [row["primary"] for row in rows] == [False, True]
+
+        async def knows() -> bool:
+            (itself,) = [row for row in await two.call("devices", mandate="Cargo") if row["this_device"]]
+            return bool(itself["role"] == "accounting" and itself["primary"])
+
+        await until(knows)
+        with pytest.raises(NotAllowed):
+            await two.call("devices.role", mandate="Cargo", device="pc1", role="reader")
+
+
+@pytest.mark.asyncio
+async def test_nobody_revokes_himself_or_a_stranger(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        with pytest.raises(UsageError, match="mandate leave"):
+            await one.call("devices.revoke", mandate="Cargo", device="pc1")
+        with pytest.raises(UsageError, match="no device"):
+            await one.call("devices.revoke", mandate="Cargo", device="stranger")
+        with pytest.raises(NotAllowed):
+            await two.call("devices.revoke", mandate="Cargo", device="pc1")
+        rows = await one.call("devices.revoke", mandate="Cargo", device="pc2")
+        assert [(row["name"], row["state"]) for row in rows] == [("pc1", "member"), ("pc2", "revoked")]
+
+
+@pytest.mark.asyncio
+async def test_an_admin_by_ticket_may_invite(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one", "two", "three") as (one, two, three):
+        await one.create()
+        await two.join(await one.invite("accounting", admin=True))
+        await two.in_sync(1)
+        await three.join(await two.invite("payroll"))
+        one.save("a.txt", "a")
+        await three.has("a.txt", "a")
