@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from p2psync.core.authority import Authority, Constitution
@@ -26,7 +26,7 @@ from p2psync.core.block import (
     parse_block,
     sign_block,
 )
-from p2psync.core.change import Change
+from p2psync.core.change import NAMED_MAX, Change
 from p2psync.core.changelog import Stated, covers_block, differing, stamp, with_block
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.conflict import Verdict, judge
@@ -146,8 +146,11 @@ class Ledger:
     # -- append ----------------------------------------------------------------------------------------
 
     def append(self, changes: Sequence[Change], file_class: str, now_ms: int) -> list[Taken]:
-        """Write changes of one class into this device's log: as few blocks as their limits allow."""
-        return [self._append(file_class, now_ms, changes=part) for part in _parts(changes)]
+        """Write changes of one class into this device's log: as few blocks as their limits allow.
+
+        A change that would name more others than it may names some of them; the rest go on being heads.
+        """
+        return [self._append(file_class, now_ms, changes=part) for part in _parts(map(_within_limits, changes))]
 
     def state_authority(self, statements: Sequence[Statement], now_ms: int) -> Taken:
         """Write statements into this device's authority log."""
@@ -361,7 +364,13 @@ def _trunk(rows: Iterable[BlockRow]) -> int:
     return min((seq - 1 for seq, blocks in count.items() if blocks > 1), default=SEQ_MAX)
 
 
-def _parts(changes: Sequence[Change]) -> Iterable[tuple[Change, ...]]:
+def _within_limits(change: Change) -> Change:
+    if len(change.parents) <= NAMED_MAX and len(change.settled) <= NAMED_MAX:
+        return change
+    return replace(change, parents=change.parents[:NAMED_MAX], settled=change.settled[:NAMED_MAX])
+
+
+def _parts(changes: Iterable[Change]) -> Iterable[tuple[Change, ...]]:
     """Batches that fit a block, in the order given."""
     part: list[Change] = []
     size = 0
