@@ -87,6 +87,14 @@ def test_any_other_file_is_published_when_it_stood_still_for_the_quiet_time() ->
     assert s.found(seen(TXT), OPEN, QUIET_S, 10.0 + QUIET_S)
 
 
+def test_a_deletion_after_the_rename_ends_the_trust() -> None:
+    s = Settler()
+    s.noticed(TXT, How.RENAMED, 10.0)
+    s.noticed(TXT, How.DELETED, 10.0)
+    assert looks(s, 10.0) == [TXT]
+    assert not s.found(seen(TXT), OPEN, 0.0, 10.0)
+
+
 def test_each_write_begins_the_quiet_time_anew() -> None:
     s = Settler()
     for now in (10.0, 10.02, 10.04, 10.06):

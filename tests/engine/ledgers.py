@@ -1,0 +1,154 @@
+"""Ledgers of several devices without links: what one wrote, the others read when they are told to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+from p2psync.core.change import Change
+from p2psync.core.changelog import Stated
+from p2psync.core.clock import Tip
+from p2psync.core.entry import ABSENT, Entry, Kind
+from p2psync.core.ids import ChangeId, DeviceId, LogId, MandateId, content_of
+from p2psync.core.relpath import parse
+from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_restriction
+from p2psync.core.statement import Admit
+from p2psync.engine.admin import Founding, found
+from p2psync.engine.ledger import Ledger, MissingBlock, Taken
+from p2psync.sim.state import MemoryDeviceState, MemoryMandateState
+from tests.engine.village import fake_keys
+
+RESTRICTED_RULES = DEFAULT_RULES.with_restriction(parse_restriction("*.ecs=accounting,payroll"))
+
+
+def entry(text: str | None) -> Entry:
+    if text is None:
+        return ABSENT
+    return Entry(Kind.FILE, len(text), 1_700_000_000_000_000_000, 0, content_of(text.encode()))
+
+
+class Desk:
+    """One device's ledger of one mandate."""
+
+    def __init__(self, name: str, mandate: MandateId, device: MemoryDeviceState | None = None, run: int = 0):
+        self.name = name
+        self.mandate = mandate
+        self.keys = fake_keys(name)
+        self.device = device or MemoryDeviceState()
+        if mandate not in self.device.mandates():
+            self.device.add_mandate(mandate)
+        self.ledger = Ledger(mandate, self.state, self.keys, Random(f"{name} {run}"))
+        self._run = run
+
+    @property
+    def id(self) -> DeviceId:
+        return self.keys.device
+
+    @property
+    def state(self) -> MemoryMandateState:
+        return self.device.mandate(self.mandate)
+
+    # -- write -----------------------------------------------------------------------------------------
+
+    def save(self, path: str, text: str | None, *, naming: Iterable[ChangeId] | None = None) -> ChangeId:
+        """Write a change into the log of its class; it names the heads, if not said otherwise."""
+        where = parse(path)
+        parents = tuple(head.id for head in self.heads(path)) if naming is None else tuple(naming)
+        [taken] = self.ledger.append([Change(where, entry(text), parents)], self.ledger.class_of(where), 1_000)
+        return ChangeId(taken.row.hash, 0)
+
+    def say(self, *statements: Any) -> Taken:
+        return self.ledger.state_authority(statements, 1_000)
+
+    def admit(self, *others: Desk, role: Role = Role.INVOICING, admin: bool = False) -> None:
+        for other in others:
+            self.say(Admit(other.id, b"cert", other.name, role, admin, b""))
+
+    # -- read ------------------------------------------------------------------------------------------
+
+    def blocks(self) -> list[bytes]:
+        """All that this device has, each after what it names."""
+        rows = [row for log in self.ledger.tips for row in self.state.blocks_of(log, 0)]
+        return list(self.state.raw_blocks(sorted(row.intake for row in rows)))
+
+    def read(self, *others: Desk) -> list[Taken]:
+        """Take in all that the others have."""
+        return self.take(raw for other in others for raw in other.blocks())
+
+    def take(self, blocks: Iterable[bytes]) -> list[Taken]:
+        """Take blocks in, each as soon as what it names is here."""
+        taken: list[Taken] = []
+        waiting = list(blocks)
+        while waiting:
+            left: list[bytes] = []
+            for raw in waiting:
+                try:
+                    one = self.ledger.join(raw)
+                except MissingBlock:
+                    left.append(raw)
+                else:
+                    taken += [one] if one is not None else []
+            if len(left) == len(waiting):
+                raise AssertionError(f"{len(left)} blocks name others that are not there")
+            waiting = left
+        return taken
+
+    # -- look ------------------------------------------------------------------------------------------
+
+    def heads(self, path: str) -> list[Stated]:
+        return list(self.state.heads([parse(path)]).get(parse(path), ()))
+
+    def texts(self, path: str) -> set[str | None]:
+        """What the heads of a path say, by the texts saved in these tests."""
+        known = {content_of(text.encode()): text for text in TEXTS}
+        return {None if head.entry.content is None else known[head.entry.content] for head in self.heads(path)}
+
+    def logs(self, file_class: str = "") -> list[LogId]:
+        return [log for log in self.ledger.tips if self.ledger.file_class(log) == file_class]
+
+    def own(self, file_class: str = "") -> LogId:
+        """The one log of a class that this device wrote."""
+        [log] = (log for log in self.logs(file_class) if self.ledger.author(log) == self.id)
+        return log
+
+    def tip(self, file_class: str = "") -> Tip:
+        """The end of this device's log."""
+        return self.ledger.tips[self.own(file_class)][-1]
+
+    def accepted(self, change: ChangeId) -> bool:
+        return self.state.is_accepted(change)
+
+    def outcome(self) -> object:
+        """All that follows from the blocks, but for the order in which they came."""
+        changes = {c.id: (c, self.state.is_accepted(c.id)) for c in self.state.all_changes()}
+        paths = {c.path for c in self.state.all_changes()}
+        heads = {path: {h.id for h in many} for path, many in self.state.heads(paths).items()}
+        return self.ledger.authority, self.ledger.tips, changes, heads, self.ledger.constitution.unknown
+
+    # -- accidents -------------------------------------------------------------------------------------
+
+    def restarted(self) -> Desk:
+        """The same device in its next run."""
+        return Desk(self.name, self.mandate, self.device, self._run + 1)
+
+    def backup(self) -> Desk:
+        """The same device, as a backup of its database would go on."""
+        return Desk(self.name, self.mandate, self.device.copy(), self._run + 100)
+
+
+TEXTS = ["one", "two", "three", "four", "five", "mine", "yours", "old", "new", "before", "after", "during"]
+
+
+def office(
+    *names: str, rules: RuleTable = DEFAULT_RULES, role: Role = Role.INVOICING, admin: bool = False
+) -> list[Desk]:
+    """A mandate that the first founded, where all others were admitted and know it."""
+    founding = Founding("Cargo", Role.ACCOUNTING, b"cert", names[0], rules)
+    mandate, genesis = found(fake_keys(names[0]).device, founding, Random("office"))
+    first, *others = (Desk(name, mandate) for name in names)
+    first.say(genesis)
+    first.admit(*others, role=role, admin=admin)
+    for other in others:
+        other.read(first)
+    return [first, *others]
