@@ -42,7 +42,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
 """What the modules of a part may import beside their own part; `p2psync` itself (the version) is open to all."""
 
 LATE_IMPORTS: Mapping[tuple[str, str], str] = {
-    ("p2psync.cli.commands.daemon", "daemon"): "`up` becomes the daemon; every other command has to start fast",
+    ("p2psync.cli.foreground", "daemon"): "`up` becomes the daemon; every other command has to start fast",
 }
 """(module, part it imports inside a function only): why. Each entry must be in use."""
 
@@ -98,8 +98,9 @@ class Module:
     def imports(self) -> list[Import]:
         """Every import statement of the file, in functions too, one entry for each name."""
         late = {id(n) for f in _functions(self.tree) for n in ast.walk(f)}
+        typing = {id(n) for b in ast.walk(self.tree) if _is_for_types(b) for n in ast.walk(b)}
         return [
-            Import(target, name, node.lineno, id(node) in late)
+            Import(target, name, node.lineno, id(node) in late, id(node) in typing)
             for node in ast.walk(self.tree)
             if isinstance(node, ast.Import | ast.ImportFrom)
             for target, name in _imported(node)
@@ -114,12 +115,18 @@ class Import:
     name: str | None
     line: int
     late: bool
+    for_types: bool
+    """Under `if TYPE_CHECKING`: it is never run."""
 
     @property
     def part(self) -> str:
         """The part of p2psync that it reaches; "" for other libraries and for what `p2psync` itself holds."""
         top, *inner = f"{self.target}.{self.name or ''}".split(".")
         return inner[0] if top == "p2psync" and inner[0] != "__version__" else ""
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -240,7 +247,10 @@ def _is_loop(value: ast.expr) -> bool:
 
 
 def cycles(modules: Iterable[Module]) -> Iterator[str]:
-    """No module imports itself by a detour. Instead: move the common noun into a file of its own, further down."""
+    """No module imports itself by a detour. Instead: move the common noun into a file of its own, further down.
+
+    A part may name the type of the whole that it is built into (under TYPE_CHECKING): that is never run.
+    """
     edges = _import_graph(list(modules))
     finished: set[str] = set()
 
@@ -263,7 +273,7 @@ def _import_graph(modules: list[Module]) -> dict[str, set[str]]:
             target
             for i in m.imports
             for target in [f"{i.target}.{i.name}" if f"{i.target}.{i.name}" in by_name else i.target]
-            if target in by_name and target != name
+            if target in by_name and target != name and not i.for_types
         }
         for name, m in by_name.items()
     }
@@ -406,6 +416,8 @@ def test_a_cycle_is_seen_whole() -> None:
     c = Module("p2psync.core.c", "import p2psync.core.a")
     assert list(cycles([a, b, c])) == ["p2psync.core.a -> p2psync.core.b -> p2psync.core.c -> p2psync.core.a"]
     assert list(cycles([a, b])) == []
+    typed = Module("p2psync.core.c", "if TYPE_CHECKING:\n    import p2psync.core.a")
+    assert list(cycles([a, b, typed])) == []
 
 
 def test_a_module_without_its_test_is_seen() -> None:
