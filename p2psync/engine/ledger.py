@@ -34,9 +34,9 @@ from p2psync.core.cut import Cut, cut_of
 from p2psync.core.ids import LOG_ID_BYTES, BlockHash, ChangeId, DeviceId, LogId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import RESTRICTED
-from p2psync.core.statement import Statement
+from p2psync.core.statement import Statement, pack_statements, unpack_statements
 from p2psync.engine.state import BlockRow, LogRow, MandateState
-from p2psync.errors import CodecError, RemoteProtocolError
+from p2psync.errors import CodecError, RemoteProtocolError, UsageError
 from p2psync.wire.messages import TIPS_PER_LOG_MAX
 
 CHANGE_BYTES_GUESS = 160
@@ -153,7 +153,14 @@ class Ledger:
         return [self._append(file_class, now_ms, changes=part) for part in _parts(map(_within_limits, changes))]
 
     def state_authority(self, statements: Sequence[Statement], now_ms: int) -> Taken:
-        """Write statements into this device's authority log."""
+        """Write statements into this device's authority log.
+
+        Raises UsageError for what no member could read, this device included: a name that is too long.
+        """
+        try:
+            unpack_statements(pack_statements(tuple(statements)))
+        except CodecError as error:
+            raise UsageError(str(error)) from error
         return self._append(AUTHORITY, now_ms, statements=tuple(statements))
 
     def _append(

@@ -17,9 +17,9 @@ from p2psync.core.clock import Tip
 from p2psync.core.ids import BlockHash, ChangeId, LogId
 from p2psync.core.relpath import parse
 from p2psync.core.rules import Role
-from p2psync.core.statement import Rename, Revoke, Share
+from p2psync.core.statement import NAME_CHARACTERS_MAX, Rename, Revoke, Share
 from p2psync.engine.ledger import CHANGE_BYTES_GUESS, TIPS_PER_DEVICE_MAX, MissingBlock
-from p2psync.errors import CodecError, RemoteProtocolError, SignatureInvalid
+from p2psync.errors import CodecError, RemoteProtocolError, SignatureInvalid, UsageError
 from p2psync.wire.messages import TIPS_PER_LOG_MAX
 from tests.engine.ledgers import Desk, entry, office
 
@@ -106,6 +106,17 @@ def test_a_ledger_knows_in_its_next_run_what_it_knew() -> None:
     assert again.own() == a.own(), "the log goes on"
     b.read(again)
     assert b.outcome() == again.outcome()
+
+
+def test_what_nobody_could_read_is_not_written() -> None:
+    a, b = office("a", "b")
+    before = a.outcome()
+    with pytest.raises(UsageError, match="too long"):
+        a.say(Rename("x" * (NAME_CHARACTERS_MAX + 1)))
+    assert a.outcome() == before
+    a.say(Rename("x" * NAME_CHARACTERS_MAX))
+    b.read(a)
+    assert b.outcome() == a.restarted().outcome()
 
 
 # -- join --------------------------------------------------------------------------------------------
