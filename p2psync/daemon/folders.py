@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -48,6 +49,9 @@ LOOK_EVERY_S = 5.0
 """How often it is checked that a folder is there, or looked for one that is not."""
 RENEW_EPOCH_S = 3600.0
 """How old a backup of the folder may be, at least, to be recognised as one while this device runs on."""
+
+
+Extent = tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -184,14 +188,16 @@ class Folders:
     async def _keep(self, mandate: MandateId, root: Path) -> None:
         """Open it when it comes, renew its epoch while it stays; one that comes back with another past begins anew."""
         renew_at_s = self._now_s() + RENEW_EPOCH_S
+        extent: Extent | None = None
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             one = self._open.get(mandate)
-            if one is None:
-                await self._try_to_open(mandate, root)
-            elif await asyncio.to_thread(_was_swapped, one.folder, mandate):
+            if one is not None and await asyncio.to_thread(_was_swapped, one.folder, mandate):
                 await self._shut(mandate)
-                await self._try_to_open(mandate, root)
+            elif one is None:
+                before, extent = extent, await asyncio.to_thread(_extent, root)
+                if extent == before:  # else somebody is still copying files into it
+                    await self._try_to_open(mandate, root)
             elif self._now_s() >= renew_at_s:
                 renew_at_s = self._now_s() + RENEW_EPOCH_S
                 await self._renew_epoch(mandate, one.folder)
@@ -375,6 +381,17 @@ def _look_at(root: Path, mandate: MandateId, fresh: bool) -> _Found | Code:
     if folder.probe_composing():
         folder = Folder(root, composes=True)
     return _Found(folder, folder.probe_case_folding(), marker)
+
+
+def _extent(root: Path) -> Extent:
+    """How many files and directories there are, and when the last of them changed, nanoseconds since 1970."""
+    count = newest_ns = 0
+    for directory, _directories, files in os.walk(root):
+        for path in (directory, *(os.path.join(directory, name) for name in files)):
+            with contextlib.suppress(OSError):
+                count += 1
+                newest_ns = max(newest_ns, os.lstat(path).st_ctime_ns)
+    return count, newest_ns
 
 
 def _kept(versions: Versions) -> frozenset[ContentId]:

@@ -1,0 +1,182 @@
+"""Folders that vanish, come back, are restored from a backup, are used by another daemon, or are large."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from p2psync.core.ids import parse_mandate
+from p2psync.daemon import folders
+from p2psync.engine.device import Device
+from p2psync.errors import FolderError
+from tests.daemon.homes import Pc, company, pcs
+from tests.daemon.patience import until
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("p2psync.fs.observer.PRESENCE_S", 0.05)
+    monkeypatch.setattr("p2psync.fs.observer.RETURN_S", 0.05)
+
+
+async def problems(pc: Pc) -> list[str]:
+    return [p["code"] for p in (await pc.status())["problem_list"]]
+
+
+async def shows(pc: Pc, *codes: str) -> None:
+    async def holds() -> bool:
+        return await problems(pc) == list(codes)
+
+    await until(holds, f"{pc.name} shows {codes}")
+
+
+@pytest.mark.asyncio
+async def test_an_unplugged_drive_is_no_deletion(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        one.save("a.txt", "a")
+        await two.has("a.txt", "a")
+        away = tmp_path / "away"
+        two.folder.rename(away)
+        await shows(two, "folder-gone")
+        one.save("b.txt", "b")
+        await one.holds(2)
+        away.rename(two.folder)
+        await shows(two)
+        await two.has("b.txt", "b")
+        assert one.files() == {"a.txt": b"a", "b.txt": b"b"}
+
+
+@pytest.mark.asyncio
+async def test_an_empty_mount_point_is_no_deletion_either(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        one.save("a.txt", "a")
+        await two.has("a.txt", "a")
+        away = tmp_path / "away"
+        two.folder.rename(away)
+        two.folder.mkdir()
+        await shows(two, "folder-marker-gone")
+        await two.stop()
+        await two.start()
+        await shows(two, "folder-marker-gone")
+        two.folder.rmdir()
+        away.rename(two.folder)
+        await shows(two)
+        assert two.files() == one.files() == {"a.txt": b"a"}
+
+
+@pytest.mark.asyncio
+async def test_a_folder_restored_from_a_backup_publishes_nothing_old(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        two.save("a.txt", "last week's")
+        await one.has("a.txt", "last week's")
+        await two.stop()
+        shutil.copytree(two.folder, tmp_path / "backup")
+        await two.start()
+        one.save("a.txt", "today's")
+        await two.has("a.txt", "today's")
+        await two.stop()
+        shutil.rmtree(two.folder)
+        shutil.copytree(tmp_path / "backup", two.folder)
+        await two.start()
+        await two.has("a.txt", "today's")
+        assert one.read("a.txt") == b"today's"
+
+
+@pytest.mark.asyncio
+async def test_a_backup_restored_while_the_device_runs_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "LOOK_EVERY_S", 0.5)
+    async with company(tmp_path, "payroll") as (one, two):
+        two.save("a.txt", "last week's")
+        await one.has("a.txt", "last week's")
+        await two.stop()
+        shutil.copytree(two.folder, tmp_path / "backup")
+        await two.start()
+        one.save("a.txt", "today's")
+        await two.has("a.txt", "today's")
+        two.folder.rename(tmp_path / "old")
+        shutil.copytree(tmp_path / "backup" / ".p2psync", two.folder / ".p2psync")
+        await until(lambda: not two.running.folders._open)
+        shutil.copytree(tmp_path / "backup", two.folder, dirs_exist_ok=True)
+        await two.has("a.txt", "today's")
+        two.save("b.txt", "goes on")
+        await one.has("b.txt", "goes on")
+        assert one.read("a.txt") == b"today's"
+
+
+@pytest.mark.asyncio
+async def test_a_crash_while_the_marker_is_written_loses_no_edit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        pc.save("a.txt", "a")
+        await pc.holds(1)
+        await pc.stop()
+        pc.save("a.txt", "edited while off")
+        with monkeypatch.context() as patch:
+            patch.setattr(Device, "handle_all", lambda device, events, now: ())  # nothing more becomes durable
+            await pc.start()
+            await pc.stop()
+        await pc.start()
+
+        async def is_taken_in() -> bool:
+            return bool((await pc.status())["bytes"] == len("edited while off"))
+
+        await until(is_taken_in)
+        assert pc.read("a.txt") == b"edited while off"
+
+
+@pytest.mark.asyncio
+async def test_the_epoch_is_renewed_while_the_device_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "RENEW_EPOCH_S", 0.1)
+    async with pcs(tmp_path, "pc") as (pc,):
+        made = await pc.create()
+        marker = pc.folder / ".p2psync" / "marker"
+        first = marker.read_bytes()
+        await until(lambda: marker.read_bytes() != first)
+        await pc.stop()
+        await pc.start()
+        log = (pc.config.home / "p2psync.log").read_text()
+        assert log.rpartition("folder.opened")[2].count("continuous=True") == 1
+        assert pc.running.folders.is_open(parse_mandate(made["id"]))
+
+
+@pytest.mark.asyncio
+async def test_two_daemons_of_one_pc_do_not_share_a_folder(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one", "two") as (one, two):
+        await one.create()
+        with pytest.raises(FolderError, match="in use by another"):
+            await two.call("join", ticket=await one.invite("payroll"), folder=str(one.folder), timeout_s=5)
+
+
+@pytest.mark.asyncio
+async def test_looking_through_the_folder_finds_what_no_watch_told(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        made = await pc.create()
+        mandate = parse_mandate(made["id"])
+        for number in range(3):
+            pc.save(f"{number}.txt", "x")
+            await pc.running.folders.look_through(mandate, full=bool(number))
+            assert (await pc.status())["files"] == number + 1
+        await pc.running.folders.close(mandate)
+        await pc.running.folders.look_through(mandate)
+
+
+@pytest.mark.asyncio
+async def test_many_files_in_both_directions(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        for number in range(300):
+            (one.folder / f"one-{number}.txt").write_text(f"{number} of one")
+            (two.folder / f"two-{number}.txt").write_text(f"{number} of two")
+        big = bytes(range(256)) * 12_000
+        one.save("big.bin", big)
+        await two.has("big.bin", big)
+        await one.holds(601)
+        await one.in_sync(1)
+        await two.in_sync(1)
+        assert one.files() == two.files()
