@@ -6,22 +6,19 @@ code; no traceback reaches a user.
 
 from __future__ import annotations
 
-import errno
 import inspect
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from p2psync.cli.client import CALL_TIMEOUT_S, Client, Reply
-from p2psync.cli.exits import FAILED, CommandFailed
-from p2psync.cli.home import home_path, note_failure
-from p2psync.errors import ConfigError, InvalidId, P2PSyncError, UsageError
+from p2psync.cli.ending import guarded
+from p2psync.cli.home import home_path
 from p2psync.i18n import LANGUAGES, _
 
 Act = Callable[..., int | None]
@@ -97,7 +94,7 @@ def _with_session(act: Act) -> Callable[..., None]:
         outer = ctx.find_root().obj
         before = outer if isinstance(outer, dict) else {}
         session = Session(home_path(home or before.get("home")), as_json or bool(before.get("as_json")))
-        raise typer.Exit(_guarded(act, session, arguments))
+        raise typer.Exit(guarded(partial(act, session, **arguments), session.home, session.as_json))
 
     hints = get_type_hints(act, include_extras=True)
     own = list(inspect.signature(act).parameters.values())[1:]
@@ -112,35 +109,3 @@ def _with_session(act: Act) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
-
-
-def _guarded(act: Act, session: Session, arguments: dict[str, Any]) -> int:
-    """Run a command; whatever happens ends in an exit code."""
-    try:
-        return act(session, **arguments) or 0
-    except CommandFailed as failure:
-        return fail(str(failure), failure.exit_code, session.as_json)
-    except P2PSyncError as error:
-        wrong_usage = isinstance(error, UsageError | ConfigError | InvalidId)
-        return fail(str(error), 2 if wrong_usage else FAILED, session.as_json)
-    except KeyboardInterrupt:
-        return fail(_("Stopped by you."), FAILED, session.as_json)
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.EPIPE:
-            raise  # whoever read our output has seen enough
-        return fail(unexpected(error, session.home), FAILED, session.as_json)
-
-
-def unexpected(error: BaseException, home: Path) -> str:
-    """The sentence for an error that nobody foresaw, with the file that tells more."""
-    path = note_failure(home, error)
-    what = str(error) or type(error).__name__
-    return _("Something went wrong that should not have: {what}. Details: {path}").format(what=what, path=path or "-")
-
-
-def fail(sentence: str, exit_code: int, as_json: bool) -> int:
-    """Say why, on stderr; a program that reads JSON gets its document too."""
-    if as_json:
-        typer.echo(json.dumps({"error": sentence, "exit": exit_code}, ensure_ascii=False))
-    print(sentence, file=sys.stderr)
-    return exit_code

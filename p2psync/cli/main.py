@@ -1,10 +1,11 @@
-"""The command `p2psync`: finds out which language to speak, then lets typer choose the command."""
+"""The command `p2psync`: finds out which language to speak, then lets typer choose the command, except for `up`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
+from p2psync.cli import foreground
 from p2psync.cli.exits import WRONG_USAGE
 from p2psync.errors import ConfigError
 from p2psync.i18n import set_language
@@ -18,6 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(WRONG_USAGE)
+    up = foreground.plain(words)
+    if up is not None:
+        sys.exit(foreground.become(up))
     from p2psync.cli.app import app  # its help texts are translated while it is imported
 
     app(words, prog_name="p2psync")

@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from p2psync.cli import background, rendering
-from p2psync.cli.command import Session, command, say
+from p2psync.cli import background, foreground, rendering
+from p2psync.cli.command import Session, command
 from p2psync.cli.commands.mandates import OPTIONAL_MANDATE
+from p2psync.cli.foreground import Up
 from p2psync.i18n import _
-
-OFF = "off"
 
 LISTEN = Annotated[
     str | None,
@@ -97,24 +96,8 @@ def up(
     no_mdns: NO_MDNS = False,
     rendezvous: RENDEZVOUS = None,
 ) -> int:
-    from p2psync.daemon.config import ANYWHERE, LOCAL, LOOPBACK, Config, parse_endpoint
-    from p2psync.daemon.node import Node
-    from p2psync.daemon.process import run
-
-    config = Config(
-        home=session.home,
-        listen=parse_endpoint(listen) if listen else ANYWHERE,
-        web=None if web == OFF else parse_endpoint(web, LOOPBACK) if web else LOCAL,
-        name=name or "",
-        mdns=not no_mdns,
-        rendezvous=tuple(rendezvous or ()),
-    )
-
-    def ready(node: Node) -> None:
-        address = node.web.login_url() if node.web is not None and web != OFF else ""
-        say(f"ready {address}".rstrip())
-
-    return run(config, ready)
+    asked = Up(session.home, session.as_json, listen, web, name, no_mdns, tuple(rendezvous or ()))
+    return foreground.run(session.home, asked)
 
 
 def start(
