@@ -122,7 +122,7 @@ class Transfer:
     def start(self) -> None:
         """Begin to work; `close` ends it."""
         for work in (self._work_local, self._work_quick, self._work_slow, self._work_reports, self._work_time):
-            self._tasks.start(work(), f"transfer-{work.__name__}")
+            self._tasks.keep(work, f"transfer-{work.__name__}")
 
     def close(self) -> None:
         """After the tasks have ended: what is half done stays for the next time."""
