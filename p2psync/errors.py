@@ -26,6 +26,7 @@
     |-- FolderError                 the mandate's folder cannot be used
     |-- ConfigError
     |   `-- HomeInUse
+    |-- MandateLocal                nobody can join what is not shared
     |-- UsageError                  the command does not fit what is there
     `-- DaemonNotRunning
 
@@ -135,6 +136,10 @@ class ConfigError(P2PSyncError):
 
 class HomeInUse(ConfigError):
     """Another p2psync already runs with this home directory. Stop it first, or use another --home."""
+
+
+class MandateLocal(P2PSyncError):
+    """The mandate is only on this PC: nobody can join it. Share it first: p2psync share"""
 
 
 class UsageError(P2PSyncError):

@@ -32,7 +32,7 @@ from p2psync.core.statement import (
 )
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Scope
-from p2psync.errors import CodecError, InvalidId, NotAllowed, UsageError
+from p2psync.errors import CodecError, InvalidId, MandateLocal, NotAllowed, UsageError
 
 SALT_BYTES = 16
 
@@ -148,7 +148,7 @@ class Admin:
         self._require_admin()
         if not self._mandate.authority.shared:
             name = self._mandate.name
-            raise UsageError(f"{name} is local: nobody can join it. Share it first: p2psync share {name}")
+            raise MandateLocal(f"{name} is local: nobody can join it. Share it first: p2psync share {name}")
         self._mandate.state_authority(Issue(ticket, role, admin, uses, expires_s))
 
     def cancel(self, ticket: bytes) -> None:
