@@ -18,7 +18,8 @@ ITEMS_SHOWN = 30
 
 def run(answer: Row) -> str:
     """`sync`: how a run ended, and what it moved."""
-    return "\n".join([_ending(answer), *_reasons(answer), *_items(answer["items"], ITEMS_SHOWN)])
+    items = _items(answer["items"], ITEMS_SHOWN)
+    return "\n".join([_ending(answer), *_reasons(answer), *([_("Since the run before:"), *items] if items else [])])
 
 
 def waited(answer: Row) -> str:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 LOOK_MIN_S = 0.02
 LOOK_MAX_S = 0.25
+TOLD = "run_told"
+"""The setting of a mandate that says up to where its logs were told of."""
 ALONE_S = 5.0
 """How long a run without a timeout of its own waits for a first member to come into reach."""
 
@@ -73,6 +75,7 @@ class _Run:
     begun_s: float
     started_ms: int
     before: Marks
+    """Up to where the logs were told of by the run before."""
     due: frozenset[RelPath]
     """Paths that were still to be placed when it began."""
     lacked: dict[DeviceId, dict[LogId, int]] = field(default_factory=dict)
@@ -149,7 +152,7 @@ class Runs:
         self._under_way.add(number)
         try:
             ended = await self._exchange(run)
-            shown = await self._node.runtime.query(lambda device, _: _shown(device, run, ended))
+            shown = await self._node.runtime.call(lambda device, _: _concluded(device, run, ended))
         finally:
             self._under_way.discard(number)
             ended_ms = time.time_ns() // 1_000_000
@@ -240,7 +243,22 @@ def _find(device: Device, mandate: MandateId) -> Mandate:
 def _begun(device: Device, mandate: MandateId, wanted: Wanted, begun_s: float, started_ms: int) -> _Run:
     one = _find(device, mandate)
     due = frozenset(to_place(one))
-    return _Run(mandate, wanted, begun_s, started_ms, marks_here(one), due, marks_of_peers(one))
+    return _Run(mandate, wanted, begun_s, started_ms, _told_marks(one), due, marks_of_peers(one))
+
+
+def _told_marks(mandate: Mandate) -> dict[LogId, int]:
+    """Files are exchanged between runs too: a run tells of all since the one before, else it would seldom tell any."""
+    stored: Any = mandate.state.get(TOLD) or []
+    return {LogId(log): seq for log, seq in stored}
+
+
+def _concluded(device: Device, run: _Run, ended: Ended) -> dict[str, Any]:
+    """What is told of a run; the next one tells of what comes after."""
+    one = _find(device, run.mandate)
+    shown = _shown(device, run, ended)
+    if ended.exit_code in (DONE, PARTLY_DONE) and run.wanted.only is None:
+        one.state.put(TOLD, [[log, seq] for log, seq in sorted(marks_here(one).items())])
+    return shown
 
 
 def _look(device: Device, mandate: MandateId, goal: Tips | None, wanted: Wanted, run: _Run | None) -> Standing:
