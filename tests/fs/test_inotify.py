@@ -60,6 +60,17 @@ async def test_attributes_and_directories_are_no_sign_of_a_write(place: Place) -
 
 
 @pytest.mark.asyncio
+async def test_its_own_directory_may_come_and_go_in_silence(place: Place, tmp_path: Path) -> None:
+    async with InotifyWatcher(place.folder) as watcher:
+        place.folder.own.rename(tmp_path / "own")
+        (tmp_path / "own").rename(place.folder.own)
+        (place.folder.staging / "x").touch()
+        place.save("canary")
+        told = await Listener(watcher).path("canary")
+        assert ({*told.paths}, told.refused) == ({"canary"}, [])
+
+
+@pytest.mark.asyncio
 async def test_links_are_not_followed(place: Place, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (place.root / "link").symlink_to(tmp_path / "outside")

@@ -205,6 +205,27 @@ async def test_what_was_placed_by_ourselves_is_not_told(place: Place) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_file_that_was_read_too_soon_is_read_once_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is saved within the same tick of the clock changes neither size nor time, and nobody tells of it here."""
+    windows = [0.05]
+    monkeypatch.setattr(inspector, "racy_for_s", lambda *_: windows.pop() if windows else 0.0)
+    async with observing(place) as told:
+        await told.scanned()
+        place.save("a", b"one")
+        stamp = (place.root / "a").stat().st_mtime_ns
+        told.may_go_on.clear()
+        told.played.notice(("a", How.RENAMED))
+        async with asyncio.timeout(PATIENCE_S):
+            while windows:
+                await asyncio.sleep(0)
+        (place.root / "a").write_bytes(b"two")
+        os.utime(place.root / "a", ns=(stamp, stamp))
+        told.may_go_on.set()
+        await told.path("+a", times=2)
+        assert [s.entry.content for s in told.seen] == [content_of(b"one"), content_of(b"two")]
+
+
+@pytest.mark.asyncio
 async def test_a_large_file_keeps_nobody_waiting(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspector, "LARGE_BYTES", 10)
     monkeypatch.setattr(scanner, "LARGE_BYTES", 10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from p2psync.fs import inspector, sight, stable
 from p2psync.fs.folder import FolderVanished
 from p2psync.fs.look import file_stat
 from p2psync.fs.scanner import Scanner
+from p2psync.fs.sight import Row
 from p2psync.fs.stable import Stopped
 from tests.fs.scanning import denied, look, reads, scan, taken, told
 from tests.fs.watched import Place
@@ -160,6 +161,21 @@ def test_a_file_may_give_way_to_a_directory_and_back(place: Place, scanner: Scan
     (place.root / "b").unlink()
     place.directory("b")
     assert scan(scanner) == ["/b"]
+
+
+def test_what_came_after_its_directory_was_listed_is_not_missing(place: Place, scanner: Scanner) -> None:
+    """The placer is at work while the base is walked through: it knows more than the listing does."""
+    place.save("a")
+    taken(place, scanner)
+    row = place.base.rows[R("a")]
+
+    def placing() -> Iterator[Row]:
+        yield R("a"), *row
+        place.save("b")
+        yield R("b"), *row
+
+    place.base.all = placing  # type: ignore[method-assign]
+    assert scan(scanner) == []
 
 
 def test_sights_are_bounded(place: Place, scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
