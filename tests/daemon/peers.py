@@ -38,7 +38,12 @@ class Shelf:
         self.staging = Staging(self.places.staging)
         self.versions = Versions(self.places.versions)
         self.paths: dict[ContentId, list[RelPath]] = {}
-        self.contents = Contents(self.places, self.staging, self.versions, lambda contents: {c: self.paths[c] for c in contents if c in self.paths})
+        self.contents = Contents(
+            self.places,
+            self.staging,
+            self.versions,
+            lambda contents: {c: self.paths[c] for c in contents if c in self.paths},
+        )
 
     def save(self, path: str, data: bytes) -> Wanted:
         target = self.places.root / path

@@ -29,7 +29,12 @@ class Mandate:
         self.staging = Staging(self.places.staging)
         self.versions = Versions(self.places.versions)
         self.base: dict[ContentId, list[RelPath]] = {}
-        self.contents = Contents(self.places, self.staging, self.versions, lambda contents: {c: self.base[c] for c in contents if c in self.base})
+        self.contents = Contents(
+            self.places,
+            self.staging,
+            self.versions,
+            lambda contents: {c: self.base[c] for c in contents if c in self.base},
+        )
 
     def save(self, path: str, data: bytes) -> Path:
         """A file that the database knows."""
