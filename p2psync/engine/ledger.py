@@ -192,11 +192,13 @@ class Ledger:
         return fresh
 
     def _clock_for(self, log: LogId, file_class: str) -> tuple[tuple[LogId, Tip], ...]:
-        """Only logs that every reader of this one may read, and only what changed since its last block."""
+        """Only logs that every reader of this one may read, and only what changed since its last block.
+
+        Authority names authority alone: who belongs can be told without any file's history.
+        """
+        classes = {AUTHORITY} if file_class == AUTHORITY else {ORDINARY, AUTHORITY, file_class}
         readable = {
-            other: tips
-            for other, tips in self.tips.items()
-            if other != log and self.file_class(other) in (ORDINARY, AUTHORITY, file_class)
+            other: tips for other, tips in self.tips.items() if other != log and self.file_class(other) in classes
         }
         clock = differing(readable, self._named.get(log, {}))
         self._named[log] = readable
@@ -214,9 +216,9 @@ class Ledger:
         if self._state.block(signed.hash) is not None:
             return None
         author = self._author_of(signed.block)
-        self._check_author(author)
         signed.verify(self.mandate, author, self._keys.verify)
         self._check_chain(signed.block)
+        self._check_author(author)  # now that its admission, which it names, is here
         return self._take(signed, author)
 
     def _author_of(self, block: Block) -> DeviceId:

@@ -31,7 +31,7 @@ def entry(text: str | None) -> Entry:
 class Desk:
     """One device's ledger of one mandate."""
 
-    def __init__(self, name: str, mandate: MandateId, device: MemoryDeviceState | None = None, run: int = 0):
+    def __init__(self, name: str, mandate: MandateId, device: MemoryDeviceState | None = None, run: str = ""):
         self.name = name
         self.mandate = mandate
         self.keys = fake_keys(name)
@@ -40,6 +40,7 @@ class Desk:
             self.device.add_mandate(mandate)
         self.ledger = Ledger(mandate, self.state, self.keys, Random(f"{name} {run}"))
         self._run = run
+        self._seen: set[bytes] = set()
 
     @property
     def id(self) -> DeviceId:
@@ -79,7 +80,8 @@ class Desk:
     def take(self, blocks: Iterable[bytes]) -> list[Taken]:
         """Take blocks in, each as soon as what it names is here."""
         taken: list[Taken] = []
-        waiting = list(blocks)
+        waiting = [raw for raw in blocks if raw not in self._seen]
+        self._seen.update(waiting)
         while waiting:
             left: list[bytes] = []
             for raw in waiting:
@@ -130,11 +132,11 @@ class Desk:
 
     def restarted(self) -> Desk:
         """The same device in its next run."""
-        return Desk(self.name, self.mandate, self.device, self._run + 1)
+        return Desk(self.name, self.mandate, self.device, self._run + " again")
 
-    def backup(self) -> Desk:
+    def backup(self, name: str = "backup") -> Desk:
         """The same device, as a backup of its database would go on."""
-        return Desk(self.name, self.mandate, self.device.copy(), self._run + 100)
+        return Desk(self.name, self.mandate, self.device.copy(), f"{self._run} {name}")
 
 
 TEXTS = ["one", "two", "three", "four", "five", "mine", "yours", "old", "new", "before", "after", "during"]

@@ -345,7 +345,7 @@ def test_both_branches_count_and_the_device_goes_on_in_a_new_log() -> None:
 
 def test_a_device_takes_its_own_lost_blocks_like_anybodys() -> None:
     a, b = office("a", "b")
-    lost = Desk("b", b.mandate, run=1)
+    lost = Desk("b", b.mandate, run="anew")
     b.save("x", "one")
     a.read(b)
     lost.read(a)
