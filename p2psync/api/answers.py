@@ -70,6 +70,7 @@ async def given(request: web.Request, operation: Operation) -> Mapping[str, Any]
 
 
 def _written(status: int, data: object, exit_code: int) -> web.Response:
-    text = json.dumps(data, ensure_ascii=False)
+    # What no encoding has, half of a character as a caller may send it, is escaped as JSON does.
+    body = json.dumps(data, ensure_ascii=False).encode("utf-8", "backslashreplace")
     headers = {EXIT_HEADER: str(exit_code)}
-    return web.Response(status=status, text=text, content_type="application/json", headers=headers)
+    return web.Response(status=status, body=body, content_type="application/json", charset="utf-8", headers=headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -165,8 +166,9 @@ class Server:
             with self.hub.subscribed() as stream:
                 response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
                 await secured(response).prepare(request)
-                async for frame in stream.frames():
-                    await response.write(frame.encode())
+                with contextlib.suppress(ConnectionResetError):  # a page that was closed
+                    async for frame in stream.frames():
+                        await response.write(frame.encode("utf-8", "backslashreplace"))
                 return response
         except Full:
             return failure(503, _("Too many pages are open; close some of them."))

@@ -26,9 +26,9 @@ class Arguments:
 
     def text_or(self, name: str, default: str) -> str:
         value = self._take(name, default)
-        if not isinstance(value, str) or len(value) > TEXT_CHARACTERS_MAX or "\0" in value:
+        if not _is_text(value):
             raise UsageError(f"{name} must be a text")
-        return value
+        return str(value)
 
     def flag(self, name: str) -> bool:
         """False unless given."""
@@ -57,7 +57,7 @@ class Arguments:
         value = self._take(name, [])
         if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > ITEMS_MAX:
             raise UsageError(f"{name} must be a list of texts")
-        if not all(isinstance(item, str) for item in value):
+        if not all(_is_text(item) for item in value):
             raise UsageError(f"{name} must be a list of texts")
         return list(value)
 
@@ -69,3 +69,10 @@ class Arguments:
     def _take(self, name: str, default: object) -> object:
         self._left.discard(name)
         return self._given.get(name, default)
+
+
+def _is_text(value: object) -> bool:
+    """JSON may hold halves of characters too, which can be stored nowhere."""
+    if not isinstance(value, str) or len(value) > TEXT_CHARACTERS_MAX or "\0" in value:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)

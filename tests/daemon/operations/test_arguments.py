@@ -36,6 +36,7 @@ def test_what_is_not_given_has_its_default() -> None:
         ({"x": ""}, lambda a: a.text("x")),
         ({"x": 1}, lambda a: a.text("x")),
         ({"x": "a\0b"}, lambda a: a.text("x")),
+        ({"x": "half of a character: \ud83d"}, lambda a: a.text("x")),
         ({"x": "a" * (TEXT_CHARACTERS_MAX + 1)}, lambda a: a.text("x")),
         ({"x": "yes"}, lambda a: a.flag("x")),
         ({"x": 1}, lambda a: a.flag("x")),
@@ -48,6 +49,7 @@ def test_what_is_not_given_has_its_default() -> None:
         ({"x": "soon"}, lambda a: a.seconds("x", None)),
         ({"x": "abc"}, lambda a: a.texts("x")),
         ({"x": [1]}, lambda a: a.texts("x")),
+        ({"x": ["\ud83d"]}, lambda a: a.texts("x")),
         ({"x": ["a"] * (ITEMS_MAX + 1)}, lambda a: a.texts("x")),
     ],
 )
