@@ -352,7 +352,7 @@ def _prepare(root: Path, mandate: MandateId | None, others: list[Path]) -> list[
             ).format(folder=root, own=folder.own)
         )
     ours = (folder.staging, folder.versions, folder.own, folder.root, *folder.root.parents)
-    made = [directory for directory in ours if not directory.exists()]
+    made = [directory for directory in ours if not os.path.exists(directory)]
     folder.prepare(others)
     lock = _lock(folder)
     if lock is not None:

@@ -138,10 +138,10 @@ class Folder:
 
     def _check_place(self, others: Iterable[Path], allow_cloud: bool) -> None:
         root = Path(os.path.realpath(self.root))
-        if root.exists() and not root.is_dir():
+        if os.path.exists(root) and not os.path.isdir(root):
             raise FolderError(_("{folder} is a file; choose a folder.").format(folder=self.root))
         above = [*root.parents]
-        marked = next((p for p in above if (p / OWN_DIRECTORY / "marker").exists()), None)
+        marked = next((p for p in above if os.path.exists(p / OWN_DIRECTORY / "marker")), None)
         for other in (Path(os.path.realpath(o)) for o in others):
             if other == root or other in above or root in other.parents:
                 marked = marked or other

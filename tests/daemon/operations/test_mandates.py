@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,15 @@ async def test_a_folder_that_cannot_be_used_leaves_no_mandate(tmp_path: Path) ->
     async with pcs(tmp_path, "pc") as (pc,):
         await pc.create()
         inside = pc.folder / "inside"
-        for folder, reason in ((inside, "lie in each other"), (tmp_path / "Dropbox" / "x", "Dropbox")):
+        long = tmp_path / ("x" * 256)
+        for folder, reason in (
+            (inside, "lie in each other"),
+            (tmp_path / "Dropbox" / "x", "Dropbox"),
+            (long, "name too long"),
+        ):
             with pytest.raises(FolderError, match=reason):
                 await pc.call("mandate.create", name="Other", folder=str(folder))
-            assert not folder.exists()
+            assert not os.path.exists(folder)
         assert len(await pc.call("mandate.list")) == 1
 
 
