@@ -108,7 +108,11 @@ class Machine:
         """A command as a process of its own."""
         done = subprocess.run(
             [sys.executable, "-m", "p2psync", "--home", str(self.home), *words],
-            **{"input": stdin, "capture_output": True, "text": True, "timeout": COMMAND_S, "env": environment()},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            env=environment(),
             check=False,
         )
         return Result(done.returncode, done.stdout, done.stderr)
