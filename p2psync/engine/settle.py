@@ -40,8 +40,8 @@ ROUNDING_S = 0.001
 LOOK_PATHS_MAX = 500
 PENDING_MAX = 50_000
 """Paths under watch; beyond, `overflowed` is set and the folder must be scanned."""
-APPEARED_MAX = 20_000
-"""Published files remembered, so that a deletion which they explain need not wait."""
+APPEARED_MAX = 8_000
+"""Files that were published, by two keys each, remembered so that a deletion which they explain need not wait."""
 APPEARED_S = 60.0
 """How long; a scan tells of what is new long before it can tell what is missing."""
 

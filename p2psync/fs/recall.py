@@ -10,7 +10,8 @@ from p2psync.core.relpath import RelPath
 
 T = TypeVar("T")
 
-RECALLED_MAX = 20_000
+RECALLED_MAX = 4_000
+"""Several times what is between two looks in a storm; what was forgotten is read once more."""
 
 
 class Recall(Generic[T]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -72,12 +73,14 @@ async def test_killed_it_begins_again_where_it_was(tmp_path: Path) -> None:
     await pc.stop()
 
 
-def test_the_interpreter_is_tuned_for_two_threads() -> None:
+def test_the_interpreter_is_tuned_for_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(process.TRUSTED_ROOTS_VARIABLE, "")
     before, thresholds = sys.getswitchinterval(), gc.get_threshold()
     try:
         process.tune()
         assert sys.getswitchinterval() == pytest.approx(process.SWITCH_INTERVAL_S)
         assert gc.get_threshold() == process.GC_THRESHOLDS
+        assert ssl.create_default_context().cert_store_stats()["x509_ca"] == 0
     finally:
         sys.setswitchinterval(before)
         gc.set_threshold(*thresholds)

@@ -1,0 +1,59 @@
+"""Staying small: what a burst of work took is given back to the system once the process is at rest.
+
+Only the C library of Linux (glibc) needs telling; elsewhere nothing is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+ARENAS_MAX = 2
+"""Heaps of the C library. It makes one for each thread that allocates, and each keeps what it once needed."""
+M_ARENA_MAX = -8
+"""Of <malloc.h>."""
+LOOK_EVERY_S = 5.0
+AT_REST_CPU_S = 0.05
+"""A process that used less between two looks is at rest."""
+
+
+def c_library() -> Any:
+    """None if it is not glibc."""
+    library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    return library if hasattr(library, "malloc_trim") else None
+
+
+def share_heaps(library: Any) -> None:
+    """To be called before threads are started."""
+    if library is not None:
+        library.mallopt(M_ARENA_MAX, ARENAS_MAX)
+
+
+class Rest:
+    """Tells when work is over, from looks at how much processor time was used so far."""
+
+    def __init__(self, used_s: float) -> None:
+        self._used_s = used_s
+        self._worked = True
+
+    def begins(self, used_s: float) -> bool:
+        """True at the first look after work at which there was none since the look before."""
+        works = used_s - self._used_s >= AT_REST_CPU_S
+        begins = self._worked and not works
+        self._used_s, self._worked = used_s, works
+        return begins
+
+
+async def give_back(library: Any, used_s: Callable[[], float] = time.process_time) -> None:
+    """Until it is cancelled: after each burst of work return free memory to the system."""
+    if library is None:
+        return
+    rest = Rest(used_s())
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        if rest.begins(used_s()):
+            await asyncio.to_thread(library.malloc_trim, 0)
