@@ -170,7 +170,7 @@ class Dialer:
         self._land(attempt)
         self._leads_to[attempt.address] = device
         for target in self._targets.values():
-            known_at = target.nonce is None and target.address == attempt.address
+            known_at = target.address == attempt.address and (target.nonce is None or target.device is None)
             seen_as = target.nonce is not None and target.nonce == attempt.nonce
             if known_at or seen_as:
                 target.device = device

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.errors import NotAllowed, UsageError
+from p2psync.errors import MandateLocal, NotAllowed, UsageError
 from p2psync.pair.fingerprint import device_fingerprint
 from p2psync.pair.ticket import parse
 from tests.daemon.homes import company, pcs
@@ -17,7 +17,7 @@ from tests.daemon.patience import until
 async def test_a_local_mandate_must_be_shared_before_anybody_is_invited(tmp_path: Path) -> None:
     async with pcs(tmp_path, "pc") as (pc,):
         await pc.call("mandate.create", name="Cargo", folder=str(pc.folder))
-        with pytest.raises(UsageError, match="Share it first"):
+        with pytest.raises(MandateLocal, match="Share it first"):
             await pc.invite("payroll")
 
 
