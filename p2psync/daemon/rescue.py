@@ -6,6 +6,7 @@ would not, if this device is the only member. A rebuilt mandate goes on in new l
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from p2psync.core.block import AUTHORITY
 from p2psync.core.ids import DeviceId, MandateId, mandate_id
 from p2psync.core.problem import Code, Problem
 from p2psync.engine.device import Device
-from p2psync.engine.ledger import Keys, Ledger
+from p2psync.engine.ledger import Keys, Ledger, MissingBlock
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.state import DeviceState
 from p2psync.errors import P2PSyncError, StoreDamaged, StoreError
@@ -129,7 +130,8 @@ def rebuild(state: DeviceState, records: Records, several: Sequence[Card], keys:
         rows.put("secrets", [list(one) for one in card.secrets])
         ledger = Ledger(card.mandate, rows, keys, rng)
         for block in card.blocks:
-            ledger.join(block)
+            with contextlib.suppress(MissingBlock):  # then the others have to bring what it names
+                ledger.join(block)
         if keys.device not in ledger.authority.members:
             rows.put("provisional", [list(one) for one in card.members])
         rows.put_problems([Problem("", Code.DATABASE_REBUILT)])

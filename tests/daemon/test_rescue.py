@@ -64,6 +64,22 @@ async def test_the_only_member_keeps_its_mandate_and_its_files(tmp_path: Path) -
 
 
 @pytest.mark.asyncio
+async def test_members_come_in_after_it_was_made_anew(tmp_path: Path) -> None:
+    """What the card holds stands for itself, though files were saved before the last word about members."""
+    async with pcs(tmp_path, "old", "new") as (old, new):
+        await old.create(role="accounting")
+        old.save("before.txt", "saved before the ticket")
+        await old.holds(1)
+        await old.invite("payroll")
+        await until(lambda: b"issue" in b"".join(rescue.read(old.config.home)[0].blocks))
+        await old.stop()
+        damage(old)
+        await old.start()
+        await new.join(await old.invite("payroll"))
+        await new.has("before.txt", "saved before the ticket")
+
+
+@pytest.mark.asyncio
 async def test_a_database_that_is_gone_is_made_anew_too(tmp_path: Path) -> None:
     async with pcs(tmp_path, "alone") as (pc,):
         await pc.create(role="accounting")
