@@ -17,7 +17,7 @@ from p2psync.core.clock import Tip
 from p2psync.core.ids import BlockHash, ChangeId, LogId
 from p2psync.core.relpath import parse
 from p2psync.core.rules import Role
-from p2psync.core.statement import NAME_CHARACTERS_MAX, Rename, Revoke, Share
+from p2psync.core.statement import NAME_CHARACTERS_MAX, Rename, Revoke, SetRole, Share
 from p2psync.engine.ledger import CHANGE_BYTES_GUESS, TIPS_PER_DEVICE_MAX, MissingBlock
 from p2psync.errors import CodecError, RemoteProtocolError, SignatureInvalid, UsageError
 from p2psync.wire.messages import TIPS_PER_LOG_MAX
@@ -412,3 +412,17 @@ def test_a_readers_changes_count_nowhere() -> None:
     assert not a.accepted(written)
     assert a.heads("x") == []
     assert a.state.refused_count() == 1
+
+
+def test_a_verdict_is_that_of_the_rules_of_now() -> None:
+    a, b = office("a", "b")
+    for desk in (a, b):
+        desk.save("x.crp", desk.name)
+    a.read(b)
+    winner = a.ledger.verdict(parse("x.crp"), a.heads("x.crp")).winner
+    assert winner is not None
+    assert winner.author == a.id
+    a.say(SetRole(a.id, Role.PAYROLL, True, a.ledger.cut()), SetRole(b.id, Role.ACCOUNTING, False, a.ledger.cut()))
+    winner = a.ledger.verdict(parse("x.crp"), a.heads("x.crp")).winner
+    assert winner is not None
+    assert winner.author == b.id
