@@ -421,7 +421,7 @@ def test_nothing_restricted_is_said_or_sent() -> None:
         session.a.peer.forward(taken.row)
     session.says(session.a, session.a.time_passes(FORWARD_AFTER_S))
     session.a.peer.refresh()
-    session.a.peer.say_have()
+    session.a.peer.flush()
     session.says(session.a, session.a.out()).settle()
     logs = a.logs("restricted *.ecs")
     assert len(logs) == 2
