@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def chosen_language(words: Sequence[str]) -> str | None:
     """What `--lang` says, wherever it stands; None if it does not."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, (*words[1:], ""), strict=False):
         if word == "--":
             return None
         if word == "--lang":

@@ -11,7 +11,7 @@ from p2psync.cli.exits import WRONG_USAGE, CommandFailed
 from p2psync.i18n import _, ngettext
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([smhdw]?)")
+DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([smhdw]?)")
 DURATION_MAX_S = 10 * 366 * 86_400
 DAY_S = 86_400
 

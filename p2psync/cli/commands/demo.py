@@ -36,7 +36,9 @@ def add_to(app: typer.Typer) -> None:
 
 def demo(
     session: Session,
-    devices: Annotated[int, typer.Option("--devices", min=2, max=DEVICES_MAX, help=_("How many PCs take part."))] = 3,
+    devices: Annotated[
+        int, typer.Option("--devices", metavar="N", min=2, max=DEVICES_MAX, help=_("How many PCs take part."))
+    ] = 3,
     keep: Annotated[bool, typer.Option("--keep", help=_("Leave the folders where they are, to look into."))] = False,
     web: Annotated[
         bool, typer.Option("--web", help=_("Stay when it is over, and print the addresses of the PCs' pages."))

@@ -98,7 +98,7 @@ def invite(
     expires: Annotated[
         str, typer.Option("--expires", metavar="TIME", help=_("How long the ticket can be used: 30m, 24h, 7d."))
     ] = "24h",
-    uses: Annotated[int, typer.Option("--uses", min=1, help=_("How many devices may join with it."))] = 1,
+    uses: Annotated[int, typer.Option("--uses", metavar="N", min=1, help=_("How many devices may join with it."))] = 1,
     save: Annotated[
         Path | None,
         typer.Option("--save", metavar="FILE", help=_("Write it into a .p2pticket file too."), show_default=False),

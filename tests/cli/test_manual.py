@@ -1,0 +1,50 @@
+"""Every command has help that begins with a sentence, an example that is right, and its place in the documents."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from p2psync.cli.app import app
+from p2psync.cli.manual import examples, leaves, page
+
+ROOT = Path(__file__).resolve().parents[2]
+ALL = [pytest.param(words, command, id=" ".join(words)) for words, command in leaves(typer.main.get_command(app))]
+
+
+@pytest.mark.parametrize(("words", "command"), ALL)
+def test_help_begins_with_a_sentence(words: tuple[str, ...], command: Any) -> None:
+    first = command.help.split("\n")[0]
+    assert first.endswith(".")
+    assert first[0].isupper()
+
+
+@pytest.mark.parametrize(("words", "command"), ALL)
+def test_every_option_is_explained(words: tuple[str, ...], command: Any) -> None:
+    for parameter in command.params:
+        if parameter.opts[0] != "--help":
+            assert (parameter.help or "").strip().endswith((".", ")")), parameter.opts
+
+
+@pytest.mark.parametrize(("words", "command"), ALL)
+def test_an_example_is_a_command_that_exists(words: tuple[str, ...], command: Any) -> None:
+    lines = examples(command)
+    assert lines
+    known = {option for parameter in command.params for option in parameter.opts}
+    for line in lines:
+        typed = shlex.split(line.split("&&")[0])
+        assert tuple(typed[1 : 1 + len(words)]) == words
+        assert {word for word in typed if word.startswith("--")} <= known
+
+
+def test_the_page_of_commands_is_up_to_date() -> None:
+    expected = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    assert page() == expected, "renew it: python -m p2psync.cli.manual > docs/commands.md"
+
+
+def test_the_readme_leads_to_the_page_of_commands() -> None:
+    assert "docs/commands.md" in (ROOT / "README.md").read_text("utf-8")
