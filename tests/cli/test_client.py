@@ -28,7 +28,7 @@ def answering(home: Path, answer: bytes | None) -> Iterator[list[bytes]]:
         def serve() -> None:
             connection, _ = server.accept()
             with connection:
-                heard.append(connection.recv(65_536))
+                heard.append(_request(connection))
                 if answer is None:
                     over.wait(10)
                 else:
@@ -41,6 +41,14 @@ def answering(home: Path, answer: bytes | None) -> Iterator[list[bytes]]:
         finally:
             over.set()
             thread.join()
+
+
+def _request(connection: socket.socket) -> bytes:
+    """All of it: the head may come without the body."""
+    said = b""
+    while b"\r\n\r\n" not in said or not said.endswith(b"}"):
+        said += connection.recv(65_536)
+    return said
 
 
 def http(status: int, body: str, headers: str = "P2psync-Exit: 0\r\n") -> bytes:
