@@ -54,10 +54,10 @@ class Stream:
                 yield ALIVE
                 continue
             self._more.clear()
-            if self._lost:
-                lost, self._lost = self._lost, 0
-                yield as_frame(LOST, {"events": str(lost)})
             while self._waiting:
+                if self._lost:
+                    lost, self._lost = self._lost, 0
+                    yield as_frame(LOST, {"events": str(lost)})
                 yield self._waiting.popleft()
 
 

@@ -113,8 +113,8 @@ def _of_members() -> tuple[Operation, ...]:
             "invite",
             "Make a ticket for a new device.",
             (
-                *_M,
-                *(Argument("role"), Argument("admin", Form.FLAG), Argument("expires_s", Form.COUNT)),
+                *_required("mandate", "role"),
+                *(Argument("admin", Form.FLAG), Argument("expires_s", Form.COUNT)),
                 *(Argument("uses", Form.COUNT), Argument("confirm", Form.FLAG)),
             ),
         ),

@@ -44,6 +44,18 @@ async def test_who_does_not_read_loses_the_oldest() -> None:
 
 
 @pytest.mark.asyncio
+async def test_who_falls_behind_while_reading_is_told_where_the_gap_is() -> None:
+    hub = Hub()
+    with hub.subscribed() as stream:
+        frames = stream.frames()
+        hub.publish("n", {"number": "first"})
+        assert await read(frames, 1) == [{"event": "n", "number": "first"}]
+        for number in range(QUEUE_MAX + 2):
+            hub.publish("n", {"number": str(number)})
+        assert await read(frames, 2) == [{"event": LOST, "events": "2"}, {"event": "n", "number": "2"}]
+
+
+@pytest.mark.asyncio
 async def test_silence_is_broken_so_that_a_dead_connection_is_noticed() -> None:
     with Hub().subscribed() as stream:
         assert await anext(stream.frames(alive_every_s=0.001)) == ALIVE

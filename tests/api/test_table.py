@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+from unittest.mock import Mock
+
 import pytest
 
 from p2psync.api.table import Argument, Form, Operation, operations
 from p2psync.daemon.operations import MODULES
+from p2psync.daemon.operations.arguments import Arguments
 
 ONE = Operation(
     "some.thing",
@@ -19,6 +23,57 @@ ONE = Operation(
 
 def test_the_table_is_complete() -> None:
     assert sorted(one.name for one in operations()) == sorted(name for m in MODULES for name in m.OPERATIONS)
+
+
+class Asked(Exception):
+    """All arguments were asked for."""
+
+
+class Listening(Arguments):
+    """Notes what an operation asks for, in which form, and whether it has to be there; then ends it."""
+
+    EXAMPLES: ClassVar = {"role": "payroll", "setting": "*.txt=newest", "address": "192.168.1.5:4711"}
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.asked: set[Argument] = set()
+
+    def text(self, name: str) -> str:
+        self.asked.add(Argument(name, required=True))
+        return self.EXAMPLES.get(name, "x")
+
+    def text_or(self, name: str, default: str) -> str:
+        self.asked.add(Argument(name))
+        return default
+
+    def flag(self, name: str) -> bool:
+        self.asked.add(Argument(name, Form.FLAG))
+        return False
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        self.asked.add(Argument(name, Form.COUNT))
+        return default
+
+    def seconds(self, name: str, default: float | None) -> float | None:
+        self.asked.add(Argument(name, Form.SECONDS))
+        return default
+
+    def texts(self, name: str) -> list[str]:
+        self.asked.add(Argument(name, Form.TEXTS))
+        return []
+
+    def done(self) -> None:
+        raise Asked
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("one", operations(), ids=lambda one: one.name)
+async def test_an_operation_asks_for_the_arguments_of_the_table_and_no_others(one: Operation) -> None:
+    operation = next(m.OPERATIONS[one.name] for m in MODULES if one.name in m.OPERATIONS)
+    given = Listening()
+    with pytest.raises(Asked):
+        await operation(Mock(), given)
+    assert given.asked == set(one.arguments)
 
 
 def test_every_operation_is_told_in_a_sentence() -> None:
