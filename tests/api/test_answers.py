@@ -33,6 +33,12 @@ def test_what_is_done_in_part_is_an_answer() -> None:
     assert (response.status, response.headers[EXIT_HEADER]) == (200, "3")
 
 
+@pytest.mark.parametrize("text", ["Löhne 2025.ecs", "\U0001f9fe", "half of a character: \ud83d", 'a"b\n'])
+def test_any_text_can_be_answered_with(text: str) -> None:
+    body = done({"path": text}, 0).body
+    assert json.loads(body or b"") == {"path": text}  # type: ignore[arg-type]
+
+
 def test_a_failure_without_a_code_of_its_own_is_1() -> None:
     assert failure(500, "x").headers[EXIT_HEADER] == "1"
 

@@ -38,7 +38,11 @@ def test_anything_else_is_no_token(guard: Guard, said: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["", "evil.example", "evil.example:4711", "127.0.0.1", "127.0.0.1:80", "192.168.1.5:4711", "127.0.0.1.evil:4711"],
+    [
+        *("", "evil.example", "evil.example:4711", "127.0.0.1", "127.0.0.1:80", "192.168.1.5:4711"),
+        *("127.0.0.1.evil:4711", "localhost.evil:4711", "127.0.0.1:4711:80", "127.0.0.1:04711", ":4711"),
+        *("2130706433:4711", "user@127.0.0.1:4711", "127.0.0.1:4711@evil.example", "evil.example#127.0.0.1:4711"),
+    ],
 )
 def test_another_host_is_a_stranger_even_with_the_token(guard: Guard, host: str) -> None:
     """A page of evil.example that lets its name point to 127.0.0.1 sends its own name as the Host."""
@@ -52,11 +56,17 @@ def test_all_names_of_loopback_are_right(guard: Guard, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "https://127.0.0.1:4711", "null", "http://127.0.0.1:4712", ""]
+    "origin",
+    [
+        *("http://evil.example", "https://127.0.0.1:4711", "null", "http://127.0.0.1:4712", ""),
+        *("http://127.0.0.1:4711.evil.example", "http://user@127.0.0.1:4711", "127.0.0.1:4711"),
+    ],
 )
-def test_another_origin_is_a_stranger(guard: Guard, origin: str) -> None:
+def test_another_origin_is_a_stranger_even_with_the_token(guard: Guard, origin: str) -> None:
     headers = {**HOST, "Origin": origin}
     assert guard.caller(headers, logged_in(guard), changes=True) is Caller.STRANGER
+    headers["Authorization"] = f"Bearer {guard.token}"
+    assert guard.caller(headers, {}, changes=False) is Caller.STRANGER
 
 
 def test_our_page_may_read_and_change(guard: Guard) -> None:
@@ -69,8 +79,10 @@ def test_a_change_without_an_origin_is_refused_with_a_cookie(guard: Guard) -> No
     assert guard.caller(HOST, logged_in(guard), changes=True) is Caller.STRANGER
 
 
-def test_a_request_that_another_site_caused_is_refused(guard: Guard) -> None:
-    headers = {**HOST, "Sec-Fetch-Site": "cross-site"}
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_request_that_another_site_caused_is_refused(guard: Guard, site: str) -> None:
+    """To a browser a server on another port of this PC is the same site, and is sent the cookie."""
+    headers = {**HOST, "Sec-Fetch-Site": site}
     assert guard.caller(headers, logged_in(guard), changes=False) is Caller.STRANGER
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 
 from p2psync.api.answers import EXIT_HEADER
 from p2psync.api.server import BODY_BYTES_MAX
-from tests.api.serving import STATUS, served
+from p2psync.api.table import operations
+from tests.api.serving import STATUS, Client, served
+from tests.daemon.patience import until
+
+EVENTS = 400
+EVENT_BYTES = 65_536
+"""Together more than the system's buffers and the queue of one page hold."""
 
 
 @pytest.mark.asyncio
@@ -96,6 +104,44 @@ async def test_a_body_has_a_limit() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_body_that_comes_in_pieces_has_the_same_limit() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(2 * BODY_BYTES_MAX // 1024):
+            yield b" " * 1024
+
+    async with served() as client:
+        headers = {**client.token, "Content-Type": "application/json"}
+        async with client.session.post(client.url("/api/join"), data=endless(), headers=headers) as response:
+            assert response.status == 413
+        assert client.daemon.called == []
+
+
+@pytest.mark.asyncio
+async def test_every_operation_has_its_address() -> None:
+    async with served() as client:
+        for one in operations():
+            if one.name == "wait":  # answers never here
+                continue
+            posted, _, _ = await client.post(one.path, {"mandate": "Cargo"})
+            got, _, _ = await client.get(one.path + "?mandate=Cargo")
+            assert posted in (200, 400, 409, 500), one.name
+            assert got == (posted if one.reads else 405), one.name
+            expected = [(one.name, {"mandate": "Cargo"})] * (2 if one.reads else 1)
+            assert client.daemon.called[-len(expected) :] == expected
+
+
+@pytest.mark.asyncio
+async def test_bytes_that_are_no_text_are_no_token_and_no_fault() -> None:
+    async with served() as client:
+        reader, writer = await asyncio.open_connection(*client.server.address.split(":"))
+        host = client.server.address.encode()
+        writer.write(b"GET /api/status HTTP/1.1\r\nHost: " + host + b"\r\nAuthorization: Bearer \xff\r\n\r\n")
+        assert b" 401 " in await reader.readline()
+        writer.close()
+        assert client.daemon.faults == []
+
+
+@pytest.mark.asyncio
 async def test_a_wait_is_given_up_when_nobody_waits_for_it() -> None:
     async with served() as client, asyncio.timeout(10):
         with pytest.raises(asyncio.TimeoutError):
@@ -117,6 +163,69 @@ async def test_events_are_streamed() -> None:
         client.server.hub.publish("place.done", {"path": "Löhne.ecs"})
         line = await response.content.readline()
         assert json.loads(line.removeprefix(b"data: ")) == {"event": "place.done", "path": "Löhne.ecs"}
+
+
+@pytest.mark.asyncio
+async def test_a_page_that_was_closed_is_no_fault_and_makes_room() -> None:
+    async with served() as client:
+        response = await client.session.get(client.url("/api/events"), headers=client.token)
+        listening = client.server.hub._streams
+        assert len(listening) == 1
+        response.close()
+
+        def is_gone() -> bool:
+            client.server.hub.publish("place.done", {})
+            return not listening
+
+        await until(is_gone, "the page is forgotten")
+        assert client.daemon.faults == []
+
+
+@pytest.mark.asyncio
+async def test_a_page_that_does_not_read_holds_up_nobody_and_is_told_what_it_lost() -> None:
+    loop = asyncio.get_running_loop()
+    async with served() as client:
+        hub, token, (host, port) = client.server.hub, client.token["Authorization"], client.server.address.split(":")
+        with socket.socket() as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.setblocking(False)
+            await loop.sock_connect(slow, (host, int(port)))
+            request = f"GET /api/events HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: {token}\r\n\r\n"
+            await loop.sock_sendall(slow, request.encode())
+            await until(lambda: hub._streams)
+            async with client.session.get(client.url("/api/events"), headers=client.token) as quick:
+                for number in range(EVENTS):
+                    hub.publish("n", {"number": str(number), "more": "x" * EVENT_BYTES})
+                    line = await quick.content.readuntil(b"\n\n")
+                    assert json.loads(line.removeprefix(b"data: "))["number"] == str(number)
+            assert (await client.get("/api/status"))[0] == 200
+            told = bytearray()
+            while f'"number": "{EVENTS - 1}"'.encode() not in told[-2 * EVENT_BYTES :]:
+                told += await loop.sock_recv(slow, 1 << 20)
+        assert told.count(b'"event": "lost"') == 1
+        assert told.count(b'"event": "n"') < EVENTS
+
+
+@pytest.mark.asyncio
+async def test_the_end_of_the_server_ends_what_is_open() -> None:
+    async with served() as client, asyncio.timeout(10):
+        events = await client.session.get(client.url("/api/events"), headers=client.token)
+        group = asyncio.TaskGroup()
+        async with group:
+            wait = group.create_task(_broken_off(client))
+            await client.daemon.waiting.wait()
+            await client.server.stop()
+            assert await wait
+        assert await events.content.read() == b""
+        assert client.daemon.given_up.is_set()
+
+
+async def _broken_off(client: Client) -> bool:
+    try:
+        await client.post("/api/wait")
+    except aiohttp.ClientError:
+        return True
+    return False
 
 
 @pytest.mark.asyncio
