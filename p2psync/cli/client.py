@@ -61,11 +61,11 @@ class Client:
         connection = http.client.HTTPConnection(running.host, running.port, timeout=timeout_s)
         try:
             connection.request("POST", path, body.encode(), _headers(running))
-            response = connection.getresponse()
-            said = response.getheader(EXIT_HEADER)
-            if said is None:
-                raise not_running(self._home)  # another program took the port of a daemon that is gone
-            return response.status, int(said), response.read()
+            with connection.getresponse() as response:
+                said = response.getheader(EXIT_HEADER)
+                if said is None:
+                    raise not_running(self._home)  # another program took the port of a daemon that is gone
+                return response.status, int(said), response.read()
         except ConnectionRefusedError:
             raise not_running(self._home) from None
         except TimeoutError:
