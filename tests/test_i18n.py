@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -103,5 +103,10 @@ def test_committed_catalogs_say_what_their_sources_say(lang: str) -> None:
             assert _translated(read_po(source)) == _translated(read_mo(compiled)), f"compile {po} again"
 
 
-def _translated(catalog: Catalog) -> dict[object, object]:
-    return {m.id: m.string for m in catalog if m.id and m.string and not m.fuzzy}
+def _forms(text: str | Sequence[str]) -> tuple[str, ...]:
+    """One, or singular and plural."""
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
+def _translated(catalog: Catalog) -> dict[tuple[str, ...], tuple[str, ...]]:
+    return {_forms(m.id): _forms(m.string) for m in catalog if m.id and m.string and not m.fuzzy}
