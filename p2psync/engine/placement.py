@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from p2psync.core.changelog import Stated
 from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
@@ -66,39 +65,34 @@ class Placement:
 
     def _begin(self, paths: Sequence[RelPath]) -> None:
         """Fetch what has to be fetched, place what needs nothing."""
-        if not paths:
-            return
-        sight = self._plan.look_at(paths)
-        aims, bases = self._plan.aims_of(sight), sight.bases
         wanted: list[Wanted] = []
         ready: list[Aim] = []
-        for path in paths:
-            target = aims[path]
-            if target.stands(bases.get(path)):
-                self._plan.renew_todo([path])
-            elif self._plan.collides(target):
+        for path, target in self._plan.open_aims(paths).items():
+            if self._plan.collides(target):
                 self._plan.get_stuck(Problem(path, Code.NAME_COLLIDES))
             elif target.contents:
-                wanted += self._gather(target, sight.heads[path])
+                wanted += self._gather(target)
             else:
                 ready.append(target)
         if wanted:
             self._site.scope.emit(Fetch(self._site.mandate, tuple(wanted)))
-        # What vanishes may be a renamed file's only local source: it waits for those that are fetched.
-        held = [a for a in ready if self._is_source(bases.get(a.path))]
-        for a in held:
-            self._plan.block(a.path, HOLD_SOURCE_S)
-        self._place([a for a in ready if a not in held])
+        self._place(self._not_held(ready))
 
-    def _is_source(self, base: BaseRow | None) -> bool:
-        return base is not None and base.entry.content in self._waiting_for
+    def _not_held(self, ready: Sequence[Aim]) -> list[Aim]:
+        """What vanishes may be a renamed file's only local source: it waits for those that are fetched."""
+        bases = self._site.state.bases([a.path for a in ready]) if ready else {}
+        held = {path for path, base in bases.items() if base.entry.content in self._waiting_for}
+        for path in held:
+            self._plan.block(path, HOLD_SOURCE_S)
+        return [a for a in ready if a.path not in held]
 
-    def _gather(self, target: Aim, heads: Sequence[Stated]) -> list[Wanted]:
+    def _gather(self, target: Aim) -> list[Wanted]:
         """Note what the path waits for; returns what is not being fetched already."""
         self._gathering[target.path] = set(target.contents)
         fresh = [c for c in target.contents if c not in self._waiting_for]
         for content in target.contents:
             self._waiting_for.setdefault(content, set()).add(target.path)
+        heads = self._site.state.heads([target.path])[target.path] if target.sources else ()
         sizes = {h.entry.content: h.entry.size for h in heads}
         file_class = self._site.ledger.class_of(target.path)
         return [Wanted(c, sizes.get(c, target.put.size), target.path, file_class) for c in fresh]
@@ -118,14 +112,9 @@ class Placement:
 
     def _place_gathered(self, paths: Sequence[RelPath], arrived: set[ContentId]) -> None:
         """Plan anew now, since other changes may have come meanwhile."""
-        sight = self._plan.look_at(paths)
-        aims, bases = self._plan.aims_of(sight), sight.bases
         ready: list[Aim] = []
-        for path in paths:
-            target = aims[path]
-            if target.stands(bases.get(path)):
-                self._plan.renew_todo([path])
-            elif target.sources:
+        for path, target in self._plan.open_aims(paths).items():
+            if target.sources:
                 self._merging[path] = target
                 self._site.scope.emit(Merge(self._site.mandate, path, target.sources))
             elif set(target.contents) <= arrived:
@@ -171,7 +160,7 @@ class Placement:
     def placed(self, event: Placed) -> tuple[Seen, ...]:
         """Set base to what was placed; returns what was found instead of what was expected."""
         self._record([o for o in event.outcomes if o.placed])
-        done = [o.path for o in event.outcomes]
+        as_foreseen = [o.path for o in event.outcomes if o.placed and self._is_foreseen(o.path)]
         for o in event.outcomes:
             self._plan.placing.pop(o.path, None)
             if o.problem is not None:
@@ -179,9 +168,14 @@ class Placement:
             elif o.found is not None and o.found.entry.same_as(self._expected(o.path)):
                 self._plan.block(o.path, OBSTRUCTED_S)
         self._site.state.add_todo([TodoRow(o.path, TodoKind.PLACE) for o in event.outcomes if not o.placed])
-        self._plan.renew_todo(done)
+        self._plan.finish(as_foreseen)
+        self._plan.renew_todo(sorted({o.path for o in event.outcomes}.difference(as_foreseen)))
         self._plan.more = True
         return tuple(o.found for o in event.outcomes if o.found is not None)
+
+    def _is_foreseen(self, path: RelPath) -> bool:
+        """Whether what was to be placed is still what should stand there."""
+        return path in self._plan.placing and self._plan.foreseen(path) is self._plan.placing[path]
 
     def _expected(self, path: RelPath) -> Entry:
         base = self._site.state.bases([path]).get(path)

@@ -18,6 +18,8 @@ from p2psync.engine.aim import Aim, aim
 from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S, Site
 from p2psync.engine.state import BaseRow, LiveRow, TodoKind, TodoRow
 
+FORESEEN_MAX = 8_000
+"""Files whose aims are kept in memory while they are fetched and placed; for more of them the state is asked again."""
 EXACT = Folding()
 """A disk on which every name is a file of its own."""
 
@@ -41,6 +43,9 @@ class Plan:
         self.more = True
         """Whether the list may hold something that can be started."""
         self.unmergeable: set[tuple[RelPath, tuple[ContentId, ...]]] = set()
+        self._foreseen: dict[RelPath, Aim] = {}
+        """Aims of files to be placed that are the only heads of their paths. Whatever could change such an aim renews
+        its path, so that fetching and placing need not ask the state again."""
         self._blocked: dict[RelPath, float] = {}
         """Until when (monotonic seconds) a path is left alone."""
 
@@ -104,12 +109,14 @@ class Plan:
         open_: list[TodoRow] = []
         for path in paths:
             base, target = bases.get(path), aims[path]
+            self._foreseen.pop(path, None)
             if path in unjudged:
                 continue
             if target.losers:
                 keep.append(TodoRow(path, TodoKind.KEEP))
             if not target.stands(base):
                 open_.append(TodoRow(path, TodoKind.PLACE))
+                self._foresee(target, sight.heads.get(path, ()))
                 continue
             done.append(path)
             if base is not None and base.heads != target.heads:
@@ -118,10 +125,22 @@ class Plan:
         # A row of a placement in flight keeps what is being placed: it is needed after a crash.
         self._site.state.add_todo([row for row in open_ if row.path not in self.placing])
         self._site.state.add_todo(keep)
-        finished = [path for path in done if path not in self.placing]
-        self._site.state.drop_todo(TodoKind.PLACE, finished)
-        for path in finished:
+        self.finish([path for path in done if path not in self.placing])
+
+    def finish(self, paths: Sequence[RelPath]) -> None:
+        """These paths show what they should."""
+        self._site.state.drop_todo(TodoKind.PLACE, paths)
+        for path in paths:
+            self._foreseen.pop(path, None)
             self.unblock(path)
+
+    def _foresee(self, target: Aim, heads: Sequence[Stated]) -> None:
+        if len(heads) == 1 and target.put.kind == Kind.FILE and len(self._foreseen) < FORESEEN_MAX:
+            self._foreseen[target.path] = target
+
+    def foreseen(self, path: RelPath) -> Aim | None:
+        """What a look would tell of a path that is to be placed; None if it takes a look."""
+        return self._foreseen.get(path)
 
     def aims(self, paths: Sequence[RelPath]) -> dict[RelPath, Aim]:
         return self.aims_of(self.look_at(paths))
@@ -139,6 +158,18 @@ class Plan:
         if target.sources and (path, target.sources) in self.unmergeable:
             return aim(path, heads, verdict, in_the_way, unmergeable=True)
         return target
+
+    def open_aims(self, paths: Sequence[RelPath]) -> dict[RelPath, Aim]:
+        """The aims of those paths that do not show yet what they should."""
+        aims = {path: known for path in paths if (known := self._foreseen.get(path)) is not None}
+        others = [path for path in paths if path not in aims]
+        if others:
+            sight = self.look_at(others)
+            looked = self.aims_of(sight)
+            stand = {path for path in others if looked[path].stands(sight.bases.get(path))}
+            self.renew_todo(sorted(stand))
+            aims.update((path, looked[path]) for path in others if path not in stand)
+        return aims
 
     def collides(self, target: Aim) -> bool:
         """Whether another live path holds this path's slot: the one in base stays, else the lower."""
