@@ -105,7 +105,8 @@ class Placing:
     async def _work_places(self) -> None:
         while True:
             try:
-                effect = await asyncio.wait_for(self._places.get(), self._rest_s())
+                async with asyncio.timeout(self._rest_s()):  # wait_for of Python 3.11 may swallow the cancellation
+                    effect = await self._places.get()
             except TimeoutError:
                 await self._look_for_late_writes()
                 continue
