@@ -47,6 +47,7 @@ def start(home: Path, options: Sequence[str], timeout_s: float = START_S) -> int
                 text=tail(output, TAIL_LINES) or "-", path=home / DAEMON_LOG
             )
         )
+    process.returncode = 0  # nobody waits for it: it outlives this command
     return process.pid
 
 

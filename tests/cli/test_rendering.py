@@ -1,0 +1,138 @@
+"""What people read: plain words, what to do next, and columns that stand under each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from p2psync.cli import rendering
+from p2psync.core.problem import Code
+
+PEER: dict[str, Any] = {
+    "device": "JK4QX2A-BBBBBBB",
+    "name": "PC 2",
+    "role": "payroll",
+    "connected": True,
+    "path": "lan",
+    "rtt_ms": 0.4,
+    "behind_files": 0,
+    "last_seen": "2020-01-01T10:00:00Z",
+}
+MANDATE: dict[str, Any] = {
+    **{"id": "ab" * 16, "name": "Cargo", "state": "shared", "role": "accounting", "folder": "/home/me/Cargo.crsync"},
+    **{"files": 3, "bytes": 1200, "in_sync": True, "health": "ok", "conflicts": 0, "problems": 0, "pending": 0},
+    "to_receive": {"files": 0, "bytes": 0},
+    "to_send": {"files": 0, "bytes": 0},
+    "peers": [PEER],
+    "problem_list": [],
+}
+DEVICE = {"id": "AAAAAAA-BBBBBBB", "name": "Office", "version": "0.1.0", "mdns_problem": None}
+
+
+def shown(**changes: Any) -> str:
+    return rendering.status({"device": DEVICE, "mandates": [{**MANDATE, **changes}]})
+
+
+def test_all_is_well() -> None:
+    text = shown()
+    assert "This device: Office (AAAAAAA)" in text
+    assert "Cargo (accounting): in sync" in text
+    assert "/home/me/Cargo.crsync  3 files, 1.2 kB" in text
+    assert "* PC 2 (payroll, JK4QX2A): connected (local network)" in text
+    assert "!" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"state": "local", "peers": []}, "only on this PC"),
+        ({"state": "local", "peers": []}, "p2psync share Cargo"),
+        ({"health": "action"}, "needs you"),
+        ({"to_receive": {"files": 1, "bytes": 5}}, "receiving, 1 file to come (5 bytes)"),
+        ({"to_send": {"files": 2, "bytes": 0}}, "sending, 2 files left"),
+        ({"peers": [{**PEER, "connected": False}]}, "no other PC is connected"),
+        ({"peers": [{**PEER, "connected": False}]}, "o PC 2 (payroll, JK4QX2A): not connected, last seen 2020-01-01"),
+        ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "never seen yet"),
+        ({"peers": [{**PEER, "behind_files": 4}]}, "4 files behind"),
+        ({"in_sync": False}, "Cargo (accounting): working"),
+        ({"conflicts": 1}, "! 1 conflict to look at: p2psync conflicts Cargo"),
+        ({"conflicts": 2}, "! 2 conflicts to look at"),
+    ],
+)
+def test_each_state_in_words(changes: dict[str, Any], expected: str) -> None:
+    assert expected in shown(**changes)
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_problem_has_a_sentence_and_a_remedy(code: Code) -> None:
+    lines = rendering.problem_lines({"path": "a.crp", "code": code.value, "detail": "x"})
+    assert len(lines) == 2
+    assert lines[0].startswith("! ")
+    assert lines[1].startswith("  -> ")
+    assert code.value not in " ".join(lines).split()
+
+
+def test_a_problem_of_a_newer_daemon_is_shown_as_it_is() -> None:
+    assert rendering.problem_lines({"path": "a", "code": "brand-new", "detail": ""}) == ["! a: brand-new"]
+
+
+def test_many_problems_are_not_all_shown() -> None:
+    problems = [{"path": f"{n}.txt", "code": "locked", "detail": ""} for n in range(30)]
+    text = shown(problems=300, problem_list=problems)
+    assert text.count("->") == rendering.PROBLEMS_SHOWN
+    assert "and 280 problems more" in text
+
+
+def test_without_a_mandate_the_way_on_is_told() -> None:
+    text = rendering.status({"device": {**DEVICE, "mdns_problem": "no multicast"}, "mandates": []})
+    assert "p2psync mandate create" in text
+    assert "p2psync join" in text
+    assert "no multicast" in text
+    assert "p2psync peer add" in text
+
+
+def test_columns_stand_under_each_other_whatever_the_script() -> None:
+    text = rendering.table(("A", "B"), [("日本", "x"), ("e\u0301", "y"), ("abc", "z")], "none")
+    assert text.splitlines() == ["A     B", "日本  x", "e\u0301     y", "abc   z"]
+    assert rendering.table(("A",), [], "none") == "none"
+
+
+def test_lists() -> None:
+    assert "Cargo  shared  accounting" in rendering.mandates([MANDATE])
+    assert "/home/me" in rendering.mandate({**MANDATE, "members": 2})
+    assert "p2psync mandate create" in rendering.mandates([])
+    member = {**PEER, "admin": True, "primary": True, "state": "member"}
+    waiting = {**PEER, "admin": False, "state": "waiting", "path": None, "role": None}
+    text = rendering.devices([member, waiting, {**member, "this_device": True}])
+    assert "payroll, admin, primary" in text
+    assert "waits for approval" in text
+    assert "this device" in text
+    invitation = {"id": "4f1d", "role": "reader", "expires": "2020-01-01T00:00:00Z", "uses_left": 1}
+    assert "4f1d" in rendering.invites([invitation])
+    assert "p2psync invite" in rendering.invites([])
+    assert rendering.addresses([{"address": "a:1"}, {"address": "b:2"}]) == "a:1\nb:2"
+    assert "mDNS" in rendering.addresses([])
+
+
+def test_rules_in_words() -> None:
+    rows = [
+        {"pattern": "*.crp", "class": "master data", "mode": "enforce", "master": "accounting"},
+        {"pattern": "*.ecs", "readers": ["accounting", "payroll"]},
+    ]
+    text = rendering.rules(rows)
+    assert "only the master may change it" in text
+    assert "Only accounting, payroll" in text
+
+
+def test_who_joined_and_who_waits() -> None:
+    answer = {"mandate": "Cargo", "role": "payroll", "folder": "/f", "fingerprint": "AAAA-BBBB"}
+    assert "member of Cargo now, as payroll" in rendering.joined(answer)
+    assert "AAAA-BBBB" in rendering.joined(answer)
+    assert rendering.joined({"waiting_for": "inviter", "message": "still waiting"}) == "still waiting"
+
+
+def test_overview_is_a_line_a_mandate() -> None:
+    text = rendering.overview({"mandates": [{**MANDATE, "last_sync": None}]})
+    assert len(text.splitlines()) == 2
+    assert "in sync" in text

@@ -1,0 +1,102 @@
+"""Runs, conflicts, versions and the log as people read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from p2psync.cli import reports
+
+RUN: dict[str, Any] = {
+    **{"id": "7", "mandate": "Cargo", "started": "2020-01-01T10:00:00Z", "ended": "2020-01-01T10:00:01Z"},
+    **{"result": "success", "waiting_for": [], "absent": [], "problems": [], "message": ""},
+    "items": [
+        {"path": "a.crp", "direction": "sent", "kind": "file", "state": "done"},
+        {"path": "b.txt", "direction": "received", "kind": "absent", "state": "done"},
+    ],
+}
+CONFLICT: dict[str, Any] = {
+    "mandate": "Cargo",
+    "path": "Cargo 2025.crp",
+    "rule": "prefer",
+    "winner": {"id": "a" * 64 + ".0", "name": "Office", "time": "2020-01-01T10:00:00Z", "content": "c", "size": 5},
+    "losers": [{"id": "b" * 64 + ".1", "name": "Home", "time": "2020-01-01T11:00:00Z", "content": None, "size": 0}],
+}
+
+
+def test_a_run_tells_what_it_moved() -> None:
+    text = reports.run(RUN)
+    assert text.startswith("Done")
+    assert "-> a.crp" in text
+    assert "<- b.txt  (removed)" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"result": "nothing-new", "items": []}, "Nothing new"),
+        ({"result": "failed", "waiting_for": ["Home"]}, "Waiting for Home"),
+        ({"absent": ["Home"]}, "Not connected, gets it later: Home"),
+        ({"result": "partial", "problems": [{"device": "Home", "path": "a", "code": "disk-full"}]}, "On Home:"),
+        ({"result": "partial", "problems": [{"device": None, "path": "a", "code": "disk-full"}]}, "The disk is full"),
+        ({"message": "The time is over."}, "The time is over."),
+        ({"items": [{"path": "a", "direction": "sent", "kind": "file", "state": "waiting"}]}, "still to be moved"),
+        ({"items": RUN["items"] * 30}, "and 30 files more"),
+    ],
+)
+def test_how_a_run_ended(changes: dict[str, Any], expected: str) -> None:
+    assert expected in reports.run({**RUN, **changes})
+
+
+def test_history_is_a_line_a_run() -> None:
+    text = reports.history([RUN, {**RUN, "id": "6", "result": "failed"}])
+    assert [line.split()[0] for line in text.splitlines()] == ["RUN", "7", "6"]
+    assert "-> a.crp" in reports.past_run([RUN])
+    assert "p2psync sync" in reports.history([])
+
+
+def test_a_plan_says_that_nothing_was_done() -> None:
+    assert reports.planned({**RUN}).startswith("Nothing was done")
+    assert reports.planned({**RUN, "items": []}) == "There is nothing to exchange."
+
+
+def test_conflicts_show_all_versions_and_how_to_choose() -> None:
+    text = reports.conflicts([CONFLICT])
+    assert "stands:     aaaaaaaaaaaa  by Office" in text
+    assert "kept aside: bbbbbbbbbbbb  by Home" in text
+    assert "removed" in text
+    assert 'p2psync conflicts Cargo "Cargo 2025.crp" --keep bbbbbbbbbbbb' in text
+    assert reports.conflicts([]) == "No open conflicts."
+    assert "aaaaaaaaaaaa" in reports.kept({"path": "a", "kept": "a" * 64})
+
+
+@pytest.mark.parametrize(
+    "word", ["replaced", "removed", "conflict", "refused", "set-aside", "edited", "current", "log"]
+)
+def test_every_reason_to_keep_a_version_has_words(word: str) -> None:
+    assert reports.reason(word) != word
+    row = {"id": "a" * 70, "time": "2020-01-01T10:00:00Z", "name": None, "size": 5, "reason": word}
+    assert reports.reason(word) in reports.versions([row])
+
+
+def test_restoring_says_what_and_where() -> None:
+    answer = {"path": "a.crp", "time": "2020-01-01T10:00:00Z", "to": "/x", "changed": True}
+    assert "into /x" in reports.restored(answer)
+    assert "already" in reports.restored({**answer, "changed": False})
+
+
+def test_the_log_in_words() -> None:
+    row = {"time": "2020-01-01T10:00:00Z", "device": "AAAAAAA-B", "seq": 3, "path": "a.crp", "kind": "file"}
+    rows = [row, {**row, "kind": "admit", "path": "", "about": "PC 2"}, {**row, "kind": "absent", "accepted": False}]
+    text = reports.log(rows)
+    assert "saved" in text
+    assert "admitted" in text
+    assert "PC 2" in text
+    assert "removed (refused)" in text
+
+
+def test_verification_names_the_first_bad_entry() -> None:
+    assert "whole" in reports.verified({"ok": True, "blocks": 3, "devices": 2})
+    bad = {"seq": 2, "device": "AAAAAAA-B", "name": None, "reason": "its bytes were changed"}
+    assert "no. 2 by AAAAAAA: its bytes were changed" in reports.verified({"ok": False, "first_bad": bad})
