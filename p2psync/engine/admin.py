@@ -200,7 +200,7 @@ class Admin:
         self._require_member(device)
         if device == self._device:
             raise UsageError("a device cannot revoke itself; use: p2psync mandate leave")
-        secret = self._mandate.secrets.make_next(self._rng)
+        secret = self._mandate.secrets.make_next(self._rng, self._mandate.authority.secret_number)
         self._mandate.secrets.shown_by(self._device, secret.number, self._mandate.authority.members)
         self._mandate.state_authority(Revoke(device, self._mandate.ledger.cut()), secret)
         self._mandate.tell_secret()
@@ -294,4 +294,4 @@ class Admin:
         contents = {h.entry.content for h in heads if h.entry.kind == Kind.FILE and h.entry.content is not None}
         missing = contents - self._mandate.state.has_version(contents) - {standing}
         if missing:
-            raise UsageError("the other versions have not arrived here yet; try again when this device is in sync")
+            raise UsageError("the other versions have not arrived here yet; try again in a moment, with their PCs on")
