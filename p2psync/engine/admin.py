@@ -13,7 +13,7 @@ from p2psync.core.authority import Member, mandate_id_of
 from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
-from p2psync.core.ids import ChangeId, DeviceId, MandateId, change_text, device_text
+from p2psync.core.ids import ChangeId, DeviceId, MandateId, change_text, device_id, device_text, mandate_id
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import DEFAULT_RULES, Mode, Role, RuleTable, Setting
 from p2psync.core.statement import (
@@ -84,14 +84,20 @@ class Welcome:
         try:
             mandate, name, role, secrets, members = msgpack.unpackb(data)
             return cls(
-                MandateId(mandate),
+                mandate_id(mandate),
                 str(name),
                 Role(role),
-                tuple((int(number), bytes(secret)) for number, secret in secrets),
-                tuple((DeviceId(device), bytes(certificate)) for device, certificate in members),
+                tuple((int(number), _bytes(secret)) for number, secret in secrets),
+                tuple((device_id(device), _bytes(certificate)) for device, certificate in members),
             )
         except (ValueError, TypeError, msgpack.exceptions.UnpackException, InvalidId) as error:
             raise CodecError(f"the inviter's welcome is malformed: {error}") from error
+
+
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise ValueError("no bytes where they belong")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,9 @@ class Secrets:
     def all(self) -> list[tuple[int, bytes]]:
         return sorted(self._known.items())
 
-    def make_next(self, rng: Random) -> SetSecret:
-        number = (self.newest[0] if self.newest else 0) + 1
+    def make_next(self, rng: Random, above: int = 0) -> SetSecret:
+        """A new secret, newer than all that are known and than number `above`, of which the log may know more."""
+        number = max(above, self.newest[0] if self.newest else 0) + 1
         secret = rng.randbytes(SECRET_BYTES)
         self.add(number, secret)
         return SetSecret(number, blake3(secret).digest())

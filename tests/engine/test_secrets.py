@@ -35,11 +35,9 @@ def test_the_next_is_made_and_named_without_telling_it() -> None:
     secrets, _ = fresh()
     first, second = secrets.make_next(Random(1)), secrets.make_next(Random(2))
     assert [first.number, second.number] == [1, 2]
-    assert secrets.newest is not None
-    number, secret = secrets.newest
-    assert (number, len(secret)) == (2, SECRET_BYTES)
-    assert second.digest == blake3(secret).digest()
-    assert secret not in (first.digest, second.digest)
+    assert secrets.newest == (2, Random(2).randbytes(SECRET_BYTES))
+    assert [secrets.make_next(Random(3), above).number for above in (0, 7, 5)] == [3, 8, 9]
+    assert second.digest == blake3(Random(2).randbytes(SECRET_BYTES)).digest()
 
 
 def test_the_newest_comes_first() -> None:
