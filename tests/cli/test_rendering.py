@@ -116,7 +116,7 @@ def test_lists() -> None:
 
 
 def test_rules_in_words() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"pattern": "*.crp", "class": "master data", "mode": "enforce", "master": "accounting"},
         {"pattern": "*.ecs", "readers": ["accounting", "payroll"]},
     ]

@@ -173,9 +173,11 @@ def _told(chosen: _Chosen, to: str, changed: bool) -> dict[str, Any]:
 
 
 def _moment_ms(text: str) -> int:
+    """A time in whole seconds means their end: shown times are cut off, and what they show has happened by then."""
     try:
         when = datetime.fromisoformat(text)
-        return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
+        begun_ms = int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
+        return begun_ms if when.microsecond else begun_ms + 999
     except (ValueError, OverflowError):
         raise UsageError(f"{text!r} is no time. Write it like 2025-06-30T14:00:00Z") from None
 

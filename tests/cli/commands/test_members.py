@@ -1,0 +1,123 @@
+"""Members by the command line: tickets in every form, devices and their rights, addresses; mistakes are told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from p2psync.cli.commands.members import qr_text, ticket_text
+from p2psync.cli.exits import CommandFailed
+from tests.cli.machine import Machine, company, machines, until
+
+
+def test_a_ticket_is_alone_on_stdout(office: Machine, tmp_path: Path) -> None:
+    saved = tmp_path / "a.p2pticket"
+    result = office.run("invite", "Cargo", "--role", "reader", "--save", str(saved), "--qr", "--expires", "2h")
+    assert result.code == 0
+    ticket = result.out.removesuffix("\n")
+    assert ticket.isalnum()
+    assert ticket.isupper()
+    assert ticket.startswith("P2P1")
+    assert str(saved) in result.err
+    assert "█" in result.err
+    assert ticket in saved.read_text()
+    assert os.name == "nt" or saved.stat().st_mode & 0o077 == 0
+    assert ticket_text(str(saved)) == saved.read_text()
+
+
+def test_invitations_are_listed_and_cancelled(office: Machine) -> None:
+    made = office.ask("invite", "Cargo", "--role", "keeper", "--uses", "2")
+    assert set(made) >= {"id", "ticket", "expires"}
+    (listed,) = [one for one in office.ask("invites", "Cargo") if one["id"] == made["id"]]
+    assert (listed["role"], listed["uses_left"]) == ("keeper", 2)
+    assert made["id"] in office.run("invites", "Cargo").out
+    assert office.ask("invites", "Cargo", "--cancel", made["id"])["id"] == made["id"]
+    assert made["id"] not in [one["id"] for one in office.ask("invites", "Cargo")]
+
+
+def test_joining_says_as_what_and_by_whom(tmp_path: Path) -> None:
+    with machines(tmp_path, "office", "home") as (office, home):
+        office.ask("mandate", "create", "Cargo", "--folder", str(office.folder))
+        office.ask("share", "Cargo")
+        ticket = office.ask("invite", "Cargo", "--role", "invoicing", "--confirm")["ticket"]
+        held = home.run("join", "-", "--folder", str(home.folder), "--timeout", "1s", stdin=f"  {ticket.lower()}\n")
+        assert held.code == 5
+        assert "approval" in held.err
+        (waiting,) = [one for one in office.ask("devices", "Cargo") if one["state"] == "waiting"]
+        assert "waits for approval" in office.run("devices", "Cargo").out
+        office.ask("devices", "Cargo", "--approve", waiting["device"][:7])
+        joined = home.ask("join", ticket, "--folder", str(home.folder), "--timeout", "30s")
+        own = office.ask("status")["device"]
+        assert (joined["mandate"], joined["role"], joined["fingerprint"]) == ("Cargo", "invoicing", own["fingerprint"])
+
+
+def test_rights_are_given_and_taken(tmp_path: Path) -> None:
+    with company(tmp_path, role="accounting") as (office, home):
+        until(lambda: len(home.ask("devices", "Cargo")) == 2, "the newcomer knows the members")
+        roles = {d["name"]: d["role"] for d in office.ask("devices", "Cargo", "--primary", "home")}
+        assert roles == {"office": "accounting", "home": "accounting"}
+        after = office.ask("devices", "Cargo", "--role", "home=reader")
+        assert {d["name"]: d["role"] for d in after}["home"] == "reader"
+        assert home.run("devices", "Cargo", "--revoke", "office").code == 1
+        until(lambda: home.ask("status")["mandates"][0]["role"] == "reader", "the new role has arrived")
+        (home.folder / "not allowed.txt").write_text("x")
+        until(lambda: home.ask("status")["mandates"][0]["problem_list"], "the edit is refused")
+        assert "may not be changed by this PC" in home.run("status").out
+        after = office.ask("devices", "Cargo", "--revoke", "home")
+        assert {d["name"]: d["state"] for d in after}["home"] == "revoked"
+
+
+def test_addresses_are_added_listed_and_removed(office: Machine) -> None:
+    assert {"address": "192.0.2.7:4710"} in office.ask("peer", "add", "Cargo", "192.0.2.7:4710")
+    assert "192.0.2.7:4710" in office.run("peer", "list", "Cargo").out
+    assert {"address": "192.0.2.7:4710"} not in office.ask("peer", "remove", "Cargo", "192.0.2.7:4710")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "fragment"),
+    [
+        (["invite", "Nope", "--role", "reader"], 2, "Nope"),
+        (["invite", "Cargo", "--role", "pope"], 2, "pope"),
+        (["invite", "Cargo", "--role", "reader", "--expires", "soon"], 2, "soon"),
+        (["invite", "Cargo", "--role", "reader", "--uses", "0"], 2, "--uses"),
+        (["invite", "Cargo", "--role", "reader", "--uses", "99999999"], 2, "uses"),
+        (["invite", "Cargo", "--role", "reader", "--save", "/none/at all/t"], 1, "P2P1"),
+        (["invites", "Cargo", "--cancel", "ffff"], 2, "invitation"),
+        (["join", "hello", "--folder", "/tmp/x"], 1, "P2P1"),
+        (["join", "/none/t.p2pticket", "--folder", "/tmp/x"], 1, "/none/t.p2pticket"),
+        (["join", "P2P1X", "--folder", "/tmp/x", "--timeout", "x"], 2, "90s"),
+        (["devices", "Nope"], 2, "Nope"),
+        (["devices", "Cargo", "--revoke", "ZZZZZZZ"], 2, "ZZZZZZZ"),
+        (["devices", "Cargo", "--role", "home"], 2, "DEVICE=ROLE"),
+        (["devices", "Cargo", "--role", "home=pope"], 2, "pope"),
+        (["devices", "Cargo", "--primary", "home"], None, "accounting"),
+        (["devices", "Cargo", "--approve", "home"], 2, "home"),
+        (["devices", "Cargo", "--approve", "a", "--revoke", "b"], 2, "One change at a time"),
+        (["peer", "add", "Cargo", "nowhere"], None, "nowhere"),
+        (["peer", "remove", "Cargo", "192.0.2.9:1"], 2, "192.0.2.9:1"),
+        (["peer", "list", "Nope"], 2, "Nope"),
+    ],
+)
+def test_what_cannot_be_is_told(office: Machine, words: list[str], code: int | None, fragment: str) -> None:
+    result = office.run(*words)
+    assert result.code == code if code is not None else result.code in (1, 2)
+    assert fragment in result.err
+    assert "Traceback" not in result.err
+    assert result.out == ""
+
+
+def test_a_ticket_that_looks_like_a_file_must_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ticket_text("P2P1ABC") == "P2P1ABC"
+    (tmp_path / "t.txt").write_text("P2P1ABC\n")
+    assert ticket_text("t.txt") == "P2P1ABC\n"
+    with pytest.raises(CommandFailed, match=r"t\.p2pticket"):
+        ticket_text("t.p2pticket")
+    assert ticket_text("x" * 5000) == "x" * 5000
+
+
+def test_a_qr_code_fits_a_terminal() -> None:
+    lines = qr_text("P2P1" + "A" * 170).splitlines()
+    assert len(lines) < 40
