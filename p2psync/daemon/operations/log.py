@@ -42,10 +42,15 @@ class _Index:
 
 async def log(node: Node, given: Arguments) -> object:
     index = await _index(node, given)
-    shown = [line async for row, raw in _blocks(node, index) for line in _lines(index, row, raw)]
-    refused = await node.runtime.query(lambda device, _: _refused(device, index, shown))
-    rows = [{**line, "accepted": line["id"] not in refused} for line in shown]
-    return sorted(rows, key=lambda r: (r["time"], r["device"], r["log"], r["seq"], r["path"]))
+    shown: list[tuple[int, dict[str, Any]]] = []
+    async for row, raw in _blocks(node, index):
+        block = _parsed(index.mandate, raw)
+        shown += [(block.time_ms if block is not None else 0, line) for line in _lines(index, row, block)]
+    # To the millisecond, which what is shown is not; and the same on all PCs.
+    shown.sort(key=lambda pair: (pair[0], *(pair[1][name] for name in ("device", "log", "seq", "path"))))
+    lines = [line for _, line in shown]
+    refused = await node.runtime.query(lambda device, _: _refused(device, index, lines))
+    return [{**line, "accepted": line["id"] not in refused} for line in lines]
 
 
 async def verify(node: Node, given: Arguments) -> object:
@@ -110,9 +115,9 @@ def _reader(mandate: MandateId, rows: Sequence[BlockRow]) -> Any:
 # -- one block -----------------------------------------------------------------------------------------
 
 
-def _lines(index: _Index, row: BlockRow, raw: bytes) -> Iterator[dict[str, Any]]:
+def _lines(index: _Index, row: BlockRow, block: Block | None) -> Iterator[dict[str, Any]]:
+    """What a block says; None for one that this version cannot read."""
     author = index.authors[row.log]
-    block = _parsed(index.mandate, raw)
     common: dict[str, Any] = {
         "device": device_text(author),
         "name": index.names.get(author),
@@ -193,7 +198,7 @@ def _exported(index: _Index, row: BlockRow, raw: bytes) -> dict[str, Any]:
         "signature": raw[:SIGNATURE_BYTES].hex(),
         "payload": base64.b64encode(raw[SIGNATURE_BYTES:]).decode(),
         "is_authority": index.classes[row.log] == AUTHORITY,
-        "entries": list(_lines(index, row, raw)),
+        "entries": list(_lines(index, row, _parsed(index.mandate, raw))),
     }
 
 
