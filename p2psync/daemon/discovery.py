@@ -86,6 +86,7 @@ class Discovery:
         self._dial_soon = asyncio.Event()
         self._renewal = asyncio.Lock()
         self._stopped = False
+        self._working: list[asyncio.Task[None]] = []
         self._changed = asyncio.Event()
         self._mdns: Mdns | None = None
         self.preferred_port = 0
@@ -111,15 +112,19 @@ class Discovery:
                 on_network=self._network_changed,
                 interfaces=self._config.mdns_interfaces,
             )
-            self._tasks.keep(self._mdns.run, "mdns")
+            self._working.append(self._tasks.keep(self._mdns.run, "mdns"))
         await self.renew()
-        self._tasks.keep(self._dial, "dialer")
-        self._tasks.keep(self._renew_when_changed, "discovery")
+        self._working.append(self._tasks.keep(self._dial, "dialer"))
+        self._working.append(self._tasks.keep(self._renew_when_changed, "discovery"))
 
-    async def stop_listening(self) -> None:
-        """For good: whatever changes from now on, no door is opened any more."""
+    async def stop(self) -> None:
+        """For good: whatever changes from now on, no door is opened and nobody is called any more."""
+        self._stopped = True
+        for task in self._working:
+            task.cancel()
+        if self._working:
+            await asyncio.wait(self._working)
         async with self._renewal:
-            self._stopped = True
             await self._listener.close()
 
     def changed(self) -> None:
@@ -234,7 +239,8 @@ class Discovery:
             wake_at_s = self._dialer.wake_at()
             with contextlib.suppress(TimeoutError):
                 rest_s = None if wake_at_s is None else max(0.0, wake_at_s - self._now_s())
-                await asyncio.wait_for(self._dial_soon.wait(), rest_s)
+                async with asyncio.timeout(rest_s):  # wait_for of Python 3.11 may swallow the cancellation
+                    await self._dial_soon.wait()
 
     async def _try(self, attempt: Attempt) -> None:
         trust = self._shared.get(attempt.mandate)
@@ -245,7 +251,7 @@ class Discovery:
             else nonce_tag(attempt.secret, attempt.nonce)
         )
         try:
-            if trust is None:
+            if trust is None or self._stopped:
                 raise ConfigError("the mandate is not shared any more")
             link = await dial(host, port, tag, trust, self._identity)
         except (P2PSyncError, OSError) as error:

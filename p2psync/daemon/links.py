@@ -65,6 +65,7 @@ class Links:
         self._numbers = itertools.count(1)
         self._lines: dict[int, _Line] = {}
         self._serving: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     def add(
         self,
@@ -78,6 +79,10 @@ class Links:
         was ever heard on it.
         """
         number = next(self._numbers)
+        if self._stopping:
+            on_lost(False)
+            self._tasks.start(link.close(), f"link {number}")
+            return number
         line = _Line(number, link, on_heard, on_lost, asyncio.get_running_loop().create_future())
         self._lines[number] = line
         self._runtime.post_now(LinkUp(number, link.remote, link.initiator, link.way))
@@ -136,7 +141,8 @@ class Links:
                 self._end(line, "the other device is no member of any shared mandate any more")
 
     async def say_goodbye(self) -> None:
-        """Tell every peer that this device stops, and close the links."""
+        """Tell every peer that this device stops, and close the links; those that come later are refused."""
+        self._stopping = True
         for number in tuple(self._lines):
             self.send(number, Close(CloseCode.GOODBYE, ""))
             self.close(number, "this device stops")

@@ -146,12 +146,10 @@ class Node:
         self.transfer.start()
         self.tasks.keep(self._keep_rescue, "rescue file")
         self.log.event("started", device=self.identity.device, name=self.config.name, version=__version__)
-        for mandate, root in await self.runtime.query(_folders_of):
-            await self.folders.open(mandate, root)
-        undo.push_async_callback(self.folders.close_all)
+        undo.push_async_callback(self._part)
+        roots = await self.runtime.query(_folders_of)
+        await asyncio.gather(*(self.folders.open(mandate, root) for mandate, root in roots))
         self.discovery.preferred_port = await self.runtime.query(lambda *_: self.records.port())
-        undo.push_async_callback(self.links.say_goodbye)
-        undo.push_async_callback(self.discovery.stop_listening)
         await self.discovery.start()
         if self.config.api:
             self.web = Web(self)
@@ -170,6 +168,10 @@ class Node:
         """Say goodbye to everybody, finish what is being placed, and let go of everything."""
         undo, self._undo = self._undo, AsyncExitStack()
         await undo.aclose()
+
+    async def _part(self) -> None:
+        """All that takes time at the end, at once: goodbyes to those who may not answer, placements under way."""
+        await asyncio.gather(self.discovery.stop(), self.links.say_goodbye(), self.folders.close_all())
 
     # -- effects ---------------------------------------------------------------------------------------
 

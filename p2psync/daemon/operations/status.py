@@ -114,8 +114,9 @@ def _peer_row(
 
 
 def _behind(peer: Peer) -> int:
-    """Files that a connected peer has still to place, as far as it has said."""
-    return peer.placed.waiting if peer.placed is not None else 0
+    """Files that a connected peer has still to place, as far as it has said; at least one if it lacks anything."""
+    said = peer.placed.waiting if peer.placed is not None else 0
+    return said if peer.has_placed_everything() else max(said, 1)
 
 
 OPERATIONS = {"status": status, "ping": ping, "stop": stop}
