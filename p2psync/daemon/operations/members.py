@@ -121,7 +121,7 @@ def _shown(mandate: Mandate, invitation: Invitation) -> dict[str, object]:
 
 
 async def join(node: Node, given: Arguments) -> object:
-    text = given.text("ticket")
+    text = given.text_or("ticket", "")
     folder_text, name = given.text_or("folder", ""), given.text_or("name", node.config.name)
     timeout_s = given.seconds("timeout_s", JOIN_TIMEOUT_S)
     given.done()

@@ -1,0 +1,86 @@
+"""Daemons that are killed in the midst of their work: all arrives whole, and nothing that nobody did is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.e2e.pc import Pc, agree, company, tree, until
+from tests.lab import Lab, requires_lab
+
+pytestmark = requires_lab
+
+FILES = 5000
+
+
+@pytest.fixture(scope="module")
+def pcs(lab: Lab, root: Path) -> Iterator[list[Pc]]:
+    with company(lab, root, "payroll") as two:
+        yield two
+
+
+def test_killed_in_the_midst_of_many_files(pcs: list[Pc]) -> None:
+    """First the receiver, then the sender, then the receiver again."""
+    a, b = pcs
+    random = Random(4)
+    for number in range(FILES):
+        path = a.folder / f"{number % 50:02}" / f"{number}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(random.randbytes(random.randrange(1, 4000)))
+    wanted = a.files()
+    _kill_when(b, b, FILES // 20, wanted)
+    _kill_when(a, b, FILES // 3, wanted)
+    _kill_when(b, b, FILES // 2, wanted)
+    assert agree(*pcs, within_s=120) == wanted
+    _nothing_but_what_was_done(pcs)
+
+
+def test_killed_while_files_are_changed_and_removed(pcs: list[Pc]) -> None:
+    a, b = pcs
+    random = Random(5)
+    names = sorted(a.files())[:1500]
+    for number, name in enumerate(names):
+        if number % 3:
+            a.save(name, random.randbytes(3000))
+        else:
+            (a.folder / name).unlink()
+    wanted = a.files()
+    until(lambda: sum(not (b.folder / name).exists() for name in names) > 20, "some of it is at b")
+    b.kill()
+    a.kill()
+    b.start()
+    a.start()
+    assert agree(*pcs, within_s=120) == wanted
+    for pc in pcs:
+        assert pc.run("conflicts", "Cargo") == []
+    assert {row["device"] for row in b.log()} == {a.device}
+
+
+def _kill_when(victim: Pc, receiver: Pc, count: int, wanted: dict[str, str]) -> None:
+    until(lambda: len(_names(receiver)) >= count, f"{receiver.host} has {count} files")
+    victim.kill()
+    standing = tree(receiver.folder)
+    assert {path: wanted.get(path) for path in standing} == standing, "a partial file has a user's name"
+    assert len(standing) < len(wanted), "too late to interrupt anything"
+    victim.start()
+
+
+def _names(pc: Pc) -> list[Path]:
+    return [path for path in pc.folder.glob("[0-9][0-9]/*")]
+
+
+def _nothing_but_what_was_done(pcs: list[Pc]) -> None:
+    """Each file was told once, by the one who made it."""
+    a, b = pcs
+    for pc in pcs:
+        rows = pc.log()
+        assert len({row["path"] for row in rows}) == len(rows) == FILES
+        assert {row["device"] for row in rows} == {a.device}
+        assert pc.run("conflicts", "Cargo") == []
+        assert pc.problems() == {}
+        staging = pc.folder / ".p2psync" / "staging"
+        assert [path.name for path in staging.iterdir()] == []
+    assert b.run("log", "Cargo", "--verify") is not None
