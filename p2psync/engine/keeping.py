@@ -23,6 +23,10 @@ class Keeping:
         """Until when (monotonic seconds) a path is left alone after nobody could give its losers."""
         self._cursor: RelPath | None = None
 
+    def forget(self) -> None:
+        """The folder was opened anew: whatever was asked for before will not be answered."""
+        self._under_way.clear()
+
     def pump(self) -> None:
         """Ask for what is missing, a batch of paths at a time."""
         rows = self._site.state.todo(TodoKind.KEEP, self._cursor, BATCH_MAX)

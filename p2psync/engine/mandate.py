@@ -114,7 +114,7 @@ class Mandate:
             case Merged():
                 self.replica.placement.merged(event)
             case FolderOpened():
-                self.replica.observation.opened(event)
+                self.replica.opened(event)
             case EpochRenewed(_, epoch):
                 self.state.put("epoch", epoch)
             case ScanFinished(_, complete):

@@ -28,6 +28,8 @@ class Observation:
     def __init__(self, site: Site, plan: Plan):
         self._site = site
         self._plan = plan
+        self.is_open = False
+        """True once somebody looks after the folder: before, nobody would fetch or place."""
         self.scanned = False
         """True once the folder was looked at as a whole in this run."""
         self.ready_to_judge = False
@@ -54,11 +56,12 @@ class Observation:
         return self._edit(edits)
 
     def _differing(self, seen: Sequence[Seen]) -> list[Seen]:
-        """What differs from base; where only the stat does, it is noted."""
-        bases = self._site.state.bases([s.path for s in seen])
+        """What differs from base, each path once; where only the stat does, it is noted."""
+        latest = {s.path: s for s in seen}
+        bases = self._site.state.bases(list(latest))
         differing: list[Seen] = []
         refreshed: list[BaseRow] = []
-        for s in seen:
+        for s in latest.values():
             base = bases.get(s.path)
             if not s.entry.same_as(base.entry if base else ABSENT):
                 differing.append(s)
@@ -168,6 +171,7 @@ class Observation:
     def opened(self, event: FolderOpened) -> None:
         """The folder's marker was compared with the epoch that the database remembers."""
         self._site.state.put("epoch", event.epoch)
+        self.is_open = True
         self.scanned = False
         self._recovering = True
         if not event.continuous:

@@ -37,6 +37,14 @@ class Placement:
         self._merging: dict[RelPath, Aim] = {}
         self._cursor: RelPath | None = None
 
+    def forget(self) -> None:
+        """The folder was opened anew: whatever was asked for before will not be answered."""
+        self._gathering.clear()
+        self._waiting_for.clear()
+        self._merging.clear()
+        self._plan.placing.clear()
+        self._plan.more = True
+
     def pump(self) -> None:
         """Start as many of the things to be done as may be in flight."""
         while self._plan.more and self.in_flight < IN_FLIGHT_MAX:

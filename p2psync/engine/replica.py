@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from p2psync.core.ids import ContentId
 from p2psync.engine.effects import Rescan
-from p2psync.engine.events import Observed, Placed
+from p2psync.engine.events import FolderOpened, Observed, Placed
 from p2psync.engine.keeping import Keeping
 from p2psync.engine.ledger import Taken
 from p2psync.engine.observation import Observation
@@ -37,8 +37,16 @@ class Replica:
             self._site.scope.emit(Rescan(self._site.mandate, tuple(sorted(missed))))
         return self.observation.observe(Observed(self._site.mandate, found)) if found else []
 
+    def opened(self, event: FolderOpened) -> None:
+        """The folder is looked after from now on."""
+        self.placement.forget()
+        self.keeping.forget()
+        self.observation.opened(event)
+
     def pump(self) -> list[Taken]:
         """Start what can be started; returns blocks with files that were found earlier and judged now."""
+        if not self.observation.is_open:
+            return []
         taken = self.observation.judge_found()
         self.placement.pump()
         self.keeping.pump()

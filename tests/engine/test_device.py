@@ -343,3 +343,27 @@ def test_a_member_that_leaves_is_gone_everywhere_and_its_files_stay() -> None:
     assert set(village["office"].m.authority.members) == {village["office"].id}
     assert village["office"].disk == {"Lohn.ecs": b"mine"}
     village.assert_equal("office")
+
+
+def test_nothing_is_fetched_or_placed_before_the_folder_is_open() -> None:
+    village = Village("office", "payroll")
+    village.save("office", "Cargo.crp", b"chart")
+    village.admit("office", "payroll", Role.PAYROLL, open_folder=False)
+    village.connect("office", "payroll")
+    village.settle(3)
+    assert village["payroll"].m.replica.waiting() == 1
+    assert village["payroll"].m.replica.placement.in_flight == 0
+    village.open_folder(village["payroll"])
+    village.settle(3)
+    village.assert_equal()
+
+
+def test_a_folder_that_comes_back_is_served_anew() -> None:
+    village = pair()
+    village.save("office", "Cargo.crp", b"chart")
+    with village.deaf_disk("payroll"):
+        village.settle(3)
+    assert village["payroll"].disk == {}
+    village.open_folder(village["payroll"])
+    village.settle(3)
+    village.assert_equal()

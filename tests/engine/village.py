@@ -6,7 +6,8 @@ Enough to write conversations between engines; faults, delays and randomness are
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 
@@ -112,6 +113,7 @@ class Village:
         self._queue: deque[tuple[House, Event]] = deque()
         self._links: dict[int, tuple[House, int]] = {}
         self._next_link = 1
+        self._deaf: set[str] = set()
         first = self.houses[names[0]]
         first.device.act(self.now)
         first.mandate = first.device.create(
@@ -134,7 +136,9 @@ class Village:
 
     # -- people ----------------------------------------------------------------------------------------
 
-    def admit(self, inviter: str, name: str, role: Role = Role.ACCOUNTING, admin: bool = False) -> House:
+    def admit(
+        self, inviter: str, name: str, role: Role = Role.ACCOUNTING, admin: bool = False, open_folder: bool = True
+    ) -> House:
         host, guest = self.houses[inviter], self.houses[name]
         host.device.act(self.now)
         assert host.mandate is not None
@@ -146,8 +150,16 @@ class Village:
         guest.device.act(self.now)
         guest.mandate = guest.device.join(welcome)
         self._perform(guest, guest.device.finish())
-        self.open_folder(guest)
+        if open_folder:
+            self.open_folder(guest)
         return guest
+
+    @contextmanager
+    def deaf_disk(self, name: str) -> Iterator[None]:
+        """Nobody looks after the folder: what is to be fetched or placed is never answered."""
+        self._deaf.add(name)
+        yield
+        self._deaf.discard(name)
 
     def act(self, name: str, deed: Callable[[Admin], object]) -> None:
         house = self.houses[name]
@@ -267,6 +279,8 @@ class Village:
             case CloseLink(link, reason):
                 house.closed.append(reason)
                 self._drop(link)
+            case Fetch() | Place() | KeepVersion() | Merge() if house.name in self._deaf:
+                pass
             case Fetch(mandate, wanted):
                 self._fetch(house, mandate, [w.content for w in wanted])
             case Place(mandate, items):
