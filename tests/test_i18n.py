@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from string import Formatter
 
 import pytest
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 
@@ -14,6 +15,8 @@ from p2psync.errors import ConfigError
 from p2psync.i18n import DOMAIN, LANGUAGES, LOCALE_DIR, _, language, ngettext, set_language
 
 VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+UNTRANSLATED_MAX = 0.1
+"""The share of sentences that may still be English, so that a new one does not wait for its translators."""
 
 
 @pytest.fixture(autouse=True)
@@ -103,9 +106,57 @@ def test_committed_catalogs_say_what_their_sources_say(lang: str) -> None:
             assert _translated(read_po(source)) == _translated(read_mo(compiled)), f"compile {po} again"
 
 
+@pytest.mark.parametrize("lang", LANGUAGES[1:])
+def test_nearly_every_sentence_is_translated(lang: str) -> None:
+    messages = _messages(lang)
+    without = [m.id for m in messages if not m.string or m.fuzzy or not all(_forms(m.string))]
+    assert len(without) <= len(messages) * UNTRANSLATED_MAX, without
+
+
+@pytest.mark.parametrize("lang", LANGUAGES[1:])
+def test_no_translation_is_a_guess(lang: str) -> None:
+    """Tools mark what they only guessed as fuzzy: somebody has to read it, and take the mark away."""
+    assert [m.id for m in _messages(lang) if m.fuzzy] == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES[1:])
+def test_translations_fill_in_what_the_sentence_fills_in(lang: str) -> None:
+    """A name that no code gives would be a KeyError, in that language only."""
+    assert [m.id for m in _messages(lang) if not _fills_in_the_same(m)] == []
+
+
+def test_a_slip_in_a_placeholder_is_seen() -> None:
+    right = Message("{n} of {all:.0f} at {text!r}", "{text!r}: {all:.0f}, {n}")
+    plural = Message(("{n} file", "{n} files"), ("{n} Datei", "{n} Dateien"))
+    assert _fills_in_the_same(right)
+    assert _fills_in_the_same(plural)
+    assert not _fills_in_the_same(Message("{n} of {all:.0f}", "{n} von {alle:.0f}"))
+    assert not _fills_in_the_same(Message("{n} of {all:.0f}", "{n} von {all}"))
+    assert not _fills_in_the_same(Message("at {text!r}", "bei {text}"))
+    assert not _fills_in_the_same(Message(("{n} file", "{n} files"), ("{n} Datei", "Dateien")))
+
+
+def _messages(lang: str) -> list[Message]:
+    """What a translator's file of a language holds."""
+    with (LOCALE_DIR / lang / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as source:
+        return [m for m in read_po(source) if m.id]
+
+
 def _forms(text: str | Sequence[str]) -> tuple[str, ...]:
     """One, or singular and plural."""
     return (text,) if isinstance(text, str) else tuple(text)
+
+
+def _fills_in_the_same(message: Message) -> bool:
+    wanted = {_placeholders(text) for text in _forms(message.id)}
+    return not message.string or wanted == {_placeholders(text) for text in _forms(message.string)}
+
+
+def _placeholders(text: str) -> tuple[tuple[str, str | None, str], ...]:
+    """Name, format and conversion of each, in an order that word order does not change."""
+    return tuple(
+        sorted((name, form, how or "") for _text, name, form, how in Formatter().parse(text) if name is not None)
+    )
 
 
 def _translated(catalog: Catalog) -> dict[tuple[str, ...], tuple[str, ...]]:
