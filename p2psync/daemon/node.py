@@ -28,7 +28,7 @@ from p2psync.daemon.links import Links
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.operations import Operations
 from p2psync.daemon.operations.mandates import default_folder
-from p2psync.daemon.runs import Runs
+from p2psync.daemon.operations.running import Runs
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.transfer import Transfer
@@ -272,13 +272,16 @@ class Node:
         recent.sort(key=lambda i: (i.cancelled or i.uses_left == 0, -i.expires_s))
         return Survey(shared, addresses, {i.ticket: meeting_secret(i.secret) for i in recent[:DOORS_MAX]})
 
-    def _may_read(self, link: int, mandate: MandateId, content: ContentId) -> bool:
-        """Whether a content is named in a log that the device on this link may read."""
+    def _may_read(self, link: int, mandate: MandateId, contents: Sequence[ContentId]) -> list[bool]:
+        """Whether each content is named in a log that the device on this link may read."""
         device = self._sessions.get(link, {}).get(mandate)
         authority, reading = self._authorities.get(mandate), self.folders.reading(mandate)
         if device is None or authority is None or reading is None:
-            return False
-        return any(authority.may_read(device, c) for c in reading.classes_of(content) - {AUTHORITY})
+            return [False] * len(contents)
+        classes = reading.classes_of(contents)
+        named = frozenset[str]().union(*classes.values()) - {AUTHORITY}
+        readable = {file_class for file_class in named if authority.may_read(device, file_class)}
+        return [not readable.isdisjoint(classes.get(content, ())) for content in contents]
 
     # -- what operations use ---------------------------------------------------------------------------
 

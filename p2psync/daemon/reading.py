@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import ContentId, MandateId
@@ -46,10 +46,10 @@ class Reading:
         with self._lock:
             return self._bases.sources_of(contents, SOURCES_MAX)
 
-    def classes_of(self, content: ContentId) -> set[str]:
-        """The classes of the logs whose changes name a content."""
+    def classes_of(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Set[str]]:
+        """The classes of the logs whose changes name a content; contents that none names are left out."""
         with self._lock:
-            return self._changes.classes_of(content)
+            return self._changes.classes_of(contents)
 
     def _pages(self, after: str, before: str | None) -> Iterator[Row]:
         while True:

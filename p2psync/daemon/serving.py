@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from p2psync.core.ids import ContentId, MandateId
@@ -21,7 +21,8 @@ WORKERS_PER_LINK = 2
 """One reads from the disk while the other waits for the link."""
 
 Send = Callable[[int, Message], Awaitable[None]]
-MayRead = Callable[[int, MandateId, ContentId], bool]
+MayRead = Callable[[int, MandateId, Sequence[ContentId]], Sequence[bool]]
+"""(link, mandate, contents) to whether the device there may read each."""
 
 
 @dataclass(slots=True, eq=False)
@@ -140,7 +141,7 @@ class Serving:
             count = 1
         elif request.what is What.CONTENT:
             answers, count = await self._whole(link, job, contents), len(request.contents)
-        elif not self._may_read(link, request.mandate, request.contents[0]):
+        elif not all(self._may_read(link, request.mandate, request.contents)):
             answers, count = [None], 1
         elif request.what is What.CHUNK:
             answers, count = await self._chunks(job, contents), len(request.chunks)
@@ -153,7 +154,7 @@ class Serving:
     async def _whole(self, link: int, job: Job, contents: Contents) -> list[bytes | None]:
         """Answers for a run of contents that may be read, or for a run that may not."""
         rest = job.request.contents[job.next :]
-        allowed = [self._may_read(link, job.request.mandate, content) for content in rest]
+        allowed = self._may_read(link, job.request.mandate, rest)
         run = next((i for i, may in enumerate(allowed) if may != allowed[0]), len(rest))
         if not rest or not allowed[0]:
             return [None] * run

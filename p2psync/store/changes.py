@@ -39,6 +39,14 @@ STATES = """
     ON change.content_tag = :content_tag AND change.log = log.number AND change.content = :content
 """
 """Continues a SELECT: log by log, the changes that state a content, through the index on its tag."""
+CLASSES = """
+    SELECT asked.value ->> 1, log.class FROM json_each(:asked) AS asked
+    CROSS JOIN log ON log.mandate = :mandate AND EXISTS (
+        SELECT 1 FROM change INDEXED BY change_content
+        WHERE change.content_tag = asked.value ->> 0 AND change.log = log.number
+        AND hex(change.content) = asked.value ->> 1)
+"""
+"""One look for each content and log, however many changes name the content; asked: [tag, hexadecimal digits]."""
 NUMBERS = "SELECT number, log FROM block WHERE mandate = ? AND hash = ?"
 NAME = """
     INSERT OR IGNORE INTO naming (named, namer, mandate) SELECT number, ?, mandate FROM change
@@ -158,15 +166,14 @@ class ChangeRows:
         )
         return int(found.fetchone()[0])
 
-    def classes_of(self, content: ContentId) -> set[str]:
-        """One look for each log, however many changes name the content."""
-        found = self._connection.execute(
-            "SELECT DISTINCT class FROM log WHERE mandate = :mandate AND EXISTS ("
-            "SELECT 1 FROM change INDEXED BY change_content "
-            "WHERE content_tag = :content_tag AND log = log.number AND content = :content)",
-            self._stating(content),
-        )
-        return {file_class for (file_class,) in found}
+    def classes_of(self, contents: Sequence[ContentId]) -> dict[ContentId, set[str]]:
+        """The classes of the logs whose changes name a content; contents that none names are left out."""
+        asked = {content.hex().upper(): content for content in contents}
+        pairs = [(content_tag(content), digits) for digits, content in asked.items()]
+        found: dict[ContentId, set[str]] = {}
+        for digits, file_class in self._connection.execute(CLASSES, {"mandate": self._mandate, "asked": listed(pairs)}):
+            found.setdefault(asked[digits], set()).add(file_class)
+        return found
 
     def _stating(self, content: ContentId) -> dict[str, object]:
         return {"mandate": self._mandate, "content": content, "content_tag": content_tag(content)}

@@ -25,7 +25,7 @@ StatColumns = tuple[int | None, int | None, int | bytes | None]
 _KINDS = tuple(Kind(number) for number in range(len(Kind)))
 
 
-def listed(values: Iterable[str] | Iterable[int]) -> str:
+def listed(values: Iterable[object]) -> str:
     """Many values as one argument, for `json_each`: half the time of a query for each."""
     return json.dumps(list(values), ensure_ascii=False)
 

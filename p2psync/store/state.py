@@ -141,7 +141,7 @@ class SqliteMandateState:
         return self._bases.sources(content)
 
     def content_classes(self, content: ContentId) -> set[str]:
-        return self._changes.classes_of(content)
+        return self._changes.classes_of([content]).get(content, set())
 
     # -- base, live paths ------------------------------------------------------------------------------
     def bases(self, paths: Iterable[RelPath]) -> Mapping[RelPath, BaseRow]:

@@ -162,7 +162,7 @@ class World:
             send=lambda link, message: device.links[link].send(message),
             emit=lambda event: device.emit(event),
             folders=folders,
-            may_read=lambda link, mandate, content: content not in device.refuses,
+            may_read=lambda link, mandate, contents: [content not in device.refuses for content in contents],
             misbehaved=lambda link, reason: device.blame(link, reason),
         )
         device = Device(name, shelves, transfer)

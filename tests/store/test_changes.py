@@ -24,6 +24,9 @@ def test_contents_and_paths_of_one_tag_are_told_apart(database: Database, monkey
     assert state.with_content(B, content("2")) == [two]
     assert state.content_classes(content("1")) == {""}
     assert state.content_classes(content("3")) == {"payroll"}
+    rows = changes.ChangeRows(database.connection, 1)
+    several = [content(text) for text in ("1", "3", "4")]
+    assert rows.classes_of(several) == {content("1"): {""}, content("3"): {"payroll"}}
     state.put_bases([BaseRow(A, file("1"), None, (one,)), BaseRow(B, file("2"), None, (two,))])
     assert state.content_sources(content("1")) == [A]
 
