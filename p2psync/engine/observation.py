@@ -37,8 +37,6 @@ class Observation:
         self.missed: set[RelPath] = set()
         """Paths that were seen while a placement was in flight there: to be looked at again."""
         self._continuous = not site.state.get("discontinuous")
-        self._recovering = True
-        """Until the first scan ended: placements that a crash cut off may have happened or not."""
 
     def observe(self, event: Observed) -> list[Taken]:
         """Turn what stands on the disk into changes; returns the blocks that were appended."""
@@ -75,7 +73,7 @@ class Observation:
         """Into paths whose base was set to what stands there, and edits that are to be announced."""
         paths = [s.path for s in differing]
         heads = self._site.state.heads(paths)
-        begun = self._site.state.todo_rows(TodoKind.PLACE, paths) if self._recovering else {}
+        begun = self._site.state.todo_rows(TodoKind.PLACE, paths) if self._plan.recovering else {}
         unjudged = self._site.state.todo_rows(TodoKind.JUDGE, paths) if not self._plan.all_judged() else {}
         rows: list[BaseRow] = []
         gone: list[RelPath] = []
@@ -173,7 +171,7 @@ class Observation:
         self._site.state.put("epoch", event.epoch)
         self.is_open = True
         self.scanned = False
-        self._recovering = True
+        self._plan.recovering = True
         if not event.continuous:
             self._continuous = False
             self._site.state.put("discontinuous", True)
@@ -185,7 +183,7 @@ class Observation:
         if not complete:
             return
         self.scanned = True
-        self._recovering = False
+        self._plan.recovering = False
         if not self._continuous:
             self._continuous = True
             self._site.state.put("discontinuous", False)

@@ -57,18 +57,19 @@ class Placement:
                 rows = self._site.state.todo(TodoKind.PLACE, None, BATCH_MAX)
             self._cursor = rows[-1].path if len(rows) == BATCH_MAX else None
             self._plan.more = self._plan.more and len(rows) == BATCH_MAX
-            self._begin([r.path for r in rows if self._is_free(r.path)])
+            self._begin([r.path for r in rows if self._is_free(r)])
 
     @property
     def in_flight(self) -> int:
         return len(self._plan.placing) + len(self._gathering) + len(self._merging)
 
-    def _is_free(self, path: RelPath) -> bool:
+    def _is_free(self, row: TodoRow) -> bool:
         return not (
-            path in self._plan.placing
-            or path in self._gathering
-            or path in self._merging
-            or self._plan.is_blocked(path)
+            row.path in self._plan.placing
+            or row.path in self._gathering
+            or row.path in self._merging
+            or self._plan.is_blocked(row.path)
+            or (self._plan.recovering and row.placing is not None)
         )
 
     def _begin(self, paths: Sequence[RelPath]) -> None:

@@ -42,6 +42,9 @@ class Plan:
         """Paths that will not be placed without somebody's help."""
         self.more = True
         """Whether the list may hold something that can be started."""
+        self.recovering = True
+        """Until the folder was scanned: placements that a crash cut off may have happened or not. Their paths are
+        left alone, and their rows as they are, so that what stands there is recognised."""
         self.unmergeable: set[tuple[RelPath, tuple[ContentId, ...]]] = set()
         self._foreseen: dict[RelPath, Aim] = {}
         """Aims of files to be placed that are the only heads of their paths. Whatever could change such an aim renews
@@ -123,9 +126,17 @@ class Plan:
                 adopted.append(replace(base, heads=target.heads))
         self._site.state.put_bases(adopted)
         # A row of a placement in flight keeps what is being placed: it is needed after a crash.
-        self._site.state.add_todo([row for row in open_ if row.path not in self.placing])
+        begun = self.placing.keys() | self._cut_off(paths)
+        self._site.state.add_todo([row for row in open_ if row.path not in begun])
         self._site.state.add_todo(keep)
-        self.finish([path for path in done if path not in self.placing])
+        self.finish([path for path in done if path not in begun])
+
+    def _cut_off(self, paths: Sequence[RelPath]) -> set[RelPath]:
+        """Those whose placement was in flight when the last run ended, until it is known how it ended."""
+        if not self.recovering:
+            return set()
+        rows = self._site.state.todo_rows(TodoKind.PLACE, paths)
+        return {path for path, row in rows.items() if row.placing is not None}
 
     def finish(self, paths: Sequence[RelPath]) -> None:
         """These paths show what they should."""
