@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -151,11 +151,15 @@ def _marks_of(mandate: Mandate, peer: Peer) -> dict[LogId, int]:
     return {log: max((tip.seq for tip in known.get(log, ())), default=0) for log in readable}
 
 
-def moved(mandate: Mandate, own: DeviceId, before: Marks, lacked: Iterable[Marks], only: str | None) -> list[Item]:
+def moved(
+    mandate: Mandate, own: DeviceId, before: Marks, lacked: Mapping[DeviceId, Marks], only: str | None
+) -> list[Item]:
     """The files that changes after `before` are about, and those that others `lacked`; at most ITEMS_MAX, sorted."""
-    oldest = dict.fromkeys(mandate.ledger.tips, 1 << 60)
-    for marks in (before, *lacked):
-        oldest = {log: min(seq, marks.get(log, 0 if marks is before else seq)) for log, seq in oldest.items()}
+    oldest = {log: before.get(log, 0) for log in mandate.ledger.tips}
+    for device, marks in lacked.items():
+        for log in oldest:
+            if mandate.ledger.may_read(device, log):
+                oldest[log] = min(oldest[log], marks.get(log, 0))
     found: dict[RelPath, Item] = {}
     for row, item in _changes_after(mandate, oldest):
         received = mandate.ledger.author(row.log) != own and row.seq > before.get(row.log, 0)

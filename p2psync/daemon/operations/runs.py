@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from p2psync.core.ids import MandateId
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING, OperationResult
+from p2psync.daemon.operations.running import Result, Wanted, unpacked
 from p2psync.daemon.operations.shapes import find_mandate, find_mandates, time_text
-from p2psync.daemon.runs import Result, Wanted, unpacked
 from p2psync.daemon.standing import ONLY
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, UsageError
 from p2psync.i18n import _
-from p2psync.store.records import Run
+from p2psync.store.records import RUNS_KEPT, Run
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -60,7 +60,8 @@ async def history(node: Node, given: Arguments) -> object:
 
     def look(device: Device, _now: Now) -> list[dict[str, Any]]:
         mandates = {m.id: m.name for m in find_mandates(device, named)}
-        runs = node.records.runs(list(mandates), HISTORY_MAX) if mandates else ()
+        limit = RUNS_KEPT * len(mandates) if number else HISTORY_MAX
+        runs = node.records.runs(list(mandates), limit) if mandates else ()
         return [_past(run, mandates[run.mandate], node.runs.is_under_way(run.number)) for run in runs]
 
     rows = [row for row in await node.runtime.query(look) if not number or row["id"] == number]

@@ -22,6 +22,7 @@ from p2psync.daemon.standing import (
     Marks,
     Standing,
     Trouble,
+    is_of,
     look,
     marks_here,
     marks_of_peers,
@@ -134,8 +135,8 @@ class Runs:
         def plan(device: Device, _: Now) -> dict[str, Any]:
             one = _find(device, mandate)
             own = device.keys.device
-            sent = moved(one, own, marks_here(one), marks_of_peers(one).values(), only)
-            received = [Item(path, False, "file") for path in to_place(one)]
+            sent = moved(one, own, marks_here(one), marks_of_peers(one), only)
+            received = [Item(path, False, "file") for path in to_place(one) if is_of(one, path, only)]
             items = [_item(one, item, {}, done=False) for item in (*sent, *received)]
             return {"id": None, "mandate": one.name, "result": "dry-run", "items": items}
 
@@ -242,7 +243,7 @@ def _find(device: Device, mandate: MandateId) -> Mandate:
 
 def _begun(device: Device, mandate: MandateId, wanted: Wanted, begun_s: float, started_ms: int) -> _Run:
     one = _find(device, mandate)
-    due = frozenset(to_place(one))
+    due = frozenset(path for path in to_place(one) if is_of(one, path, wanted.only))
     return _Run(mandate, wanted, begun_s, started_ms, _told_marks(one), due, marks_of_peers(one))
 
 
@@ -271,7 +272,7 @@ def _look(device: Device, mandate: MandateId, goal: Tips | None, wanted: Wanted,
 def _shown(device: Device, run: _Run, ended: Ended) -> dict[str, Any]:
     """What people are told of a run, and what `history` keeps."""
     one = _find(device, run.mandate)
-    items = moved(one, device.keys.device, run.before, run.lacked.values(), run.wanted.only)
+    items = moved(one, device.keys.device, run.before, run.lacked, run.wanted.only)
     known = {item.path for item in items}
     items += [Item(path, False, "file") for path in sorted(run.due - known)]
     troubles = {t.path: t.code for t in ended.standing.troubles}

@@ -1,0 +1,121 @@
+"""Runs: they end when all in reach have confirmed, one at a time, and say why where they did not."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from p2psync.daemon.operations import running
+from p2psync.daemon.operations.result import DONE, FAILED, WAITING
+from p2psync.daemon.operations.running import Result, Wanted, packed, unpacked
+from p2psync.errors import P2PSyncError
+from tests.daemon.homes import Pc, company, pcs
+from tests.daemon.patience import until
+
+SOON = Wanted(timeout_s=20)
+
+
+async def sync(pc: Pc, wanted: Wanted = SOON) -> tuple[dict[str, Any], int]:
+    (mandate,) = await pc.running.runtime.query(lambda device, _: list(device.mandates))
+    return await pc.running.runs.sync(mandate, wanted)
+
+
+@pytest.mark.asyncio
+async def test_it_ends_when_the_other_has_placed_what_was_known(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        for number in range(20):
+            one.save(f"{number}.txt", str(number))
+        told, exit_code = await sync(one)
+        assert (told["result"], exit_code, len(told["items"])) == ("success", DONE, 20)
+        assert len(two.files()) == 20
+        told, exit_code = await sync(one)
+        assert (told["result"], exit_code, told["items"]) == ("nothing-new", DONE, [])
+
+
+@pytest.mark.asyncio
+async def test_alone_it_is_done_and_without_the_others_it_is_not(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "alone") as (alone,):
+        await alone.call("mandate.create", name="Cargo", folder=str(alone.folder))
+        alone.save("a.txt", "x")
+        assert (await sync(alone))[1] == DONE
+    async with company(tmp_path / "two", "payroll") as (one, two):
+        await two.stop()
+        told, exit_code = await sync(one, Wanted(timeout_s=0.3))
+        assert (told["result"], exit_code, told["waiting_for"]) == ("failed", WAITING, ["pc2"])
+
+
+@pytest.mark.asyncio
+async def test_without_a_timeout_somebody_may_still_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        await two.stop()
+        async with asyncio.TaskGroup() as group:
+            run = group.create_task(sync(one, Wanted()))
+            await until(lambda: one.running.runs._since, "it began")
+            await two.start()
+        assert run.result()[1] == DONE
+        await two.stop()
+        monkeypatch.setattr(running, "ALONE_S", 0.2)
+        assert (await sync(one, Wanted()))[1] == WAITING
+
+
+@pytest.mark.asyncio
+async def test_a_second_run_says_since_when_the_first_runs(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        await two.stop()
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(sync(one, Wanted(timeout_s=1)))
+            await until(lambda: one.running.runs._since, "it began")
+            with pytest.raises(P2PSyncError, match=r"since 20\d\d-"):
+                await sync(one)
+        assert first.result()[1] == WAITING
+
+
+@pytest.mark.asyncio
+async def test_a_run_that_is_given_up_is_in_the_history_and_over(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        await two.stop()
+        async with asyncio.TaskGroup() as group:
+            run = group.create_task(sync(one, Wanted(timeout_s=600)))
+            await until(lambda: one.running.runs._under_way, "it began")
+            run.cancel()
+        (past,) = [row for row in await one.call("history") if row["result"] == "failed"]
+        assert past["message"]
+        assert past["ended"]
+        assert (await sync(one, Wanted(timeout_s=0.1)))[1] == WAITING
+
+
+@pytest.mark.asyncio
+async def test_without_its_folder_a_run_fails_at_once(tmp_path: Path) -> None:
+    async with company(tmp_path) as (one,):
+        (mandate,) = await one.running.runtime.query(lambda device, _: list(device.mandates))
+        await one.running.folders.close(mandate)
+        told, exit_code = await sync(one)
+        assert (told["result"], exit_code) == ("failed", FAILED)
+        assert "folder" in told["message"]
+
+
+@pytest.mark.asyncio
+async def test_a_plan_moves_nothing(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        await two.stop()
+        one.save("a.txt", "x")
+        (mandate,) = await one.running.runtime.query(lambda device, _: list(device.mandates))
+        plan = await one.running.runs.dry(mandate, None)
+        assert plan["result"] == "dry-run"
+        assert await one.call("history") == []
+
+
+def test_what_history_keeps_comes_back() -> None:
+    shown = {
+        "result": Result.PARTIAL.value,
+        "items": [{"path": "a", "direction": "sent"}],
+        "waiting_for": ["Home"],
+        "absent": [],
+        "problems": [{"path": "a", "code": "locked", "device": None}],
+        "message": "The time is over.",
+    }
+    assert unpacked(packed(shown)) == {key: value for key, value in shown.items() if key != "result"}
+    assert unpacked([]) == {"items": [], "waiting_for": [], "absent": [], "problems": [], "message": ""}
