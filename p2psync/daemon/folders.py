@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -94,6 +95,8 @@ class Folders:
         """Where each mandate's folder is, whether it is there or not."""
         self._open: dict[MandateId, _Open] = {}
         self._keepers: dict[MandateId, asyncio.Task[None]] = {}
+        self._turns: defaultdict[MandateId, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """Whoever opens or shuts a folder waits for who does it already."""
         self.contents: dict[MandateId, MandateContents] = {}
         """Of the folders that are there, for the transfer."""
 
@@ -128,6 +131,7 @@ class Folders:
             keeper.cancel()
             await asyncio.wait([keeper])
         await self._shut(mandate)
+        self._turns.pop(mandate, None)
         return self._roots.pop(mandate, None)
 
     async def close_all(self) -> None:
@@ -203,6 +207,11 @@ class Folders:
                 await self._renew_epoch(mandate, one.folder)
 
     async def _try_to_open(self, mandate: MandateId, root: Path) -> None:
+        async with self._turns[mandate]:
+            if mandate not in self._open:
+                await self._open_or_complain(mandate, root)
+
+    async def _open_or_complain(self, mandate: MandateId, root: Path) -> None:
         try:
             epochs = await self._runtime.query(lambda device, _: _epochs(device, mandate))
             found = await asyncio.to_thread(_look_at, root, mandate, fresh=not epochs)
@@ -265,9 +274,12 @@ class Folders:
         )
 
     async def _shut(self, mandate: MandateId) -> None:
-        one = self._open.pop(mandate, None)
-        if one is None:
-            return
+        async with self._turns[mandate]:
+            one = self._open.pop(mandate, None)
+            if one is not None:
+                await self._end(mandate, one)
+
+    async def _end(self, mandate: MandateId, one: _Open) -> None:
         self.contents.pop(mandate, None)
         if one.observing is not None:
             one.observing.cancel()

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from p2psync.daemon.node import Node
+from p2psync.engine.device import Device
+from p2psync.engine.events import Event, Observed
 from p2psync.errors import HomeInUse
 from tests.daemon.homes import company, pcs
 
@@ -73,6 +75,28 @@ async def test_cut_cables_are_got_over(tmp_path: Path) -> None:
             await two.has(f"{number}.txt", "from one")
             await one.has(f"{number}-back.txt", "from two")
         await one.in_sync(1)
+
+
+@pytest.mark.asyncio
+async def test_a_fault_of_the_engine_costs_a_moment_and_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        route, faults = Device._route, [ZeroDivisionError("ours")]
+
+        def route_or_fail(device: Device, event: Event) -> None:
+            if isinstance(event, Observed) and event.seen and device.name == "pc1" and faults:
+                raise faults.pop()
+            route(device, event)
+
+        monkeypatch.setattr(Device, "_route", route_or_fail)
+        one.save("a.txt", "saved in the moment of the fault")
+        await two.has("a.txt", "saved in the moment of the fault")
+        two.save("b.txt", "afterwards")
+        await one.has("b.txt", "afterwards")
+        await one.in_sync(1)
+        assert faults == []
+        assert one.running.broken_by is None
 
 
 @pytest.mark.asyncio
