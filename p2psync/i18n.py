@@ -5,8 +5,8 @@ Catalogs lie in ``p2psync/locale/<language>/LC_MESSAGES/`` as ``p2psync.po``, wh
 user a library and its memory for a file that only translators need, and compiling at build time would leave a run
 from a clone in English. A test refuses an ``.mo`` that does not say what its ``.po`` says. To renew them::
 
-    pybabel extract -o p2psync.pot p2psync
-    pybabel update -i p2psync.pot -d p2psync/locale -D p2psync
+    pybabel extract --no-location -o p2psync.pot p2psync
+    pybabel update --no-fuzzy-matching -i p2psync.pot -d p2psync/locale -D p2psync
     pybabel compile -d p2psync/locale -D p2psync
 
 A language holds for the whole process: one daemon or one command serves one person.
