@@ -16,25 +16,32 @@ PERMISSIONS = 0o777
 READ_BITS = 0o444
 
 
-def set_attributes(path: Path, entry: Entry, like: int | None = None) -> None:
+def set_attributes(path: str | Path, entry: Entry, like: int | None = None) -> os.stat_result:
     """Give a file of ours, which no program knows yet, the time and mode of `entry`. Raises OSError.
 
     `like` is the st_mode of the file it replaces, if any: who may read and write it stays as the user had set it.
+    Returns its lstat, in which the mode may be that of before.
     """
-    set_mode(path, entry.mode, like)
     with contextlib.suppress(OverflowError):  # a time that this system cannot express: the present one stays
         os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
+    found = os.lstat(path)
+    _set_mode(path, entry.mode, found.st_mode, like)
+    return found
 
 
 def set_mode(path: Path, mode: int, like: int | None = None) -> None:
     """Set the bits of an entry's mode that this system keeps; time and bytes stay. Raises OSError."""
+    _set_mode(path, mode, path.stat().st_mode, like)
+
+
+def _set_mode(path: str | Path, mode: int, before: int, like: int | None) -> None:
     if os.name == "nt":
         set_hidden(path, bool(mode & HIDDEN), ctypes.CDLL("kernel32", use_last_error=True))
         return
-    found = path.stat().st_mode & PERMISSIONS
+    found = before & PERMISSIONS
     wanted = with_executable(found if like is None else like & PERMISSIONS, bool(mode & EXECUTABLE))
     if wanted != found:
-        path.chmod(wanted)
+        os.chmod(path, wanted)
 
 
 def with_executable(permissions: int, executable: bool) -> int:
@@ -44,7 +51,7 @@ def with_executable(permissions: int, executable: bool) -> int:
     return permissions | (permissions & READ_BITS) >> 2 if executable else permissions & ~0o111
 
 
-def set_hidden(path: Path, hidden: bool, kernel32: Any) -> None:
+def set_hidden(path: str | Path, hidden: bool, kernel32: Any) -> None:
     """Set or clear Windows' hidden attribute. Raises OSError."""
     found = kernel32.GetFileAttributesW(str(path))
     wanted = found | WINDOWS_HIDDEN if hidden else found & ~WINDOWS_HIDDEN

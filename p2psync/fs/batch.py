@@ -29,7 +29,7 @@ class Batch:
     def __init__(self, items: Sequence[PlaceItem], folding: Folding) -> None:
         self.ready: dict[RelPath, Ready] = {}
         self.outcomes: dict[RelPath, Outcome] = {}
-        self.touched: set[Path] = set()
+        self.touched: set[str] = set()
         """Directories whose names have to be flushed."""
         self.left: set[RelPath] = set()
         """Directories below the root that something was taken from."""
@@ -59,7 +59,7 @@ class Batch:
         puts = [item for item in self._items if item.put.kind is not Kind.ABSENT]
         renamed = {item.path for item in self.renames.values()}
         absents = [item for item in self._items if item.put.kind is Kind.ABSENT and item.path not in renamed]
-        above = {ancestor for item in puts for ancestor in ancestors(item.path)}
+        above = {ancestor for item in puts for ancestor in ancestors(item.path)} if absents else set()
         put_files = {item.path for item in puts if item.put.kind is Kind.FILE}
         first: list[PlaceItem] = []
         last: list[PlaceItem] = []

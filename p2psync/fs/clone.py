@@ -38,7 +38,7 @@ def copy_verified(source: Path, target: Path, content: ContentId) -> bool:
     return same
 
 
-def content_of_file(path: Path) -> ContentId:
+def content_of_file(path: str | Path) -> ContentId:
     """The content id of what a file holds now. Raises OSError."""
     with open_shared(path) as reader:
         return _hash(reader)

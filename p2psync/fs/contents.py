@@ -91,10 +91,10 @@ class Contents:
 
     def open(self, content: ContentId) -> BinaryIO | None:
         """The bytes as a file that nobody changes any more, or one that held them an instant ago; None if not here."""
-        for path in self._candidates(content):
+        for path in (*self._kept(content), *self._candidates(content)):
             with contextlib.suppress(OSError):
                 if content_of_file(path) == content:
-                    return path.open("rb")
+                    return open(path, "rb")
         return None
 
     def locate(self, contents: Sequence[ContentId]) -> Known:
@@ -126,7 +126,7 @@ class Contents:
             sync_file(staged)
             sync_directories([self._versions.adopt(staged, content).parent], self._staging.root)
             return True
-        sources = (self._places.path(path), *self._candidates(content))
+        sources = (self._places.where(path), *self._candidates(content))
         return any(_unless_unreadable(self._versions.copy_in, source, content) for source in sources)
 
     def remember(self, content: ContentId, path: RelPath) -> None:
@@ -195,15 +195,18 @@ class Contents:
 
     # -- helpers --------------------------------------------------------------------------------------------------
 
-    def _candidates(self, content: ContentId, known: Known | None = None) -> Iterator[Path]:
-        yield self._staging.path(content)
-        yield self._versions.path(content)
+    def _candidates(self, content: ContentId, known: Known | None = None) -> Iterator[str]:
+        """Users' files first: most contents that are asked for stand there."""
         lately = self._lately.get(content)
         if lately is not None:
-            yield self._places.path(lately)
+            yield self._places.where(lately)
         for path in (known if known is not None else self._where([content])).get(content, ()):
             if path != lately:
-                yield self._places.path(path)
+                yield self._places.where(path)
+        yield from self._kept(content)
+
+    def _kept(self, content: ContentId) -> tuple[str, str]:
+        return self._staging.where(content), self._versions.where(content)
 
     def _cut_of(self, content: ContentId) -> _Cut | None:
         cut = self._cached(content)
@@ -245,17 +248,17 @@ class _Cut:
     spans: Sequence[Span]
 
 
-def _unless_unreadable(copy: Callable[[Path, ContentId], bool], source: Path, content: ContentId) -> bool:
+def _unless_unreadable(copy: Callable[[Path, ContentId], bool], source: str, content: ContentId) -> bool:
     """False if the source cannot be read: then its bytes are not here. Raises OSError if the copy cannot be written."""
     try:
-        return os.path.isfile(source) and copy(source, content)
+        return os.path.isfile(source) and copy(Path(source), content)
     except OSError as error:
         if error.errno in NOT_WRITABLE:
             raise
         return False
 
 
-def _cut_file(path: Path, content: ContentId | None) -> list[Span] | None:
+def _cut_file(path: str | Path, content: ContentId | None) -> list[Span] | None:
     """The chunks of a file; None if it does not hold `content`. Raises OSError."""
     with open_shared(path) as file:
         size = os.fstat(file.fileno()).st_size

@@ -21,7 +21,7 @@ SYNC_FILE_RANGE_WRITE = 2
 _LIBC: Any = ctypes.CDLL(None, use_errno=True) if sys.platform.startswith("linux") else None
 
 
-def sync_files(paths: Iterable[Path], root: Path) -> None:
+def sync_files(paths: Iterable[str | Path], root: Path) -> None:
     """Returns when the bytes of all paths are on the medium; `root` lies on the same file system. Raises OSError."""
     several = list(paths)
     if len(several) > SINGLY_MAX and _sync_file_system(root):
@@ -30,7 +30,7 @@ def sync_files(paths: Iterable[Path], root: Path) -> None:
         sync_file(path)
 
 
-def sync_directories(paths: Iterable[Path], root: Path) -> None:
+def sync_directories(paths: Iterable[str | Path], root: Path) -> None:
     """The same for the names in directories; those that are gone meanwhile are skipped."""
     if os.name == "nt":
         return  # NTFS journals names by itself, and directories cannot be flushed
@@ -42,7 +42,7 @@ def sync_directories(paths: Iterable[Path], root: Path) -> None:
             sync_file(path)
 
 
-def sync_file(path: Path) -> None:
+def sync_file(path: str | Path) -> None:
     """Flush one file or directory. Raises OSError."""
     fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) if os.name == "nt" else os.O_RDONLY)
     try:

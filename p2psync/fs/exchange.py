@@ -174,7 +174,7 @@ class WindowsExchange:
             raise windows_error(self._last_error(), target)
 
 
-def windows_error(code: int, path: Path) -> OSError:
+def windows_error(code: int, path: str | Path) -> OSError:
     """The OSError for a Windows error code, with the errno that the rest of p2psync judges by."""
     if code in _LOCKED_CODES or code == UNABLE_TO_MOVE_REPLACEMENT_2:
         return FileLocked(errno.EBUSY, f"in use by another program (Windows error {code})", str(path))

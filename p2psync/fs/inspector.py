@@ -135,7 +135,7 @@ class Inspector:
     def _reading(self, path: RelPath, into: Gathering) -> Reading | None:
         """None where there is none, which was told then unless the path merely vanished."""
         try:
-            reading = read_stable(self._folder.path(path), self._stop.is_set)
+            reading = read_stable(self._folder.where(path), self._stop.is_set)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

@@ -60,6 +60,9 @@ class Places(Protocol):
     def path(self, rel: RelPath) -> Path:
         """Where a path lies on this disk."""
 
+    def where(self, rel: RelPath) -> str:
+        """The same as text."""
+
 
 def file_stat(found: os.stat_result) -> FileStat:
     return FileStat(found.st_size, found.st_mtime_ns, found.st_ino)

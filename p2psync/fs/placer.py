@@ -132,8 +132,8 @@ class Placer:
                 if staged is None:
                     batch.outcomes[item.path] = _failed(item.path, Code.CONTENT_MISSING)
                     continue
-                set_attributes(staged, item.put)
-                batch.ready[item.path] = Ready(item.put.content, staged, file_stat(staged.lstat()))
+                stat_then = file_stat(set_attributes(staged, item.put))
+                batch.ready[item.path] = Ready(item.put.content, staged, stat_then)
             except OSError as error:
                 batch.outcomes[item.path] = Outcome(item.path, False, problem=disk_problem(item.path, error))
         try:
@@ -162,8 +162,8 @@ class Placer:
                 except OSError:
                     break  # something lies in it
                 batch.directories.discard(directory)
-                batch.touched.discard(path)
-                batch.touched.add(path.parent)
+                batch.touched.discard(str(path))
+                batch.touched.add(str(path.parent))
                 directory = parent(directory)
 
     def _flush(self, batch: Batch) -> None:
@@ -207,6 +207,8 @@ class Placer:
 
     def _check_parents(self, path: RelPath, batch: Batch, create: bool) -> Problem | None:
         """No name is changed through a link that leads out of the folder, nor below a file."""
+        if parent(path) in batch.directories:
+            return None
         for directory in ancestors(path):
             if directory in batch.directories:
                 continue
@@ -217,7 +219,7 @@ class Placer:
                 if not create:
                     return None
                 where.mkdir()
-                batch.touched.add(where.parent)
+                batch.touched.add(str(where.parent))
                 found = stat.S_IFDIR
             if not stat.S_ISDIR(found):
                 return Problem(path, Code.SYMBOLIC_LINK if stat.S_ISLNK(found) else Code.NAME_COLLIDES, directory)
@@ -266,7 +268,7 @@ class Placer:
         if not self._came_out_as_expected(item, ready.staged, target, ready, batch):
             return self._found(item, target)
         lies = self._outs.keep(ready.staged, item.path, item.expect, self._clock())
-        batch.touched.add(lies.parent)
+        batch.touched.add(str(lies.parent))
         return self._placed(item, target, ready, batch)
 
     def _came_out_as_expected(self, item: PlaceItem, out: Path, target: Path, ready: Ready, batch: Batch) -> bool:
@@ -326,12 +328,12 @@ class Placer:
         if not expected:
             return self._found(item, target)
         lies = self._outs.keep(out, item.path, item.expect, self._clock())
-        batch.touched.add(lies.parent)
+        batch.touched.add(str(lies.parent))
         self._left(item.path, target, batch)
         return Outcome(item.path, True)
 
     def _left(self, path: RelPath, target: Path, batch: Batch) -> None:
-        batch.touched.add(target.parent)
+        batch.touched.add(os.path.dirname(target))
         above = parent(path)
         if above is not None:
             batch.left.add(above)
@@ -350,7 +352,7 @@ class Placer:
                 return taken
         try:
             target.mkdir()
-            batch.touched.add(target.parent)
+            batch.touched.add(os.path.dirname(target))
         except FileExistsError:
             if not stat.S_ISDIR(target.lstat().st_mode):
                 return self._found(item, target)
@@ -385,7 +387,7 @@ class Placer:
             return Outcome(item.path, False, problem=outcome.problem or Problem(item.path, Code.STILL_CHANGING))
         self._register(item.path, outcome.stat)
         os.rename(old, new)
-        batch.touched |= {old.parent, new.parent}
+        batch.touched |= {str(old.parent), str(new.parent)}
         batch.outcomes[gone.path] = Outcome(gone.path, True)
         return replace(outcome, path=item.path)
 
@@ -398,7 +400,7 @@ class Placer:
     # -- outcomes -------------------------------------------------------------------------------------------------
 
     def _placed(self, item: PlaceItem, target: Path, ready: Ready, batch: Batch) -> Outcome:
-        batch.touched.add(target.parent)
+        batch.touched.add(os.path.dirname(target))
         self._local.remember(ready.content, item.path)
         return Outcome(item.path, True, ready.stat)
 
@@ -422,7 +424,7 @@ class Placer:
 
     def _keep_unknown(self, out: Path, batch: Batch) -> None:
         lies = self._versions.path(self._outs.keep_unknown(out))
-        batch.touched.add(lies.parent)
+        batch.touched.add(str(lies.parent))
 
     def _is_listed(self, target: Path) -> bool:
         """On a disk that folds names, a name may answer that is written otherwise."""

@@ -25,7 +25,7 @@ OPEN_LINK_ITSELF = 0x00200000
 INVALID_HANDLE = (-1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 
 
-def open_shared(path: Path) -> FileIO:
+def open_shared(path: str | Path) -> FileIO:
     """A regular file, unbuffered. Raises OSError, also when something else stands there."""
     file = FileIO(_open_descriptor(path), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -36,7 +36,7 @@ def open_shared(path: Path) -> FileIO:
 
 if sys.platform == "win32":
 
-    def _open_descriptor(path: Path) -> int:
+    def _open_descriptor(path: str | Path) -> int:
         import ctypes
         import msvcrt
 
@@ -46,11 +46,11 @@ if sys.platform == "win32":
 
 else:
 
-    def _open_descriptor(path: Path) -> int:
+    def _open_descriptor(path: str | Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
-def windows_handle(path: Path, kernel32: Any, last_error: Callable[[], int]) -> int:
+def windows_handle(path: str | Path, kernel32: Any, last_error: Callable[[], int]) -> int:
     """CreateFileW with every kind of sharing. Raises OSError."""
     handle = kernel32.CreateFileW(str(path), GENERIC_READ, SHARE_ALL, None, OPEN_EXISTING, OPEN_LINK_ITSELF, None)
     if handle in INVALID_HANDLE:

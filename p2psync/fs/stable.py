@@ -33,7 +33,7 @@ class Reading:
     tail: bytes
 
 
-def read_stable(path: Path, stopped: Callable[[], bool] = lambda: False) -> Reading | None:
+def read_stable(path: str | Path, stopped: Callable[[], bool] = lambda: False) -> Reading | None:
     """Read and hash a regular file; None if it changes while it is read.
 
     Raises OSError, and Stopped soon after `stopped` says so.
@@ -45,7 +45,7 @@ def read_stable(path: Path, stopped: Callable[[], bool] = lambda: False) -> Read
     return None
 
 
-def _read_once(path: Path, stopped: Callable[[], bool]) -> tuple[Reading | None, int]:
+def _read_once(path: str | Path, stopped: Callable[[], bool]) -> tuple[Reading | None, int]:
     """What was read, if the file stood still, and its size."""
     with open_shared(path) as reader:
         before = os.fstat(reader.fileno())

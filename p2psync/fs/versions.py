@@ -26,15 +26,20 @@ class Versions:
     def __init__(self, root: Path) -> None:
         """`root` is the versions directory on the file system of the mandate's folder; made when missing."""
         self._root = root
+        self._prefix = os.path.join(root, "")
         root.mkdir(parents=True, exist_ok=True)
 
     def path(self, content: ContentId) -> Path:
         """Where a kept file lies, or would lie."""
+        return Path(self.where(content))
+
+    def where(self, content: ContentId) -> str:
+        """The same as text."""
         digits = content.hex()
-        return self._root / digits[:PREFIX_DIGITS] / digits[PREFIX_DIGITS:]
+        return f"{self._prefix}{digits[:PREFIX_DIGITS]}{os.sep}{digits[PREFIX_DIGITS:]}"
 
     def has(self, content: ContentId) -> bool:
-        return self.path(content).is_file()
+        return os.path.isfile(self.where(content))
 
     def size(self, content: ContentId) -> int | None:
         """Bytes; None if it is not kept."""

@@ -39,6 +39,9 @@ class Places:
     def path(self, rel: RelPath) -> Path:
         return self.root / rel
 
+    def where(self, rel: RelPath) -> str:
+        return str(self.root / rel)
+
 
 @dataclass
 class Nowhere:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -48,8 +47,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = stable.read_stable
 
-    def spy(path: Path, *args: object) -> object:
-        names.append(path.name)
+    def spy(path: str, *args: object) -> object:
+        names.append(os.path.basename(path))
         return real(path, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(inspector, "read_stable", spy)
@@ -65,9 +64,9 @@ def denied(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
             raise PermissionError(13, "Permission denied", path)
         return real_scandir(path)
 
-    def read(path: Path, *args: object) -> object:
-        if path.name in names:
-            raise PermissionError(13, "Permission denied", str(path))
+    def read(path: str, *args: object) -> object:
+        if os.path.basename(path) in names:
+            raise PermissionError(13, "Permission denied", path)
         return real_read(path, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "scandir", scandir)
