@@ -40,6 +40,8 @@ class Plan:
         """Placements in flight: until they are reported, their paths are neither planned nor observed."""
         self.stuck: dict[RelPath, Code] = {}
         """Paths that will not be placed without somebody's help."""
+        self._shown: dict[RelPath, Code] = {}
+        """Problems of paths that were stuck, until they show what they should, by whatever way."""
         self.more = True
         """Whether the list may hold something that can be started."""
         self.recovering = True
@@ -141,6 +143,9 @@ class Plan:
     def finish(self, paths: Sequence[RelPath]) -> None:
         """These paths show what they should."""
         self._site.state.drop_todo(TodoKind.PLACE, paths)
+        over = {path: self._shown.pop(path) for path in paths if path in self._shown}
+        if over:
+            self._site.state.clear_problems(over, set(over.values()))
         for path in paths:
             self._foreseen.pop(path, None)
             self.unblock(path)
@@ -198,7 +203,7 @@ class Plan:
     def get_stuck(self, problem: Problem) -> None:
         path = RelPath(problem.path)
         self._site.state.put_problems([problem])
-        self.stuck[path] = problem.code
+        self.stuck[path] = self._shown[path] = problem.code
         self.block(path)
 
     def retry(self) -> None:

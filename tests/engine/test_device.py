@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from p2psync.core.problem import Code
+from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import parse
 from p2psync.core.rules import Role
 from p2psync.engine.admin import Newcomer
-from p2psync.engine.events import FolderOpened, ScanFinished
+from p2psync.engine.events import FolderOpened, Outcome, ScanFinished
 from p2psync.errors import NotAllowed
 from tests.engine.village import Village
 
@@ -267,6 +267,23 @@ def test_a_directory_beats_a_file_in_its_way() -> None:
     village.settle(12)
     assert village["office"].disk == {"box/inside.txt": b"inside"}
     assert b"a file" in village["payroll"].versions.values()
+    village.assert_equal()
+
+
+def test_a_problem_with_placing_is_over_when_there_is_nothing_to_place_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    village = pair()
+    with monkeypatch.context() as patch:
+        busy = lambda house, item: Outcome(item.path, False, problem=Problem(item.path, Code.LOCKED))  # noqa: E731
+        patch.setattr(village, "_place", busy)
+        village.save("office", "a.txt", b"one")
+        village.settle()
+    payroll = village["payroll"].m.state
+    assert [(p.path, p.code) for p in payroll.problems()] == [("a.txt", Code.LOCKED)]
+    village.save("office", "a.txt", None)
+    village.settle(2)
+    assert payroll.problems() == []
     village.assert_equal()
 
 
