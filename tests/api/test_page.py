@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from p2psync.api.page import FILES, content
 from p2psync.core.problem import Code
+from p2psync.remedies import words as described
 from tests.api.serving import served
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run the page's JavaScript")
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -29,11 +35,85 @@ def test_every_file_is_served() -> None:
     assert present == {file.name for file in FILES.values()}
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs node to read JavaScript")
-def test_the_script_can_be_read() -> None:
-    script = content("page.js")
-    done = subprocess.run(["node", "--check", "-"], input=script, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+MANDATE: dict[str, Any] = {
+    **{
+        "id": "ab",
+        "name": "Cargo <b>",
+        "state": "shared",
+        "role": "accounting",
+        "folder": "/f",
+        "files": 3,
+        "bytes": 1200,
+    },
+    **{"in_sync": True, "health": "ok", "conflicts": 0, "problems": 0, "pending": 0, "problem_list": [], "peers": []},
+    **{"to_receive": {"files": 0, "bytes": 0}, "to_send": {"files": 0, "bytes": 0}},
+}
+PEER = {"device": "JK4-X", "name": "PC 2", "role": "payroll", "connected": True, "path": "lan", "behind_files": 0}
+VERSION = {"name": "PC 2", "device": "JK4-X", "time": "2020-01-01T00:00:00Z"}
+CONFLICT = {"path": "a.crp", "winner": {**VERSION, "id": "w"}, "losers": [{**VERSION, "id": "x"}]}
+
+
+def browse(*mandates: dict[str, Any], status: int = 200, answers: dict[str, object] | None = None) -> Any:
+    """What the page shows and asks, with a daemon that has these mandates."""
+    device = {"name": "Office", "version": "0.1.0"}
+    words = {code.value: described(code)._asdict() for code in Code}
+    known = {
+        "/api/status": {"status": status, "body": {"device": device, "mandates": list(mandates), "error": "log in"}},
+        "/api/words": {"status": status, "body": {"problems": words}},
+        **{path: {"status": 200, "body": body} for path, body in (answers or {}).items()},
+    }
+    given = json.dumps({"script": content("page.js").decode(), "answers": known})
+    browser = Path(__file__).with_name("browser.js")
+    done = subprocess.run(["node", str(browser)], input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"peers": [PEER]}, "all the same everywhere"),
+        ({"state": "local"}, "only on this PC until it is shared"),
+        ({"health": "action"}, "needs you"),
+        ({"to_receive": {"files": 2, "bytes": 5_000_000}}, "receiving 2 files (5.0 MB)"),
+        ({"to_send": {"files": 2, "bytes": 0}}, "sending, 2 files left"),
+        ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "no other PC is connected"),
+        ({"problem_list": [{"path": "a.crp", "code": "locked", "detail": ""}]}, "a.crp is open in another program"),
+        ({"problem_list": [{"path": "", "code": "brand-new", "detail": "x"}]}, "the whole folder: brand-new"),
+    ],
+)
+def test_the_page_says_how_things_are(changes: dict[str, Any], expected: str) -> None:
+    seen = browse({**MANDATE, **changes})
+    assert expected in seen["shown"]["mandates"]
+    assert "Office" in seen["shown"]["device"]
+
+
+@needs_node
+def test_what_comes_from_outside_is_text() -> None:
+    seen = browse(MANDATE)
+    assert "Cargo <b>" in seen["shown"]["mandates"]
+    assert seen["tags"] == []
+    assert "<b>a</b>" in seen["shown"]["happened"]
+
+
+@needs_node
+def test_a_conflict_is_decided_by_a_button() -> None:
+    seen = browse({**MANDATE, "conflicts": 1}, answers={"/api/conflicts": [CONFLICT]})
+    assert "which version shall stand?" in seen["shown"]["mandates"]
+    assert ["POST", "/api/conflicts/keep", {"mandate": "ab", "path": "a.crp", "keep": "x"}] in seen["asked"]
+
+
+@needs_node
+def test_without_a_login_the_page_says_what_to_do() -> None:
+    seen = browse(status=401)
+    assert seen["shown"]["connection"] == "log in"
+    assert ["GET", "/api/events", None] not in seen["asked"]
+
+
+@needs_node
+def test_without_a_mandate_the_page_says_how_to_begin() -> None:
+    assert "p2psync join" in browse()["shown"]["mandates"]
 
 
 @pytest.mark.asyncio

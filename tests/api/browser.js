@@ -1,0 +1,46 @@
+// As much of a browser as the page needs: reads {script, answers} on stdin, runs the script, prints what it shows.
+"use strict";
+const { script, answers } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+
+class Node {
+  constructor(tag) { Object.assign(this, { tag, children: [], text: "", className: "", listeners: {}, disabled: false }); }
+  get textContent() { return this.text + this.children.map((c) => (typeof c === "string" ? c : c.textContent)).join(" "); }
+  set textContent(text) { this.text = String(text); this.children = []; }
+  get lastChild() { const last = this.children.at(-1); return { remove: () => this.children.splice(this.children.indexOf(last), 1) }; }
+  append(...nodes) { this.children.push(...nodes); }
+  prepend(...nodes) { this.children.unshift(...nodes); }
+  replaceChildren(...nodes) { this.text = ""; this.children = nodes; }
+  addEventListener(name, act) { this.listeners[name] = act; }
+  all(tag) { return this.children.flatMap((c) => (typeof c === "string" ? [] : [...(c.tag === tag ? [c] : []), ...c.all(tag)])); }
+}
+
+const places = {};
+const asked = [];
+let stream = null;
+global.document = {
+  createElement: (tag) => new Node(tag),
+  getElementById: (id) => (places[id] ||= new Node(id)),
+  documentElement: {},
+};
+global.fetch = async (path, options = {}) => {
+  asked.push([options.method || "GET", path, options.body ? JSON.parse(options.body) : null]);
+  const answer = answers[path] || { status: 404, body: { error: "nothing there" } };
+  return { ok: answer.status === 200, status: answer.status, json: async () => answer.body };
+};
+global.EventSource = class { constructor() { stream = this; } addEventListener(_, act) { this.tell = act; } };
+const later = [];
+global.setTimeout = (act) => later.push(act);
+global.clearTimeout = () => {};
+global.alert = () => {};
+
+const settle = () => new Promise((done) => setImmediate(() => setImmediate(() => setImmediate(() => setImmediate(done)))));
+(async () => {
+  (0, eval)(script);
+  for (let i = 0; i < 10; i += 1) await settle();
+  if (stream) stream.tell({ data: JSON.stringify({ event: "place.done", path: "<b>a</b>" }) });
+  const buttons = places.mandates ? places.mandates.all("button") : [];
+  if (buttons.length) await buttons.at(-1).listeners.click();
+  for (let i = 0; i < 10; i += 1) await settle();
+  const shown = Object.fromEntries(Object.entries(places).map(([id, node]) => [id, node.textContent]));
+  console.log(JSON.stringify({ shown, asked, tags: places.mandates ? [...new Set(places.mandates.all("b").map((n) => n.tag))] : [] }));
+})();
