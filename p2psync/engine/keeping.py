@@ -58,7 +58,7 @@ class Keeping:
 
     def fetched(self, contents: Iterable[ContentId]) -> None:
         for content in contents:
-            paths = {path for path in self._under_way.pop(content, set()) if self._keep(path, content)}
+            paths = {path for path in sorted(self._under_way.pop(content, set())) if self._keep(path, content)}
             if paths:
                 self._under_way[content] = paths
 

@@ -109,7 +109,7 @@ class Placement:
     def fetched(self, contents: Sequence[ContentId]) -> None:
         complete: list[RelPath] = []
         for content in contents:
-            for path in self._waiting_for.pop(content, set()):
+            for path in sorted(self._waiting_for.pop(content, set())):
                 missing = self._gathering.get(path)
                 if missing is None:
                     continue

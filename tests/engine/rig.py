@@ -58,7 +58,7 @@ class Rig:
 
     def open(self, on_disk: Mapping[str, str] | None = None, *, continuous: bool = True) -> Rig:
         """Open the folder and scan it; `on_disk` gives the texts of the files that lie there."""
-        self.replica.observation.opened(FolderOpened(self.desk.mandate, continuous, b"epoch"))
+        self.replica.opened(FolderOpened(self.desk.mandate, continuous, b"epoch"))
         found: dict[str, str | None] = dict.fromkeys(row.path for row in self.desk.state.all_bases())
         found.update(on_disk or {})
         self.look(*(seen(path, text) for path, text in found.items()))
