@@ -123,7 +123,7 @@ def _of_members() -> tuple[Operation, ...]:
         Operation(
             "join",
             "Become a member by a ticket.",
-            (*_required("ticket"), *(Argument("folder"), Argument("name"), _TIMEOUT)),
+            (Argument("ticket"), Argument("folder"), Argument("name"), _TIMEOUT),
             waits=True,
         ),
         Operation("devices", "The members of a mandate.", _M, reads=True),
