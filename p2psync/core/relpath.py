@@ -161,7 +161,12 @@ def fold(rel: RelPath, folding: Folding) -> str:
 
 def ancestors(rel: RelPath) -> tuple[RelPath, ...]:
     """The directories that hold `rel`, the topmost first."""
-    return tuple(RelPath(rel[:end]) for end, character in enumerate(rel) if character == "/")
+    above = []
+    end = rel.find("/")
+    while end >= 0:
+        above.append(RelPath(rel[:end]))
+        end = rel.find("/", end + 1)
+    return tuple(above)
 
 
 def parent(rel: RelPath) -> RelPath | None:

@@ -56,6 +56,8 @@ def aim(path: RelPath, heads: Sequence[Stated], verdict: Verdict, in_the_way: bo
         return Aim(path, ABSENT, (), tuple(h for h in heads if h.entry.kind == Kind.FILE))
     if verdict.merged:
         return _merged(path, verdict, heads) if not unmergeable else _unmerged(path, winner, heads)
+    if len(heads) == 1:
+        return Aim(path, winner.entry, (winner.id,))
     same = tuple(h.id for h in heads if h.entry.same_as(winner.entry))
     return Aim(path, winner.entry, same, verdict.losers)
 

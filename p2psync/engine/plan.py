@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from p2psync.core.changelog import Stated
+from p2psync.core.conflict import Verdict
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
@@ -31,6 +32,7 @@ class Sight:
     paths: Sequence[RelPath]
     heads: Mapping[RelPath, Sequence[Stated]]
     bases: Mapping[RelPath, BaseRow]
+    verdicts: Mapping[RelPath, Verdict]
 
 
 class Plan:
@@ -69,7 +71,12 @@ class Plan:
 
     def look_at(self, paths: Sequence[RelPath]) -> Sight:
         """Read what is known of some paths, all at once."""
-        return Sight(paths, self._site.state.heads(paths), self._site.state.bases(paths))
+        heads, bases = self._site.state.heads(paths), self._site.state.bases(paths)
+        verdicts = {path: self._verdict(path, heads.get(path, ()), bases.get(path)) for path in paths}
+        return Sight(paths, heads, bases, verdicts)
+
+    def _verdict(self, path: RelPath, heads: Sequence[Stated], base: BaseRow | None) -> Verdict:
+        return self._site.ledger.verdict(path, heads, base.heads if base else ())
 
     def _renew_live(self, sight: Sight) -> set[RelPath]:
         """Returns other paths whose outcome depends on whether these are live."""
@@ -77,11 +84,9 @@ class Plan:
         rows: list[LiveRow] = []
         changed: list[RelPath] = []
         for path in sight.paths:
-            own = sight.heads.get(path, ())
-            base = sight.bases.get(path)
-            winner = self._site.ledger.verdict(path, own, base.heads if base else ()).winner
+            winner = sight.verdicts[path].winner
             if winner is not None and winner.entry.kind != Kind.ABSENT:
-                rows.append(LiveRow(path, winner.entry, fold(path, self._site.folding), len(own)))
+                rows.append(LiveRow(path, winner.entry, fold(path, self._site.folding), len(sight.heads[path])))
                 if path not in before:
                     changed.append(path)
             elif path in before:
@@ -164,12 +169,11 @@ class Plan:
     def aims_of(self, sight: Sight) -> dict[RelPath, Aim]:
         in_the_way = self._site.state.with_live_below(sight.heads)
         return {
-            path: self._aim(path, sight.heads.get(path, ()), sight.bases.get(path), path in in_the_way)
+            path: self._aim(path, sight.heads.get(path, ()), sight.verdicts[path], path in in_the_way)
             for path in sight.paths
         }
 
-    def _aim(self, path: RelPath, heads: Sequence[Stated], base: BaseRow | None, in_the_way: bool) -> Aim:
-        verdict = self._site.ledger.verdict(path, heads, base.heads if base else ())
+    def _aim(self, path: RelPath, heads: Sequence[Stated], verdict: Verdict, in_the_way: bool) -> Aim:
         target = aim(path, heads, verdict, in_the_way, unmergeable=False)
         if target.sources and (path, target.sources) in self.unmergeable:
             return aim(path, heads, verdict, in_the_way, unmergeable=True)
