@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from p2psync.core.clock import Tips
 from p2psync.core.ids import DeviceId, LogId, MandateId, device_text
+from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING
 from p2psync.daemon.operations.shapes import time_text
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 LOOK_MIN_S = 0.02
 LOOK_MAX_S = 0.25
+NO_FOLDER = frozenset({Code.FOLDER_GONE.value, Code.FOLDER_MARKER_GONE.value})
 TOLD = "run_told"
 """The setting of a mandate that says up to where its logs were told of."""
 ALONE_S = 5.0
@@ -198,6 +200,8 @@ class Runs:
 def _ended(standing: Standing, waited_s: float, timeout_s: float | None) -> Ended | None:
     """Whether it is over, and how; moved or not is told later."""
     alone = bool(standing.others) and not standing.connected
+    if any(trouble.device is None and trouble.code in NO_FOLDER for trouble in standing.troubles):
+        return Ended(Result.FAILED, FAILED, standing, _("The mandate's folder is not there. See: p2psync status"))
     if alone and waited_s >= (ALONE_S if timeout_s is None else timeout_s):
         return Ended(Result.FAILED, WAITING, standing)
     if standing.is_done and not alone:

@@ -67,6 +67,23 @@ def test_a_problem_at_the_other_device_makes_a_run_partial(tmp_path: Path) -> No
         assert [run["result"] for run in office.ask("history", "--failed")] == ["partial", "partial"]
 
 
+def test_without_its_own_folder_a_run_fails_at_once(tmp_path: Path) -> None:
+    """The drive is unplugged: that is told, nothing counts as deleted, and all goes on when it is back."""
+    with company(tmp_path) as (office, home):
+        office.save("before.txt", "x")
+        home.has("before.txt", "x")
+        home.folder.rename(tmp_path / "unplugged")
+        until(lambda: home.ask("status")["mandates"][0]["problem_list"], "it is noticed")
+        result = home.run("sync")
+        assert result.code == 1
+        assert "Connect the drive" in result.out
+        assert office.read("before.txt") == "x"
+        (tmp_path / "unplugged").rename(home.folder)
+        office.save("after.txt", "x")
+        home.has("after.txt", "x")
+        assert home.run("sync", "--timeout", "30s").code == 0
+
+
 def test_versions_come_back(office: Machine, home: Machine) -> None:
     for text in ("one\r\nENDOFFILE\r\n", "two\r\nENDOFFILE\r\n", "three\r\nENDOFFILE\r\n"):
         office.save("versions.crp", text)
