@@ -57,10 +57,14 @@ class _Line:
 class Links:
     """All methods are for the event loop."""
 
-    def __init__(self, runtime: Runtime, tasks: Tasks, on_content: OnContent, log: EventLog) -> None:
+    def __init__(
+        self, runtime: Runtime, tasks: Tasks, on_content: OnContent, on_end: Callable[[int], None], log: EventLog
+    ) -> None:
+        """`on_end` hears of each link that is gone."""
         self._runtime = runtime
         self._tasks = tasks
         self._on_content = on_content
+        self._on_end = on_end
         self._log = log
         self._numbers = itertools.count(1)
         self._lines: dict[int, _Line] = {}
@@ -178,6 +182,7 @@ class Links:
             del self._lines[line.number]
             self._runtime.post_now(LinkDown(line.number, reason))
             self._log.event("link.down", link=line.number, device=line.link.remote, reason=reason)
+            self._on_end(line.number)
             line.on_lost(line.heard.is_set())
             await line.link.close()
 

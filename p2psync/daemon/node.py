@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -60,8 +61,11 @@ from p2psync.store.database import Database
 from p2psync.store.lock import HomeLock
 from p2psync.store.records import Records
 from p2psync.store.state import SqliteDeviceState
+from p2psync.wire.messages import Request, Response
 
 PROGRAM = f"p2psync {__version__}"
+EARLY_MAX = 64
+"""Requests of one link that wait for their session."""
 DOORS_MAX = 64
 """Tickets that a newcomer can come with at a time, used and cancelled ones among them: those hear why they fail."""
 DOOR_STAYS_S = 7 * 24 * 3600
@@ -79,7 +83,7 @@ class Node:
         self.records = Records(database)
         self.tasks = Tasks(log, self.broken)
         self.runtime = Runtime(database, self._make_device, self, log)
-        self.links = Links(self.runtime, self.tasks, self._on_content, log)
+        self.links = Links(self.runtime, self.tasks, self._on_content, self._forget_link, log)
         self.folders = Folders(database, self.runtime, self.tasks, log)
         self.transfer = Transfer(
             *(self.tasks, self.links.send_content, self.runtime.post, self.folders.contents),
@@ -100,6 +104,8 @@ class Node:
         self._undo = AsyncExitStack()
         self._sessions: dict[int, dict[MandateId, DeviceId]] = {}
         """By link: the mandates whose sessions are open on it."""
+        self._early: dict[int, deque[Request]] = {}
+        """By link: what was asked before the engine opened the session that it belongs to."""
         self._authorities: Mapping[MandateId, Authority] = {}
         self._performers: Mapping[type[Effect], Callable[[Any], None]] = {
             Send: lambda e: self.links.send(e.link, e.message),
@@ -219,12 +225,19 @@ class Node:
             except OSError as error:
                 self.log.event("rescue.failed", reason=error)
 
-    def _on_content(self, link: int, message: Any) -> None:
-        self.transfer.on_message(link, message)
+    def _on_content(self, link: int, message: Request | Response) -> None:
+        """A peer may ask as soon as it has our Hello; its own, which came before, may still be with the engine."""
+        if isinstance(message, Request) and message.mandate not in self._sessions.get(link, ()):
+            early = self._early.setdefault(link, deque(maxlen=EARLY_MAX))
+            early.append(message)
+        else:
+            self.transfer.on_message(link, message)
 
     def _peer_joined(self, effect: PeerJoined) -> None:
         self._sessions.setdefault(effect.link, {})[effect.mandate] = effect.device
         self.transfer.peer_joined(effect.link, effect.mandate)
+        for request in self._early.pop(effect.link, ()):
+            self._on_content(effect.link, request)
         self.tasks.start(self._note_seen(effect.mandate, effect.device), "last seen")
         self.log.event("peer.joined", mandate=effect.mandate, device=effect.device, link=effect.link)
 
@@ -241,6 +254,9 @@ class Node:
     async def _note_seen(self, mandate: MandateId, device: DeviceId) -> None:
         with contextlib.suppress(P2PSyncError):  # it is no loss when this device stops just now
             await self.runtime.call(lambda _, now: self.records.note_seen(mandate, device, now.wall_ms))
+
+    def _forget_link(self, link: int) -> None:
+        self._early.pop(link, None)
 
     def _note(self, notice: Notice) -> None:
         self.log.event(notice.name, mandate=notice.mandate, **dict(notice.fields))

@@ -53,6 +53,7 @@ async def test_a_link_is_told_with_its_number_and_so_is_its_end() -> None:
             Received(number, HELLO),
             LinkDown(number, "the other side closed"),
         ]
+        assert h.ended == [number]
         assert h.links.add(wire()[0]) != number
 
 
@@ -218,7 +219,8 @@ class Hall:
         log = EventLog(None)
         log.listen(self.events.append)
         self.tasks = Tasks(log)
-        self.links = Links(cast(Runtime, self), self.tasks, self._on_content, log)
+        self.ended: list[int] = []
+        self.links = Links(cast(Runtime, self), self.tasks, self._on_content, self.ended.append, log)
 
     def post_now(self, event: Event) -> None:
         self.told.append(event)
