@@ -14,7 +14,7 @@ from typing import Any
 from p2psync.cli.client import Client
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.home import DAEMON_LOG, OUTPUT_LOG, read_running, tail
-from p2psync.i18n import _
+from p2psync.i18n import _, language
 
 START_S = 30.0
 """For a damaged database, or a slow disk, to be read."""
@@ -30,7 +30,7 @@ def start(home: Path, options: Sequence[str], timeout_s: float = START_S) -> int
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     output = home / OUTPUT_LOG
     with output.open("wb") as file:
-        words = [sys.executable, "-m", "p2psync", "up", "--home", str(home), *options]
+        words = [sys.executable, "-m", "p2psync", "--lang", language(), "up", "--home", str(home), *options]
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, **_detached())
     client = Client(home)
 
