@@ -16,6 +16,7 @@ from p2psync.engine.aim import Aim
 from p2psync.engine.effects import Effect, Fetch, Place
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.placement import IN_FLIGHT_MAX
+from p2psync.errors import InvalidPath
 from p2psync.sim.state import MemoryMandateState
 
 if TYPE_CHECKING:
@@ -48,12 +49,20 @@ def check_always(world: World, host: Host, effects: Sequence[Effect]) -> None:
     for effect in effects:
         if isinstance(effect, Place):
             for item in effect.items:
-                require(parse(item.path) == item.path, "Contained", f"{host.name} places {item.path!r}")
+                require(_is_contained(item.path), "Contained", f"{host.name} places {item.path!r}")
         if isinstance(effect, Fetch):
             require(len(effect.wanted) <= IN_FLIGHT_MAX * 2, "Bounded", f"{host.name} fetches too much at once")
     if host.device is not None and host.mandate in host.device.mandates:
         placement = host.device.mandates[host.mandate].replica.placement
         require(placement.in_flight <= 2 * IN_FLIGHT_MAX, "Bounded", f"{host.name} has too much in flight")
+
+
+def _is_contained(path: RelPath) -> bool:
+    try:
+        parse(path)
+    except InvalidPath:
+        return False
+    return True
 
 
 # -- at rest -------------------------------------------------------------------------------------------
@@ -217,7 +226,7 @@ def _losers_kept(members: Sequence[Host]) -> None:
             for loser in conflict.losers:
                 content = loser.entry.content
                 if content is not None and any(h.disk.find(content) is not None for h in members):
-                    here = host.disk.find(content) is not None
+                    here = host.disk.keeps(content)
                     require(here, "NoLostWrite", f"{host.name} does not keep a loser of {conflict.path!r}")
 
 

@@ -57,10 +57,14 @@ class Disk:
         return Seen(path, entry, FileStat(len(file.data), file.mtime_ns, file.inode))
 
     def find(self, content: ContentId) -> bytes | None:
-        found = self.staged.get(content) or self.versions.get(content)
-        if found is not None:
-            return found
+        for aside in (self.staged, self.versions):
+            if content in aside:
+                return aside[content]
         return next((f.data for f in self.files.values() if f.content == content), None)
+
+    def keeps(self, content: ContentId) -> bool:
+        """Whether a crash leaves it here: it stands in the folder or among the versions."""
+        return content in self.versions or any(file.content == content for file in self.files.values())
 
     def place(self, item: PlaceItem) -> Outcome:
         """What the real placer does, in one moment: exchange, look at what came out, exchange back if it is other."""

@@ -216,7 +216,6 @@ class Host:
             return
         self.dirty.difference_update(paths)
         seen = tuple(self.disk.seen(p) for p in sorted(paths))
-        self.world.users.observed(self, seen)
         self.handle(Observed(self.mandate, seen))
 
     def scan(self) -> None:

@@ -6,12 +6,10 @@ name as its parents, and which bytes nobody may lose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from p2psync.core.ids import ContentId, content_of
 from p2psync.core.relpath import RelPath, parse
-from p2psync.engine.events import Seen
 from p2psync.errors import NotAllowed, UsageError
 
 if TYPE_CHECKING:
@@ -157,6 +155,3 @@ class Users:
         if host.device is None or self._world.rng.random() < self._world.knobs.overlook:
             return
         host.later(self._world.knobs.notice_s, lambda: host.look([path]))
-
-    def observed(self, host: Host, seen: Sequence[Seen]) -> None:
-        """The host looks at paths: from here on the engine answers for what it saw."""
