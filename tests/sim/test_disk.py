@@ -1,0 +1,184 @@
+"""The simulated folder does what the real one does, or what the simulator finds proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from p2psync.core.entry import ABSENT, Entry
+from p2psync.core.ids import content_of
+from p2psync.core.relpath import Folding, parse
+from p2psync.engine.effects import PlaceItem
+from p2psync.sim import disk as sim
+from tests.fs import disk as real
+from tests.fs.disk import a_file
+
+TELLS_CASE_APART = Folding(False, False)
+FOLDS_CASE = Folding(True, False)
+NOW_NS = 1_750_000_000_000_000_000
+
+
+def folder(files: Mapping[str, bytes], folding: Folding = TELLS_CASE_APART) -> sim.Disk:
+    made = sim.Disk(folding)
+    for path, data in files.items():
+        made.write(parse(path), data, NOW_NS)
+    return made
+
+
+def shown(disk: sim.Disk) -> dict[str, bytes]:
+    return {path: file.data for path, file in disk.files.items()}
+
+
+def stage(disk: sim.Disk, *several: bytes) -> None:
+    disk.staged.update({content_of(data): data for data in several})
+
+
+def item(path: str, expect: bytes | None, put: bytes | None) -> PlaceItem:
+    """Bytes stand for a file, None for nothing."""
+
+    def entry(data: bytes | None) -> Entry:
+        return ABSENT if data is None else a_file(data)
+
+    return PlaceItem(parse(path), entry(expect), None, entry(put), "replaced")
+
+
+# -- the same as the placer of a real folder -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """A folder, and what is asked of it."""
+
+    said: str
+    standing: Mapping[str, bytes]
+    asked: PlaceItem
+    placed: bool
+    after: Mapping[str, bytes]
+    kept: tuple[bytes, ...] = ()
+    staged: tuple[bytes, ...] = field(default=(b"new",))
+
+
+CASES = [
+    Case("a new file", {}, item("sub/a", None, b"new"), True, {"sub/a": b"new"}),
+    Case("a file replaced", {"a": b"old"}, item("a", b"old", b"new"), True, {"a": b"new"}, (b"old",)),
+    Case("a file removed", {"a": b"old", "b": b"b"}, item("a", b"old", None), True, {"b": b"b"}, (b"old",)),
+    Case("a save in between", {"a": b"saved"}, item("a", b"old", b"new"), False, {"a": b"saved"}),
+    Case("a save before a removal", {"a": b"saved"}, item("a", b"old", None), False, {"a": b"saved"}),
+    Case("a file came in between", {"a": b"saved"}, item("a", None, b"new"), False, {"a": b"saved"}),
+    Case("a file went in between", {}, item("a", b"old", b"new"), False, {}),
+    Case("a directory is in the way", {"a/b": b"b"}, item("a", None, b"new"), False, {"a/b": b"b"}),
+    Case("a file is in the way of a directory", {"a": b"a"}, item("a/b", None, b"new"), False, {"a": b"a"}),
+    Case("the bytes are nowhere", {"a": b"old"}, item("a", b"old", b"new"), False, {"a": b"old"}, staged=()),
+    Case("an empty file", {"a": b"old"}, item("a", b"old", b""), True, {"a": b""}, (b"old",), staged=(b"",)),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.said for case in CASES])
+def test_a_placement_ends_as_on_a_real_disk(case: Case, tmp_path: Path) -> None:
+    simulated = folder(case.standing)
+    stage(simulated, *case.staged)
+    outcome = simulated.place(case.asked)
+    assert (outcome.path, outcome.placed) == (case.asked.path, case.placed)
+    assert shown(simulated) == case.after
+    assert set(simulated.versions.values()) == set(case.kept)
+
+    there = real.Disk(tmp_path)
+    for path, data in case.standing.items():
+        there.save(path, data)
+    there.staged(*case.staged)
+    [really] = there.placer.place([case.asked])
+    assert really.placed is outcome.placed
+    assert {path: data for path, data in there.tree().items() if data is not None} == case.after
+    assert set(there.kept().values()) == set(case.kept)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.placed], ids=lambda case: case.said)
+def test_what_was_found_instead_is_told(case: Case) -> None:
+    disk = folder(case.standing)
+    stage(disk, *case.staged)
+    found = disk.place(case.asked).found
+    standing = case.standing.get(case.asked.path)
+    assert found is not None
+    assert found.entry.content == (content_of(standing) if standing is not None else None)
+
+
+def test_what_was_placed_is_what_is_seen() -> None:
+    disk = folder({"a": b"old"})
+    stage(disk, b"new")
+    outcome = disk.place(item("a", b"old", b"new"))
+    seen = disk.seen(parse("a"))
+    assert seen.entry == a_file(b"new")
+    assert seen.stat == outcome.stat
+    assert disk.seen(parse("b")).entry == ABSENT
+
+
+def test_each_save_is_a_file_of_its_own() -> None:
+    disk = folder({"a": b"same"})
+    before = disk.seen(parse("a")).stat
+    disk.write(parse("a"), b"same", NOW_NS)
+    assert disk.seen(parse("a")).stat != before
+
+
+# -- names ---------------------------------------------------------------------------------------------
+
+
+def test_a_save_goes_to_the_name_that_the_disk_takes_for_the_same() -> None:
+    disk = folder({"Sub/A.txt": b"one"}, FOLDS_CASE)
+    disk.write(parse("sub/a.TXT"), b"two", NOW_NS)
+    assert shown(disk) == {"Sub/A.txt": b"two"}
+    assert disk.standing_name(parse("SUB/a.txt")) == "Sub/A.txt"
+    apart = folder({"A.txt": b"one", "a.txt": b"two"})
+    assert shown(apart) == {"A.txt": b"one", "a.txt": b"two"}
+    assert apart.standing_name(parse("a.TXT")) is None
+
+
+def test_presence_is_judged_by_the_listed_name() -> None:
+    """Windows answers for "a.txt" when asked for "A.txt"; a rename to the other case would look like nothing."""
+    disk = folder({"A.txt": b"one"}, FOLDS_CASE)
+    assert disk.seen(parse("a.txt")).entry == ABSENT
+
+
+def test_nothing_is_placed_over_a_name_that_differs_in_case_alone() -> None:
+    disk = folder({"A.txt": b"one"}, FOLDS_CASE)
+    stage(disk, b"two")
+    assert not disk.place(item("a.txt", None, b"two")).placed
+    assert shown(disk) == {"A.txt": b"one"}
+
+
+def test_a_directory_that_differs_in_case_alone_is_in_the_way_of_no_file_in_it() -> None:
+    disk = folder({"Sub/a": b"one"}, FOLDS_CASE)
+    assert not disk.obstructed(parse("sub/b"))
+    assert disk.obstructed(parse("Sub/a/c"))
+    assert disk.obstructed(parse("Sub"))
+
+
+# -- where bytes are -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [b"x", b""])
+@pytest.mark.parametrize("where", ["staged", "versions", "files"])
+def test_bytes_are_found_wherever_they_lie(where: str, data: bytes) -> None:
+    disk = folder({"other": b"other"})
+    content = content_of(data)
+    assert disk.find(content) is None
+    held: dict[Any, Any] = getattr(disk, where)
+    if where == "files":
+        disk.write(parse("a"), data, NOW_NS)
+    else:
+        held[content] = data
+    assert disk.find(content) == data
+
+
+def test_a_backup_holds_all_but_what_is_staged_and_is_independent() -> None:
+    disk = folder({"a": b"old"})
+    disk.epoch = b"epoch"
+    stage(disk, b"new")
+    backup = disk.copy()
+    disk.place(item("a", b"old", b"new"))
+    assert (shown(backup), backup.versions, backup.staged, backup.epoch) == ({"a": b"old"}, {}, {}, b"epoch")
+    backup.write(parse("b"), b"b", NOW_NS)
+    assert shown(disk) == {"a": b"new"}
