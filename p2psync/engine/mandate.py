@@ -114,6 +114,7 @@ class Mandate:
             case Merged():
                 self.replica.placement.merged(event)
             case FolderOpened():
+                self.state.clear_problems([""], [Code.UPDATE_NEEDED])
                 self.replica.opened(event)
             case EpochRenewed(_, epoch):
                 self.state.put("epoch", epoch)
@@ -238,6 +239,8 @@ class Mandate:
         """Who may connect and read may be others now: sessions of those who may not are closed."""
         if self.is_stopped:
             self.state.put_problems([Problem("", Code.UPDATE_NEEDED, self.ledger.constitution.unknown or "")])
+        else:
+            self.state.clear_problems([""], [Code.UPDATE_NEEDED])
         if self._keys.device in self.authority.members and self.state.get("provisional"):
             self.state.put("provisional", [])
         # Roles and rules choose between heads: every conflict may have another winner now.
