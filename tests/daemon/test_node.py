@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.daemon.node import Node
+from p2psync.core.ids import DeviceId, MandateId
+from p2psync.daemon.node import EARLY_MAX, Node
 from p2psync.engine.device import Device
+from p2psync.engine.effects import PeerJoined
 from p2psync.engine.events import Event, Observed
 from p2psync.errors import HomeInUse
+from p2psync.wire.messages import Request, Response, What
 from tests.daemon.homes import company, pcs
 
 
@@ -75,6 +78,29 @@ async def test_cut_cables_are_got_over(tmp_path: Path) -> None:
             await two.has(f"{number}.txt", "from one")
             await one.has(f"{number}-back.txt", "from two")
         await one.in_sync(1)
+
+
+@pytest.mark.asyncio
+async def test_what_is_asked_before_a_session_is_open_is_answered_when_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        node, asked = pc.running, list[tuple[int, Request | Response]]()
+        monkeypatch.setattr(node.transfer, "on_message", lambda link, message: asked.append((link, message)))
+        mandate, other = MandateId(b"m" * 16), MandateId(b"o" * 16)
+        early, late, lost = (Request(mandate, number, What.CONTENT, ()) for number in range(3))
+        node._on_content(1, early)
+        node._on_content(1, Request(other, 0, What.CONTENT, ()))
+        node._on_content(2, lost)
+        assert asked == []
+        node._forget_link(2)
+        for link in (1, 2):
+            node.perform([PeerJoined(link, mandate, DeviceId(b"d" * 32))])
+        node._on_content(1, late)
+        assert asked == [(1, early), (1, late)]
+        for number in range(2 * EARLY_MAX):
+            node._on_content(3, Request(mandate, number, What.CONTENT, ()))
+        assert len(node._early[3]) == EARLY_MAX
 
 
 @pytest.mark.asyncio
