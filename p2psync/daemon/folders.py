@@ -19,7 +19,7 @@ from secrets import token_bytes
 
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import OWN_DIRECTORY, Folding
+from p2psync.core.relpath import OWN_DIRECTORY, Folding, RelPath
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.placing import DiskLanes, Placing
 from p2psync.daemon.reading import Reading
@@ -35,6 +35,7 @@ from p2psync.engine.site import DISK_CODES
 from p2psync.errors import FolderError, HomeInUse
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import EPOCH_BYTES, Folder, Marker
+from p2psync.fs.look import disk_problem
 from p2psync.fs.observer import Observer
 from p2psync.fs.placer import Placer
 from p2psync.fs.scanner import Scanner
@@ -219,9 +220,13 @@ class Folders:
                 await self._complain(mandate, found)
                 return
             await self._start(mandate, found, epochs)
-        except (OSError, FolderError) as error:
+        except OSError as error:
             self._log.event("folder.failed", mandate=mandate, reason=error)
-            await self._complain(mandate, Code.DISK_ERROR, getattr(error, "strerror", None) or str(error))
+            problem = disk_problem(RelPath(""), error)
+            await self._complain(mandate, problem.code, problem.detail)
+        except FolderError as error:
+            self._log.event("folder.failed", mandate=mandate, reason=error)
+            await self._complain(mandate, Code.DISK_ERROR, str(error))
 
     async def _start(self, mandate: MandateId, found: _Found, epochs: tuple[bytes, ...]) -> None:
         folder = found.folder

@@ -7,7 +7,9 @@ so that little is left to read at the end.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from io import FileIO
@@ -25,6 +27,9 @@ from p2psync.wire.messages import REQUEST_ITEMS_MAX, RESPONSE_DATA_BYTES_MAX
 WRITEBACK_BYTES = 8 << 20
 """The system is asked to begin writing after so many bytes, so that a flush for another file does not wait for all."""
 
+ROOM_LEFT_BYTES = 16 << 20
+"""What a big file leaves free on a disk: the small ones that people wait for still fit."""
+
 Source = tuple[Path, int]
 """A file on this disk, and the offset at which it may hold a chunk."""
 FindChunks = Callable[[Collection[bytes]], Mapping[bytes, Source]]
@@ -35,7 +40,7 @@ class Assembly:
     """One big file that is under way; safe to use from several threads."""
 
     def __init__(self, staging: Staging, manifest: Manifest) -> None:
-        """Takes up what an earlier attempt left. Raises OSError."""
+        """Takes up what an earlier attempt left. Raises OSError, also where the disk has no room for the rest."""
         self.manifest = manifest
         self._staging = staging
         self.spans = manifest.spans()
@@ -46,6 +51,9 @@ class Assembly:
         self._hashed_chunks = 0
         self._unflushed_bytes = 0
         self._take_up()
+        if not self._has_room():
+            self.close(keep=False)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     @property
     def missing(self) -> list[int]:
@@ -143,6 +151,11 @@ class Assembly:
                 break
             self._present[index] = self._fits(index, self._read_at(span))
         self._file.truncate(self.manifest.size)
+
+    def _has_room(self) -> bool:
+        """A file that cannot become whole must not fill the disk for all others."""
+        needed = sum(self.spans[index].size for index in self.missing)
+        return not needed or needed + ROOM_LEFT_BYTES <= shutil.disk_usage(self._staging.root).free
 
     def _hash_on(self, at_hand: Mapping[int, bytes]) -> None:
         """Hash the whole as far as it is here without a gap."""

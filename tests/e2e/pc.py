@@ -34,6 +34,16 @@ COMMAND_S = 180.0
 LOOK_EVERY_S = 0.1
 TAIL_LINES = 60
 
+WITHOUT_ROOTS_RIGHTS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+"""Modes of files count for the daemon as for any user's."""
+WITH_ANOTHER_CLOCK = """
+import sys, time
+off_s, now_s, now_ns = int(sys.argv.pop(1)), time.time, time.time_ns
+time.time, time.time_ns = lambda: now_s() + off_s, lambda: now_ns() + off_s * 10**9
+from p2psync.cli.main import main
+main()
+"""
+
 _never = threading.Event()
 
 
@@ -73,6 +83,10 @@ class Pc:
         self.folder = root / f"{host}.crsync"
         self.output = root / f"{host}.output"
         self.daemon: subprocess.Popen[bytes] | None = None
+        self.is_confined = False
+        """Whether the daemon has no more rights to files than their modes give."""
+        self.clock_off_s = 0
+        """How wrong this PC's clock is."""
 
     def __repr__(self) -> str:
         return f"<{self.host}>"
@@ -82,7 +96,9 @@ class Pc:
     def start(self, *options: object) -> Pc:
         """Returns once the daemon has printed that it is ready."""
         self.root.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-u", "-m", "p2psync", "up", "--home", self.home, "--name", self.host, *options]
+        program = ["-c", WITH_ANOTHER_CLOCK, self.clock_off_s] if self.clock_off_s else ["-m", "p2psync"]
+        command = [sys.executable, "-u", *program, "up", "--home", self.home, "--name", self.host, *options]
+        command = [*(WITHOUT_ROOTS_RIGHTS if self.is_confined else ()), *command]
         with self.output.open("ab") as output:
             self.daemon = self.lab.popen(
                 self.host, command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output
@@ -195,7 +211,7 @@ class Pc:
         """As a careful program does: whole, under another name first."""
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f"~{target.name[:200]}.tmp")
+        fresh = target.with_name(f"~{len(target.name)}.tmp")
         fresh.write_bytes(data.encode() if isinstance(data, str) else data)
         fresh.replace(target)
 

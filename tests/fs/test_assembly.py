@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -58,6 +59,22 @@ def test_wrong_chunks_are_named_and_not_written(staging: Staging) -> None:
     assert assembly.write([0, 1, COUNT], [chunk(0), b"evil", b"beyond"]) == [1, COUNT]
     assert assembly.missing == list(range(1, COUNT))
     assembly.close(keep=False)
+    assert list(staging.root.iterdir()) == []
+
+
+def test_a_file_that_does_not_fit_takes_no_room_from_others(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    def a_disk_with(free: int) -> None:
+        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+
+    a_disk_with(MANIFEST.size + module.ROOM_LEFT_BYTES)
+    first = Assembly(staging, MANIFEST)
+    first.write([0], [chunk(0)])
+    first.close(keep=True)
+    a_disk_with(MANIFEST.size - SPANS[0].size + module.ROOM_LEFT_BYTES)
+    Assembly(staging, MANIFEST).close(keep=True)
+    a_disk_with(MANIFEST.size - SPANS[0].size + module.ROOM_LEFT_BYTES - 1)
+    with pytest.raises(OSError, match="space"):
+        Assembly(staging, MANIFEST)
     assert list(staging.root.iterdir()) == []
 
 
