@@ -87,9 +87,11 @@ def look(mandate: Mandate, own: DeviceId, goal: Tips | None, only: str | None) -
 
 
 def _has_confirmed(mandate: Mandate, peer: Peer, goal: Tips) -> bool:
-    """They have placed the goal as far as they may read it, and have sent what they had."""
+    """They have placed the goal as far as they may read it, and have sent what they had; or their folder is away."""
     if peer.placed is None or not peer.has_caught_us_up():
         return False
+    if any(path == "" for path, _code in peer.placed.unplaced):
+        return True
     readable = mandate.ledger.readable_tips(peer.device)
     return all(
         mandate.ledger.covered(peer.placed.tips, log, tip)

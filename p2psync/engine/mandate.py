@@ -44,6 +44,10 @@ PROGRESS_EVERY_S = 1.0
 """How often a device that is busy placing tells the others how much is left."""
 
 
+FOLDER_CODES = frozenset({Code.FOLDER_GONE, Code.FOLDER_MARKER_GONE, Code.READ_ONLY, Code.DISK_ERROR})
+"""Problems of the folder as a whole that keep everything from being placed."""
+
+
 class Mandate:
     def __init__(
         self, mandate: MandateId, state: MandateState, keys: Keys, scope: Scope, rng: Random, folding: Folding
@@ -60,6 +64,7 @@ class Mandate:
         self._scope = scope
         self._rng = rng
         self._progress_said_s = 0.0
+        self._folder_trouble: Code | None = None
 
     @property
     def authority(self) -> Authority:
@@ -100,6 +105,7 @@ class Mandate:
             return
         match event:
             case Observed():
+                self._note_folder(event)
                 self.announce(self.replica.observation.observe(event))
             case PathsPlaced():
                 self.announce(self.replica.placed(event))
@@ -120,6 +126,14 @@ class Mandate:
                 self.state.put("epoch", epoch)
             case ScanFinished(_, complete):
                 self.replica.observation.scan_finished(complete)
+
+    def _note_folder(self, event: Observed) -> None:
+        """Whether the folder as a whole is there: while it is not, nothing is placed, and the others are told."""
+        if "" in event.cleared:
+            self._folder_trouble = None
+        troubles = [p.code for p in event.problems if p.path == "" and p.code in FOLDER_CODES]
+        if troubles:
+            self._folder_trouble = troubles[0]
 
     # -- peers -----------------------------------------------------------------------------------------
 
@@ -289,7 +303,11 @@ class Mandate:
                 self._scope.wake_in(PROGRESS_EVERY_S)
                 return
             self._progress_said_s = now_s
-        unplaced = tuple(sorted((path, code.value) for path, code in stuck.items())[:UNPLACED_MAX])
+        unplaced: tuple[tuple[str, str], ...] = tuple(
+            sorted((path, code.value) for path, code in stuck.items())[: UNPLACED_MAX - 1]
+        )
+        if self._folder_trouble is not None:
+            unplaced = (("", self._folder_trouble.value), *unplaced)
         for peer in self.peers.values():
             tips = {} if busy else self.ledger.readable_tips(peer.device)
             visible = tuple(u for u in unplaced if self._may_know(peer.device, u[0]))

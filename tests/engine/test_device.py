@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import parse
+from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import Role
 from p2psync.engine.admin import Newcomer
-from p2psync.engine.events import FolderOpened, Outcome, ScanFinished
+from p2psync.engine.events import FolderOpened, Observed, Outcome, ScanFinished
 from p2psync.errors import NotAllowed
 from tests.engine.village import Village
 
@@ -384,3 +384,17 @@ def test_a_folder_that_comes_back_is_served_anew() -> None:
     village.open_folder(village["payroll"])
     village.settle(3)
     village.assert_equal()
+
+
+def test_a_folder_that_is_away_is_told_to_the_others() -> None:
+    village = pair()
+    house = village["payroll"]
+    assert house.mandate is not None
+    village.tell(house, Observed(house.mandate, (), (Problem("", Code.FOLDER_GONE),)))
+    village.settle(3)
+    [peer] = village["office"].m.peers.values()
+    assert peer.placed is not None
+    assert peer.placed.unplaced == (("", Code.FOLDER_GONE),)
+    village.tell(house, Observed(house.mandate, (), cleared=(RelPath(""),)))
+    village.settle(3)
+    assert peer.placed.unplaced == ()
