@@ -257,7 +257,10 @@ class Admin:
 
     def _require_another_admin(self, device: DeviceId) -> None:
         if not any(m.admin for d, m in self._mandate.authority.members.items() if d != device):
-            raise UsageError("this is the last admin: make another device admin first, with p2psync devices --role")
+            raise UsageError(
+                "this is the last admin: make another device admin first, "
+                "with p2psync devices MANDATE --role DEVICE=ROLE+admin"
+            )
 
     # -- conflicts -------------------------------------------------------------------------------------
 

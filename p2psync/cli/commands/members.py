@@ -232,7 +232,12 @@ def devices(
     ] = None,
     role: Annotated[
         str | None,
-        typer.Option("--role", metavar="DEVICE=ROLE", help=_("Give a device another role."), show_default=False),
+        typer.Option(
+            "--role",
+            metavar="DEVICE=ROLE",
+            help=_("Give a device another role; ROLE+admin or ROLE-admin gives or takes the right to admit others."),
+            show_default=False,
+        ),
     ] = None,
     primary: Annotated[
         str | None,

@@ -280,15 +280,24 @@ async def approve(node: Node, given: Arguments) -> object:
 
 
 async def set_role(node: Node, given: Arguments) -> object:
-    named, who, role_text = given.text("mandate"), given.text("device"), given.text("role")
+    named, who = given.text("mandate"), given.text("device")
+    role, admin = _role_and_right(given.text("role"))
     given.done()
 
     def act(device: Device, now: Now) -> object:
         mandate = find_mandate(device, named)
-        device.admin(mandate.id).set_role(find_device(_members(mandate), who), parse_role(role_text))
+        device.admin(mandate.id).set_role(find_device(_members(mandate), who), role, admin)
         return _all_devices(node, device, now, mandate)
 
     return await node.runtime.call(act)
+
+
+def _role_and_right(text: str) -> tuple[Role, bool | None]:
+    """`payroll`, `payroll+admin` or `payroll-admin`; without a sign, the right stays as it is."""
+    for sign, admin in (("+admin", True), ("-admin", False)):
+        if text.strip().lower().endswith(sign):
+            return parse_role(text.strip()[: -len(sign)]), admin
+    return parse_role(text), None
 
 
 async def set_primary(node: Node, given: Arguments) -> object:

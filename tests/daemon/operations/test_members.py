@@ -99,3 +99,15 @@ async def test_an_admin_by_ticket_may_invite(tmp_path: Path) -> None:
         await three.join(await two.invite("payroll"))
         one.save("a.txt", "a")
         await three.has("a.txt", "a")
+
+
+@pytest.mark.asyncio
+async def test_a_member_is_made_admin_and_only_then_the_first_one_may_leave(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (first, second):
+        with pytest.raises(UsageError, match=r"--role DEVICE=ROLE\+admin"):
+            await first.call("mandate.leave", mandate="Cargo", wipe=False)
+        rows = await first.call("devices.role", mandate="Cargo", device=second.device, role="payroll+admin")
+        assert {row["device"]: (row["role"], row["admin"]) for row in rows}[second.device] == ("payroll", True)
+        rows = await first.call("devices.role", mandate="Cargo", device=second.device, role="reader")
+        assert {row["device"]: (row["role"], row["admin"]) for row in rows}[second.device] == ("reader", True)
+        await first.call("mandate.leave", mandate="Cargo", wipe=False)
