@@ -21,6 +21,7 @@ from p2psync.engine.effects import Effect, MembersChanged, PeerJoined, WakeAt
 from p2psync.engine.events import Event, Observed, Placed, Received, Tick
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, StoreDamaged, StoreError
+from p2psync.i18n import _
 from p2psync.store.database import Database
 from p2psync.wire.messages import IndexUpdate
 
@@ -28,7 +29,7 @@ QUEUE_MAX = 512
 """Events waiting; from here on `post` waits."""
 BATCH_EVENTS_MAX = 64
 """Events in one transaction."""
-BATCH_PATHS_MAX = 2000
+BATCH_PATHS_MAX = 500
 """Paths in the events of one transaction, about; so that nobody waits long for its end."""
 BLOCK_PATHS = 100
 """What a block counts for in that."""
@@ -134,7 +135,7 @@ class Runtime:
         with self._wanted:
             if self._stopping:
                 if isinstance(item, _Call):
-                    raise P2PSyncError("p2psync is stopping")
+                    raise P2PSyncError(_("p2psync is stopping."))
                 return
             self._queue.append(item)
             self._wanted.notify()
@@ -270,7 +271,7 @@ class Runtime:
             left = [item for item in self._queue if isinstance(item, _Call)]
             self._queue.clear()
         for call in left:
-            self._later(_fail, call.future, P2PSyncError("p2psync is stopping"))
+            self._later(_fail, call.future, P2PSyncError(_("p2psync is stopping.")))
         self._later(self._wake_waiters)
         self._later(_succeed, self._ended, None)
 
