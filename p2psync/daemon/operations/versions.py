@@ -177,6 +177,7 @@ def _moment_ms(text: str) -> int:
     try:
         when = datetime.fromisoformat(text)
         begun_ms = int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
+        time_text(begun_ms)  # at the edges of the calendar a time of one zone is none of another
         return begun_ms if when.microsecond else begun_ms + 999
     except (ValueError, OverflowError):
         raise UsageError(f"{text!r} is no time. Write it like 2025-06-30T14:00:00Z") from None
