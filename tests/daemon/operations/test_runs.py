@@ -200,24 +200,6 @@ async def test_two_runs_at_the_same_time_are_one_too_many(tmp_path: Path) -> Non
 
 
 @pytest.mark.asyncio
-async def test_who_goes_away_gives_the_run_up_and_history_says_so(tmp_path: Path) -> None:
-    async with company(tmp_path, "payroll") as (one, two):
-        await two.stop()
-        async with asyncio.TaskGroup() as group:
-            asked = group.create_task(run(one, timeout_s=600))
-
-            async def is_under_way() -> bool:
-                return bool(await one.call("history"))
-
-            await until(is_under_way)
-            asked.cancel()
-        [row] = await one.call("history")
-        assert (row["result"], row["message"]) == ("failed", "It was given up before its end.")
-        await two.start()
-        assert (await run(one, timeout_s=20))[1] == DONE
-
-
-@pytest.mark.asyncio
 async def test_a_run_that_the_end_of_the_program_cut_off_has_failed(tmp_path: Path) -> None:
     async with pcs(tmp_path, "pc") as (pc,):
         await pc.create()

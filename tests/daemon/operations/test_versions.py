@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import time
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -17,6 +21,17 @@ async def versions(pc: Pc, path: str) -> list[dict[str, object]]:
     return found
 
 
+async def kept(pc: Pc, path: str, *reasons: str) -> None:
+    """Wait until these are listed, newest first: a moment after what they tell of is to be seen in the folder."""
+
+    async def are_listed() -> bool:
+        with contextlib.suppress(P2PSyncError):  # not even known yet
+            return [row["reason"] for row in await versions(pc, path)] == list(reasons)
+        return False
+
+    await until(are_listed, f"{pc.name} lists {reasons}")
+
+
 @pytest.mark.asyncio
 async def test_a_restored_version_is_an_edit_and_what_stood_there_is_kept(tmp_path: Path) -> None:
     async with company(tmp_path, "payroll") as (one, two):
@@ -24,6 +39,7 @@ async def test_a_restored_version_is_an_edit_and_what_stood_there_is_kept(tmp_pa
         await two.has("a.txt", "first")
         one.save("a.txt", "second")
         await two.has("a.txt", "second")
+        await kept(two, "a.txt", "current", "replaced")
         told = await two.call("restore", mandate=MANDATE, path="a.txt")
         assert told["changed"]
         await one.has("a.txt", "first")
@@ -42,6 +58,7 @@ async def test_who_may_not_change_a_file_restores_it_elsewhere(tmp_path: Path) -
         for text in ("first", "second"):
             one.save("a.txt", text)
             await two.has("a.txt", text)
+        await kept(two, "a.txt", "current", "replaced")
         with pytest.raises(NotAllowed, match="--to"):
             await two.ask("restore", mandate=MANDATE, path="a.txt")
         await two.call("restore", mandate=MANDATE, path="a.txt", to=str(tmp_path / "here"))
@@ -77,3 +94,66 @@ async def test_what_stands_there_already_is_left_alone(tmp_path: Path) -> None:
         assert not told["changed"]
         with pytest.raises(P2PSyncError, match="no other version"):
             await one.ask("restore", mandate=MANDATE, path="sub/a.txt")
+
+
+@pytest.mark.asyncio
+async def test_a_removed_file_comes_back_on_all_pcs(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        one.save("sub/a.txt", "once")
+        await two.has("sub/a.txt", "once")
+        (one.folder / "sub" / "a.txt").unlink()
+        await two.has("sub/a.txt", None)
+        await kept(two, "sub/a.txt", "removed")
+        told = await two.call("restore", mandate=MANDATE, path="sub/a.txt")
+        assert (told["changed"], told["content"]) == (True, content_of(b"once").hex())
+        await one.has("sub/a.txt", "once")
+
+
+@pytest.mark.asyncio
+async def test_what_stood_there_at_a_time_is_named_by_the_time(tmp_path: Path) -> None:
+    async with company(tmp_path) as (one,):
+        one.save("a.txt", "first")
+        await until(lambda: _known(one), "it is known")
+        (first,) = await versions(one, "a.txt")
+        target = tmp_path / "then.txt"
+        wanted = {"mandate": MANDATE, "path": "a.txt", "to": str(target)}
+        now = datetime.fromtimestamp(time.time() + 1, UTC)
+        zurich = now.astimezone(timezone(timedelta(hours=2)))
+        for at in (now.isoformat(), zurich.isoformat(), now.strftime("%Y-%m-%d %H:%M:%S.%f")):
+            told = await one.call("restore", **wanted, at=at)
+            assert (told["version"], target.read_bytes()) == (first["id"], b"first")
+            target.unlink()
+        with pytest.raises(P2PSyncError, match="did not stand in this folder on 2020-01-01T00:00:00Z"):
+            await one.call("restore", **wanted, at="2020-01-01")
+        for wrong in ("yesterday", "2025-13-01", "0001-01-01T00:00:00+14:00"):
+            with pytest.raises(UsageError, match="no time"):
+                await one.call("restore", **wanted, at=wrong)
+        with pytest.raises(UsageError, match="not both"):
+            await one.call("restore", **wanted, at="2025-01-01", version=first["id"])
+        assert not target.exists()
+
+
+def copies(pc: Pc) -> int:
+    """How many contents lie among the versions, whole."""
+    found = (pc.folder / ".p2psync" / "versions").glob("??/*")
+    names = [file.suffix for file in found]
+    return -1 if ".partial" in names else len(names)
+
+
+@pytest.mark.asyncio
+async def test_bytes_that_are_gone_are_told_of_and_nothing_is_written(tmp_path: Path) -> None:
+    async with company(tmp_path) as (one,):
+        one.save("a.crp", "first\r\nENDOFFILE")
+        await until(lambda: copies(one) == 1, "the first is copied")
+        one.save("a.crp", "second\r\nENDOFFILE")
+        await until(lambda: copies(one) == 2, "both are copied")
+        await kept(one, "a.crp", "current", "edited")
+        newest, oldest = await versions(one, "a.crp")
+        shutil.rmtree(one.folder / ".p2psync" / "versions")
+        for to in ("", str(tmp_path / "there")):
+            with pytest.raises(P2PSyncError, match="not on this PC"):
+                await one.call("restore", mandate=MANDATE, path="a.crp", version=oldest["id"], to=to)
+        assert not (tmp_path / "there").exists()
+        assert one.read("a.crp") == b"second\r\nENDOFFILE"
+        await one.call("restore", mandate=MANDATE, path="a.crp", version=newest["id"], to=str(tmp_path / "there"))
+        assert (tmp_path / "there").read_bytes() == b"second\r\nENDOFFILE"
