@@ -14,6 +14,7 @@ from pathlib import Path
 from secrets import token_bytes, token_hex
 
 import pytest
+from zeroconf import DNSIncoming, DNSPointer
 
 from p2psync.core.ids import parse_device, parse_mandate
 from tests.e2e.pc import Pc, agree, company, pause
@@ -100,7 +101,7 @@ def test_names_of_instances_do_not_last(pcs: list[Pc], lab: Lab) -> None:
         with ExitStack() as stack:
             ear = _multicast(stack, lab, socket.AF_INET)
             _ask(ear, MDNS_IPV4)
-            names.append({_instance(p) for p, source in _heard_from([ear], LISTEN_S) if source == lab.ip("b")} - {b""})
+            names.append({_instance(p) for p, source in _heard_from([ear], LISTEN_S) if source == lab.ip("b")} - {""})
     assert names[0]
     assert names[1]
     assert not names[0] & names[1]
@@ -207,11 +208,10 @@ def _heard_from(ears: list[socket.socket], seconds: float) -> list[tuple[bytes, 
     return heard
 
 
-def _instance(packet: bytes) -> bytes:
-    """The label that stands before the service's name, in an answer that spells it out; empty where there is none."""
-    is_answer = packet[2] & 0x80
-    at = packet.rfind(b"\x10") if is_answer else -1
-    return packet[at + 1 : at + 17] if at >= 0 else b""
+def _instance(packet: bytes) -> str:
+    """The instance that an answer points to; empty where it points to none."""
+    pointers = (r for r in DNSIncoming(packet).answers() if isinstance(r, DNSPointer))
+    return next((p.alias for p in pointers if p.name.startswith("_p2psync.")), "")
 
 
 def _listening(pc: Pc) -> int:
