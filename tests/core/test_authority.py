@@ -27,6 +27,7 @@ from p2psync.core.statement import (
     Issue,
     Leave,
     Rename,
+    Revoke,
     SetOwner,
     SetPrimary,
     SetRole,
@@ -337,6 +338,17 @@ def test_what_takes_counts_for_all_outside_its_cut(statement: Any, is_taken: Any
     assert not is_taken(court.seen_from("1"))
     assert is_taken(court.seen_from("1", outside=True))
     assert is_taken(court.seen_from("2")), "who had read it is bound by it, wherever its block lies"
+
+
+def test_what_takes_counts_also_for_who_had_read_something_else() -> None:
+    court = Court(genesis())
+    court.say("1", ANNA, admit(BERT), admit(CARL, admin=True), after="genesis")
+    court.say("2", ANNA, revoke(BERT), after="1")
+    court.say("3", CARL, Rename("New"), after="1")
+    assert [type(t.statement) for t in court.constitution.turns[-2:]] == [Revoke, Rename]
+    assert BERT in court.seen_from("3").members
+    assert BERT not in court.seen_from("3", outside=True).members
+    assert court.seen_from("3", outside=True).name == "New"
 
 
 def test_several_cuts_intersect() -> None:

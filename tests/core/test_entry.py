@@ -29,6 +29,11 @@ def test_content_and_mode_make_a_difference_and_time_does_not(other: Entry, same
     assert other.same_as(FILE) is same
 
 
+def test_nothing_and_an_empty_directory_have_no_bytes() -> None:
+    assert Entry(Kind.ABSENT, 0, 0, 0, None) == ABSENT
+    assert Entry(Kind.DIRECTORY, 0, 0, 0, None) == EMPTY_DIRECTORY
+
+
 def test_nothing_is_no_directory() -> None:
     assert not ABSENT.same_as(EMPTY_DIRECTORY)
     assert ABSENT.same_as(Entry(Kind.ABSENT))

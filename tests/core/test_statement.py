@@ -128,6 +128,22 @@ def test_the_fields_that_the_bad_ones_differ_from_are_good(kind: str) -> None:
     assert kind == statement.KIND
 
 
+LONGEST: list[tuple[str, str, Any]] = [
+    ("admit", "name", "ä" * NAME_CHARACTERS_MAX),
+    ("admit", "certificate", bytes(CERTIFICATE_BYTES_MAX)),
+    ("admit", "ticket", bytes(32)),
+    ("owner", "path", "x" * 4096),
+    ("secret", "number", (1 << 52) - 1),
+    ("revoke", "cut", [[[i.to_bytes(16, "big"), [TIP]] for i in range(CUT_LOGS_MAX - 1)], [bytes(SEALED_BYTES_MAX)]]),
+]
+
+
+@pytest.mark.parametrize(("kind", "field", "longest"), LONGEST, ids=lambda v: repr(v)[:40])
+def test_the_longest_that_is_allowed(kind: str, field: str, longest: object) -> None:
+    [statement] = unpack_statements([[kind, {**GOOD[kind], field: longest}]])
+    assert pack_statements((statement,)) == [[kind, {**GOOD[kind], field: longest}]]
+
+
 BAD: list[tuple[str, str, list[Any]]] = [
     ("admit", "device", [None, b"short", "x" * 32]),
     ("admit", "certificate", ["text", bytes(CERTIFICATE_BYTES_MAX + 1)]),
