@@ -20,6 +20,7 @@ GC_THRESHOLDS = (20_000, 20, 50)
 """A full pass over many objects takes longer than anybody should wait."""
 TRUSTED_ROOTS_VARIABLE = "SSL_CERT_FILE"
 """Of OpenSSL. A daemon trusts keys that it was told, no authorities: reading theirs costs 3 MiB and 0.05 s."""
+OPEN_FILES_MAX = 16_384
 ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
 
 
@@ -57,8 +58,21 @@ def tune() -> None:
     """For a process that is nothing but a daemon."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(*GC_THRESHOLDS)
+    _allow_many_files()
     memory.share_heaps(memory.c_library())
     os.environ[TRUSTED_ROOTS_VARIABLE] = os.devnull
+
+
+def _allow_many_files() -> None:
+    """A mandate takes about four open files, and some fiduciaries have hundreds: the usual limit is too low."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, soft), hard))
 
 
 @contextlib.contextmanager

@@ -93,7 +93,7 @@ async def test_a_declined_newcomer_hears_it(tmp_path: Path) -> None:
             await until(lambda: host.running.inviting._held)
             await host.call("devices.revoke", mandate="Cargo", device="guest")
             await joining
-        with pytest.raises(UsageError, match="there is no device guest"):
+        with pytest.raises(UsageError, match="There is no device guest"):
             await host.call("devices.approve", mandate="Cargo", device="guest")
 
 

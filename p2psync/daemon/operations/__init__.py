@@ -12,6 +12,7 @@ from p2psync.daemon.operations import conflicts, log, mandates, members, recover
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import OperationResult
 from p2psync.errors import UsageError
+from p2psync.i18n import _
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -40,6 +41,6 @@ class Operations:
         """Perform one. Raises UsageError for wrong arguments, another P2PSyncError if it fails."""
         operation = self._table.get(name)
         if operation is None:
-            raise UsageError(f"there is no operation {name}")
+            raise UsageError(_("There is no operation {name}.").format(name=name))
         result = await operation(self._node, Arguments(arguments))
         return result if isinstance(result, OperationResult) else OperationResult(result)

@@ -21,6 +21,7 @@ from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import UsageError
+from p2psync.i18n import _
 from p2psync.pair.fingerprint import device_fingerprint
 from p2psync.pair.invitation import USES_MAX, Invitation
 from p2psync.pair.ticket import (
@@ -94,7 +95,7 @@ async def cancel(node: Node, given: Arguments) -> object:
             if i.mandate == mandate.id and _is_open(i, now) and i.ticket.hex().startswith(wanted)
         ]
         if len(found) != 1:
-            raise UsageError("there is no such open invitation. See: p2psync invites")
+            raise UsageError(_("There is no such open invitation. See: p2psync invites"))
         cancel_ticket(device, node.records, found[0])
         return {"id": found[0].hex(), "cancelled": True}
 
@@ -130,7 +131,7 @@ async def join(node: Node, given: Arguments) -> object:
         return await get_back_in(node, text, folder, name, timeout_s if timeout_s is not None else NEVER_S)
     ticket = parse(text)
     if ticket.inviter == node.identity.device:
-        raise UsageError("This ticket was issued by this device. Use it on the PC that is to join.")
+        raise UsageError(_("This ticket was issued by this device. Use it on the PC that is to join."))
     known = await node.runtime.query(lambda device, _: _membership(device, ticket))
     if known is not None:
         return known
@@ -184,12 +185,16 @@ def _membership(device: Device, ticket: Ticket) -> dict[str, object] | None:
 
 def _still_waiting(ticket: Ticket, outcome: StillWaiting) -> dict[str, object]:
     who = device_fingerprint(ticket.inviter)
-    for_what = "an admin's approval" if outcome.approval else "the inviting device"
+    sentence = (
+        _("Still waiting for an admin's approval ({fingerprint}); the same command goes on from here.")
+        if outcome.approval
+        else _("Still waiting for the inviting device ({fingerprint}); the same command goes on from here.")
+    )
     return {
         "waiting_for": "approval" if outcome.approval else "inviter",
         "fingerprint": who,
         "reason": outcome.reason or None,
-        "message": f"still waiting for {for_what} ({who}); the same command goes on from here",
+        "message": sentence.format(fingerprint=who),
     }
 
 
