@@ -14,8 +14,8 @@ from pathlib import Path
 from secrets import token_bytes, token_hex
 
 import pytest
-from zeroconf import DNSIncoming
 from zeroconf._dns import DNSPointer
+from zeroconf._protocol.incoming import DNSIncoming
 
 from p2psync.core.ids import parse_device, parse_mandate
 from tests.e2e.pc import Pc, agree, company, pause
