@@ -29,11 +29,12 @@ class Pc:
         self.home = self.root / f"home-{self.host}"
         self.folder = self.root / f"{self.host}.crsync"
         self.daemon: subprocess.Popen[str] | None = None
+        self._environment = installed(self.root)
 
     def start(self) -> None:
         """Returns once the daemon has printed that it is ready."""
         command = [*self._command(), "up", "--name", self.host]
-        self.daemon = self.lab.popen(self.host, command, stdout=subprocess.PIPE, text=True)
+        self.daemon = self.lab.popen(self.host, command, stdout=subprocess.PIPE, text=True, env=self._environment)
         assert self.daemon.stdout is not None
         line = self.daemon.stdout.readline()
         if not line.startswith("ready"):
@@ -47,7 +48,8 @@ class Pc:
 
     def run(self, *arguments: str) -> Any:
         """A command's JSON; raises RuntimeError with what it said."""
-        done = self.lab.run(self.host, [*self._command(), *arguments, "--json"], capture_output=True, text=True)
+        words = [*self._command(), *arguments, "--json"]
+        done = self.lab.run(self.host, words, capture_output=True, text=True, env=self._environment)
         if done.returncode:
             raise RuntimeError(f"p2psync {' '.join(arguments)}: exit {done.returncode}: {done.stderr or done.stdout}")
         return json.loads(done.stdout or "null")
@@ -70,6 +72,12 @@ class Pc:
             line = next(x for x in text.splitlines() if x.startswith(key + ":"))
             found[key] = int(line.split()[1]) / 1024
         return found
+
+
+def installed(root: Path) -> dict[str, str]:
+    """The environment of an installed program: its bytecode is kept, wherever this one was told to leave none."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(root / "bytecode")}
 
 
 def wait_until(true: Any, seconds: float, what: str, every_s: float = 0.002) -> float:
