@@ -146,15 +146,14 @@ def _pure_heads(members: Sequence[Host]) -> None:
 
 
 def _same_folders(world: World, members: Sequence[Host]) -> None:
-    """Every folder shows what the heads say, but where a person or another disk has to decide."""
-    rules = _mandate(members[0]).authority.rules
+    """Every folder shows what its device means it to show, but where two names are one to this disk."""
     for host in members:
         shown = {p: f.content for p, f in host.disk.files.items()}
         aims = _aims(host)
         live = {p: a.put.content for p, a in aims.items() if a.put.kind == Kind.FILE}
         for path in sorted({*shown, *live}):
             target = aims.get(path)
-            if rules.rule_for(path).mode == Mode.MANUAL or _shares_a_slot(host, path, live):
+            if _shares_a_slot(host, path, live):
                 continue
             if target is not None and (target.sources or _is_nowhere(world, target.contents)):
                 continue

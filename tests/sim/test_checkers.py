@@ -124,6 +124,24 @@ def test_what_a_backup_or_its_own_user_took_away_is_no_loss(life: World) -> None
     complaint(life)
 
 
+def test_other_heads_on_another_pc_are_seen(life: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkers._state(life.hosts[1]), "heads", lambda _: {})
+    assert complaint(life).startswith("Converged: pc0 and pc1: heads differ")
+
+
+def test_a_merged_index_that_differs_is_seen(life: World) -> None:
+    one, two = life.hosts
+    apart(life)
+    for number, host in enumerate(life.hosts):
+        save(life, host, "Cargo.ecc", f"#FSC\t9.3\tECC\r\n#ECF\t1; 05/01/2025 09:00:00; f{number}.ecf; 1\r\n#END\r\n")
+    rest(life)
+    again(life)
+    check_at_rest(life)
+    assert shown(one)[parse("Cargo.ecc")].count("#ECF") == 2
+    two.disk.write(parse("Cargo.ecc"), b"#FSC\t9.3\tECC\r\n#END\r\n", 0)
+    assert complaint(life).startswith("Converged: the merged index differs")
+
+
 def test_other_conflicts_on_another_pc_are_seen(life: World, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = checkers._conflicts
     monkeypatch.setattr(checkers, "_conflicts", lambda host: honest(host) if host is life.hosts[0] else [])
@@ -164,6 +182,8 @@ def test_what_people_decide_may_differ(life: World) -> None:
     again(life)
     assert shown(one)[parse("letter.txt")] != shown(two)[parse("letter.txt")]
     check_at_rest(life)
+    two.disk.write(parse("letter.txt"), b"neither", 0)
+    assert complaint(life).startswith("Converged: pc1 shows something else at 'letter.txt'")
 
 
 # -- after every step ----------------------------------------------------------------------------------
