@@ -36,7 +36,7 @@ def pcs(lab: Lab, tmp_path: Path) -> Iterator[list[Pc]]:
 def test_after_a_storm_all_is_the_same(pcs: list[Pc], lab: Lab, tmp_path: Path) -> None:
     seed = int(os.environ.get("STORM_SEED", "20250630"))
     storm = Storm(pcs, lab, Random(seed))
-    storm.rage(float(os.environ.get("STORM_S", "30")))
+    storm.rage(float(os.environ.get("STORM_S", "25")))
     storm.heal()
     found = agree(*pcs, within_s=90)
     a = pcs[0]
