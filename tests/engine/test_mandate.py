@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from random import Random
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -15,55 +14,14 @@ from p2psync.core.entry import Entry, Kind
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, parse
-from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_restriction
+from p2psync.core.rules import Role
 from p2psync.core.statement import Leave
-from p2psync.engine.effects import Effect, Send
 from p2psync.engine.events import EpochRenewed, Received
 from p2psync.engine.ledger import Ledger
 from p2psync.engine.mandate import PROGRESS_EVERY_S
-from p2psync.wire.messages import Have, IndexUpdate, Message, Placed, Secret
+from p2psync.wire.messages import Have, IndexUpdate, Placed
+from tests.engine.tapped import Tapped, problems, star
 from tests.engine.village import House, Village, fake_keys
-
-PAYROLL_ONLY = DEFAULT_RULES.with_restriction(parse_restriction("*.ecs=accounting,payroll"))
-
-
-class Tapped(Village):
-    """A village that writes down who said what to whom."""
-
-    def __init__(self, *names: str, rules: RuleTable = DEFAULT_RULES):
-        self.said: list[tuple[str, str, Message]] = []
-        super().__init__(*names, rules=rules)
-
-    def _perform_one(self, house: House, effect: Effect) -> None:
-        if isinstance(effect, Send) and effect.link in self._links:
-            self.said.append((house.name, self._links[effect.link][0].name, effect.message))
-        super()._perform_one(house, effect)
-
-    def heard(self, name: str, kind: type[Any]) -> list[Any]:
-        """What was said to a device since this was last asked."""
-        found = [m for _, to, m in self.said if to == name and isinstance(m, kind)]
-        self.said = [(by, to, m) for by, to, m in self.said if to != name or not isinstance(m, kind)]
-        return found
-
-    def tell_peer(self, name: str, message: Message) -> None:
-        """A message comes over the only link of a device."""
-        [link] = self[name].m.peers
-        self.tell(self[name], Received(link, message))
-        self.settle()
-
-
-def star(*names: str, admin: bool = False, rules: RuleTable = DEFAULT_RULES, **roles: Role) -> Tapped:
-    """The first device admitted all others and is connected to each of them; they are not to one another."""
-    village = Tapped(*names, rules=rules)
-    for name in names[1:]:
-        village.admit(names[0], name, roles.get(name, Role.INVOICING), admin=admin)
-        village.connect(names[0], name)
-        village.settle(3)
-    return village
-
-
-def problems(house: House) -> list[tuple[str, Code]]:
-    return [(p.path, p.code) for p in house.m.state.problems()]
 
 
 def twin(house: House) -> Ledger:
@@ -157,137 +115,56 @@ def test_who_learns_from_a_peer_that_it_is_a_member_no_more_tells_it_nothing() -
     assert village["b"].id not in village["c"].m.authority.members
 
 
-# -- restricted classes ------------------------------------------------------------------------------
+# -- what cannot be had yet --------------------------------------------------------------------------
 
 
-def leaves(value: object) -> Iterator[bytes]:
-    """Every text and every run of bytes in a message."""
-    if isinstance(value, str):
-        yield value.encode()
-    elif isinstance(value, bytes):
-        yield value
-    elif isinstance(value, Mapping):
-        for pair in value.items():
-            yield from leaves(pair)
-    elif isinstance(value, tuple | list):
-        for one in value:
-            yield from leaves(one)
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from leaves(getattr(value, field.name))
-
-
-def test_other_members_are_told_nothing_of_a_restricted_class() -> None:
-    """No name, no log, no block, no content: in no message that any of the others sends."""
-    village = star("office", "payroll", "invoicing", rules=PAYROLL_ONLY, payroll=Role.PAYROLL)
-    for house in village.houses.values():
-        house.device.set_folding(house.m.id, Folding(case_insensitive=True))
-    village.connect("payroll", "invoicing")
-    village.settle(3)
-    village.said.clear()
-    village.save("payroll", "Meier.ecs", b"salary of Meier")
-    village.settle(3)
-    village.save("office", "MEIER.ecs", b"collides on these disks")
-    village.save("payroll", "Meier.ecs", b"more salary")
-    village.save("office", "open.txt", b"open")
-    village.settle(12)
-    village.act("office", lambda admin: admin.set_role(village["payroll"].id, Role.PAYROLL, True))
-    village.settle(3)
-    village.disconnect()
-    village.save("payroll", "Meier.ecs", b"third")
-    village.settle(1)
-    for other in ("office", "payroll"):
-        village.connect(other, "invoicing")
-    village.connect("office", "payroll")
-    village.settle(12)
-    assert village["invoicing"].disk == {"open.txt": b"open"}
-    assert village["payroll"].disk == {"open.txt": b"open", "Meier.ecs": b"third"}
-    assert ("MEIER.ecs", Code.NAME_COLLIDES) in problems(village["payroll"])
-
-    ledger, state = village["office"].m.ledger, village["office"].m.state
-    logs = [log for log in ledger.tips if ledger.file_class(log).startswith("restricted")]
-    assert len(logs) == 2
-    secrets = [b"Meier", b"MEIER", *logs, *(row.hash for log in logs for row in state.blocks_of(log, 0))]
-    secrets += [content_of(text) for text in (b"salary of Meier", b"more salary", b"third", b"collides on these disks")]
-    told = [m for by, to, m in village.said if to == "invoicing"]
-    assert {type(m) for m in told} >= {Have, IndexUpdate, Placed}
-    assert not [secret for secret in secrets for m in told for leaf in leaves(m) if leaf.count(secret)]
-    others = [m for by, to, m in village.said if {by, to} == {"office", "payroll"}]
-    assert all(any(leaf.count(s) for m in others for leaf in leaves(m)) for s in logs), "or nothing would be found"
-
-
-def test_contents_are_given_to_who_may_read_what_names_them() -> None:
-    village = star("office", "payroll", "invoicing", rules=PAYROLL_ONLY, payroll=Role.PAYROLL)
-    village.save("payroll", "Meier.ecs", b"secret")
-    village.save("payroll", "open.txt", b"open")
-    village.settle(3)
-    may = village["office"].m.may_fetch
-    for name, secret in (("payroll", True), ("invoicing", False)):
-        assert may(village[name].id, content_of(b"secret")) is secret
-        assert may(village[name].id, content_of(b"open"))
-        assert not may(village[name].id, content_of(b"unknown"))
-
-
-# -- secrets -----------------------------------------------------------------------------------------
-
-
-def test_two_admins_who_revoke_at_the_same_time_agree_on_one_secret() -> None:
-    village = star("a", "b", "c", "x", "y", admin=True)
-    village.disconnect()
-    village.settle(1)
-    village.act("a", lambda admin: admin.revoke(village["x"].id))
-    village.act("b", lambda admin: admin.revoke(village["y"].id))
-    village.connect("b", "c")
-    village.settle(3)
-    assert village["b"].m.secrets.newest != village["a"].m.secrets.newest
-    village.connect("a", "b")
-    village.settle(3)
-    assert [village[n].closed for n in "abc"] == [[], [], []]
-    assert village["a"].m.authority == village["b"].m.authority == village["c"].m.authority
-    assert village["a"].m.secrets.newest == village["b"].m.secrets.newest == village["c"].m.secrets.newest
-    assert set(village["a"].m.authority.members) == {village[n].id for n in "abc"}
-
-
-@pytest.mark.parametrize("ahead", [0, 1, 1 << 60])
-def test_a_secret_that_the_log_does_not_know_is_not_believed(ahead: int) -> None:
+def lost() -> Tapped:
+    """One device announced a file whose bytes it cannot give; then it finds them again."""
     village = star("a", "b")
-    house = village["a"]
-    before = house.m.secrets.all()
-    number = house.m.authority.secret_number + ahead
-    village.tell_peer("a", Secret(house.m.id, number, b"false" * 6))
-    assert house.m.secrets.all() == before
-    assert house.closed == [], "it may be that our log is behind"
-    village.act("a", lambda admin: admin.rename("New"))
-    village.settle(3)
-    assert house.m.secrets.all() == before
-
-
-def test_a_secret_that_came_before_its_statement_is_believed_after_it() -> None:
-    village = star("a", "b", "x", admin=True)
-    village.disconnect()
-    village.act("a", lambda admin: admin.revoke(village["x"].id))
-    village.settle(1)
-    newest = village["a"].m.secrets.newest
-    assert newest is not None
-    village.connect("a", "b")
-    village.said.clear()
+    village.save("a", "x.txt", b"one")
+    village["a"].disk.clear()
+    village.look(village["a"])
     village.settle()
-    [first, *_] = [m for m in village.heard("b", Secret | Have | IndexUpdate)]  # type: ignore[arg-type]
-    assert first == Secret(village["a"].m.id, *newest), "the secret comes first"
-    assert village["b"].m.secrets.newest == newest
+    assert village["b"].disk == {}
+    village["a"].versions[content_of(b"one")] = b"one"
+    return village
 
 
-def test_an_older_secret_is_taken_by_who_has_none_newer() -> None:
-    village = star("a", "b", "x", admin=True)
-    village.act("a", lambda admin: admin.revoke(village["x"].id))
+def test_what_nobody_could_give_is_asked_for_again_in_a_while() -> None:
+    village = lost()
     village.settle(3)
-    house = village["a"]
-    known = house.m.secrets.all()
-    village.tell_peer("a", Secret(house.m.id, 1, b"old" * 8))
-    assert house.m.secrets.all() == known
-    house.m.secrets._known.clear()
-    village.tell_peer("a", Secret(house.m.id, 1, b"old" * 8))
-    assert house.m.secrets.all() == [(1, b"old" * 8)]
+    assert village["b"].disk == {}
+    village.settle(3)
+    assert village["b"].disk == {"x.txt": b"one"}
+
+
+def test_or_at_once_when_somebody_has_news_or_comes() -> None:
+    village = lost()
+    village.tell_peer("b", Have(village["b"].m.id, {}))
+    assert village["b"].disk == {"x.txt": b"one"}
+    village = lost()
+    village.disconnect()
+    village.connect("a", "b")
+    village.settle()
+    assert village["b"].disk == {"x.txt": b"one"}
+
+
+def test_who_is_busy_says_so_again_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    village = star("a", "b")
+    monkeypatch.setattr(Tapped, "_fetch", lambda *_: None)
+    village.said.clear()
+    village.save("a", "x.txt", b"one")
+    village.settle()
+    busy = Placed(village["b"].m.id, {}, 1, ())
+    assert village.heard("a", Placed) == [busy]
+    village.save("a", "y.txt", b"two")
+    village.settle()
+    assert village.heard("a", Placed) == [], "not before a second has passed"
+    wake_at_s = village["b"].device._scope.wake_at_s
+    assert wake_at_s is not None
+    assert village.now.monotonic_s < wake_at_s <= village.now.monotonic_s + PROGRESS_EVERY_S
+    village.settle(1)
+    assert village.heard("a", Placed) == [Placed(village["b"].m.id, {}, 2, ())]
 
 
 # -- what a newer version wrote ----------------------------------------------------------------------
@@ -356,6 +233,21 @@ def test_a_newcomer_trusts_whom_its_ticket_named_until_it_has_the_log() -> None:
     village.settle(3)
     assert (mandate.own_role, mandate.state.get("provisional")) == (Role.PAYROLL, [])
     assert mandate.members() == village["a"].m.members()
+
+
+def test_half_of_the_log_does_not_make_it_trust_less() -> None:
+    village = Village("a", "b")
+    village.admit("a", "b", Role.PAYROLL)
+    mandate = village["b"].m
+    known = mandate.members()
+    first, *rest = village["a"].m.state.raw_blocks([1, 2])
+    mandate.ledger.join(first)
+    mandate.authority_changed()
+    assert mandate.members() == known
+    for raw in (*rest, *village["a"].m.state.raw_blocks(range(3, 5))):
+        mandate.ledger.join(raw)
+    mandate.authority_changed()
+    assert (mandate.members(), mandate.state.get("provisional")) == (known, [])
 
 
 RECOVERY = fake_keys("recovery").device
@@ -438,22 +330,3 @@ def test_an_index_is_shown_merged_everywhere() -> None:
     village.settle(3)
     assert village["a"].disk["x.ecc"].count(b"\r\n") == 4
     village.assert_equal()
-
-
-def test_a_secret_is_told_to_who_does_not_know_it() -> None:
-    village = star("a", "b", "c")
-    village.said.clear()
-    mandate = village["a"].m
-    mandate.tell_secret()
-    assert village["a"].device.finish() == [], "all have shown that they know it"
-    for peer in mandate.peers.values():
-        if peer.device == village["b"].id:
-            peer.secret_number = 0
-    mandate.tell_secret()
-    [told] = village["a"].device.finish()
-    assert isinstance(told, Send)
-    assert isinstance(told.message, Secret)
-    assert mandate.peers[told.link].device == village["b"].id
-    mandate.secrets._known.clear()
-    mandate.tell_secret()
-    assert village["a"].device.finish() == []

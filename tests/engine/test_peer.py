@@ -165,6 +165,10 @@ def test_nothing_is_sent_before_the_other_has_greeted() -> None:
     assert not side.peer.has_caught_us_up()
     side.peer.refresh()
     assert side.out() == []
+    b.save("y", "one")
+    for taken in a.read(b):
+        side.peer.forward(taken.row)
+    assert side.time_passes(FORWARD_AFTER_S) == []
 
 
 def test_an_own_block_goes_out_at_once_and_is_acknowledged() -> None:
