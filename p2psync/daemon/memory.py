@@ -1,6 +1,6 @@
 """Staying small: what a burst of work took is given back to the system once the process is at rest.
 
-Only the C library of Linux (glibc) needs telling; elsewhere nothing is done.
+Of the C libraries only that of Linux (glibc) has to be told.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import ctypes
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 ARENAS_MAX = 2
@@ -48,12 +48,14 @@ class Rest:
         return begins
 
 
-async def give_back(library: Any, used_s: Callable[[], float] = time.process_time) -> None:
-    """Until it is cancelled: after each burst of work return free memory to the system."""
-    if library is None:
-        return
+async def give_back(
+    library: Any, let_go: Callable[[], Awaitable[None]], used_s: Callable[[], float] = time.process_time
+) -> None:
+    """Until it is cancelled: after each burst of work `let_go`, and return free memory to the system."""
     rest = Rest(used_s())
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         if rest.begins(used_s()):
-            await asyncio.to_thread(library.malloc_trim, 0)
+            await let_go()
+            if library is not None:
+                await asyncio.to_thread(library.malloc_trim, 0)

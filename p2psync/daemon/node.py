@@ -170,6 +170,11 @@ class Node:
         """Until somebody asked for it, or the engine broke."""
         await self._end_wanted.wait()
 
+    async def let_go(self) -> None:
+        """Nothing happens just now: what can be had again is not kept in memory."""
+        with contextlib.suppress(P2PSyncError):  # it is no loss when this device stops just now
+            await self.runtime.query(lambda *_: self.database.let_go())
+
     async def stop(self) -> None:
         """Say goodbye to everybody, finish what is being placed, and let go of everything."""
         undo, self._undo = self._undo, AsyncExitStack()

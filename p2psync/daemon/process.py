@@ -45,7 +45,7 @@ async def serve(config: Config, on_ready: Callable[[Node], None]) -> int:
             async with asyncio.TaskGroup() as group:
                 waiting = group.create_task(node.wait_for_end())
                 signalled = group.create_task(stop.wait())
-                staying_small = group.create_task(memory.give_back(memory.c_library()))
+                staying_small = group.create_task(memory.give_back(memory.c_library(), node.let_go))
                 await asyncio.wait([waiting, signalled], return_when=asyncio.FIRST_COMPLETED)
                 for task in (waiting, signalled, staying_small):
                     task.cancel()

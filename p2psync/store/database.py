@@ -113,6 +113,11 @@ class Database:
                         self.connection.execute(statement)
                 raise
 
+    def let_go(self) -> None:
+        """Forget pages that the writer has read; they are read again when they are needed."""
+        with self._lock, translated(self.path):
+            self.connection.execute("PRAGMA shrink_memory")
+
     def reader(self) -> sqlite3.Connection:
         """Another connection, which sees committed rows only and cannot write; closed with the database.
 

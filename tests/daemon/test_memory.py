@@ -51,6 +51,7 @@ def test_rest_begins_once_after_work(steps: list[float], begun: list[bool]) -> N
 async def test_free_memory_is_given_back_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "LOOK_EVERY_S", 0)
     library, looked, looks = Library(), asyncio.Event(), 0
+    let: list[int] = []
 
     def used_s() -> float:
         nonlocal looks
@@ -59,17 +60,20 @@ async def test_free_memory_is_given_back_at_rest(monkeypatch: pytest.MonkeyPatch
             looked.set()
         return float(min(looks, 3))  # work at the first two looks
 
+    async def let_go() -> None:
+        assert library.trims == []
+        let.append(looks)
+
     async with asyncio.TaskGroup() as group:
-        giving = group.create_task(give_back(library, used_s))
+        giving = group.create_task(give_back(library, let_go, used_s))
         await looked.wait()
         giving.cancel()
     assert library.trims == [0]
+    assert let == [4], "at the first look without work before it"
 
 
-@pytest.mark.asyncio
-async def test_where_nothing_can_be_told_nothing_is_done() -> None:
+def test_where_nothing_can_be_told_nothing_is_done() -> None:
     share_heaps(None)
-    await give_back(None)
 
 
 def test_threads_share_heaps() -> None:

@@ -190,3 +190,14 @@ async def test_stopping_is_quick(tmp_path: Path) -> None:
         await one.stop()
         assert time.monotonic() - begun_s < 5
         assert two.node is not None
+
+
+@pytest.mark.asyncio
+async def test_a_device_at_rest_lets_go_of_what_it_has_read(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        node, said = pc.running, list[str]()
+        node.database.connection.set_trace_callback(said.append)
+        await node.let_go()
+        assert said == ["PRAGMA shrink_memory"]
+        await pc.stop()
+        await node.let_go()

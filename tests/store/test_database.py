@@ -88,6 +88,16 @@ def test_the_page_cache_is_bounded(database: Database) -> None:
     assert database.reader().execute("PRAGMA cache_size").fetchone() == (-512,)
 
 
+def test_what_is_let_go_is_read_again(database: Database) -> None:
+    put(database, "a")
+    said: list[str] = []
+    database.connection.set_trace_callback(said.append)
+    database.let_go()
+    database.connection.set_trace_callback(None)
+    assert said == ["PRAGMA shrink_memory"]
+    assert names(database.connection) == ["a"]
+
+
 def test_a_killed_process_loses_nothing_that_it_committed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITER, str(tmp_path / "state.db")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
