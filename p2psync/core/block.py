@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from p2psync.core.change import Change, pack_changes, unpack_changes
 from p2psync.core.clock import Tip
-from p2psync.core.ids import BlockHash, DeviceId, LogId, MandateId, block_hash, device_id, log_id
+from p2psync.core.ids import LOG_ID_BYTES, BlockHash, DeviceId, LogId, MandateId, block_hash, device_id, log_id
 from p2psync.core.statement import Statement, pack_statements, unpack_statements
 from p2psync.errors import CodecError, InvalidId, InvalidPath, SignatureInvalid
 
@@ -31,6 +31,7 @@ PAYLOAD_BYTES_AIM = 160 * 1024
 """Appending stops adding changes to a block here, so that it stays under the maximum."""
 CLOCK_MAX = 10_000
 """Logs that one block may name."""
+SALT_BYTES = 16
 SEQ_MAX = 1 << 40
 TIME_MS_MAX = 1 << 52
 
@@ -52,6 +53,8 @@ class Opening:
     device: DeviceId
     file_class: str
     """ORDINARY, AUTHORITY, or the name of a restricted class."""
+    salt: bytes = b""
+    """Random; with it the log's id follows from the opening, so that nobody can open a log under another's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class SignedBlock:
 
 def sign_block(mandate: MandateId, block: Block, sign: Sign) -> SignedBlock:
     body = pack_statements(block.statements) if block.statements else pack_changes(block.changes)
-    opening = [block.opening.device, block.opening.file_class] if block.opening else None
+    opening = [block.opening.device, block.opening.file_class, block.opening.salt] if block.opening else None
     clock = [[log, tip.seq, tip.hash] for log, tip in block.clock]
     body_kind = "statements" if block.statements else "changes"
     payload = msgpack.packb(
@@ -110,6 +113,12 @@ def parse_block(mandate: MandateId, raw: bytes) -> SignedBlock:
     except (ValueError, msgpack.exceptions.UnpackException, InvalidId, InvalidPath) as error:
         raise CodecError(f"not a block: {error}") from error
     return SignedBlock(BlockHash(blake3(_signed_bytes(mandate, block.log, payload)).digest()), block, raw)
+
+
+def log_id_of(opening: Opening) -> LogId:
+    """The id of a log that begins so."""
+    named = opening.device + bytes([len(opening.salt)]) + opening.salt + opening.file_class.encode()
+    return LogId(blake3(b"p2psync log\0" + named).digest()[:LOG_ID_BYTES])
 
 
 def verify_ed25519(device: DeviceId, data: bytes, signature: bytes) -> bool:
@@ -160,7 +169,7 @@ def _unpack_tip(item: object) -> tuple[LogId, Tip]:
 
 def _unpack_opening(opening: object) -> Opening:
     match opening:
-        case [device, str(file_class)] if len(file_class) <= 100:
-            return Opening(device_id(device), file_class)
+        case [device, str(file_class), bytes(salt)] if len(file_class) <= 100 and len(salt) <= SALT_BYTES:
+            return Opening(device_id(device), file_class, salt)
         case _:
             raise CodecError("a block that opens a log without saying whose")

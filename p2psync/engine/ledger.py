@@ -17,12 +17,14 @@ from p2psync.core.block import (
     CHANGES_MAX,
     ORDINARY,
     PAYLOAD_BYTES_AIM,
+    SALT_BYTES,
     SEQ_MAX,
     Block,
     Opening,
     Sign,
     SignedBlock,
     Verify,
+    log_id_of,
     parse_block,
     sign_block,
 )
@@ -31,7 +33,7 @@ from p2psync.core.changelog import Stated, covers_block, differing, stamp, with_
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.conflict import Verdict, judge
 from p2psync.core.cut import Cut, cut_of
-from p2psync.core.ids import LOG_ID_BYTES, BlockHash, ChangeId, DeviceId, LogId, MandateId
+from p2psync.core.ids import BlockHash, ChangeId, DeviceId, LogId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import RESTRICTED
 from p2psync.core.statement import Statement, pack_statements, unpack_statements
@@ -166,30 +168,30 @@ class Ledger:
     def _append(
         self, file_class: str, now_ms: int, changes: tuple[Change, ...] = (), statements: tuple[Statement, ...] = ()
     ) -> Taken:
-        log = self._own_log(file_class)
-        known = log in self._logs
-        top = self.tips[log][-1] if known else None
+        log, opening = self._own_log(file_class)
+        top = self.tips[log][-1] if opening is None else None
         block = Block(
             log,
             top.seq + 1 if top else 1,
             top.hash if top else None,
             now_ms,
             self._clock_for(log, file_class),
-            None if known else Opening(self._keys.device, file_class),
+            opening,
             changes,
             statements,
         )
         return self._take(sign_block(self.mandate, block, self._keys.sign), self._keys.device)
 
-    def _own_log(self, file_class: str) -> LogId:
-        """The log to go on in; a new one where there is none, or where the old one has forked."""
+    def _own_log(self, file_class: str) -> tuple[LogId, Opening | None]:
+        """The log to go on in; a new one, to be opened so, where there is none or where the old one has forked."""
         name = f"own log {file_class}"
         current = self._state.get(name)
-        if isinstance(current, bytes) and len(self.tips.get(LogId(current), ())) <= 1:
-            return LogId(current)
-        fresh = LogId(self._rng.randbytes(LOG_ID_BYTES))
+        if isinstance(current, bytes) and len(self.tips.get(LogId(current), ())) == 1:
+            return LogId(current), None
+        opening = Opening(self._keys.device, file_class, self._rng.randbytes(SALT_BYTES))
+        fresh = log_id_of(opening)
         self._state.put(name, fresh)
-        return fresh
+        return fresh, opening
 
     def _clock_for(self, log: LogId, file_class: str) -> tuple[tuple[LogId, Tip], ...]:
         """Only logs that every reader of this one may read, and only what changed since its last block.
@@ -222,13 +224,12 @@ class Ledger:
         return self._take(signed, author)
 
     def _author_of(self, block: Block) -> DeviceId:
-        known = self._logs.get(block.log)
         if block.opening is None:
-            if known is None:
+            if block.log not in self._logs:
                 raise MissingBlock(block.log)
-            return known.device
-        if known is not None and (known.device, known.file_class) != (block.opening.device, block.opening.file_class):
-            raise RemoteProtocolError("a log was opened twice, by different devices or for different classes")
+            return self._logs[block.log].device
+        if block.log != log_id_of(block.opening):
+            raise RemoteProtocolError("a log that was opened under the id of another")
         return block.opening.device
 
     def _check_author(self, author: DeviceId) -> None:

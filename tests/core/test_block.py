@@ -19,12 +19,14 @@ from p2psync.core.block import (
     CLOCK_MAX,
     FORMAT,
     PAYLOAD_BYTES_MAX,
+    SALT_BYTES,
     SEQ_MAX,
     SIGNATURE_BYTES,
     TIME_MS_MAX,
     Block,
     Opening,
     SignedBlock,
+    log_id_of,
     parse_block,
     sign_block,
     verify_ed25519,
@@ -35,7 +37,7 @@ from p2psync.core.ids import BlockHash, DeviceId, LogId, MandateId
 from p2psync.core.relpath import parse
 from p2psync.core.statement import Rename, Share, UnknownStatement
 from p2psync.errors import CodecError, SignatureInvalid
-from tests.core.making import ANNA, LOG, M, batches, digest, file, first_block, tips
+from tests.core.making import ANNA, BERT, LOG, M, batches, digest, file, first_block, tips
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 DEVICE = DeviceId(KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
@@ -139,8 +141,8 @@ def raw_of(fields: object) -> bytes:
 
 def test_the_fields_that_the_bad_ones_differ_from_are_good() -> None:
     assert parse_block(M, payload()).block.seq == 2
-    opened = parse_block(M, payload((2, 1), (3, None), (6, [ANNA, "x" * 100]))).block
-    assert opened.opening == Opening(ANNA, "x" * 100)
+    opened = parse_block(M, payload((2, 1), (3, None), (6, [ANNA, "x" * 100, b"s" * SALT_BYTES]))).block
+    assert opened.opening == Opening(ANNA, "x" * 100, b"s" * SALT_BYTES)
     assert parse_block(M, payload((2, SEQ_MAX), (4, TIME_MS_MAX))).block.time_ms == TIME_MS_MAX
 
 
@@ -152,17 +154,20 @@ WRONG: list[tuple[int, list[Any]]] = [
     (4, [-1, TIME_MS_MAX + 1, True, None]),
     (5, [None, {}, [[]], [[b"x" * 16, 3]], [[b"x" * 16, 0, bytes(32)]], [[b"x" * 16, SEQ_MAX + 1, bytes(32)]]]),
     (5, [[[b"x", 3, bytes(32)]], [[b"x" * 16, "3", bytes(32)]], [[b"x" * 16, 3, b""]]]),
-    (6, [[ANNA, ""], [ANNA], 0]),
+    (6, [[ANNA, "", b""], [ANNA], 0]),
     (7, [None, 1, b"changes", "statements"]),
     (8, [None, [], [[], []], [[], [["../a", 0, 0, 0, 0, None, [], []]]]]),
     (8, [[[], [[f"{i}", 0, 0, 0, 0, None, [], []] for i in range(CHANGES_MAX + 1)]]]),
 ]
-WRONG_OPENINGS: list[Any] = [None, [], [ANNA], [b"short", ""], [ANNA, "x" * 101], [ANNA, b""]]
+WRONG_OPENINGS: list[Any] = [
+    *(None, [], [ANNA], [ANNA, ""], [b"short", "", b""], [ANNA, "x" * 101, b""], [ANNA, b"", b""]),
+    *([ANNA, "", "salt"], [ANNA, "", bytes(SALT_BYTES + 1)], [ANNA, "", b"", 0]),
+]
 BAD: list[list[tuple[int, Any]]] = [
     *([(index, one)] for index, wrong in WRONG for one in wrong),
     *([(2, 1), (3, None), (6, one)] for one in WRONG_OPENINGS),
-    [(2, True), (3, None), (6, [ANNA, ""])],
-    [(2, 1), (6, [ANNA, ""])],
+    [(2, True), (3, None), (6, [ANNA, "", b""])],
+    [(2, 1), (6, [ANNA, "", b""])],
     [(7, "statements"), (8, [])],
 ]
 
@@ -197,6 +202,19 @@ def test_a_block_has_a_limited_length() -> None:
     for short in (b"", bytes(SIGNATURE_BYTES)):
         with pytest.raises(CodecError, match="length"):
             parse_block(M, short)
+
+
+def test_a_logs_id_follows_from_its_opening() -> None:
+    ids = [
+        log_id_of(opening)
+        for opening in (
+            *(Opening(ANNA, "", b"salt"), Opening(BERT, "", b"salt"), Opening(ANNA, "authority", b"salt")),
+            *(Opening(ANNA, "", b"other"), Opening(ANNA, "lt", b"sa"), Opening(ANNA, "", b"")),
+        )
+    ]
+    assert len(set(ids)) == len(ids)
+    assert {len(one) for one in ids} == {16}
+    assert ids[0] == blake3(b"p2psync log\0" + ANNA + b"\x04salt").digest()[:16]
 
 
 def test_append_has_to_split_what_does_not_fit() -> None:

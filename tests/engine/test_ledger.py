@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2psync.core.block import AUTHORITY, CHANGES_MAX, Block, Opening, parse_block, sign_block
+from p2psync.core.block import AUTHORITY, CHANGES_MAX, SALT_BYTES, Block, Opening, log_id_of, parse_block, sign_block
 from p2psync.core.change import NAMED_MAX, Change
 from p2psync.core.clock import Tip
 from p2psync.core.ids import BlockHash, ChangeId, LogId
@@ -22,8 +22,6 @@ from p2psync.engine.ledger import CHANGE_BYTES_GUESS, TIPS_PER_DEVICE_MAX, Missi
 from p2psync.errors import CodecError, RemoteProtocolError, SignatureInvalid, UsageError
 from p2psync.wire.messages import TIPS_PER_LOG_MAX
 from tests.engine.ledgers import Desk, entry, office
-
-NEW_LOG = LogId(b"n" * 16)
 
 
 def forged(desk: Desk, block: Block) -> bytes:
@@ -45,7 +43,11 @@ def test_a_log_is_a_chain_that_its_first_block_opens() -> None:
     blocks = blocks_of(a, a.own())
     assert [b.seq for b in blocks] == [1, 2, 3]
     assert [b.prev for b in blocks] == [None, *names[:2]]
-    assert [b.opening for b in blocks] == [Opening(a.id, ""), None, None]
+    opening = blocks[0].opening
+    assert opening is not None
+    assert (opening.device, opening.file_class, len(opening.salt)) == (a.id, "", SALT_BYTES)
+    assert log_id_of(opening) == a.own()
+    assert [b.opening for b in blocks[1:]] == [None, None]
     assert a.tip() == Tip(3, names[2])
     assert a.texts("x") == {"three"}
 
@@ -227,11 +229,12 @@ def test_blocks_of_one_whose_admission_was_undone_are_taken_in_and_do_not_count(
 # -- lies --------------------------------------------------------------------------------------------
 
 
-def new_block(author: Desk, *changes: Change, **fields: object) -> Block:
-    """The first block of a new log, but for what is said otherwise."""
+def new_block(author: Desk, *changes: Change, number: int = 0, file_class: str = "", **fields: object) -> Block:
+    """The first block of a new log, but for what is said otherwise; the number tells such logs apart."""
     clock = tuple((log, tips[0]) for log, tips in sorted(author.ledger.tips.items()))
     made = changes or (Change(parse("x"), entry("mine"), ()),)
-    block = Block(NEW_LOG, 1, None, 0, clock, Opening(author.id, ""), made)
+    opening = Opening(author.id, file_class, bytes([number // 256, number % 256]))
+    block = Block(log_id_of(opening), 1, None, 0, clock, opening, made)
     return replace(block, **fields)  # type: ignore[arg-type]
 
 
@@ -259,7 +262,8 @@ LIES: dict[str, Callable[[Desk, Desk], Block]] = {
     "names a change that does not exist": lambda a, b: new_block(b, of_path("y", ChangeId(BlockHash(b"?" * 32), 0))),
     "names a change beyond a block's end": lambda a, b: new_block(b, of_path("theirs", ChangeId(theirs(b).block, 1))),
     "writes into another's log": lambda a, b: new_block(b, log=a.own()),
-    "opens its log again for another class": lambda a, b: new_block(b, log=b.own(), opening=Opening(b.id, AUTHORITY)),
+    "opens its log again for another class": lambda a, b: new_block(b, log=b.own(), file_class=AUTHORITY),
+    "opens a log under any other id": lambda a, b: new_block(b, log=LogId(b"n" * 16)),
     "states outside an authority log": lambda a, b: new_block(b, changes=(), statements=(Share(),)),
 }
 
@@ -292,9 +296,20 @@ def test_the_blocks_that_lies_differ_from_are_good() -> None:
     assert a.heads("theirs")[0].stamp == 2
 
 
+def test_nobody_takes_another_ones_log_by_being_faster() -> None:
+    """Who saw the first block of a log may write one under its id; those who see that one first refuse it."""
+    a, b, c = office("a", "b", "c")
+    a.save("x", "one")
+    b.read(a)
+    with pytest.raises(RemoteProtocolError, match="under the id of another"):
+        c.ledger.join(forged(b, new_block(b, log=a.own(), clock=())))
+    c.read(a)
+    assert c.texts("x") == {"one"}
+
+
 def test_changes_in_an_authority_log_count_nowhere() -> None:
     a, b = two()
-    taken = a.ledger.join(forged(b, new_block(b, opening=Opening(b.id, AUTHORITY))))
+    taken = a.ledger.join(forged(b, new_block(b, file_class=AUTHORITY)))
     assert taken is not None
     assert taken.authority_changed
     assert a.heads("x") == []
@@ -375,7 +390,7 @@ def test_a_log_has_a_limited_number_of_branches() -> None:
 def test_a_device_has_a_limited_number_of_logs() -> None:
     a, b = two()
     for number in range(TIPS_PER_DEVICE_MAX - 1):
-        a.ledger.join(forged(b, new_block(b, log=LogId(number.to_bytes(16, "big")))))
+        a.ledger.join(forged(b, new_block(b, number=number + 1)))
     with pytest.raises(RemoteProtocolError, match="too many logs"):
         a.ledger.join(forged(b, new_block(b)))
     assert a.ledger.join(forged(b, next_block(b))) is not None
@@ -384,7 +399,7 @@ def test_a_device_has_a_limited_number_of_logs() -> None:
 def test_a_save_over_more_heads_than_a_change_may_name_is_understood_by_all() -> None:
     a, b = two()
     for number in range(2 * NAMED_MAX):
-        a.ledger.join(forged(b, new_block(b, log=LogId(number.to_bytes(16, "big")))))
+        a.ledger.join(forged(b, new_block(b, number=number + 1)))
     a.save("x", "one")
     assert len(a.heads("x")) == NAMED_MAX + 1
     heads = tuple(head.id for head in a.heads("x"))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from p2psync.core.block import AUTHORITY, ORDINARY, Block, Opening, parse_block, sign_block
+from p2psync.core.block import AUTHORITY, ORDINARY, Block, Opening, log_id_of, parse_block, sign_block
 from p2psync.core.change import Change
-from p2psync.core.ids import LogId
 from p2psync.core.relpath import parse
 from p2psync.core.rules import RESTRICTED, Role
 from p2psync.core.statement import Revoke, SetRole
@@ -14,7 +13,6 @@ from p2psync.errors import RemoteProtocolError
 from tests.engine.ledgers import RESTRICTED_RULES, Desk, entry, office
 
 CLASS = RESTRICTED + "*.ecs"
-NEW_LOG = LogId(b"n" * 16)
 
 
 def payroll_office() -> tuple[Desk, Desk, Desk]:
@@ -113,10 +111,12 @@ def test_a_clock_that_tells_others_of_a_restricted_log_is_refused(file_class: st
     admin.read(payroll)
     clock = ((payroll.own(CLASS), payroll.tip(CLASS)),)
     change = (Change(parse("x"), entry("one"), ()),)
-    block = Block(NEW_LOG, 1, None, 0, clock, Opening(payroll.id, file_class), change)
+    opening = Opening(payroll.id, file_class)
+    block = Block(log_id_of(opening), 1, None, 0, clock, opening, change)
     with pytest.raises(RemoteProtocolError, match="not all of its readers may read"):
         admin.ledger.join(sign_block(admin.mandate, block, payroll.keys.sign).raw)
-    good = Block(NEW_LOG, 1, None, 0, clock, Opening(payroll.id, CLASS), change)
+    opening = Opening(payroll.id, CLASS)
+    good = Block(log_id_of(opening), 1, None, 0, clock, opening, change)
     assert admin.ledger.join(sign_block(admin.mandate, good, payroll.keys.sign).raw) is not None
 
 

@@ -92,7 +92,9 @@ def test_what_is_not_judged_yet_is_not_planned() -> None:
     rig.author.save("b.txt", "one")
     rig.takes_in()
     assert rig.todo() == ["b.txt"]
-    assert not rig.replica.plan.all_judged()
+    assert rig.replica.plan.all_judged() is False
+    rig.desk.state.drop_todo(TodoKind.JUDGE, [PATH])
+    assert rig.replica.plan.all_judged() is True
 
 
 def test_what_is_being_placed_is_remembered_through_a_crash() -> None:
