@@ -74,6 +74,10 @@ class Inspector:
         else:
             self._expected.put(path, found)
 
+    def is_ours(self, path: RelPath, found: os.stat_result) -> bool:
+        """Whether what stands there is just what was expected, and nothing else is known of it."""
+        return self._expected.get(path) == file_stat(found) and self._known.get(path) is None
+
     def stop(self) -> None:
         """Readings under way raise Stopped."""
         self._stop.set()

@@ -81,10 +81,12 @@ class Scanner:
         batch = Gathering()
         presence = Presence(self.folder, self._folding)
         present, gone = self._part(paths, presence, batch)
-        rows = self._base.get_many({*paths, *(a for path, _ in present for a in ancestors(path))})
+        above = {a for path, _ in present for a in ancestors(path)}
+        present = [(p, found) for p, found in present if p == FILE_NAME or not self._inspector.is_ours(p, found)]
+        rows = self._base.get_many({*(path for path, _ in present), *gone, *above})
         vanished = [row for path in gone for row in self._rows_of(path, rows)]
         moved = {known: entry for _, entry, known in vanished if known is not None and known.inode}
-        self._fill_ancestors(present, rows, batch)
+        self._fill_ancestors(above, rows, batch)
         for path, found in present:
             yield from self._look_at(path, found, rows, batch, Manner(large=large, large_unquiet=large, moved=moved))
         for row in vanished:
@@ -166,10 +168,10 @@ class Scanner:
         self._directory(path, row, listing.is_empty, batch, inside)
         yield from self._pass(walk.steps(listing, self._base.below(path)), batch, inside)
 
-    def _fill_ancestors(self, present: Iterable[tuple[RelPath, os.stat_result]], rows: Rows, batch: Gathering) -> None:
+    def _fill_ancestors(self, above: Iterable[RelPath], rows: Rows, batch: Gathering) -> None:
         """A directory in which something lies is no path of its own any more, nor is a file that made way for it."""
-        for above in sorted({a for path, _ in present for a in ancestors(path) if a in rows}):
-            batch.found.append(Found(Seen(above, ABSENT), Completeness.WHOLE, 0.0))
+        for directory in sorted(a for a in above if a in rows):
+            batch.found.append(Found(Seen(directory, ABSENT), Completeness.WHOLE, 0.0))
 
     def _empty_ancestors(self, gone: Iterable[RelPath], presence: Presence, batch: Gathering) -> None:
         """A directory from which the last thing went is a path of its own now."""

@@ -71,7 +71,7 @@ def _unpack_id(packed: bytes) -> ChangeId:
 
 def pack_numbers(numbers: Sequence[int]) -> bytes | None:
     """8 bytes a number; None for none."""
-    return struct.pack(f">{len(numbers)}Q", *numbers) or None
+    return struct.pack(f">{len(numbers)}Q", *numbers) if numbers else None
 
 
 def unpack_numbers(packed: bytes | None) -> tuple[int, ...]:

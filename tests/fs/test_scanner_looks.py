@@ -123,6 +123,27 @@ def test_what_was_placed_by_ourselves_is_not_read(place: Place, scanner: Scanner
     assert look(scanner, "a") == ["+a"]
 
 
+def test_what_was_placed_by_ourselves_is_not_looked_up(
+    place: Place, scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[set[str]] = []
+    get_many = place.base.get_many
+    monkeypatch.setattr(place.base, "get_many", lambda paths: asked.append(set(paths)) or get_many(paths))
+    for name in ("d/ours", "d/theirs"):
+        place.save(name)
+    scanner.expect(R("d/ours"), file_stat((place.root / "d/ours").stat()))
+    assert look(scanner, "d/ours", "d/theirs", "d/gone") == ["+d/theirs"]
+    assert asked[0] == {"d", "d/theirs", "d/gone"}
+
+
+def test_ignore_rules_that_were_placed_by_ourselves_hold(place: Place, scanner: Scanner) -> None:
+    place.save(".p2psyncignore", b"*.tmp\n")
+    scanner.expect(R(".p2psyncignore"), file_stat((place.root / ".p2psyncignore").stat()))
+    assert look(scanner, ".p2psyncignore") == []
+    assert scanner.rules_changed
+    assert scanner.ignore.ignores(R("a.tmp"), False)
+
+
 def test_a_file_looked_at_twice_is_read_once(place: Place, scanner: Scanner, read: list[str]) -> None:
     place.save("a", age_s=0.5)
     place.save("torn.crp", b"KEY=")
