@@ -47,7 +47,7 @@ class Placement:
 
     def pump(self) -> None:
         """Start as many of the things to be done as may be in flight."""
-        while self._plan.more and self.in_flight < IN_FLIGHT_MAX:
+        while self._plan.more and self.in_flight < min(IN_FLIGHT_MAX, self._site.state.todo_count(TodoKind.PLACE)):
             rows = self._site.state.todo(TodoKind.PLACE, self._cursor, BATCH_MAX)
             if not rows:
                 self._plan.more, self._cursor = self._cursor is not None, None
