@@ -71,8 +71,8 @@ class Contents:
     def _read(self, content: ContentId, limit: int, known: Known) -> bytes | None:
         for path in self._candidates(content, known):
             with contextlib.suppress(OSError), open_shared(path) as file:
-                data = _read_up_to(file, limit + 1)
-                if len(data) <= limit and content_of(data) == content:
+                size = os.fstat(file.fileno()).st_size
+                if size <= limit and content_of(data := _read_up_to(file, size)) == content:
                     return data
         return None
 
