@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
+from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs import inspector
@@ -128,7 +130,13 @@ def test_what_was_placed_by_ourselves_is_not_looked_up(
 ) -> None:
     asked: list[set[str]] = []
     get_many = place.base.get_many
-    monkeypatch.setattr(place.base, "get_many", lambda paths: asked.append(set(paths)) or get_many(paths))
+
+    def noting(paths: Iterable[RelPath]) -> Mapping[RelPath, tuple[Entry, FileStat | None]]:
+        several = list(paths)
+        asked.append(set(several))
+        return get_many(several)
+
+    monkeypatch.setattr(place.base, "get_many", noting)
     for name in ("d/ours", "d/theirs"):
         place.save(name)
     scanner.expect(R("d/ours"), file_stat((place.root / "d/ours").stat()))
