@@ -15,10 +15,12 @@ from p2psync.core.ids import content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, parse
 from p2psync.core.rules import Role
-from p2psync.core.statement import Leave
+from p2psync.core.statement import Leave, Rename
+from p2psync.engine.effects import MembersChanged
 from p2psync.engine.events import EpochRenewed, Received
 from p2psync.engine.ledger import Ledger
 from p2psync.engine.mandate import PROGRESS_EVERY_S
+from p2psync.engine.state import TodoKind
 from p2psync.wire.messages import Have, IndexUpdate, Placed
 from tests.engine.tapped import Tapped, problems, star
 from tests.engine.village import House, Village, fake_keys
@@ -330,3 +332,28 @@ def test_an_index_is_shown_merged_everywhere() -> None:
     village.settle(3)
     assert village["a"].disk["x.ecc"].count(b"\r\n") == 4
     village.assert_equal()
+
+
+def test_what_was_copied_into_the_versions_is_noted_and_done() -> None:
+    village = star("a", "b")
+    village.save("b", "x.ecf", b"one")
+    village.settle()
+    [version] = village["b"].m.state.versions(parse("x.ecf"))
+    assert (version.reason, version.content, version.device) == ("edited", content_of(b"one"), village["b"].id)
+    village.disconnect()
+    for name in ("a", "b"):
+        village.save(name, "x.ecf", name.encode())
+    village.settle()
+    village.connect("a", "b")
+    village.settle(12)
+    for name in ("a", "b"):
+        state = village[name].m.state
+        assert state.has_version([content_of(b"a")]), "accounting lost to the owner"
+        assert state.todo_count(TodoKind.KEEP) == 0
+
+
+def test_whoever_keeps_connections_is_told_that_members_changed() -> None:
+    village = star("a", "b")
+    mandate = village["a"].m
+    mandate.state_authority(Rename("New"))
+    assert MembersChanged(mandate.id) in village["a"].device.finish()
