@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import p2psync
 from tests.lab import Lab
 
 READY_S = 30
@@ -29,12 +32,16 @@ class Pc:
         self.home = self.root / f"home-{self.host}"
         self.folder = self.root / f"{self.host}.crsync"
         self.daemon: subprocess.Popen[str] | None = None
-        self._environment = installed(self.root)
+        self._options: dict[str, Any] = {
+            "text": True,
+            "cwd": self.root,  # not the checkout, which would be imported instead
+            "env": os.environ | {"PYTHONPATH": str(installed(self.root))},
+        }
 
     def start(self) -> None:
         """Returns once the daemon has printed that it is ready."""
         command = [*self._command(), "up", "--name", self.host]
-        self.daemon = self.lab.popen(self.host, command, stdout=subprocess.PIPE, text=True, env=self._environment)
+        self.daemon = self.lab.popen(self.host, command, stdout=subprocess.PIPE, **self._options)
         assert self.daemon.stdout is not None
         line = self.daemon.stdout.readline()
         if not line.startswith("ready"):
@@ -49,7 +56,7 @@ class Pc:
     def run(self, *arguments: str) -> Any:
         """A command's JSON; raises RuntimeError with what it said."""
         words = [*self._command(), *arguments, "--json"]
-        done = self.lab.run(self.host, words, capture_output=True, text=True, env=self._environment)
+        done = self.lab.run(self.host, words, capture_output=True, **self._options)
         if done.returncode:
             raise RuntimeError(f"p2psync {' '.join(arguments)}: exit {done.returncode}: {done.stderr or done.stdout}")
         return json.loads(done.stdout or "null")
@@ -74,10 +81,14 @@ class Pc:
         return found
 
 
-def installed(root: Path) -> dict[str, str]:
-    """The environment of an installed program: its bytecode is kept, wherever this one was told to leave none."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"PYTHONPYCACHEPREFIX": str(root / "bytecode")}
+def installed(root: Path) -> Path:
+    """A copy of the program as installers leave it, with its bytecode: compiling costs time and memory."""
+    directory = root / "installed"
+    if not directory.exists():
+        source = Path(p2psync.__file__).parent
+        shutil.copytree(source, directory / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+        compileall.compile_dir(directory, quiet=1)
+    return directory
 
 
 def wait_until(true: Any, seconds: float, what: str, every_s: float = 0.002) -> float:

@@ -16,8 +16,8 @@ ARENAS_MAX = 2
 """Heaps of the C library. It makes one for each thread that allocates, and each keeps what it once needed."""
 M_ARENA_MAX = -8
 """Of <malloc.h>."""
-LOOK_EVERY_S = 5.0
-AT_REST_CPU_S = 0.05
+LOOK_EVERY_S = 2.0
+AT_REST_CPU_S = 0.02
 """A process that used less between two looks is at rest."""
 
 
