@@ -23,6 +23,8 @@ IN_FLIGHT_MAX = 2000
 """Paths being fetched, merged or placed at once."""
 OBSTRUCTED_S = 0.5
 """After a placement that something else in the folder was in the way of: it may be on its way out itself."""
+MISSING_AFTER_S = 15.0
+"""When nobody in reach could give a content for so long, people are told: before, it may be on its way to a peer."""
 HOLD_SOURCE_S = 0.5
 """How long a removal waits for the files that are copied from what it removes."""
 
@@ -35,6 +37,8 @@ class Placement:
         """The contents that a path still waits for."""
         self._waiting_for: dict[ContentId, set[RelPath]] = {}
         self._merging: dict[RelPath, Aim] = {}
+        self._missing_since: dict[ContentId, float] = {}
+        """When (monotonic seconds) nobody could give a content for the first time."""
         self._cursor: RelPath | None = None
 
     def forget(self) -> None:
@@ -42,6 +46,7 @@ class Placement:
         self._gathering.clear()
         self._waiting_for.clear()
         self._merging.clear()
+        self._missing_since.clear()
         self._plan.placing.clear()
         self._plan.more = True
 
@@ -109,6 +114,7 @@ class Placement:
     def fetched(self, contents: Sequence[ContentId]) -> None:
         complete: list[RelPath] = []
         for content in contents:
+            self._missing_since.pop(content, None)
             for path in sorted(self._waiting_for.pop(content, set())):
                 missing = self._gathering.get(path)
                 if missing is None:
@@ -133,10 +139,15 @@ class Placement:
         self._place(ready)
 
     def fetch_failed(self, contents: Sequence[ContentId]) -> None:
+        now_s = self._site.scope.now.monotonic_s
         for content in contents:
-            for path in self._waiting_for.pop(content, set()):
+            is_gone = now_s - self._missing_since.setdefault(content, now_s) >= MISSING_AFTER_S
+            for path in sorted(self._waiting_for.pop(content, set())):
                 self._gathering.pop(path, None)
-                self._plan.block(path)
+                if is_gone:
+                    self._plan.get_stuck(Problem(path, Code.CONTENT_MISSING))
+                else:
+                    self._plan.block(path)
 
     def merged(self, event: Merged) -> None:
         target = self._merging.pop(event.path, None)

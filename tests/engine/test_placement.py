@@ -12,7 +12,7 @@ from p2psync.core.relpath import Folding, parse
 from p2psync.core.rules import Role
 from p2psync.engine.effects import Fetch, Place, PlaceItem, Wanted
 from p2psync.engine.events import Outcome
-from p2psync.engine.placement import HOLD_SOURCE_S, IN_FLIGHT_MAX, OBSTRUCTED_S
+from p2psync.engine.placement import HOLD_SOURCE_S, IN_FLIGHT_MAX, MISSING_AFTER_S, OBSTRUCTED_S
 from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S
 from p2psync.engine.state import BaseRow
 from tests.engine.ledgers import RESTRICTED_RULES
@@ -189,6 +189,24 @@ def test_what_nobody_could_give_is_asked_for_again_after_a_while() -> None:
     assert rig.fetches() == [content("one")]
     rig.fetch_failed("one").replica.peer_came()
     assert rig.fetches() == [content("one")], "or at once when somebody came"
+
+
+def test_people_are_told_of_what_nobody_could_give_for_long() -> None:
+    rig = wanting(("a.txt", "one"))
+    for _ in range(int(MISSING_AFTER_S / RETRY_AFTER_S)):
+        rig.effects()
+        rig.fetch_failed("one")
+        assert (rig.problems, rig.replica.is_busy) == ([], True)
+        rig.after(RETRY_AFTER_S)
+    rig.effects()
+    rig.fetch_failed("one")
+    assert rig.problems == [("a.txt", Code.CONTENT_MISSING)]
+    assert not rig.replica.is_busy, "nobody needs to wait for it"
+    rig.after(RETRY_AFTER_S)
+    assert rig.fetches() == [content("one")], "it is still asked for"
+    assert len(rig.fetched("one").places()) == 1
+    rig.placed(done("a.txt"))
+    assert (rig.problems, rig.todo()) == ([], [])
 
 
 def test_what_was_found_instead_is_an_edit() -> None:
