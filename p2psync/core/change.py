@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from p2psync.core.entry import MODE_MASK, Entry, Kind
 from p2psync.core.ids import BlockHash, ChangeId, block_hash, content_id
 from p2psync.core.relpath import RelPath, parse
+from p2psync.core.value import value
 from p2psync.errors import CodecError
 
 NAMED_MAX = 64
@@ -17,7 +16,7 @@ ROW_FIELDS = 8
 _KINDS = tuple(sorted(Kind))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     path: RelPath
     entry: Entry

@@ -8,15 +8,15 @@ Nothing else decides what a path's state is: no arrival order, no clock on the w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.entry import Entry
 from p2psync.core.ids import BlockHash, ChangeId, DeviceId, LogId
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stated:
     """A change as it was taken in: with its author, and a stamp that only its ancestry decides."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
 
 from p2psync.core.authority import Authority
 from p2psync.core.changelog import Stated
@@ -11,9 +10,10 @@ from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId, DeviceId
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import OWNER, Mode, Role, Rule
+from p2psync.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verdict:
     """The outcome for one path."""
 

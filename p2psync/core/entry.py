@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from p2psync.core.ids import ContentId
+from p2psync.core.value import value
 
 EXECUTABLE = 1
 HIDDEN = 2
@@ -20,7 +20,7 @@ class Kind(IntEnum):
     DIRECTORY = 2
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One path's state, the same on every device."""
 
@@ -43,7 +43,7 @@ ABSENT = Entry(Kind.ABSENT)
 EMPTY_DIRECTORY = Entry(Kind.DIRECTORY)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FileStat:
     """What this disk said of a file when its content was known; equal means very likely unchanged."""
 

@@ -7,17 +7,17 @@ disk cannot tell apart are one slot, and an index file with several heads is sho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from p2psync.core.changelog import Stated
 from p2psync.core.conflict import Verdict
 from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import ChangeId, ContentId
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.engine.state import BaseRow
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Aim:
     """What should stand at a path of this disk."""
 

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import ChangeId, ContentId, DeviceId, MandateId
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.wire.messages import Message
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Send:
     link: int
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CloseLink:
     link: int
     reason: str
     """Shown in the log and, where it is the peer's fault, in `status`."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wanted:
     """A content that this device needs, and where it may come from."""
 
@@ -35,7 +34,7 @@ class Wanted:
     """The class whose chunks may be offered and reused for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fetch:
     """Bring contents here: from this disk where it has them, else from peers; answered by Fetched or FetchFailed."""
 
@@ -43,7 +42,7 @@ class Fetch:
     wanted: tuple[Wanted, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlaceItem:
     """Make `put` stand at `path` if `expect` stands there now."""
 
@@ -56,7 +55,7 @@ class PlaceItem:
     """Why the replaced bytes are kept as a version: "replaced", "removed", "conflict", "refused", "set-aside"."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Place:
     """Compare and swap a batch of paths, new ones before vanishing ones; answered by Placed."""
 
@@ -64,7 +63,7 @@ class Place:
     items: tuple[PlaceItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeepVersion:
     """Copy bytes that stand at the path or lie in staging into the versions; answered by Kept, or FetchFailed."""
 
@@ -78,7 +77,7 @@ class KeepVersion:
     """The change that stated these bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Merge:
     """Merge the index files of several heads, in the order given; answered by Merged."""
 
@@ -87,7 +86,7 @@ class Merge:
     sources: tuple[ContentId, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rescan:
     """Look at the paths again, or at the whole folder when none is named."""
 
@@ -95,21 +94,21 @@ class Rescan:
     paths: tuple[RelPath, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MembersChanged:
     """Who may connect, or the discovery secret, changed: rebuild TLS contexts and announcements."""
 
     mandate: MandateId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WakeAt:
     """Send a Tick at this time (seconds of the clock that `now` comes from); replaces the one before."""
 
     at_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Notice:
     """Something a person may want to see at once: logged, and streamed to the page."""
 
@@ -119,7 +118,7 @@ class Notice:
     fields: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PeerJoined:
     """A member's session for a mandate is open on a link (its contents can be fetched there)."""
 
@@ -128,7 +127,7 @@ class PeerJoined:
     device: DeviceId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PeerLeft:
     link: int
     mandate: MandateId

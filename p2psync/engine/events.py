@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import ChangeId, ContentId, DeviceId, MandateId
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.wire.messages import Message
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Seen:
     """What stands at a path on this disk, read whole and stable."""
 
@@ -22,7 +21,7 @@ class Seen:
     """The stat from before the content was read; None when absent or a directory."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Observed:
     """The scanner or watcher looked at some paths."""
 
@@ -35,7 +34,7 @@ class Observed:
     """Paths looked at that had a problem of the disk's kind before and have none now."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FolderOpened:
     """The mandate's folder was opened and its epoch marker compared with the database's."""
 
@@ -48,7 +47,7 @@ class FolderOpened:
     """After a discontinuity: the contents that lie among the versions of this folder."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EpochRenewed:
     """The running device writes a new epoch into the marker: a backup of the folder from before is recognised."""
 
@@ -56,7 +55,7 @@ class EpochRenewed:
     epoch: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ScanFinished:
     """A whole scan of the folder ended; all its Observed events came before."""
 
@@ -65,7 +64,7 @@ class ScanFinished:
     """False if the folder vanished or its marker is missing: then nothing counts as deleted."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """How the placing of one path ended."""
 
@@ -80,7 +79,7 @@ class Outcome:
     """Why the path could not be placed although what was expected stood there."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Placed:
     """The placer is done with a batch."""
 
@@ -88,7 +87,7 @@ class Placed:
     outcomes: tuple[Outcome, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fetched:
     """Contents that were asked for lie in staging or among the versions, verified."""
 
@@ -96,7 +95,7 @@ class Fetched:
     contents: tuple[ContentId, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FetchFailed:
     """No connected peer could give these contents for now; they are asked for again when a peer has news."""
 
@@ -104,7 +103,7 @@ class FetchFailed:
     contents: tuple[ContentId, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Kept:
     """The bytes of a KeepVersion are among the versions now, verified."""
 
@@ -115,7 +114,7 @@ class Kept:
     change: ChangeId | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Merged:
     """The bytes of several heads of an index file were merged; the result lies in staging."""
 
@@ -129,7 +128,7 @@ class Merged:
     """With no entry: they are no index files, so one of them has to win; False if a source is not here any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LinkUp:
     """An authenticated link to another device is usable; nothing was said on it yet."""
 
@@ -142,13 +141,13 @@ class LinkUp:
     """"lan", "direct", "webrtc" or "relay"."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LinkDown:
     link: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Received:
     """A message came over a link; already decoded, its limits checked."""
 
@@ -156,7 +155,7 @@ class Received:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tick:
     """The time that a WakeAt effect asked for has come."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from p2psync.core.ids import ContentId, MandateId
+from p2psync.core.value import value
 from p2psync.engine.effects import Send
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Piece:
     """What one Request asks of a big file."""
 
@@ -20,7 +19,7 @@ class Piece:
     """Links that could not give it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stage:
     """Verify small files and put them into staging; answered by `staged`."""
 
@@ -29,7 +28,7 @@ class Stage:
     files: tuple[tuple[ContentId, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Begin:
     """Take up a big file with its manifest, reusing what lies on this disk; answered by `begun`."""
 
@@ -40,7 +39,7 @@ class Begin:
     """As the peer sent it, not looked at yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Write:
     """Verify chunks of a big file and write them; answered by `written`."""
 
@@ -54,7 +53,7 @@ class Write:
     """Links that could not give these chunks before."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finish:
     """Verify a big file as a whole and put it into staging; answered by `finished`."""
 
@@ -62,7 +61,7 @@ class Finish:
     content: ContentId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Drop:
     """Leave a big file that is under way."""
 
@@ -72,7 +71,7 @@ class Drop:
     """True if what arrived shall stay for the next time."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Done:
     """These contents lie in staging, verified."""
 
@@ -80,7 +79,7 @@ class Done:
     contents: tuple[ContentId, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failed:
     """No peer that is there could give these contents."""
 
@@ -88,7 +87,7 @@ class Failed:
     contents: tuple[ContentId, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Misbehaved:
     """A peer sent what cannot be right; its link is asked no more and should be closed."""
 

@@ -7,7 +7,7 @@ the paths under way: their placements in flight, and until when others are left 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from p2psync.core.changelog import Stated
 from p2psync.core.conflict import Verdict
@@ -15,6 +15,7 @@ from p2psync.core.entry import Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath, ancestors, fold
+from p2psync.core.value import value
 from p2psync.engine.aim import Aim, aim
 from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S, Site
 from p2psync.engine.state import BaseRow, LiveRow, TodoKind, TodoRow
@@ -25,7 +26,7 @@ EXACT = Folding()
 """A disk on which every name is a file of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sight:
     """What is known of some paths at one moment."""
 

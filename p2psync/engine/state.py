@@ -8,7 +8,6 @@ Every method takes and gives many rows at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -19,16 +18,17 @@ from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId, LogId, MandateId
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LogRow:
     log: LogId
     device: DeviceId
     file_class: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BlockRow:
     """Where a block stands, without its bytes."""
 
@@ -44,7 +44,7 @@ class BlockRow:
     """The authority blocks that its author had read: tips only."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BaseRow:
     """What this device last saw on its own disk for a path, and which heads that is."""
 
@@ -55,7 +55,7 @@ class BaseRow:
     """Empty for bytes that are no accepted change: refused, set aside, or not judged yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LiveRow:
     """A path whose winner is a file or an empty directory."""
 
@@ -76,7 +76,7 @@ class TodoKind(StrEnum):
     """Found in the folder while it was not known what the mandate holds; decided after catching up."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TodoRow:
     path: RelPath
     kind: TodoKind
@@ -85,7 +85,7 @@ class TodoRow:
     placing_heads: tuple[ChangeId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VersionRow:
     """Bytes that are kept although they stand nowhere in the folder (any more)."""
 
@@ -154,7 +154,7 @@ class MandateState(Protocol):
         """Paths at which this content stands by the base."""
 
     def content_classes(self, content: ContentId) -> set[str]:
-        """The classes of the logs whose changes name this content."""
+        """The classes of the logs whose accepted changes name this content: who names it without right has no claim."""
 
     # -- base, live paths ------------------------------------------------------------------------------
     def bases(self, paths: Iterable[RelPath]) -> Mapping[RelPath, BaseRow]: ...

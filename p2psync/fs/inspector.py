@@ -7,11 +7,13 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from p2psync.books.completeness import Completeness, completeness
+from p2psync.core.change import SIZE_BYTES_MAX
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.engine.events import Seen
 from p2psync.engine.settle import QUIET_S
 from p2psync.fs.folder import Folder
@@ -30,7 +32,7 @@ NS = 1e9
 _WINDOWS_LOCKED = frozenset({32, 33})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Manner:
     """How files are looked at in one pass."""
 
@@ -49,7 +51,7 @@ class Manner:
         return size <= LARGE_BYTES or self.large_unquiet or (self.large and age_s >= QUIET_S)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Known:
     """What the last reading of a file told."""
 
@@ -125,6 +127,9 @@ class Inspector:
         into: Gathering,
         manner: Manner,
     ) -> None:
+        if here.size >= SIZE_BYTES_MAX:
+            into.problems.append(unreadable(path, OSError(errno.EFBIG, os.strerror(errno.EFBIG))))
+            return
         if not manner.reads(here.size, age_s):
             into.large.append(Large(path, here.size, age_s))
             return

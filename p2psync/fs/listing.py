@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 from p2psync.core.ignore import IgnoreRules, is_live_database
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import OWN_DIRECTORY, RelPath
+from p2psync.core.value import value
 from p2psync.errors import InvalidPath
 from p2psync.fs.folder import Folder
 
@@ -22,7 +22,7 @@ class Sort(Enum):
     """Ignored, a link, a device: what the base knows at it and below it is neither looked at nor gone."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Child:
     """One name that a directory lists."""
 

@@ -10,6 +10,7 @@ from p2psync.books.completeness import Completeness
 from p2psync.core.entry import Entry, FileStat
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.engine.events import Seen
 
 SIGHT_PATHS_MAX = 500
@@ -31,7 +32,7 @@ class BaseView(Protocol):
         """Every path below a directory, in the same order."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Found:
     """Something stands at a path that differs from the base, or the base's path gave way to a directory."""
 
@@ -45,7 +46,7 @@ class Found:
     """It may have been saved again within the same tick of the disk's clock: to be read again after so long."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Missing:
     """Nothing stands where something stood."""
 
@@ -54,7 +55,7 @@ class Missing:
     stat: FileStat | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Large:
     """A file that takes long to read, and was not read."""
 
@@ -64,7 +65,7 @@ class Large:
     """As in Found."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sight:
     """At most about SIGHT_PATHS_MAX paths."""
 

@@ -7,12 +7,12 @@ of signs only: what they mean, the settler and a look decide. When iteration end
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.engine.settle import How
 
 COALESCE_S = 0.004
@@ -22,7 +22,7 @@ COALESCE_STORM_S = 0.025
 MANY = 100
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Noticed:
     """Something happened at a path."""
 
@@ -30,7 +30,7 @@ class Noticed:
     how: How
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     """Something happened at a name that cannot be a path."""
 
@@ -39,7 +39,7 @@ class Refused:
     """False if it went away."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Signs:
     """What happened, in its order."""
 
@@ -47,7 +47,7 @@ class Signs:
     refused: tuple[Refused, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lost:
     """Some signs were lost: the folder must be scanned."""
 

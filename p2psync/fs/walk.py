@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from p2psync.core.ignore import IgnoreRules
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.fs.folder import Folder
 from p2psync.fs.listing import Child, Sort, children, unreadable
 from p2psync.fs.sight import Row
@@ -24,7 +25,7 @@ class Listing:
         return all(child.sort is Sort.LEFT_OUT for child in self.children)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Step:
     """One path on the disk, in the base, or both."""
 

@@ -6,11 +6,11 @@ Close names its mandate. `codec` turns these into frames and back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from p2psync.core.clock import Tips
 from p2psync.core.ids import ContentId, MandateId
+from p2psync.core.value import value
 
 PROTOCOL_VERSION = 1
 FRAME_BYTES_MAX = 1 << 20
@@ -33,7 +33,7 @@ TEXT_CHARACTERS_MAX = 400
 """Any name or reason meant for people."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hello:
     """The first message of each side; a link that begins with anything else is closed."""
 
@@ -50,7 +50,7 @@ class Hello:
     """Those that the sender has and counts the receiver a member of."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Have:
     """What the sender has taken in, durably: also the answer to an IndexUpdate."""
 
@@ -59,7 +59,7 @@ class Have:
     """For each log that the receiver may read; no tips of a log: send it from its beginning."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IndexUpdate:
     """Blocks that the receiver lacks, each after what its clock names."""
 
@@ -68,7 +68,7 @@ class IndexUpdate:
     """Signed blocks as they were made."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Placed:
     """The sender has placed all that it knows of up to `tips`, except the paths listed."""
 
@@ -80,7 +80,7 @@ class Placed:
     """(path, problem code) of those that will not be placed without somebody's help."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Secret:
     """The newest discovery secret; travels only inside links."""
 
@@ -100,7 +100,7 @@ class What(IntEnum):
     """Chunks of one big file."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     mandate: MandateId
     number: int
@@ -112,7 +112,7 @@ class Request:
     """Indexes into the manifest, for CHUNK."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Response:
     mandate: MandateId
     number: int
@@ -124,12 +124,12 @@ class Response:
     """True if no further Response to this Request follows."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ping:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pong:
     number: int
 
@@ -144,7 +144,7 @@ class CloseCode(IntEnum):
     REPLACED = 4
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Close:
     code: CloseCode
     reason: str
