@@ -47,7 +47,7 @@ class Reading:
             return self._bases.sources_of(contents, SOURCES_MAX)
 
     def classes_of(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Set[str]]:
-        """The classes of the logs whose changes name a content; contents that none names are left out."""
+        """The classes of the logs whose accepted changes name a content; contents that none names are left out."""
         with self._lock:
             return self._changes.classes_of(contents)
 

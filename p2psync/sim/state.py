@@ -127,7 +127,7 @@ class _Tables:
     changes: dict[ChangeId, Stated] = field(default_factory=dict)
     accepted: dict[ChangeId, bool] = field(default_factory=dict)
     of_path: dict[RelPath, dict[ChangeId, bool]] = field(default_factory=dict)
-    classes: dict[ContentId, dict[str, bool]] = field(default_factory=dict)
+    stating: dict[ContentId, dict[ChangeId, bool]] = field(default_factory=dict)
     bases: dict[RelPath, BaseRow] = field(default_factory=dict)
     sources: dict[ContentId, dict[RelPath, bool]] = field(default_factory=dict)
     live: dict[RelPath, LiveRow] = field(default_factory=dict)
@@ -224,8 +224,7 @@ class MemoryMandateState:
             self._journal.put(self._tables.accepted, change.id, accepted)
             self._journal.put_in(self._tables.of_path, change.path, change.id)
             if change.entry.content is not None:
-                log = self._tables.logs[self._tables.blocks[change.id.block].log]
-                self._journal.put_in(self._tables.classes, change.entry.content, log.file_class)
+                self._journal.put_in(self._tables.stating, change.entry.content, change.id)
             self._heads.pop(change.path, None)
 
     def changes(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, Stated]:
@@ -280,7 +279,8 @@ class MemoryMandateState:
         return sorted(self._tables.sources.get(content, ()))
 
     def content_classes(self, content: ContentId) -> set[str]:
-        return set(self._tables.classes.get(content, ()))
+        stating = (i for i in self._tables.stating.get(content, ()) if self._tables.accepted[i])
+        return {self._tables.logs[self._tables.blocks[i.block].log].file_class for i in stating}
 
     # -- base, live paths ------------------------------------------------------------------------------
     def bases(self, paths: Iterable[RelPath]) -> Mapping[RelPath, BaseRow]:

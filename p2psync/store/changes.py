@@ -44,7 +44,7 @@ CLASSES = """
     CROSS JOIN log ON log.mandate = :mandate AND EXISTS (
         SELECT 1 FROM change INDEXED BY change_content
         WHERE change.content_tag = asked.value ->> 0 AND change.log = log.number
-        AND hex(change.content) = asked.value ->> 1)
+        AND hex(change.content) = asked.value ->> 1 AND change.accepted)
 """
 """One look for each content and log, however many changes name the content; asked: [tag, hexadecimal digits]."""
 NUMBERS = "SELECT number, log FROM block WHERE mandate = ? AND hash = ?"
@@ -167,7 +167,7 @@ class ChangeRows:
         return int(found.fetchone()[0])
 
     def classes_of(self, contents: Sequence[ContentId]) -> dict[ContentId, set[str]]:
-        """The classes of the logs whose changes name a content; contents that none names are left out."""
+        """The classes of the logs whose accepted changes name a content; contents that none names are left out."""
         asked = {content.hex().upper(): content for content in contents}
         pairs = [(content_tag(content), digits) for digits, content in asked.items()]
         found: dict[ContentId, set[str]] = {}

@@ -346,11 +346,21 @@ def test_conflicted_paths_are_sorted_and_may_be_absent(state: MandateState) -> N
 def test_a_content_has_the_classes_of_the_logs_that_name_it(state: MandateState) -> None:
     Author(state).save(Change(A, file("both"), ()), Change(B, file("open"), ()))
     secret = Author(state, LogId(b"s" * 16), ANNA, "payroll")
-    secret.save(Change(A, file("both"), ()), Change(B, file("secret"), ()), accepted=False)
+    secret.save(Change(A, file("both"), ()), Change(B, file("secret"), ()))
     assert state.content_classes(content("both")) == {"", "payroll"}
     assert state.content_classes(content("open")) == {""}
     assert state.content_classes(content("secret")) == {"payroll"}
     assert state.content_classes(content("nothing")) == set()
+
+
+def test_a_refused_change_gives_no_claim_to_the_content_it_names(state: MandateState) -> None:
+    """Else whoever guesses a content's id could learn, by naming it, whether a restricted class holds it."""
+    secret = Author(state, LogId(b"s" * 16), ANNA, "payroll")
+    secret.save(Change(A, file("guessed"), ()))
+    (guess,) = Author(state, BERTS, BERT).save(Change(B, file("guessed"), ()), accepted=False)
+    assert state.content_classes(content("guessed")) == {"payroll"}
+    state.judge_again([(guess.block, [True])])
+    assert state.content_classes(content("guessed")) == {"", "payroll"}
 
 
 # -- helpers --------------------------------------------------------------------------------------------------------
