@@ -71,10 +71,14 @@ def _hash(reader: FileIO) -> ContentId:
 
 
 def pieces(reader: FileIO, size: int) -> Iterator[memoryview]:
-    """The same buffer again and again: each piece must be used before the next is taken."""
-    buffer = bytearray(min(size + 1, PIECE_BYTES))
-    view = memoryview(buffer)
-    while count := reader.readinto(buffer):
+    """A file of `size` bytes; one byte more tells that it grows, perhaps as fast as it is read.
+
+    The same buffer again and again: each piece must be used before the next is taken.
+    """
+    left = size + 1
+    view = memoryview(bytearray(min(left, PIECE_BYTES)))
+    while left and (count := reader.readinto(view[:left])):
+        left -= count
         yield view[:count]
 
 

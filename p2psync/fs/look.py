@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+from p2psync.core.change import MTIME_NS_MAX
 from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, EXECUTABLE, HIDDEN, Entry, FileStat, Kind
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
@@ -65,7 +66,12 @@ class Places(Protocol):
 
 
 def file_stat(found: os.stat_result) -> FileStat:
-    return FileStat(found.st_size, found.st_mtime_ns, found.st_ino)
+    return FileStat(found.st_size, mtime_of(found), found.st_ino)
+
+
+def mtime_of(found: os.stat_result) -> int:
+    """When a file was modified, as far as a change can state it: disks know years beyond 2262 and before 1677."""
+    return min(max(found.st_mtime_ns, 1 - MTIME_NS_MAX), MTIME_NS_MAX - 1)
 
 
 def mode_of(found: os.stat_result, carried: int) -> int:
@@ -120,8 +126,8 @@ def _look_once(path: Path, rel: RelPath, carried: int) -> Seen | Problem | None:
     content = content_of_file(path)
     if file_stat(path.lstat()) != file_stat(before):
         return None
-    entry = Entry(Kind.FILE, before.st_size, before.st_mtime_ns, mode_of(before, carried), content)
-    return Seen(rel, entry, file_stat(before))
+    known = file_stat(before)
+    return Seen(rel, Entry(Kind.FILE, known.size, known.mtime_ns, mode_of(before, carried), content), known)
 
 
 def _racy(found: os.stat_result) -> bool:

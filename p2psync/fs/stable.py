@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from blake3 import blake3
 
 from p2psync.books.completeness import HEAD_BYTES, TAIL_BYTES
 from p2psync.core.ids import ContentId
+from p2psync.core.value import value
 from p2psync.fs.clone import PIECE_BYTES, pieces
 from p2psync.fs.reading import open_shared
 
@@ -22,7 +22,7 @@ class Stopped(Exception):
     """Nobody wants to know any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reading:
     """A file's bytes at one moment, as far as they matter."""
 
@@ -60,8 +60,6 @@ def _read_once(path: str | Path, stopped: Callable[[], bool]) -> tuple[Reading |
                 head = bytes(piece[:HEAD_BYTES])
             tail = (tail + bytes(piece[-TAIL_BYTES:]))[-TAIL_BYTES:]
             count += len(piece)
-            if count > before.st_size:
-                break  # it grows, perhaps as fast as it is read
         after = os.fstat(reader.fileno())
     if count != before.st_size or _times(after) != _times(before):
         return None, before.st_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from p2psync.core.ids import parse_mandate
 from p2psync.daemon import folders
 from p2psync.engine.device import Device
 from p2psync.errors import FolderError
-from tests.daemon.homes import Pc, company, pcs
+from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.patience import until
 
 
@@ -165,6 +166,27 @@ async def test_looking_through_the_folder_finds_what_no_watch_told(tmp_path: Pat
             assert (await pc.status())["files"] == number + 1
         await pc.running.folders.close(mandate)
         await pc.running.folders.look_through(mandate)
+
+
+@pytest.mark.asyncio
+async def test_files_of_another_age_go_through_and_are_no_news_at_the_next_scan(tmp_path: Path) -> None:
+    """Their times lie beyond what a change can state, and SQLite can hold."""
+    async with company(tmp_path, "payroll") as (one, two):
+        for number, mtime_ns in enumerate((1 << 63, -(1 << 64))):
+            fresh = tmp_path / "fresh"
+            fresh.write_bytes(b"of another age")
+            os.utime(fresh, ns=(mtime_ns, mtime_ns))
+            fresh.rename(one.folder / f"{number}.txt")
+            await two.has(f"{number}.txt", "of another age")
+        await one.in_sync(1)
+        told = len(await one.call("log", mandate=MANDATE))
+        for pc in (one, two):
+            await pc.running.folders.look_through(parse_mandate((await pc.status())["id"]), full=True)
+            await pc.stop()
+            await pc.start()
+        await one.in_sync(1)
+        assert len(await one.call("log", mandate=MANDATE)) == told
+        assert await problems(one) == await problems(two) == []
 
 
 @pytest.mark.asyncio

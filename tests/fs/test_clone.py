@@ -8,7 +8,8 @@ import pytest
 
 from p2psync.core.ids import EMPTY_CONTENT, content_of
 from p2psync.fs import clone
-from p2psync.fs.clone import PIECE_BYTES, SHARE_FROM_BYTES, content_of_file, copy_verified
+from p2psync.fs.clone import PIECE_BYTES, SHARE_FROM_BYTES, content_of_file, copy_verified, pieces
+from p2psync.fs.reading import open_shared
 
 
 @pytest.mark.parametrize("size", [0, 1, SHARE_FROM_BYTES, PIECE_BYTES + 1])
@@ -18,6 +19,22 @@ def test_a_copy_holds_the_content(tmp_path: Path, size: int) -> None:
     assert content_of_file(tmp_path / "a") == content_of(data)
     assert copy_verified(tmp_path / "a", tmp_path / "b", content_of(data))
     assert (tmp_path / "b").read_bytes() == data
+
+
+@pytest.mark.parametrize("size", [0, 10, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1])
+def test_a_file_that_grows_as_fast_as_it_is_read_is_not_read_for_ever(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(bytes(size))
+    read = 0
+    with open_shared(path) as reader, path.open("ab") as program:
+        for piece in pieces(reader, size):
+            read += len(piece)
+            program.write(bytes(len(piece) + 1))
+            program.flush()
+            if read > 2 * PIECE_BYTES:
+                break
+    assert read in (size, size + 1), "what it had, and one byte that tells"
+    assert not size or path.stat().st_size > size
 
 
 @pytest.mark.parametrize("size", [3, SHARE_FROM_BYTES])

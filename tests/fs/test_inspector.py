@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from p2psync.books.completeness import Completeness
+from p2psync.core.change import SIZE_BYTES_MAX
 from p2psync.core.entry import EMPTY_DIRECTORY
 from p2psync.core.ids import content_of
+from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
 from p2psync.fs.inspector import LARGE_BYTES, Inspector, Manner, age_of, racy_for_s
 from p2psync.fs.listing import unreadable
@@ -51,6 +55,15 @@ def test_a_file_that_may_not_be_read_says_why(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr("p2psync.fs.inspector.read_stable", refuse)
     assert inspect(place, Inspector(place.folder)).problems == [unreadable(A, refusal)]
+
+
+def test_a_file_that_no_change_can_state_is_not_read(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    into = Gathering()
+    huge = cast(os.stat_result, SimpleNamespace(st_size=SIZE_BYTES_MAX, st_mtime_ns=1, st_ino=1))
+    Inspector(place.folder).file(A, huge, None, into, Manner(full=True, large=True))
+    assert [problem.code for problem in into.problems] == [Code.UNREADABLE]
+    assert not into.large
 
 
 def test_nothing_is_read_once_it_was_stopped(tmp_path: Path) -> None:

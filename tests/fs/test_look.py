@@ -7,10 +7,13 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, EXECUTABLE, HIDDEN
+from p2psync.core.change import Change, pack_changes, unpack_changes
+from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, EXECUTABLE, HIDDEN, Entry, Kind
 from p2psync.core.ids import EMPTY_CONTENT
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
@@ -90,6 +93,26 @@ def test_bits_that_this_system_does_not_keep_are_carried(file: Path) -> None:
     file.chmod(0o755)
     assert mode_of(file.stat(), 0) == EXECUTABLE
     assert matches(file, replace(a_file(b"bytes"), mode=HIDDEN | EXECUTABLE), None)
+
+
+@pytest.mark.parametrize("year", [-290_000, 1_600, 1_969, 2_100, 2_300, 290_000])
+def test_a_date_that_no_change_can_state_is_the_nearest_that_it_can(year: int) -> None:
+    mtime_ns = (year - 1970) * 31_556_952_000_000_000
+    stat = file_stat(cast(os.stat_result, SimpleNamespace(st_size=1, st_mtime_ns=mtime_ns, st_ino=7)))
+    assert abs(stat.mtime_ns - mtime_ns) == max(0, abs(mtime_ns) - (1 << 63) + 1)
+    entry = Entry(Kind.FILE, 1, stat.mtime_ns, 0, EMPTY_CONTENT)
+    hashes, rows = pack_changes((Change(F, entry, ()),))
+    assert unpack_changes([hashes, rows], 1)[0].entry == entry
+
+
+def test_a_file_of_another_age_is_looked_at_as_any_other(file: Path) -> None:
+    os.utime(file, ns=(1 << 63, 1 << 63))
+    stat = file_stat(file.lstat())
+    seen = look(file, F, 0)
+    assert isinstance(seen, Seen)
+    assert (seen.stat, seen.entry.mtime_ns) == (stat, stat.mtime_ns)
+    assert stat.mtime_ns < 1 << 63
+    assert matches(file, a_file(b"BYTES"), stat), "not read"
 
 
 @pytest.mark.parametrize(
