@@ -13,16 +13,14 @@ import unicodedata
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from p2psync.books.text import BOM, PADDING, text_of
 from p2psync.errors import CodecError
 
 INDEX_BYTES_MAX = 1 << 20
 LINE_BYTES_MAX = 4096
 UID_DIGITS_MAX = 18
-BOM = b"\xef\xbb\xbf"
 FIRST = b"#FSC"
 LAST = b"#END"
-PADDING = b"\0\x1a"
-"""What old programs and interrupted writes leave after the end."""
 
 Moment = tuple[int, int, int, int, int, int]
 """Year, month, day, hour, minute, second, by the writer's clock."""
@@ -139,14 +137,21 @@ def dangling(lines: Iterable[IndexLine], present: Container[str]) -> list[str]:
     return [f"the index names a file that is not there: {name}" for name in sorted(missing)]
 
 
-def text_of(raw: bytes) -> str:
-    """What a program meant by bytes: UTF-8 where they are, else Windows-1252; always something."""
-    for encoding in ("utf-8", "cp1252"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return raw.decode("latin-1")
+def moment_of(text: str) -> Moment:
+    """What a program meant by a date and time: day first, as in Switzerland, unless the year or an impossible month
+    says otherwise. UNKNOWN_MOMENT for anything else.
+    """
+    found = _DATE.fullmatch(text.strip())
+    if found is None:
+        return UNKNOWN_MOMENT
+    first, second, third, *clock = (int(number or 0) for number in found.groups())
+    year, month, day = (first, second, third) if len(found[1]) == 4 else (third, second, first)
+    if month > 12 >= day:
+        month, day = day, month
+    hour, minute, second = clock
+    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 60):
+        return UNKNOWN_MOMENT
+    return (year + 2000 if year < 100 else year, month, day, hour, minute, second)
 
 
 def _written(index: Index) -> bytes:
@@ -164,7 +169,7 @@ def _read_line(raw: bytes) -> IndexLine | None:
     uid = fields[-1]
     if not name or not (uid.isascii() and uid.isdigit() and len(uid) <= UID_DIGITS_MAX):
         return None
-    return IndexLine(tag[1:], name, _moment(fields[1]), int(uid), raw)
+    return IndexLine(tag[1:], name, moment_of(fields[1]), int(uid), raw)
 
 
 def _plain_name(text: str) -> str:
@@ -172,21 +177,6 @@ def _plain_name(text: str) -> str:
     if len(name) >= 2 and name[0] == name[-1] == '"':
         name = name[1:-1].strip()
     return unicodedata.normalize("NFC", name)
-
-
-def _moment(text: str) -> Moment:
-    """Day first, as in Switzerland, unless the year or an impossible month says otherwise."""
-    found = _DATE.fullmatch(text.strip())
-    if found is None:
-        return UNKNOWN_MOMENT
-    first, second, third, *clock = (int(number or 0) for number in found.groups())
-    year, month, day = (first, second, third) if len(found[1]) == 4 else (third, second, first)
-    if month > 12 >= day:
-        month, day = day, month
-    hour, minute, second = clock
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 60):
-        return UNKNOWN_MOMENT
-    return (year + 2000 if year < 100 else year, month, day, hour, minute, second)
 
 
 def _numbers(header: bytes) -> tuple[int, ...]:

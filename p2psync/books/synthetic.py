@@ -16,8 +16,9 @@ LINE_END = "\r\n"
 COMMENT_LINE_END = "\r\r\n"
 ACCOUNTS_MAX = 8000
 SPLIT_LINES = 3
+AMOUNT_FIELD = 5
 NUMBER_FIELD = 13
-"""Where a booking's running number stands in its line."""
+"""Where a booking's amount and its running number stand in its line."""
 
 _CLASSES = (
     # first digit, CAT, French and German title, what accounts there are called
@@ -36,7 +37,15 @@ _EXTRA_CAT_BIT = 16384
 _PEOPLE = ("Müller & Cie", "Dupré SA", "Zürcher GmbH", "Café Rossi Sàrl", "Bébié & fils", "Ängeli AG", "Çelik Import")
 _STAFF = ("Anaïs Favre", "Jürg Wälti", "Zoé Python", "Beat Oñate", "Françoise Rey", "Lukas Bärtschi")
 _REMARKS = ("à vérifier à la clôture", "voir le contrat du fournisseur", "gemäss Vereinbarung", "justificatif demandé")
-_VAT_CODES = (("TVA", "8.1"), ("TVARED", "2.6"), ("TVAHEB", "3.8"), ("IPM", "8.1"), ("IPIRED", "2.6"), ("EXO", "0.0"))
+_VAT_CODES = (
+    # code, its German equivalent, percent, account, what it is for
+    ("TVA", "UST", "8.1", "2200", ("Livraisons et prestations de services au taux normal",)),
+    ("TVARED", "USTRED", "2.6", "2200", ("Livraisons au taux réduit",)),
+    ("TVAHEB", "USTHEB", "3.8", "2200", ("Code à vérifier.", "Secteur de l'hébergement, NOTE=taux spécial")),
+    ("IPM", "VSM", "8.1", "1170", ("Impôt préalable sur l'achat de marchandises",)),
+    ("IPIRED", "VSIRED", "2.6", "1171", ("Impôt préalable sur les investissements",)),
+    ("EXO", "EXO", "0.0", "2200", ("Prestations exonérées",)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +63,26 @@ class Listed:
 def chart(year: int, accounts: int, rng: Random, title: str = "Cargo SA") -> bytes:
     """A `.crp`: the chart of accounts and what belongs to it.
 
-    About 1 KB and 120 bytes an account, so 350 accounts make 45 KB and 5,700 make 690 KB; at most ACCOUNTS_MAX.
+    About 1.6 KB and 120 bytes an account, so 350 accounts make 45 KB and 5,700 make 700 KB; at most ACCOUNTS_MAX.
     From 20 accounts on, those that `entries` uses are among them.
     """
     assert 0 <= accounts <= ACCOUNTS_MAX
     head = ["MAJREV=9", "MINREV=5", "PROGMAJREV=9", f"DATEBEG=01.01.{year}", f"DATEEND=31.12.{year}", "FLAGS=0"]
     lines = [*head, f"TITLE={title}"]
-    lines += _block("PATHS", [[f"PATH=C:\\Compta\\{title} {year}.cre"]])
-    lines += _block("LANGUAGES", [["NUM=0", "NAME=Français"], ["NUM=1", "NAME=Deutsch"]])
-    lines += _block("JOURNAUX", [["NUM=0", "NAME=Principal"], ["NUM=1", "NAME=Clôture"]])
-    lines += _block("VATRATES", [[f"NAME={rate}", f"RATE={rate}", "DATE=01.01.2024"] for rate in ("8.1", "3.8", "2.6")])
-    lines += _block("TVACODES", [[f"NAME={code}", f"RATE={rate}", "ACCOUNT=2200"] for code, rate in _VAT_CODES])
-    lines += _block("CURRENCIES", [["NAME=EUR", "UNIT=1", f"RATE={rng.uniform(0.92, 0.99):.4f}"]])
+    lines += _block("PATHS", rows=[f"C:\\Documents\\Comptabilité\\{title} {year}.cre"])
+    languages = (("0", "Français", "fr"), ("1", "Deutsch", "de"))
+    lines += _block(
+        "LANGUAGES",
+        [[f"NUM={number}", f"NAME={name}", f"ISOCODE={code}"] for number, name, code in languages],
+        ["NBLANGUAGES=2"],
+    )
+    lines += _block("JOURNAUX", [["NUM=0", "NAME=principal"], ["NUM=1", "NAME=Clôture"]])
+    lines += _block("VATRATES", rows=[f"{rate}00000\t{rate}00000" for rate in ("8.1", "3.8", "2.6", "0.0")])
+    lines += _block("TVACODES", [_vat_code(number, *one) for number, one in enumerate(_VAT_CODES, 1)])
+    lines += _block("CURRENCIES", [["NUM=1", "NAME=EUR", f"COURS={rng.uniform(0.92, 0.99):.6f}", "UNITE=1"]])
     lines += _block("CENTERS", [["NUM=10", "NAME=Atelier"], ["NUM=20", "NAME=Büro Bern"]])
-    lines += _block("PERIODES", [[f"DATEBEG=01.01.{year}", f"DATEEND=31.12.{year}"]])
+    lines += _block("VATEQUIV", rows=[f"{french}\t{german}" for french, german, *_ in _VAT_CODES])
+    lines += _block("PERIODES")
     lines += _block("COMPTES", _accounts(accounts, rng))
     return _encoded([*lines, "ENDOFFILE"]).removesuffix(LINE_END.encode())
 
@@ -107,6 +122,21 @@ def more_entries(data: bytes, lines: int, rng: Random) -> bytes:
     return _encoded([*head, *bookings, *_bookings(first.rpartition("\t")[2], [day] * lines, number, rng)])
 
 
+def edited_entries(data: bytes, rng: Random, new: int = 0, changed: int = 0, removed: int = 0) -> bytes:
+    """The same file after somebody corrected, took back and added so many lines; there must be enough of them."""
+    first, second, *bookings = data.decode(ENCODING).removesuffix(LINE_END).split(LINE_END)
+    touched = rng.sample(range(len(bookings)), changed + removed)
+    gone = set(touched[changed:])
+    for at in touched[:changed]:
+        fields = bookings[at].split("\t")
+        fields[AMOUNT_FIELD] = f"{float(fields[AMOUNT_FIELD]) + 1:.2f}"
+        bookings[at] = "\t".join(fields)
+    kept = _encoded([first, second, *(line for at, line in enumerate(bookings) if at not in gone)])
+    number = 1 + max((int(line.split("\t")[NUMBER_FIELD]) for line in bookings), default=0)
+    day = date(int(second.split(".")[2][:4]), 12, 31)
+    return kept + _encoded(list(_bookings(first.rpartition("\t")[2], [day] * new, number, rng)))
+
+
 def index(files: Sequence[Listed]) -> bytes:
     """An `.ecc`: the index of these entries files."""
     lines = [f"#{one.tag}\t1; {one.written:%d/%m/%Y %H:%M:%S}; {one.name}; {one.uid}" for one in files]
@@ -134,12 +164,17 @@ def _encoded(lines: Sequence[str]) -> bytes:
     return "".join(f"{line}{LINE_END}" for line in lines).encode(ENCODING)
 
 
-def _block(name: str, records: Sequence[Sequence[str]]) -> list[str]:
-    return [f"BEGIN={name}", *(line for fields in records for line in _record(fields)), f"END={name}"]
+def _block(name: str, records: Sequence[Sequence[str]] = (), rows: Sequence[str] = ()) -> list[str]:
+    return [f"BEGIN={name}", *rows, *(line for fields in records for line in _record(fields)), f"END={name}", ""]
 
 
 def _record(fields: Sequence[str]) -> list[str]:
-    return ["ENTRY", *fields]
+    return ["", "ENTRY", *fields]
+
+
+def _vat_code(number: int, code: str, _: str, rate: str, account: str, remarks: Sequence[str]) -> list[str]:
+    comment = COMMENT_LINE_END.join(remarks)
+    return [f"NUM={number}", f"NAME={code}", f"TAUX={rate}00000", f"COMPTE={account}", f"COMMENT={comment}", "FLAGS=1"]
 
 
 def _accounts(count: int, rng: Random) -> list[list[str]]:
@@ -149,9 +184,9 @@ def _accounts(count: int, rng: Random) -> list[list[str]]:
         share = count // len(_CLASSES) + (at < count % len(_CLASSES))
         if share == 0:
             continue
-        records.append([f"NUM={digit}/", f"NAME={french}", f"CAT={cat}", "STATUS=8"])
+        records.append([f"NUM={digit}/999", "NAME= ", f"CAT={cat}", "STATUS=8"])
         records.append(
-            [f"NUM={digit}", f"NAME={french}", f"NAME.0={french}", f"NAME.1={german}", f"CAT={cat}", "STATUS=16"]
+            [f"NUM={digit}", f"NAME={french}", f"NAME.0={french}", f"NAME.1={german}", f"CAT={cat}", "STATUS=17"]
         )
         first = _ALWAYS_THERE.get(digit, ())[:share]
         others = rng.sample([number for number in range(1000) if number not in first], share - len(first))

@@ -16,8 +16,8 @@ from p2psync.books.index import (
     IndexLine,
     dangling,
     merge,
+    moment_of,
     parse,
-    text_of,
 )
 from p2psync.errors import CodecError
 
@@ -242,8 +242,14 @@ def test_a_file_that_is_not_there_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "text"),
-    [(b"M\xfcller", "Müller"), ("Müller".encode(), "Müller"), (b"\x80 5", "€ 5"), (b"\x81\xfc", "\x81ü"), (b"", "")],
+    ("text", "moment"),
+    [
+        ("05/01/2025 09:00:00", (2025, 1, 5, 9, 0, 0)),
+        ("2025-02-01", (2025, 2, 1, 0, 0, 0)),
+        ("05.13.25 1:02", (2025, 5, 13, 1, 2, 0)),
+        ("soon", UNKNOWN_MOMENT),
+        ("31.12.2025 24:00:00", UNKNOWN_MOMENT),
+    ],
 )
-def test_bytes_mean_what_their_program_meant(raw: bytes, text: str) -> None:
-    assert text_of(raw) == text
+def test_moments_are_read_in_any_spelling(text: str, moment: tuple[int, ...]) -> None:
+    assert moment_of(text) == moment

@@ -18,6 +18,7 @@ from p2psync.books.synthetic import (
     Listed,
     add_account,
     chart,
+    edited_entries,
     entries,
     entries_name,
     index,
@@ -56,12 +57,14 @@ def test_a_chart_has_the_layout_of_one(count: int, seed: int) -> None:
     assert begins == [line[4:] for line in lines if line.startswith("END=")]
     assert begins[0] == "PATHS"
     assert begins[-1] == "COMPTES"
-    assert all(re.match(r"ENTRY$|ENDOFFILE$|[A-Z0-9.]+=", line) for line in lines)
+    plain = r"ENTRY$|ENDOFFILE$|[A-Z0-9.]+=|$"
+    others = [line for line in lines if not re.match(plain, line)]
+    assert all(re.match(r"C:\\|[\d.]+\t[\d.]+$|[A-Z]+\t[A-Z]+$", line) for line in others)
     assert len(set(accounts_of(crp))) == len(accounts_of(crp)) == count
 
 
 def test_charts_come_in_the_sizes_of_real_ones() -> None:
-    assert 1000 < len(chart(2025, 0, Random(1))) < 1200
+    assert 1400 < len(chart(2025, 0, Random(1))) < 1700
     assert 40_000 < len(chart(2025, 350, Random(1))) < 50_000
     assert 670_000 < len(chart(2025, 5700, Random(1))) < 710_000
     assert len(accounts_of(chart(2025, ACCOUNTS_MAX, Random(1)))) == ACCOUNTS_MAX
@@ -70,8 +73,8 @@ def test_charts_come_in_the_sizes_of_real_ones() -> None:
 def test_a_big_chart_has_every_oddity_of_real_ones() -> None:
     crp = chart(2025, 350, Random(1))
     assert re.search(rb"\r\nCOMMENT=[^\r]+\r\r\n[^=\r]+\r", crp)
-    assert b"NUM=1/\r\n" in crp
-    assert b"STATUS=16\r\n" in crp
+    assert b"NUM=1/999\r\nNAME= \r\n" in crp
+    assert b"STATUS=17\r\n" in crp
     assert re.search(rb"CAT=16(386|388|392|400)\r\n", crp)
     assert "é".encode("cp1252") in crp
 
@@ -122,11 +125,22 @@ def test_more_entries_follow_those_that_were_there(before: int) -> None:
         assert {fields[0] for fields in bookings(new)[before:]} == {bookings(old)[-1][0]}
 
 
+@pytest.mark.parametrize("tag", ["ECF", "ECS"])
+def test_somebody_edits_entries(tag: str) -> None:
+    old = entries(tag, 30, Random(1))
+    new = edited_entries(old, Random(2), new=4, changed=3, removed=2)
+    before, after = ({int(f[NUMBER_FIELD]): f for f in bookings(data)} for data in (old, new))
+    assert len(before.keys() - after.keys()) == 2
+    assert len(after.keys() - before.keys()) == 4
+    assert len([number for number in before.keys() & after.keys() if before[number] != after[number]]) == 3
+    assert edited_entries(old, Random(2)) == old
+
+
 def test_accounting_adds_an_account() -> None:
     old = chart(2025, 30, Random(1))
     new = add_account(old, "1105", "Débiteurs étrangers")
     assert accounts_of(new) == [*accounts_of(old), "1105"]
-    assert new.endswith(b"END=COMPTES\r\nENDOFFILE")
+    assert new.endswith(b"END=COMPTES\r\n\r\nENDOFFILE")
 
 
 def test_an_index_can_be_read() -> None:
