@@ -21,8 +21,8 @@ MANDATE_GAUGES = (
     Gauge("p2psync_in_sync", "1 if nothing is to be received and each connected member has all.", ("in_sync",)),
     Gauge("p2psync_to_receive_files", "Files that are not here yet.", ("to_receive", "files")),
     Gauge("p2psync_to_receive_bytes", "Bytes that are not here yet.", ("to_receive", "bytes")),
-    Gauge("p2psync_to_send_files", "Files that a connected member lacks.", ("to_send", "files")),
-    Gauge("p2psync_to_send_bytes", "Bytes that a connected member lacks.", ("to_send", "bytes")),
+    Gauge("p2psync_to_send_files", "Files that a member lacks.", ("to_send", "files")),
+    Gauge("p2psync_to_send_bytes", "Bytes that a member lacks.", ("to_send", "bytes")),
     Gauge("p2psync_conflicts", "Conflicts that nobody has decided.", ("conflicts",)),
     Gauge("p2psync_problems", "Files or devices that need attention.", ("problems",)),
     Gauge("p2psync_pending", "Bookings that wait for accounting.", ("pending",)),
@@ -31,6 +31,7 @@ PEER_GAUGES = (
     Gauge("p2psync_peer_connected", "1 if the member is connected.", ("connected",)),
     Gauge("p2psync_peer_rtt_milliseconds", "How long a word takes there and back.", ("rtt_ms",)),
     Gauge("p2psync_peer_behind_files", "Files that the member has not placed yet.", ("behind_files",)),
+    Gauge("p2psync_peer_behind_bytes", "Bytes of these files.", ("behind_bytes",)),
 )
 
 Sample = tuple[Mapping[str, str], object]

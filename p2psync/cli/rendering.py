@@ -88,8 +88,9 @@ def _mandate_lines(mandate: Row) -> list[str]:
 
 def state(mandate: Row) -> str:
     """One mandate's state in a few words."""
-    receiving, sending = mandate["to_receive"], mandate["to_send"]
-    others = mandate["peers"]
+    receiving = mandate["to_receive"]
+    connected = [peer for peer in mandate["peers"] if peer["connected"]]
+    sending = max((peer["behind_files"] or 0 for peer in connected), default=0)
     if mandate["state"] == "local":
         return _("only on this PC")
     if mandate["health"] == "action":
@@ -98,9 +99,9 @@ def state(mandate: Row) -> str:
         return _("receiving, {files} to come ({size})").format(
             files=files(receiving["files"]), size=size(receiving["bytes"])
         )
-    if sending["files"]:
-        return _("sending, {files} left").format(files=files(sending["files"]))
-    if others and not any(peer["connected"] for peer in others):
+    if sending:
+        return _("sending, {files} left").format(files=files(sending))
+    if mandate["peers"] and not connected:
         return _("no other PC is connected")
     return _("in sync") if mandate["in_sync"] else _("working")
 
@@ -111,13 +112,14 @@ def _peer_lines(peers: Sequence[Row]) -> list[str]:
 
 def _peer_line(peer: Row) -> str:
     who = f"{peer['name']} ({peer['role']}, {short_device(peer['device'])})"
-    if not peer["connected"]:
-        seen = moment(peer["last_seen"]) if peer["last_seen"] else _("never seen yet")
-        return _("o {who}: not connected, last seen {seen}").format(who=who, seen=seen)
     behind = peer.get("behind_files") or 0
-    way = {"lan": _("local network"), "direct": _("direct"), "relay": _("relay")}.get(peer["path"], peer["path"] or "")
-    line = _("* {who}: connected ({way})").format(who=who, way=way)
-    return f"{line}, " + _("{files} behind").format(files=files(behind)) if behind else line
+    lacks = ", " + _("{files} behind").format(files=files(behind)) if behind else ""
+    if peer["connected"]:
+        ways = {"lan": _("local network"), "direct": _("direct"), "relay": _("relay")}
+        return _("* {who}: connected ({way})").format(who=who, way=ways.get(peer["path"], peer["path"])) + lacks
+    if not peer["last_seen"]:
+        return _("o {who}: not seen yet").format(who=who) + lacks
+    return _("o {who}: not connected, last seen {seen}").format(who=who, seen=moment(peer["last_seen"])) + lacks
 
 
 # -- mandates ------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from p2psync.core.ids import ContentId, DeviceId, LogId, MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding
 from p2psync.core.rules import Role
+from p2psync.engine.arrears import Arrears
 from p2psync.engine.effects import MembersChanged, PeerJoined, PeerLeft
 from p2psync.engine.events import (
     DiskEvent,
@@ -59,6 +60,7 @@ class Mandate:
         self.replica = Replica(self._site)
         self.secrets = Secrets(state)
         self.peers: dict[int, Peer] = {}
+        self.arrears = Arrears(mandate, state, self.ledger)
         """By link."""
         self._keys = keys
         self._scope = scope
@@ -167,6 +169,7 @@ class Mandate:
             case Secret(_, number, secret):
                 self._learn_secret(peer, number, secret)
 
+                self.arrears.placed(peer.device, message)
     def _join(self, peer: Peer, blocks: Sequence[bytes]) -> None:
         """Take in blocks, plan the paths that they touch, and pass them on; what came before a bad one counts."""
         taken: list[Taken] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from p2psync import __version__
 from p2psync.core.authority import Member
@@ -63,12 +63,12 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate) -> di
     problems = mandate.state.problems()
     conflicts = len(device.admin(mandate.id).conflicts())
     seen = node.last_seen(mandate)
+    sessions = {one: _session(device, mandate, one) for one in mandate.authority.members if one != device.keys.device}
+    to_send = mandate.arrears.behind_together({one: session.peer for one, session in sessions.items()})
     peers = [
-        _peer_row(node, device, now, mandate, m, seen)
-        for m in mandate.authority.members.values()
-        if m.device != device.keys.device
+        _peer_row(node, now, mandate, mandate.authority.members[one], session, seen)
+        for one, session in sessions.items()
     ]
-    behind = max((int(str(p["behind_files"])) for p in peers if p["behind_files"] is not None), default=0)
     return {
         **described(mandate),
         "files": files,
@@ -76,7 +76,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate) -> di
         "in_sync": mandate.is_in_sync,
         "health": _health(mandate, bool(conflicts), [p.code for p in problems], peers),
         "to_receive": {"files": wanted_files, "bytes": wanted_bytes},
-        "to_send": {"files": behind, "bytes": 0},
+        "to_send": {"files": to_send.files, "bytes": to_send.bytes},
         "conflicts": conflicts,
         "problems": len(problems),
         "pending": 0,
@@ -87,6 +87,21 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate) -> di
     }
 
 
+class _Session(NamedTuple):
+    """How a member is reached just now; all None if it is not connected."""
+
+    link: int | None
+    way: str | None
+    peer: Peer | None
+
+
+def _session(device: Device, mandate: Mandate, member: DeviceId) -> _Session:
+    for link, way in device.links_to(member):
+        if link in mandate.peers:
+            return _Session(link, way, mandate.peers[link])
+    return _Session(None, None, None)
+
+
 def _health(mandate: Mandate, conflicts: bool, codes: list[Code], peers: list[dict[str, object]]) -> str:
     if mandate.is_stopped or conflicts or any(code not in PASSING for code in codes):
         return "action"
@@ -95,28 +110,22 @@ def _health(mandate: Mandate, conflicts: bool, codes: list[Code], peers: list[di
 
 
 def _peer_row(
-    node: Node, device: Device, now: Now, mandate: Mandate, member: Member, seen: dict[DeviceId, int]
+    node: Node, now: Now, mandate: Mandate, member: Member, session: _Session, seen: dict[DeviceId, int]
 ) -> dict[str, object]:
-    links = [(link, way) for link, way in device.links_to(member.device) if link in mandate.peers]
-    peer = mandate.peers[links[0][0]] if links else None
-    last_ms = now.wall_ms if links else seen.get(member.device)
-    rtt_ms = node.links.rtt_ms(links[0][0]) if links else None
+    behind = mandate.arrears.behind(member.device, session.peer)
+    last_ms = seen.get(member.device) if session.link is None else now.wall_ms
+    rtt_ms = node.links.rtt_ms(session.link) if session.link is not None else None
     return {
         "device": device_text(member.device),
         "name": member.name,
         "role": member.role.value,
-        "connected": bool(links),
-        "path": links[0][1] if links else None,
+        "connected": session.link is not None,
+        "path": session.way,
         "rtt_ms": round(rtt_ms, 1) if rtt_ms is not None else None,
-        "behind_files": _behind(peer) if peer is not None else None,
+        "behind_files": behind.files,
+        "behind_bytes": behind.bytes,
         "last_seen": time_text(last_ms) if last_ms is not None else None,
     }
-
-
-def _behind(peer: Peer) -> int:
-    """Files that a connected peer has still to place, as far as it has said; at least one if it lacks anything."""
-    said = peer.placed.waiting if peer.placed is not None else 0
-    return said if peer.has_placed_everything() else max(said, 1)
 
 
 OPERATIONS = {"status": status, "ping": ping, "stop": stop}

@@ -48,6 +48,7 @@ async def test_a_mandate_tells_its_files_its_peers_and_whether_all_is_well(tmp_p
         (peer,) = status["peers"]
         expected = {"device": two.device, "name": "pc2", "role": "payroll", "connected": True, "path": "lan"}
         assert {key: peer[key] for key in expected} == expected
+        assert (status["to_send"], peer["behind_files"]) == ({"files": 0, "bytes": 0}, 0)
         await two.stop()
 
         async def shows_it() -> bool:
@@ -75,3 +76,29 @@ async def test_what_needs_a_person_is_called_action(tmp_path: Path) -> None:
             return bool((await pc.status())["health"] == "ok")
 
         await until(is_over)
+
+
+@pytest.mark.asyncio
+async def test_how_far_a_member_is_behind_is_known_while_it_is_off_and_after_a_restart(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        one.save("a.txt", "four")
+        await two.has("a.txt", "four")
+        await one.in_sync(1)
+        await two.stop()
+        one.save("b.txt", "sixsix")
+        await one.holds(2)
+
+        async def lacks() -> tuple[object, object]:
+            status = await one.status()
+            (peer,) = status["peers"]
+            return status["to_send"], (peer["connected"], peer["behind_files"], peer["behind_bytes"])
+
+        expected = ({"files": 1, "bytes": 6}, (False, 1, 6))
+        assert await lacks() == expected
+        await one.stop()
+        await one.start()
+        assert await lacks() == expected
+        await two.start()
+        await one.call("peer.add", mandate="Cargo", address=f"127.0.0.1:{two.running.discovery.port}")
+        await one.in_sync(1)
+        assert await lacks() == ({"files": 0, "bytes": 0}, (True, 0, 0))

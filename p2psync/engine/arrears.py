@@ -1,0 +1,144 @@
+"""How far each member is behind: what it has not placed, by what it said last, connected or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+from typing import Any
+
+from p2psync.core.block import AUTHORITY, parse_block
+from p2psync.core.clock import Tip, Tips
+from p2psync.core.ids import BlockHash, DeviceId, LogId, MandateId
+from p2psync.core.relpath import RelPath
+from p2psync.engine.ledger import Ledger
+from p2psync.engine.peer import Peer
+from p2psync.engine.state import BlockRow, MandateState
+from p2psync.wire.messages import Placed
+
+SLICE_BLOCKS = 64
+"""Blocks in memory at a time."""
+
+Lacking = Mapping[RelPath, int]
+"""Paths that a member does not show as it should, with the bytes of the file that belongs there; 0 for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What is still to come to somebody."""
+
+    files: int = 0
+    """Paths, those that are to be removed among them."""
+    bytes: int = 0
+    """Of the files that belong at these paths."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The last word of a member that was not busy."""
+
+    tips: Tips
+    unplaced: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was computed before, and of what."""
+
+    theirs: Tips
+    ours: Tips
+    lacking: Lacking
+
+
+class Arrears:
+    """What the members of one mandate have placed; kept, so that it is known also while they are off."""
+
+    def __init__(self, mandate: MandateId, state: MandateState, ledger: Ledger):
+        self._mandate = mandate
+        self._state = state
+        self._ledger = ledger
+        self._said: dict[DeviceId, _Said] = {}
+        self._found: dict[DeviceId, _Found] = {}
+
+    def placed(self, device: DeviceId, message: Placed) -> None:
+        """Take note of a member's word, unless it is busy or its folder is away: then it does not say what is there."""
+        if any(path == "" for path, _code in message.unplaced):
+            return
+        said = _Said(message.tips, tuple(path for path, _code in message.unplaced))
+        if message.tips and said != self._last_word(device):
+            self._said[device] = said
+            tips = [[log, [list(tip) for tip in several]] for log, several in sorted(said.tips.items())]
+            self._state.put(_setting(device), [tips, list(said.unplaced)])
+
+    def behind(self, device: DeviceId, peer: Peer | None) -> Behind:
+        """How far one member is behind; `peer` is its session, if it is connected."""
+        return self._arrears(device, peer, self._lacking_of(device))
+
+    def behind_together(self, peers: Mapping[DeviceId, Peer | None]) -> Behind:
+        """What is still to go out to any of these members, each file counted once."""
+        each = {device: self._lacking_of(device) for device in peers}
+        several = [self._arrears(device, peer, each[device]) for device, peer in peers.items()]
+        together = {path: size for lacking in each.values() for path, size in lacking.items()}
+        files = min(len(together), sum(one.files for one in several))
+        return _largest(together, max([files, *(one.files for one in several)]))
+
+    def _arrears(self, device: DeviceId, peer: Peer | None, lacking: Lacking) -> Behind:
+        if peer is None or peer.placed is None or peer.placed.tips:
+            return _largest(lacking, len(lacking))
+        unheard = self._paths_after(device, peer.theirs)
+        return _largest(lacking, min(len(lacking), len(unheard) + peer.placed.waiting))
+
+    def _lacking_of(self, device: DeviceId) -> Lacking:
+        said = self._last_word(device)
+        found = self._found.get(device)
+        if found is None or found.theirs is not said.tips or found.ours is not self._ledger.tips:
+            found = _Found(said.tips, self._ledger.tips, self._paths_after(device, said.tips))
+            self._found[device] = found
+        stuck = {RelPath(path) for path in said.unplaced} - found.lacking.keys()
+        if not stuck:
+            return found.lacking
+        live = self._state.live(stuck)
+        return {**found.lacking, **{path: live[path].entry.size if path in live else 0 for path in stuck}}
+
+    def _last_word(self, device: DeviceId) -> _Said:
+        if device not in self._said:
+            stored: Any = self._state.get(_setting(device)) or [[], []]
+            tips = {LogId(log): tuple(Tip(seq, BlockHash(digest)) for seq, digest in many) for log, many in stored[0]}
+            self._said[device] = _Said(tips, tuple(stored[1]))
+        return self._said[device]
+
+    def _paths_after(self, device: DeviceId, theirs: Tips) -> Lacking:
+        """The paths of which a block that is not among or before `theirs` states a head."""
+        rows = [row for log in self._ledger.readable_tips(device) for row in self._rows_after(log, theirs)]
+        blocks = {row.hash for row in rows}
+        found: dict[RelPath, int] = {}
+        for path, heads in self._state.heads(self._paths_of(rows)).items():
+            sizes = [head.entry.size for head in heads if head.id.block in blocks]
+            if sizes:
+                found[path] = max(sizes)
+        return found
+
+    def _rows_after(self, log: LogId, theirs: Tips) -> Iterable[BlockRow]:
+        ours, covered = self._ledger.tips[log], self._ledger.covered
+        if self._ledger.file_class(log) == AUTHORITY or all(covered(theirs, log, tip) for tip in ours):
+            return []
+        after_seq = max((tip.seq for tip in theirs.get(log, ())), default=0) if len(ours) == 1 else 0
+        rows = self._state.blocks_of(log, after_seq)
+        return [row for row in rows if not covered(theirs, log, Tip(row.seq, row.hash))]
+
+    def _paths_of(self, rows: Sequence[BlockRow]) -> set[RelPath]:
+        found: set[RelPath] = set()
+        for start in range(0, len(rows), SLICE_BLOCKS):
+            raw = self._state.raw_blocks([row.intake for row in rows[start : start + SLICE_BLOCKS]])
+            found.update(change.path for one in raw for change in parse_block(self._mandate, one).block.changes)
+        return found
+
+
+def _largest(lacking: Lacking, files: int) -> Behind:
+    """So many of the files: which ones is not known, so their bytes are at most those of the largest."""
+    sizes = lacking.values() if files >= len(lacking) else nlargest(files, lacking.values())
+    return Behind(files, sum(sizes))
+
+
+def _setting(device: DeviceId) -> str:
+    return f"placed {device.hex()}"
