@@ -67,6 +67,8 @@ class Inspector:
         self._folder = folder
         self._expected: Recall[FileStat] = Recall()
         self._known: Recall[_Known] = Recall()
+        self._doubted: Recall[bool] = Recall()
+        """Files that a full pass wanted to be read: until their bytes are the base's, no stat says enough."""
         self._stop = threading.Event()
 
     def expect(self, path: RelPath, found: FileStat | None) -> None:
@@ -78,7 +80,9 @@ class Inspector:
 
     def is_ours(self, path: RelPath, found: os.stat_result) -> bool:
         """Whether what stands there is just what was expected, and nothing else is known of it."""
-        return self._expected.get(path) == file_stat(found) and self._known.get(path) is None
+        if self._known.get(path) is not None or self._doubted.get(path):
+            return False
+        return self._expected.get(path) == file_stat(found)
 
     def stop(self) -> None:
         """Readings under way raise Stopped."""
@@ -97,7 +101,9 @@ class Inspector:
         entry, stat = (row[1], row[2]) if row is not None and row[1].kind == Kind.FILE else (ABSENT, None)
         here, age_s = file_stat(found), age_of(found)
         known = self._known.get(path)
-        if manner.full or (known is not None and known.racy):
+        if manner.full:
+            self._doubted.put(path, True)
+        if self._doubted.get(path) or (known is not None and known.racy):
             self._read(path, here, age_s, entry, stat, into, manner)
         elif self._expected.get(path) == here:
             return
@@ -138,6 +144,8 @@ class Inspector:
         if reading is None:
             return
         found = self._found(path, reading, begun_ns, entry, manner)
+        if found.seen.entry.content == entry.content:
+            self._doubted.forget(path)
         if not found.seen.entry.same_as(entry) or found.seen.stat != stat:
             into.found.append(found)
 

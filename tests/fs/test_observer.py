@@ -108,6 +108,21 @@ async def test_a_full_scan_reads_every_byte(place: Place) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_full_scan_finds_what_was_written_a_moment_ago(place: Place) -> None:
+    """It has to stand still for a while first, and nothing but its bytes tells that it is another."""
+    place.save("a", b"text")
+    stamp = (place.root / "a").stat().st_mtime_ns
+    async with observing(place) as told:
+        await told.scanned()
+        (place.root / "a").write_bytes(b"TEXT")
+        os.utime(place.root / "a", ns=(stamp, stamp))
+        told.observer.rescan(full=True)
+        told.played.notice(("a", How.MODIFIED))
+        await told.scanned(2)
+        assert [s.entry.content for s in told.seen] == [content_of(b"text"), content_of(b"TEXT")]
+
+
+@pytest.mark.asyncio
 async def test_lost_signs_and_too_many_signs_mean_a_scan(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     async with observing(place) as told:
         await told.scanned()

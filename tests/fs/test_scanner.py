@@ -87,7 +87,34 @@ def test_a_full_scan_reads_every_byte(place: Place, scanner: Scanner, read: list
     assert scan(scanner) == []
     read.clear()
     assert scan(scanner, full=True) == ["+a"]
-    assert read == ["a"]
+    assert look(scanner, "a") == scan(scanner) == ["+a"], "until it is taken in, its stat says nothing"
+    assert read == ["a"] * 3
+    place.base.take_all(list(scanner.scan()))
+    assert scan(scanner) == []
+    read.clear()
+    assert scan(scanner) == []
+    assert read == []
+
+
+def test_what_a_full_scan_could_not_read_is_read_by_the_next_look(
+    place: Place, scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("busy", "large"):
+        place.save(name, b"text", age_s=0.2)
+    taken(place, scanner)
+    for name in ("busy", "large"):
+        before = (place.root / name).stat()
+        (place.root / name).write_bytes(b"TEXT")
+        os.utime(place.root / name, ns=(before.st_mtime_ns, before.st_mtime_ns))
+        scanner.expect(R(name), file_stat((place.root / name).stat()))
+    with monkeypatch.context() as patch:
+        patch.setattr(inspector, "read_stable", lambda *_: None)
+        assert look(scanner, "busy", "large") == []
+        assert scan(scanner, full=True) == ["~busy", "~large"]
+    with monkeypatch.context() as patch:
+        patch.setattr(inspector, "LARGE_BYTES", 0)
+        assert look(scanner, "large") == ["Llarge"]
+    assert look(scanner, "busy", "large") == ["+busy", "+large"]
 
 
 def test_a_file_whose_time_alone_changed_is_told_with_its_new_stat(place: Place, scanner: Scanner) -> None:
