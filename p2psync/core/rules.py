@@ -246,12 +246,13 @@ def parse_role(text: str) -> Role:
 class _Index:
     """Finds the first of many patterns that matches; those like `*.crp` by one look-up of the suffix."""
 
-    __slots__ = ("_by_suffix", "_others")
+    __slots__ = ("_all", "_by_suffix", "_others")
 
     def __init__(self, patterns: list[str]) -> None:
         self._by_suffix: dict[str, int] = {}
         self._others: list[tuple[int, bool, re.Pattern[str]]] = []
-        for at, pattern in enumerate(fold(one) for one in patterns):
+        self._all = patterns.index("*") if "*" in patterns else None
+        for at, pattern in enumerate(fold(one) for one in patterns[: self._all]):
             suffix = pattern.removeprefix("*.")
             if suffix != pattern and not set(suffix) & set("*?./"):
                 self._by_suffix.setdefault(suffix, at)
@@ -262,7 +263,7 @@ class _Index:
         """The lowest index whose pattern matches a folded path."""
         name = folded.rpartition("/")[2]
         _, dot, suffix = name.rpartition(".")
-        best = self._by_suffix.get(suffix) if dot else None
+        best = self._by_suffix.get(suffix, self._all) if dot else self._all
         for at, whole_path, expression in self._others:
             if best is not None and at > best:
                 break

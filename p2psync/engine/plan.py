@@ -60,19 +60,24 @@ class Plan:
     def is_blocked(self, path: RelPath) -> bool:
         return self._blocked.get(path, 0.0) > self._site.scope.now.monotonic_s
 
-    def touched(self, paths: Iterable[RelPath]) -> None:
-        """The heads or the base of these paths changed: renew what is live and what is to be done."""
+    def touched(self, paths: Iterable[RelPath], bases: Mapping[RelPath, BaseRow] | None = None) -> None:
+        """The heads or the base of these paths changed: renew what is live and what is to be done.
+
+        `bases`: those of all the paths, where the caller knows them.
+        """
         todo = list(dict.fromkeys(paths))
         for start in range(0, len(todo), BATCH_MAX):
-            sight = self.look_at(todo[start : start + BATCH_MAX])
+            sight = self.look_at(todo[start : start + BATCH_MAX], bases)
             neighbours = self._renew_live(sight)
             self._renew_todo(sight)
             self.renew_todo(sorted(neighbours.difference(sight.paths)))
         self.more = True
 
-    def look_at(self, paths: Sequence[RelPath]) -> Sight:
+    def look_at(self, paths: Sequence[RelPath], bases: Mapping[RelPath, BaseRow] | None = None) -> Sight:
         """Read what is known of some paths, all at once."""
-        heads, bases = self._site.state.heads(paths), self._site.state.bases(paths)
+        heads = self._site.state.heads(paths)
+        if bases is None:
+            bases = self._site.state.bases(paths)
         verdicts = {path: self._verdict(path, heads.get(path, ()), bases.get(path)) for path in paths}
         return Sight(paths, heads, bases, verdicts)
 

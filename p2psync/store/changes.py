@@ -28,11 +28,12 @@ STATED = """
         change.content, change.parents, change.settled, change.stamp, change.time_ms
     FROM json_each(?) asked CROSS JOIN change
 """
-HEADS = (
-    STATED
-    + """INDEXED BY change_head ON change.mandate = ? AND change.path = asked.value
-    WHERE change.accepted AND NOT change.superseded"""
-)
+HEADS = """
+    SELECT change.number FROM json_each(?) asked
+    CROSS JOIN change INDEXED BY change_head ON change.mandate = ? AND change.path = asked.value
+    WHERE change.accepted AND NOT change.superseded
+"""
+"""Answered by the index alone."""
 BY_NUMBER = STATED + "ON change.number = asked.value WHERE change.mandate = ?"
 STATES = """
     FROM log CROSS JOIN change INDEXED BY change_content
@@ -62,6 +63,9 @@ SUPERSEDE_AGAIN = """
 """
 
 
+RECENT_MAX = 1_000
+"""Changes kept in memory after they were added: their heads are asked for next, and a change never changes."""
+
 BlockNumbers = Mapping[BlockHash, tuple[int, int]]
 """The numbers of blocks and of their logs."""
 
@@ -70,6 +74,7 @@ class ChangeRows:
     def __init__(self, connection: sqlite3.Connection, mandate: int):
         self._connection = connection
         self._mandate = mandate
+        self._recent: dict[int, Stated] = {}
 
     def add(self, changes: Sequence[tuple[Stated, bool]]) -> None:
         """Add changes and what they name; both their blocks are here."""
@@ -79,6 +84,7 @@ class ChangeRows:
         superseded: list[tuple[int, str]] = []
         for change, accepted in changes:
             number = change_number(change.id, blocks)
+            self._recent[number] = change
             log = blocks[change.id.block][1]
             parents = [change_number(i, blocks) for i in change.parents]
             settled = [change_number(i, blocks) for i in change.settled]
@@ -93,23 +99,32 @@ class ChangeRows:
         self._connection.executemany(ADD, rows)
         self._connection.executemany(NAME, named)
         self._connection.executemany(SUPERSEDE, superseded)
+        for number in list(self._recent)[:-RECENT_MAX]:
+            del self._recent[number]
 
     def by_id(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, Stated]:
         asked = list(ids)
         blocks = self._numbers_of({i.block for i in asked})
         numbers = [change_number(i, blocks) for i in asked if i.block in blocks]
-        found = self._stated(self._connection.execute(BY_NUMBER, (listed(numbers), self._mandate)).fetchall())
-        return {change.id: change for change in found}
+        return {change.id: change for change in self._numbered(numbers)}
 
     def heads(self, paths: Iterable[RelPath]) -> Mapping[RelPath, Sequence[Stated]]:
         """Sorted by their ids."""
-        rows = self._connection.execute(HEADS, (listed(set(paths)), self._mandate)).fetchall()
+        numbers = self._connection.execute(HEADS, (listed(set(paths)), self._mandate)).fetchall()
         found: dict[RelPath, list[Stated]] = {}
-        for change in self._stated(rows):
+        for change in self._numbered([number for (number,) in numbers]):
             found.setdefault(change.path, []).append(change)
         for changes in found.values():
             changes.sort(key=lambda change: change.id)
         return found
+
+    def _numbered(self, numbers: Sequence[int]) -> Iterable[Stated]:
+        """In any order; those that are not here are left out."""
+        others = [number for number in numbers if number not in self._recent]
+        yield from (self._recent[number] for number in numbers if number in self._recent)
+        if others:
+            rows = self._connection.execute(BY_NUMBER, (listed(others), self._mandate)).fetchall()
+            yield from self._stated(rows)
 
     def judge_again(self, verdicts: Iterable[tuple[BlockHash, Sequence[bool]]]) -> set[RelPath]:
         """Set verdicts; returns the paths of those that flipped."""
