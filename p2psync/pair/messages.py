@@ -113,11 +113,13 @@ def decode(data: bytes) -> Message:
         raise RemoteProtocolError("a pairing message that is too long")
     try:
         fields = msgpack.unpackb(data, use_list=False, strict_map_key=True)
-        kind, *rest = fields
-        reader, count = _READERS[kind]
-    except (ValueError, TypeError, KeyError, msgpack.exceptions.UnpackException) as error:
-        raise RemoteProtocolError(f"not a pairing message: {error!r}") from None
-    if not isinstance(fields, tuple) or type(kind) is not int or len(rest) != count:
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException):
+        raise RemoteProtocolError("not a pairing message") from None
+    if not isinstance(fields, tuple) or not fields or type(fields[0]) is not int or fields[0] not in _READERS:
+        raise RemoteProtocolError("a pairing message of no known kind")
+    kind, *rest = fields
+    reader, count = _READERS[kind]
+    if len(rest) != count:
         raise RemoteProtocolError("a pairing message with missing or superfluous fields")
     return reader(rest)
 

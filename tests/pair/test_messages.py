@@ -143,6 +143,14 @@ def test_a_message_with_something_after_it_is_refused() -> None:
         decode(encode(Pending()) + b"\0")
 
 
+@pytest.mark.parametrize("depth", [10, 500, 1000, 1020, 1100, 60_000])
+def test_lists_within_lists_are_refused_however_deep(depth: int) -> None:
+    nested = b"\x91" * depth + b"\xc0"
+    for frame in (nested, b"\x92" + nested + nested, b"\x92\x02" + nested, b"\x93\x05" + nested + nested):
+        with pytest.raises(RemoteProtocolError):
+            decode(frame[:MESSAGE_BYTES_MAX])
+
+
 def test_text_that_is_no_unicode_is_refused() -> None:
     frame = encode(JoinRequest(TicketId(bytes(8)), DeviceId(bytes(32)), b"c", "PC", bytes(32)))
     with pytest.raises(RemoteProtocolError):
