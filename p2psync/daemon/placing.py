@@ -19,7 +19,7 @@ from p2psync.daemon.logs import EventLog
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import KeepVersion, Merge, Place, PlaceItem
-from p2psync.engine.events import FetchFailed, Kept, Merged, Outcome, Placed
+from p2psync.engine.events import FetchFailed, Kept, Merged, Outcome, Placed, WrittenLate
 from p2psync.errors import CodecError
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import Folder
@@ -125,9 +125,11 @@ class Placing:
         return None if due_s is None else max(0.0, due_s - time.monotonic())
 
     async def _look_for_late_writes(self) -> None:
-        for seen in await _in_thread(self._lanes.place, self._placer.late_writes, time.monotonic()):
-            self._log.event("version.late_write", mandate=self._mandate, path=seen.path)
-            self._runtime.post_now(Kept(self._mandate, seen.path, seen.entry, "edited", None))
+        writes = await _in_thread(self._lanes.place, self._placer.late_writes, time.monotonic())
+        for write in writes:
+            self._log.event("version.late_write", mandate=self._mandate, path=write.path)
+        if writes:
+            self._runtime.post_now(WrittenLate(self._mandate, tuple(writes)))
 
     async def _work_others(self) -> None:
         while True:

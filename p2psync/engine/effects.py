@@ -53,6 +53,8 @@ class PlaceItem:
     put: Entry
     keep_reason: str
     """Why the replaced bytes are kept as a version: "replaced", "removed", "conflict", "refused", "set-aside"."""
+    stood: tuple[ChangeId, ...] = ()
+    """The heads that `expect` is: what a program that holds the file open knows, however late it writes."""
 
 
 @value

@@ -115,6 +115,32 @@ class Kept:
 
 
 @value
+class LateWrite:
+    """What a program wrote into a file that it held open while the file was replaced or removed."""
+
+    path: RelPath
+    """Where the file stood."""
+    entry: Entry
+    """What it holds now; the bytes are among the versions."""
+    stood: tuple[ChangeId, ...]
+    """As in the PlaceItem that took it out."""
+    before: ContentId | None
+    """What the late write before this one had left; None for the first."""
+    whole: bool
+    """False if the program seems to be in the midst of writing it."""
+    overwritten: ContentId | None = None
+    """A version that is kept no longer: these bytes came in its place."""
+
+
+@value
+class WrittenLate:
+    """Programs went on writing into files that do not stand at their paths any more."""
+
+    mandate: MandateId
+    writes: tuple[LateWrite, ...]
+
+
+@value
 class Merged:
     """The bytes of several heads of an index file were merged; the result lies in staging."""
 
@@ -160,6 +186,8 @@ class Tick:
     """The time that a WakeAt effect asked for has come."""
 
 
-DiskEvent = Observed | FolderOpened | EpochRenewed | ScanFinished | Placed | Fetched | FetchFailed | Kept | Merged
+DiskEvent = (
+    Observed | FolderOpened | EpochRenewed | ScanFinished | Placed | Fetched | FetchFailed | Kept | WrittenLate | Merged
+)
 LinkEvent = LinkUp | LinkDown | Received
 Event = DiskEvent | LinkEvent | Tick

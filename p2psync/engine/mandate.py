@@ -30,6 +30,7 @@ from p2psync.engine.events import (
     Merged,
     Observed,
     ScanFinished,
+    WrittenLate,
 )
 from p2psync.engine.events import Placed as PathsPlaced
 from p2psync.engine.ledger import Keys, Ledger, MissingBlock, Taken
@@ -59,8 +60,8 @@ class Mandate:
         self._site = Site(mandate, state, self.ledger, keys, scope, folding)
         self.replica = Replica(self._site)
         self.secrets = Secrets(state)
-        self.peers: dict[int, Peer] = {}
         self.arrears = Arrears(mandate, state, self.ledger)
+        self.peers: dict[int, Peer] = {}
         """By link."""
         self._keys = keys
         self._scope = scope
@@ -119,6 +120,8 @@ class Mandate:
                 self._site.add_version(path, entry, reason, change)
                 if entry.content is not None:
                     self.replica.keeping.kept(entry.content)
+            case WrittenLate(_, writes):
+                self.announce(self.replica.observation.written_late(writes))
             case Merged():
                 self.replica.placement.merged(event)
             case FolderOpened():
@@ -166,10 +169,10 @@ class Mandate:
                 self._join(peer, blocks)
             case Placed():
                 peer.placed = message
+                self.arrears.placed(peer.device, message)
             case Secret(_, number, secret):
                 self._learn_secret(peer, number, secret)
 
-                self.arrears.placed(peer.device, message)
     def _join(self, peer: Peer, blocks: Sequence[bytes]) -> None:
         """Take in blocks, plan the paths that they touch, and pass them on; what came before a bad one counts."""
         taken: list[Taken] = []

@@ -17,7 +17,7 @@ from p2psync.core.ids import ChangeId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.effects import KeepVersion
-from p2psync.engine.events import FolderOpened, Observed, Seen
+from p2psync.engine.events import FolderOpened, LateWrite, Observed, Seen
 from p2psync.engine.ledger import Taken
 from p2psync.engine.plan import Plan
 from p2psync.engine.site import BATCH_MAX, BOOKKEEPING, DISK_CODES, Site
@@ -111,8 +111,11 @@ class Observation:
         return tuple(self._site.state.with_content(seen.path, seen.entry.content)[-1:])
 
     def _edit(self, edits: Sequence[Seen]) -> list[Taken]:
-        allowed = [s for s in edits if self._site.ledger.authority.may_write(self._site.keys.device, s.path)]
-        refused = [s for s in edits if not self._site.ledger.authority.may_write(self._site.keys.device, s.path)]
+        authority, device = self._site.ledger.authority, self._site.keys.device
+        allowed: list[Seen] = []
+        refused: list[Seen] = []
+        for s in edits:
+            (allowed if authority.may_write(device, s.path) else refused).append(s)
         if refused:
             self._refuse(refused)
         return self.append(allowed) if allowed else []
@@ -142,11 +145,10 @@ class Observation:
         ]
         ids = {path: ChangeId(t.row.hash, index) for t in taken for index, path in enumerate(t.paths)}
         self._site.state.drop_bases([s.path for s in edits if s.entry.kind == Kind.ABSENT])
-        self._site.state.put_bases(
-            [BaseRow(s.path, s.entry, s.stat, (ids[s.path],)) for s in edits if s.entry.kind != Kind.ABSENT]
-        )
+        rows = [BaseRow(s.path, s.entry, s.stat, (ids[s.path],)) for s in edits if s.entry.kind != Kind.ABSENT]
+        self._site.state.put_bases(rows)
         self._keep_copies(edits, ids)
-        self._plan.touched(paths)
+        self._plan.touched(paths, {row.path: row for row in rows})
         return taken
 
     def _parents(self, paths: Sequence[RelPath]) -> dict[RelPath, tuple[ChangeId, ...]]:
@@ -165,6 +167,45 @@ class Observation:
         for s in edits:
             if s.entry.content is not None and rules.rule_for(s.path).file_class in BOOKKEEPING:
                 self._site.scope.emit(KeepVersion(self._site.mandate, s.path, s.entry, "edited", ids[s.path]))
+
+    def written_late(self, writes: Sequence[LateWrite]) -> list[Taken]:
+        """Announce what programs wrote into files that do not stand at their paths any more: edits of what stood there.
+
+        Base stays: it tells what stands there now. Each goes into a block of its own, as two may be of one path.
+        """
+        return [taken for write in writes for taken in self._write_late(write)]
+
+    def _write_late(self, write: LateWrite) -> list[Taken]:
+        if write.overwritten is not None:
+            self._site.state.drop_versions([write.overwritten])
+        heads = self._site.state.heads([write.path]).get(write.path, ())
+        known = next((h.id for h in heads if h.entry.same_as(write.entry)), None)
+        parents = self._written_over(write)
+        allowed = self._site.ledger.authority.may_write(self._site.keys.device, write.path)
+        if known is None and parents and write.whole and allowed:
+            change = Change(write.path, write.entry, parents)
+            file_class = self._site.ledger.class_of(write.path)
+            taken = self._site.ledger.append([change], file_class, self._site.scope.now.wall_ms)
+            self._site.add_version(write.path, write.entry, "edited", ChangeId(taken[0].row.hash, 0))
+            self._plan.touched([write.path])
+            return taken
+        self._plan.touched([write.path])
+        reason = "edited"
+        if known is None and not (parents and allowed):
+            # What stood there was not the mandate's, or may not be changed here: this is treated alike.
+            code, reason = (Code.SET_ASIDE, "set-aside") if allowed else (Code.EDIT_REFUSED, "refused")
+            self._site.state.put_problems([Problem(write.path, code)])
+        self._site.add_version(write.path, write.entry, reason, known)
+        return []
+
+    def _written_over(self, write: LateWrite) -> tuple[ChangeId, ...]:
+        """What the program had before it: what it wrote itself the last time, else the heads that stood there."""
+        if write.before is not None:
+            last = self._site.state.with_content(write.path, write.before)[-1:]
+            if last:
+                return tuple(last)
+        known = self._site.state.changes(write.stood)
+        return tuple(change for change in write.stood if change in known)
 
     def opened(self, event: FolderOpened) -> None:
         """The folder's marker was compared with the epoch that the database remembers."""

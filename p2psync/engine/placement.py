@@ -226,7 +226,8 @@ class Placement:
 def _item(target: Aim, base: BaseRow | None) -> PlaceItem:
     expect = base.entry if base is not None else ABSENT
     stat = base.stat if base is not None else None
-    return PlaceItem(target.path, expect, stat, target.put, _keep_reason(target, base))
+    stood = base.heads if base is not None else ()
+    return PlaceItem(target.path, expect, stat, target.put, _keep_reason(target, base), stood)
 
 
 def _keep_reason(target: Aim, base: BaseRow | None) -> str:

@@ -195,6 +195,9 @@ class MandateState(Protocol):
         """Newest first."""
 
     def has_version(self, contents: Iterable[ContentId]) -> set[ContentId]: ...
+    def drop_versions(self, contents: Iterable[ContentId]) -> None:
+        """Forget the versions with these contents: their bytes are not here any more."""
+
     def retain_versions(self, contents: Set[ContentId]) -> None:
         """Forget the versions with other contents than these: their bytes are not here any more."""
 

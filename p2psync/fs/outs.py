@@ -12,12 +12,14 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from p2psync.books.completeness import HEAD_BYTES, TAIL_BYTES, Completeness, completeness
 from p2psync.core.entry import Entry, FileStat, Kind
-from p2psync.core.ids import ContentId
+from p2psync.core.ids import ChangeId, ContentId
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
-from p2psync.engine.events import Seen
+from p2psync.engine.events import LateWrite
 from p2psync.fs.clone import content_of_file
+from p2psync.fs.durable import sync_directories, sync_file
 from p2psync.fs.look import file_stat, look
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
@@ -39,6 +41,10 @@ class Out:
 
     spare: bool
     """True if its content is kept already elsewhere: when nothing was written late, this one is not needed."""
+    stood: tuple[ChangeId, ...]
+    """The heads that it was when it stood at its path."""
+    late: ContentId | None
+    """What the last late write into it left."""
 
 
 class Outs:
@@ -50,7 +56,15 @@ class Outs:
         self._watched: list[Out] = []
         self._lock = threading.Lock()
 
-    def keep(self, out: Path, rel: RelPath, entry: Entry, now: float) -> Path:
+    def keep(
+        self,
+        out: Path,
+        rel: RelPath,
+        entry: Entry,
+        now: float,
+        stood: tuple[ChangeId, ...] = (),
+        late: ContentId | None = None,
+    ) -> Path:
         """Keep a file that holds `entry`; returns where it lies. Raises OSError."""
         assert entry.content is not None
         spare = self._versions.has(entry.content)
@@ -60,7 +74,8 @@ class Outs:
         else:
             lies = self._versions.adopt(out, entry.content)
         with self._lock:
-            self._watched.append(Out(rel, lies, entry, file_stat(lies.lstat()), 0, now + LOOK_AGAIN_AFTER_S[0], spare))
+            due_s = now + LOOK_AGAIN_AFTER_S[0]
+            self._watched.append(Out(rel, lies, entry, file_stat(lies.lstat()), 0, due_s, spare, stood, late))
         return lies
 
     def keep_unknown(self, out: Path) -> ContentId:
@@ -69,29 +84,28 @@ class Outs:
         self._versions.adopt(out, content)
         return content
 
-    def late_writes(self, now: float) -> list[Seen]:
+    def late_writes(self, now: float) -> list[LateWrite]:
         """Edits that were written into files after they had come out; their bytes are kept as versions.
 
-        `now` is of the same clock as the one that `keep` was called with. Each Seen names the path where the file
-        stood; it has no stat, as it does not stand there any more.
+        `now` is of the same clock as the one that `keep` was called with.
         """
         with self._lock:
             due = [out for out in self._watched if out.due_s <= now]
             self._watched = [out for out in self._watched if out.due_s > now]
-        seen = []
+        writes = []
         for out in due:
             with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
                 late = self._look(out, now)
                 if late is not None:
-                    seen.append(late)
-        return seen
+                    writes.append(late)
+        return writes
 
     def due_s(self) -> float | None:
         """When `late_writes` has something to do; None while nothing is watched."""
         with self._lock:
             return min((out.due_s for out in self._watched), default=None)
 
-    def _look(self, out: Out, now: float) -> Seen | None:
+    def _look(self, out: Out, now: float) -> LateWrite | None:
         if file_stat(out.lies.lstat()) == out.stat:
             self._watch_on(out, now)
             return None
@@ -99,14 +113,20 @@ class Outs:
         if isinstance(found, Problem) or found.entry.kind is not Kind.FILE:
             self._watch_again(out, now)
             return None
-        seen = Seen(out.path, replace(found.entry, mode=out.entry.mode))
         if found.entry.content == out.entry.content:
             assert found.stat is not None
             out.stat = found.stat
             self._watch_on(out, now)
             return None
-        self.keep(out.lies, out.path, seen.entry, now)
-        return seen
+        before, whole = out.entry.content, _is_whole(out.path, out.lies)
+        assert before is not None
+        entry = replace(found.entry, mode=out.entry.mode)
+        lies = self.keep(out.lies, out.path, entry, now, out.stood, entry.content)
+        with contextlib.suppress(OSError):  # held open by a program that lets nobody in: told all the same
+            sync_file(lies)
+            sync_directories({str(out.lies.parent), str(lies.parent)}, self._staging.root)
+        overwritten = None if out.spare or self._versions.has(before) else before
+        return LateWrite(out.path, entry, out.stood, out.late, whole, overwritten)
 
     def _watch_on(self, out: Out, now: float) -> None:
         out.looks += 1
@@ -119,3 +139,12 @@ class Outs:
         out.due_s = now + LOOK_AGAIN_AFTER_S[out.looks]
         with self._lock:
             self._watched.append(out)
+
+
+def _is_whole(rel: RelPath, lies: Path) -> bool:
+    """Whether the file ends as its kind has to."""
+    with lies.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TAIL_BYTES))
+        return completeness(rel, head, file.read(TAIL_BYTES)) is not Completeness.TORN

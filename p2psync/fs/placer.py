@@ -24,7 +24,7 @@ from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath, ancestors, fold, parent
 from p2psync.engine.effects import PlaceItem
-from p2psync.engine.events import Outcome, Seen
+from p2psync.engine.events import LateWrite, Outcome
 from p2psync.fs.aside import AsideExchange, Overtaken
 from p2psync.fs.attributes import set_attributes, set_mode
 from p2psync.fs.batch import Batch, Ready
@@ -114,7 +114,7 @@ class Placer:
             with contextlib.suppress(OSError):
                 self._staging.tidy()
 
-    def late_writes(self, now: float) -> list[Seen]:
+    def late_writes(self, now: float) -> list[LateWrite]:
         """Edits that programs wrote into files after these had been replaced; `now` as of the placer's clock."""
         return self._outs.late_writes(now)
 
@@ -267,7 +267,7 @@ class Placer:
             return _failed(item.path, Code.STILL_CHANGING)
         if not self._came_out_as_expected(item, ready.staged, target, ready, batch):
             return self._found(item, target)
-        lies = self._outs.keep(ready.staged, item.path, item.expect, self._clock())
+        lies = self._outs.keep(ready.staged, item.path, item.expect, self._clock(), item.stood)
         batch.touched.add(str(lies.parent))
         return self._placed(item, target, ready, batch)
 
@@ -327,7 +327,7 @@ class Placer:
                 self._put_back(out, target, batch)
         if not expected:
             return self._found(item, target)
-        lies = self._outs.keep(out, item.path, item.expect, self._clock())
+        lies = self._outs.keep(out, item.path, item.expect, self._clock(), item.stood)
         batch.touched.add(str(lies.parent))
         self._left(item.path, target, batch)
         return Outcome(item.path, True)
@@ -374,7 +374,7 @@ class Placer:
     def _rename_in_slot(self, item: PlaceItem, gone: PlaceItem, batch: Batch) -> Outcome:
         """The disk takes both names for one, so the file is changed under its old name and then renamed."""
         old, new = self._places.path(gone.path), self._places.path(item.path)
-        under_old = replace(item, path=gone.path, expect=gone.expect, expect_stat=gone.expect_stat)
+        under_old = replace(item, path=gone.path, expect=gone.expect, expect_stat=gone.expect_stat, stood=gone.stood)
         if item.path in batch.ready:
             batch.ready[gone.path] = batch.ready.pop(item.path)
             outcome = self._guarded_replace(under_old, old, batch)

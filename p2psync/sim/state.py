@@ -381,13 +381,17 @@ class MemoryMandateState:
     def has_version(self, contents: Iterable[ContentId]) -> set[ContentId]:
         return {content for content in contents if content in self._tables.kept}
 
-    def retain_versions(self, contents: Set[ContentId]) -> None:
+    def drop_versions(self, contents: Iterable[ContentId]) -> None:
+        gone = set(contents)
         for path, rows in list(self._tables.versions.items()):
-            left = tuple(row for row in rows if row.content in contents)
+            left = tuple(row for row in rows if row.content not in gone)
             if left != rows:
                 self._journal.put(self._tables.versions, path, left)
-        for content in [c for c in self._tables.kept if c not in contents]:
+        for content in gone:
             self._journal.drop(self._tables.kept, content)
+
+    def retain_versions(self, contents: Set[ContentId]) -> None:
+        self.drop_versions([c for c in self._tables.kept if c not in contents])
 
     def put_problems(self, problems: Iterable[Problem]) -> None:
         for problem in problems:

@@ -206,6 +206,9 @@ class SqliteMandateState:
     def has_version(self, contents: Iterable[ContentId]) -> set[ContentId]:
         return self._versions.kept(contents)
 
+    def drop_versions(self, contents: Iterable[ContentId]) -> None:
+        self._versions.drop(contents)
+
     def retain_versions(self, contents: Set[ContentId]) -> None:
         self._versions.retain(contents)
 

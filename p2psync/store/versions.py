@@ -43,7 +43,11 @@ class VersionRows:
     def retain(self, contents: Set[ContentId]) -> None:
         """Forget the rows with any other content."""
         known = self._connection.execute("SELECT DISTINCT content FROM version WHERE mandate = ?", (self._mandate,))
-        lost = [(self._mandate, content) for (content,) in known if content not in contents]
+        self.drop([content for (content,) in known if content not in contents])
+
+    def drop(self, contents: Iterable[ContentId]) -> None:
+        """Forget the rows with these contents."""
+        lost = [(self._mandate, content) for content in contents]
         self._connection.executemany("DELETE FROM version WHERE mandate = ? AND content = ?", lost)
 
     def _is_kept(self, content: ContentId) -> bool:

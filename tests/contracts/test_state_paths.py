@@ -212,6 +212,13 @@ def test_contents_that_are_kept_are_known(state: MandateState) -> None:
     assert state.has_version([content("1"), content("2")]) == set()
 
 
+def test_versions_whose_bytes_are_gone_are_forgotten_at_every_path(state: MandateState) -> None:
+    state.add_versions([version("a", "1", 5), version("b", "1", 6), version("b", "2", 7)])
+    state.drop_versions([content("1"), content("nowhere")])
+    assert state.has_version([content("1"), content("2")]) == {content("2")}
+    assert (state.versions(A), state.versions(B)) == ([], [version("b", "2", 7)])
+
+
 def test_there_is_one_problem_per_path_and_code(state: MandateState) -> None:
     state.put_problems([Problem("b", Code.LOCKED, "1"), Problem("a", Code.LOCKED), Problem("b", Code.LOCKED, "2")])
     state.put_problems([Problem("b", Code.DISK_FULL), Problem("", Code.FOLDER_GONE, "/x")])

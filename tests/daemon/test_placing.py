@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +19,8 @@ from p2psync.daemon.placing import DiskLanes, Placing
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import KeepVersion, Merge, Place, PlaceItem
-from p2psync.engine.events import Event, FetchFailed, Kept, Merged, Placed
+from p2psync.engine.events import Event, FetchFailed, Kept, Merged, Placed, WrittenLate
+from p2psync.fs import outs
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import Folder, Marker
 from p2psync.fs.placer import Placer
@@ -75,6 +77,28 @@ async def test_a_fault_of_the_placer_is_a_problem_and_work_goes_on(
 
 
 @pytest.mark.asyncio
+async def test_what_a_program_writes_into_a_replaced_file_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outs, "LOOK_AGAIN_AFTER_S", (0.05, 0.05))
+    async with desk(tmp_path) as d:
+        d.staging.stage_whole([(content_of(b"new"), b"new")])
+        (d.folder.root / "a.txt").write_bytes(b"old")
+        with (d.folder.root / "a.txt").open("ab") as program:
+            item = replace(d.item("a.txt", b"new", b"old"), stood=(CHANGE,))
+            d.placing.place(Place(MANDATE, (item,)))
+            await until(lambda: d.told)
+            program.write(b" and more")
+            program.flush()
+            await until(lambda: len(d.told) == 2)
+        written = d.told[1]
+        assert isinstance(written, WrittenLate)
+        (write,) = written.writes
+        assert (write.path, write.entry.content, write.stood) == ("a.txt", content_of(b"old and more"), (CHANGE,))
+        assert d.versions.has(content_of(b"old and more"))
+
+
+@pytest.mark.asyncio
 async def test_a_version_is_kept_from_the_folder_or_from_staging(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         (d.folder.root / "a.ecf").write_bytes(b"in the folder")
@@ -121,23 +145,6 @@ async def test_what_cannot_be_merged_is_told_apart_from_what_is_not_here(tmp_pat
             ("a.ecc", None, True),
             ("b.ecc", None, False),
         ]
-
-
-@pytest.mark.asyncio
-async def test_what_a_program_wrote_late_is_kept(tmp_path: Path) -> None:
-    async with desk(tmp_path) as d:
-        before = d.folder.root / "a.txt"
-        before.write_bytes(b"old")
-        with before.open("ab") as program:
-            d.staging.stage_whole([(content_of(b"new"), b"new")])
-            d.placing.place(Place(MANDATE, (d.item("a.txt", b"new", b"old"),)))
-            await until(lambda: d.told)
-            program.write(b" and late")
-        await until(lambda: len(d.told) == 2)
-        kept = d.told[1]
-        assert isinstance(kept, Kept)
-        assert kept.entry.content == content_of(b"old and late")
-        assert before.read_bytes() == b"new"
 
 
 @pytest.mark.asyncio

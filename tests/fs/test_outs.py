@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.core.ids import content_of
+from p2psync.core.ids import BlockHash, ChangeId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs.outs import LOOK_AGAIN_AFTER_S, Outs
 from p2psync.fs.staging import Staging
@@ -16,6 +16,7 @@ from tests.fs.disk import OLD_NS, a_file
 
 A = RelPath("a")
 FIRST, SECOND = LOOK_AGAIN_AFTER_S
+STOOD = (ChangeId(BlockHash(b"b" * 32), 3),)
 
 
 class Came:
@@ -24,11 +25,15 @@ class Came:
         self.versions = Versions(root / "versions")
         self.outs = Outs(self.staging, self.versions)
 
-    def out(self, data: bytes, now: float = 0.0) -> Path:
+    def put(self, data: bytes) -> Path:
+        """A file that just came out."""
         path = self.staging.fresh("out")
         path.write_bytes(data)
         os.utime(path, ns=(OLD_NS, OLD_NS))
-        return self.outs.keep(path, A, a_file(data), now)
+        return path
+
+    def out(self, data: bytes, now: float = 0.0) -> Path:
+        return self.outs.keep(self.put(data), A, a_file(data), now)
 
 
 @pytest.fixture(name="came")
@@ -57,10 +62,41 @@ def test_a_late_write_is_an_edit_with_its_bytes_kept(came: Came, when: float) ->
     lies = came.out(b"old")
     came.outs.late_writes(FIRST if when > FIRST else 0.0)
     append(lies, b" late")
-    (seen,) = came.outs.late_writes(when)
-    assert (seen.path, seen.entry.content, seen.entry.size, seen.stat) == (A, content_of(b"old late"), 8, None)
+    (write,) = came.outs.late_writes(when)
+    assert (write.path, write.entry.content, write.entry.size) == (A, content_of(b"old late"), 8)
+    assert write.overwritten == content_of(b"old")
     assert [content for content, _ in came.versions.iterate()] == [content_of(b"old late")]
     assert came.outs.due_s() == when + FIRST, "the program may still be writing"
+
+
+def test_each_late_write_tells_what_stood_there_and_what_the_one_before_left(came: Came) -> None:
+    lies = came.outs.keep(came.put(b"old"), A, a_file(b"old"), 0.0, STOOD)
+    with lies.open("ab") as program:
+        for number, before in enumerate([None, content_of(b"old 0"), content_of(b"old 0 1")]):
+            program.write(f" {number}".encode())
+            program.flush()
+            (write,) = came.outs.late_writes(came.outs.due_s() or 0.0)
+            assert (write.stood, write.before, write.whole) == (STOOD, before, True)
+
+
+def test_a_version_that_is_kept_apart_is_not_overwritten(came: Came) -> None:
+    came.versions.adopt(came.put(b"old"), content_of(b"old"))
+    append(came.out(b"old"), b" late")
+    (write,) = came.outs.late_writes(FIRST)
+    assert write.overwritten is None
+    assert {content for content, _ in came.versions.iterate()} == {content_of(b"old"), content_of(b"old late")}
+
+
+def test_half_a_file_is_told_as_such(came: Came) -> None:
+    """The program may have begun to write it anew just before it was replaced."""
+    out = came.put(b"A=1\r\nENDOFFILE\r\n")
+    lies = came.outs.keep(out, RelPath("x.crp"), a_file(out.read_bytes()), 0.0)
+    lies.write_bytes(b"A=2\r\n")
+    (write,) = came.outs.late_writes(FIRST)
+    assert not write.whole
+    came.versions.path(content_of(b"A=2\r\n")).write_bytes(b"A=2\r\nENDOFFILE\r\n")
+    (write,) = came.outs.late_writes(2 * FIRST)
+    assert write.whole
 
 
 def test_touching_is_no_edit(came: Came) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from p2psync.core.entry import EMPTY_DIRECTORY, EXECUTABLE, Kind
-from p2psync.core.ids import content_of
+from p2psync.core.ids import BlockHash, ChangeId, content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.fs.look import file_stat
@@ -21,6 +21,7 @@ from tests.fs.disk import OLD_NS, Disk, a_file, create, mkdir, rmdir, version, w
 from tests.fs.meddling import Meddling, NoSwap, fail, in_a_process_that_may_die, power_cut
 
 OTHER_NS = OLD_NS + 5_000_000_000
+STOOD = (ChangeId(BlockHash(b"b" * 32), 0),)
 
 
 @pytest.fixture(name="disk")
@@ -424,12 +425,12 @@ def test_what_is_written_late_into_a_replaced_file_becomes_an_edit(disk: Disk) -
     item = disk.save("a", b"old")
     disk.staged(b"new")
     with (disk.places.root / "a").open("ab") as program:
-        disk.placer.place([replace(item, put=a_file(b"new"))])
+        disk.placer.place([replace(item, put=a_file(b"new"), stood=STOOD)])
         assert disk.placer.late_due_s() == 2.0
         program.write(b" and more")
         program.flush()
-        (seen,) = disk.placer.late_writes(2.0)
-    assert (seen.path, seen.entry.content, seen.stat) == (RelPath("a"), content_of(b"old and more"), None)
+        (write,) = disk.placer.late_writes(2.0)
+    assert (write.path, write.entry.content, write.stood) == (RelPath("a"), content_of(b"old and more"), STOOD)
     assert disk.kept() == version(b"old and more")
     assert disk.tree() == whole({"a": b"new"})
     assert disk.placer.late_writes(4.0) == []
@@ -439,11 +440,11 @@ def test_a_removed_file_whose_bytes_are_kept_already_is_watched_too(disk: Disk) 
     disk.placer.place([disk.save("a", b"old")])
     item = disk.save("b", b"old")
     with (disk.places.root / "b").open("ab") as program:
-        disk.placer.place([item])
+        disk.placer.place([replace(item, stood=STOOD)])
         program.write(b"!")
         program.flush()
-        (seen,) = disk.placer.late_writes(2.0)
-    assert seen.entry.content == content_of(b"old!")
+        (write,) = disk.placer.late_writes(2.0)
+    assert (write.entry.content, write.stood) == (content_of(b"old!"), STOOD)
     assert disk.kept() == version(b"old") | version(b"old!")
 
 
