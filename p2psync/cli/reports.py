@@ -66,26 +66,29 @@ def _ending(answer: Row) -> str:
         "nothing-new": _("Nothing new: all is in sync."),
         "success": _("Done: all connected devices have the same files."),
         "partial": _("Partly done: some files could not be placed."),
-        "failed": _("Not done."),
+        "failed": _not_done(answer),
         "running": _("Under way."),
     }
     return texts.get(answer["result"]) or str(answer["result"])
 
 
-def _reasons(answer: Row) -> list[str]:
-    lines = []
+def _not_done(answer: Row) -> str:
     waiting = answer.get("waiting_for") or []
     if waiting:
-        lines.append(
-            _("Waiting for {devices}: switch it on, or see p2psync status.").format(devices=", ".join(waiting))
-        )
+        text = _("Not done: waiting for {devices}. See whether it is on: p2psync status")
+        return text.format(devices=", ".join(waiting))
+    return _("Not done: {reason}").format(reason=answer["message"]) if answer.get("message") else _("Not done.")
+
+
+def _reasons(answer: Row) -> list[str]:
+    lines = []
     absent = answer.get("absent") or []
     if absent:
         lines.append(_("Not connected, gets it later: {devices}").format(devices=", ".join(absent)))
     for problem in answer.get("problems") or []:
         where = [_("On {device}:").format(device=problem["device"])] if problem.get("device") else []
         lines += [*where, *problem_lines(problem)]
-    if answer.get("message"):
+    if answer.get("message") and answer["result"] != "failed":
         lines.append(answer["message"])
     return lines
 

@@ -44,10 +44,8 @@ class Run:
     result: str | None
     items: Sequence[Any]
     """What was moved, as `history` shows it."""
-
-    @property
-    def details(self) -> Mapping[str, Any]:
-        return {"items": self.items}
+    reasons: Mapping[str, Any]
+    """Why not all was moved, as `history` shows it; empty until the run ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +93,26 @@ class Records:
         )
         return number
 
-    def end_run(self, number: int, ended_ms: int, result: str, items: Sequence[Any]) -> None:
-        """`items` are told as they are: values of JSON."""
+    def end_run(
+        self, number: int, ended_ms: int, result: str, items: Sequence[Any], reasons: Mapping[str, Any]
+    ) -> None:
+        """`items` and `reasons` are told as they are: values of JSON."""
         self._connection.execute(
-            "UPDATE run SET ended_ms = ?, result = ?, items = ? WHERE number = ?",
-            (ended_ms, result, json.dumps(items), number),
+            "UPDATE run SET ended_ms = ?, result = ?, items = ?, reasons = ? WHERE number = ?",
+            (ended_ms, result, json.dumps(items), json.dumps(reasons), number),
         )
 
     def runs(self, mandates: Sequence[MandateId], limit: int) -> Sequence[Run]:
         """The newest of these mandates, newest first."""
         marks = ", ".join("?" * len(mandates))
         found = self._connection.execute(
-            "SELECT number, mandate, started_ms, ended_ms, result, items FROM run "
+            "SELECT number, mandate, started_ms, ended_ms, result, items, reasons FROM run "
             f"WHERE mandate IN ({marks}) ORDER BY number DESC LIMIT ?",
             (*mandates, limit),
         )
         return [
-            Run(number, MandateId(mandate), started_ms, ended_ms, result, json.loads(items))
-            for number, mandate, started_ms, ended_ms, result, items in found
+            Run(number, MandateId(mandate), started_ms, ended_ms, result, json.loads(items), json.loads(reasons))
+            for number, mandate, started_ms, ended_ms, result, items, reasons in found
         ]
 
     # -- where members are -----------------------------------------------------------------------------

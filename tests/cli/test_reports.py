@@ -36,7 +36,7 @@ def test_a_run_tells_what_it_moved() -> None:
     ("changes", "expected"),
     [
         ({"result": "nothing-new", "items": []}, "Nothing new"),
-        ({"result": "failed", "waiting_for": ["Home"]}, "Waiting for Home"),
+        ({"result": "failed", "waiting_for": ["Home"]}, "Not done: waiting for Home"),
         ({"absent": ["Home"]}, "Not connected, gets it later: Home"),
         ({"result": "partial", "problems": [{"device": "Home", "path": "a", "code": "disk-full"}]}, "On Home:"),
         ({"result": "partial", "problems": [{"device": None, "path": "a", "code": "disk-full"}]}, "The disk is full"),

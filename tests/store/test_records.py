@@ -47,13 +47,13 @@ def test_runs_are_listed_newest_first(records: Records) -> None:
     second = records.begin_run(OTHER, 2000)
     third = records.begin_run(MANDATE, 3000)
     items = [{"path": "é\udcff", "kind": "file"}]
-    records.end_run(first, 1500, "success", items)
-    ended = Run(first, MANDATE, 1000, 1500, "success", items)
-    assert records.runs([MANDATE], 10) == [Run(third, MANDATE, 3000, None, None, []), ended]
+    reasons = {"waiting_for": ["Home"], "message": ""}
+    records.end_run(first, 1500, "failed", items, reasons)
+    ended = Run(first, MANDATE, 1000, 1500, "failed", items, reasons)
+    assert records.runs([MANDATE], 10) == [Run(third, MANDATE, 3000, None, None, [], {}), ended]
     assert [run.number for run in records.runs([MANDATE, OTHER], 10)] == [third, second, first]
     assert [run.number for run in records.runs([MANDATE, OTHER], 1)] == [third]
     assert records.runs([], 10) == []
-    assert ended.details == {"items": items}
 
 
 def test_old_runs_are_forgotten_mandate_by_mandate(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -76,6 +77,37 @@ def test_rows_of_the_first_schema_live_through_all_steps(tmp_path: Path, monkeyp
     assert version(database.connection) == len(everything)
     assert database.connection.execute("SELECT id FROM mandate").fetchall() == [(b"\x01",)]
     database.close()
+
+
+def test_reasons_that_stood_among_the_items_of_a_run_stand_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    everything = steps()
+    with monkeypatch.context() as early:
+        with_steps(early, everything[1], everything[2])
+        migrate(connection)
+    moved = {"path": "\udcff.crp", "direction": "sent", "reason_why": "reason"}
+    trouble = {"path": "a", "code": "locked", "device": None}
+    mixed = [
+        *(moved, {"reason": "waiting-for", "value": "Home"}, {"reason": "waiting-for", "value": 'Büro "2"'}),
+        *({"reason": "problem", "value": trouble}, {"reason": "message", "value": "It’s over."}),
+    ]
+    for number, (ended_ms, items) in enumerate([(5, mixed), (6, [moved]), (7, []), (None, [])]):
+        connection.execute(
+            "INSERT INTO run VALUES (?, x'01', 1, ?, 'failed', ?)", (number, ended_ms, json.dumps(items))
+        )
+    migrate(connection)
+    rows = [(json.loads(a), json.loads(b)) for a, b in connection.execute("SELECT items, reasons FROM run")]
+    none = {"waiting_for": [], "absent": [], "problems": [], "message": ""}
+    assert rows == [
+        (
+            [moved],
+            {"waiting_for": ["Home", 'Büro "2"'], "absent": [], "problems": [trouble], "message": "It’s over."},
+        ),
+        ([moved], none),
+        ([], none),
+        ([], {}),
+    ]
+    connection.close()
 
 
 def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:

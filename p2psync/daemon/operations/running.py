@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,8 @@ LOOK_MAX_S = 0.25
 NO_FOLDER = frozenset({Code.FOLDER_GONE.value, Code.FOLDER_MARKER_GONE.value})
 TOLD = "run_told"
 """The setting of a mandate that says up to where its logs were told of."""
+NO_REASONS: Mapping[str, Any] = {"waiting_for": [], "absent": [], "problems": [], "message": ""}
+"""Why not all was moved, of a run that moved all."""
 ALONE_S = 5.0
 """How long a run without a timeout of its own waits for a first member to come into reach."""
 
@@ -112,7 +115,7 @@ class Runs:
         if since_ms is not None:
             raise P2PSyncError(
                 _("A run is under way already, since {time}. See how far it is: p2psync status").format(
-                    time=time_text(since_ms)
+                    time=f"{datetime.fromtimestamp(since_ms / 1000):%Y-%m-%d %H:%M:%S}"
                 )
             )
         self._since[mandate] = time.time_ns() // 1_000_000
@@ -151,7 +154,7 @@ class Runs:
         begun_s = asyncio.get_running_loop().time()
         number = await self._node.runtime.call(lambda *_: self._node.records.begin_run(mandate, started_ms))
         run = await self._node.runtime.query(lambda device, _: _begun(device, mandate, wanted, begun_s, started_ms))
-        shown: dict[str, Any] = {"result": Result.FAILED.value, MESSAGE: _("It was given up before its end.")}
+        shown: dict[str, Any] = {"result": Result.FAILED.value, "message": _("It was given up before its end.")}
         self._under_way.add(number)
         try:
             ended = await self._exchange(run)
@@ -159,8 +162,9 @@ class Runs:
         finally:
             self._under_way.discard(number)
             ended_ms = time.time_ns() // 1_000_000
-            result, items = shown["result"], packed(shown)
-            await self._node.runtime.call(lambda *_: self._node.records.end_run(number, ended_ms, result, items))
+            reasons = {name: shown[name] for name in NO_REASONS if name in shown}
+            end = (number, ended_ms, shown["result"], shown.get("items", ()), reasons)
+            await self._node.runtime.call(lambda *_: self._node.records.end_run(*end))
         return {"id": str(number), **shown, "ended": time_text(ended_ms)}, ended.exit_code
 
     async def _exchange(self, run: _Run) -> Ended:
@@ -213,27 +217,6 @@ def _ended(standing: Standing, waited_s: float, timeout_s: float | None) -> Ende
     return None
 
 
-# -- what history keeps --------------------------------------------------------------------------------
-
-REASONS = {"waiting_for": "waiting-for", "absent": "absent", "problems": "problem"}
-"""Lists of a run's answer that are kept among its items, and what such an item is called."""
-MESSAGE = "message"
-
-
-def packed(shown: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What was moved, and why not all was, as one list."""
-    reasons = [{"reason": kind, "value": value} for name, kind in REASONS.items() for value in shown.get(name, ())]
-    message = [{"reason": MESSAGE, "value": shown[MESSAGE]}] if shown.get(MESSAGE) else []
-    return [*shown.get("items", ()), *reasons, *message]
-
-
-def unpacked(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The inverse of `packed`."""
-    lists = {name: [i["value"] for i in items if i.get("reason") == kind] for name, kind in REASONS.items()}
-    message = next((i["value"] for i in items if i.get("reason") == MESSAGE), "")
-    return {"items": [item for item in items if "reason" not in item], **lists, MESSAGE: message}
-
-
 # -- in the engine's thread ----------------------------------------------------------------------------
 
 
@@ -280,13 +263,17 @@ def _shown(device: Device, run: _Run, ended: Ended) -> dict[str, Any]:
     known = {item.path for item in items}
     items += [Item(path, False, "file") for path in sorted(run.due - known)]
     troubles = {t.path: t.code for t in ended.standing.troubles}
+    late = frozenset(to_place(one)) if items else frozenset[RelPath]()
     told = _told(device, run.mandate, ended)
     if ended.result is Result.SUCCESS and not items:
         told["result"] = Result.NOTHING_NEW.value
     return {
         **{"mandate": one.name, "started": time_text(run.started_ms)},
         **told,
-        "items": [_item(one, item, troubles, ended.exit_code in (DONE, PARTLY_DONE)) for item in items],
+        "items": [
+            _item(one, item, troubles, ended.exit_code in (DONE, PARTLY_DONE) if item.sent else item.path not in late)
+            for item in items
+        ],
     }
 
 
@@ -297,13 +284,15 @@ def _told(device: Device, mandate: MandateId, ended: Ended) -> dict[str, Any]:
     nobody = bool(standing.others) and not standing.connected
     late = ended.exit_code == WAITING
     waiting = (absent if nobody else standing.unconfirmed) if late else frozenset[DeviceId]()
+    names = sorted(name_of(one, device_) for device_ in waiting)
+    awaited = _("waiting for {devices}").format(devices=", ".join(names)) if names else ""
     return {
         "mandate": one.name,
         "result": ended.result.value,
-        "waiting_for": sorted(name_of(one, device_) for device_ in waiting),
+        "waiting_for": names,
         "absent": sorted(name_of(one, device_) for device_ in absent - waiting),
         "problems": [_trouble(one, trouble) for trouble in standing.troubles],
-        "message": ended.message,
+        "message": ended.message or awaited,
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from p2psync.core.ids import MandateId
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING, OperationResult
-from p2psync.daemon.operations.running import Result, Wanted, unpacked
+from p2psync.daemon.operations.running import NO_REASONS, Result, Wanted
 from p2psync.daemon.operations.shapes import find_mandate, find_mandates, time_text
 from p2psync.daemon.standing import ONLY
 from p2psync.engine.device import Device
@@ -73,16 +73,17 @@ async def history(node: Node, given: Arguments) -> object:
 def _past(run: Run, mandate: str, under_way: bool) -> dict[str, Any]:
     """As the run told when it ended; one that was cut off by the end of the program failed."""
     result = run.result or (UNDER_WAY if under_way else Result.FAILED.value)
-    told = unpacked(run.items)
+    reasons = {**NO_REASONS, **run.reasons}
     if run.result is None and not under_way:
-        told["message"] = _("p2psync ended before this run did.")
+        reasons["message"] = _("p2psync ended before this run did.")
     return {
         "id": str(run.number),
         "mandate": mandate,
         "started": time_text(run.started_ms),
         "ended": time_text(run.ended_ms) if run.ended_ms is not None else None,
         "result": result,
-        **told,
+        "items": run.items,
+        **reasons,
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from p2psync.daemon.operations import running
 from p2psync.daemon.operations.result import DONE, FAILED, WAITING
-from p2psync.daemon.operations.running import Result, Wanted, packed, unpacked
+from p2psync.daemon.operations.running import Wanted
 from p2psync.errors import P2PSyncError
 from tests.daemon.homes import Pc, company, pcs
 from tests.daemon.patience import until
@@ -106,16 +106,3 @@ async def test_a_plan_moves_nothing(tmp_path: Path) -> None:
         plan = await one.running.runs.dry(mandate, None)
         assert plan["result"] == "dry-run"
         assert await one.call("history") == []
-
-
-def test_what_history_keeps_comes_back() -> None:
-    shown = {
-        "result": Result.PARTIAL.value,
-        "items": [{"path": "a", "direction": "sent"}],
-        "waiting_for": ["Home"],
-        "absent": [],
-        "problems": [{"path": "a", "code": "locked", "device": None}],
-        "message": "The time is over.",
-    }
-    assert unpacked(packed(shown)) == {key: value for key, value in shown.items() if key != "result"}
-    assert unpacked([]) == {"items": [], "waiting_for": [], "absent": [], "problems": [], "message": ""}
