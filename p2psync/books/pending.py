@@ -1,0 +1,232 @@
+"""What is waiting to be posted: the lines of a file of bookings against the version that was last marked as posted.
+
+A line is the same if not a character of it changed. Lines that are left on both sides and bear the same number are one
+booking that was changed, unless nothing of it is as it was: numbering starts again when a program makes its file anew,
+and then a number stands for another booking. What has no partner is new or was removed; so a file that was taken back,
+or is gone, has as many removed lines as were posted. A file that cannot be read on either side has no number at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import NamedTuple
+
+from p2psync.books.entries import AMOUNT, NUMBER, TEXT, VOUCHER, EntriesFile, EntryLine, read_entries
+from p2psync.books.period import Period, containing
+from p2psync.books.text import read_date, read_integer
+from p2psync.errors import CodecError
+
+_TELLING = (VOUCHER, TEXT, AMOUNT)
+"""A changed booking keeps one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoFile:
+    """Nothing was posted yet, or the file was removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """There is or was a file, but nobody can say which bookings are in it."""
+
+    reason: str
+
+
+Side = EntriesFile | NoFile | Unreadable
+
+
+class State(StrEnum):
+    """Whether there is something to post."""
+
+    POSTED = "posted"
+    PENDING = "pending"
+    UNCOUNTED = "uncounted"
+    """The file changed, and one of its versions cannot be read: no number, never "nothing new"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many lines of an accounting period wait."""
+
+    period: Period | None
+    """None for lines whose date lies in no period, or is none."""
+    new: int
+    changed: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What is waiting in one file."""
+
+    state: State
+    counts: tuple[Count, ...] = ()
+    """By period, the oldest first, lines without a period last; empty unless the state is PENDING."""
+    rewritten: bool = False
+    """The lines are those that were posted, but their program wrote them anew, as after taking them back."""
+    reason: str = ""
+    """Why there is no number; "" unless the state is UNCOUNTED."""
+
+    @property
+    def total(self) -> Count:
+        """Of all periods together."""
+        numbers = [(one.new, one.changed, one.removed) for one in self.counts]
+        return Count(None, *(sum(column) for column in zip(*numbers, strict=True))) if numbers else Count(None, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """The lines that make the numbers, in the order of their files."""
+
+    new: tuple[EntryLine, ...] = ()
+    changed: tuple[tuple[EntryLine, EntryLine], ...] = ()
+    """As it was posted, and as it is."""
+    removed: tuple[EntryLine, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.removed)
+
+
+def side_of(data: bytes | None) -> Side:
+    """One version of a file, whatever its bytes are; None where there is none."""
+    if data is None:
+        return NoFile()
+    try:
+        read = read_entries(data)
+    except CodecError as error:
+        return Unreadable(str(error))
+    return Unreadable(str(read.findings.items[0])) if read.findings else read
+
+
+def pending(posted: Side, current: Side, periods: Sequence[Period] = ()) -> Pending:
+    """What is waiting in a file, by the periods that are known."""
+    for side in (current, posted):
+        if isinstance(side, Unreadable):
+            return Pending(State.UNCOUNTED, reason=side.reason)
+    found = _match(posted, current)
+    if not any(found):
+        return Pending(State.POSTED, rewritten=_lots(posted) != _lots(current))
+    return Pending(State.PENDING, counts=_counts(found, periods))
+
+
+def differences(posted: Side, current: Side) -> Differences:
+    """The lines that are new, changed or removed; both sides can be read."""
+    found = _match(posted, current)
+    return Differences(
+        new=tuple(EntryLine(*line) for line in found.new),
+        changed=tuple((EntryLine(*before), EntryLine(*after)) for before, after in found.changed),
+        removed=tuple(EntryLine(*line) for line in found.removed),
+    )
+
+
+_Line = tuple[int, str]
+"""Its number in the file, and the line: objects would take longer than all the rest."""
+
+
+class _Found(NamedTuple):
+    new: list[_Line]
+    changed: list[tuple[_Line, _Line]]
+    removed: list[_Line]
+
+
+def _match(posted: Side, current: Side) -> _Found:
+    posted_raws, current_raws = _raws(posted), _raws(current)
+    if posted_raws == current_raws:
+        return _Found([], [], [])
+    removed, new = list(_only_in(posted, current_raws)), list(_only_in(current, posted_raws))
+    changed = list(_pairs(removed, new))
+    was = {before[0] for before, _ in changed}
+    now = {after[0] for _, after in changed}
+    return _Found(
+        [line for line in new if line[0] not in now], changed, [line for line in removed if line[0] not in was]
+    )
+
+
+def _raws(side: Side) -> list[str]:
+    assert not isinstance(side, Unreadable)
+    return [] if isinstance(side, NoFile) else side.raws()
+
+
+def _lots(side: Side) -> list[object]:
+    return [(lot.number, lot.written, lot.uid) for lot in side.lots] if isinstance(side, EntriesFile) else []
+
+
+def _only_in(side: Side, others: list[str]) -> Iterator[_Line]:
+    """The lines that the other side does not have, or not as often."""
+    if not isinstance(side, EntriesFile):
+        return
+    left = Counter(others)
+    for number, row in enumerate(side.rows, 1):
+        if number in side.skipped:
+            continue
+        if row not in left:
+            yield number, row
+        elif left[row] == 1:
+            del left[row]
+        else:
+            left[row] -= 1
+
+
+def _pairs(removed: list[_Line], new: list[_Line]) -> Iterator[tuple[_Line, _Line]]:
+    """Lines of the same number that are the same booking."""
+    before, after = _numbered(removed), _numbered(new)
+    for number, now in after.items():
+        was = before.get(number)
+        if was and _same_booking(was[1], now[1]):
+            yield was, now
+
+
+def _numbered(lines: list[_Line]) -> dict[str, _Line]:
+    """Lines by the number that they bear, if no other line bears it."""
+    numbers = [row.split("\t", NUMBER + 1)[NUMBER] for _, row in lines]
+    found = dict(zip(numbers, lines, strict=True))
+    if len(found) < len(lines):
+        counts = Counter(numbers)
+        found = {number: line for number, line in found.items() if counts[number] == 1}
+    return {number: line for number, line in found.items() if read_integer(number.strip())}
+
+
+def _same_booking(before: str, after: str) -> bool:
+    was, now = before.split("\t", AMOUNT + 1), after.split("\t", AMOUNT + 1)
+    return any(was[at] == now[at] and was[at].strip() for at in _TELLING)
+
+
+def _counts(found: _Found, periods: Sequence[Period]) -> tuple[Count, ...]:
+    """A booking that moved into another period is removed there and new here."""
+    new, changed, removed = (Counter[Period | None]() for _ in range(3))
+    known = _Periods(periods)
+    for day, count in Counter(_day(row) for _, row in found.new).items():
+        new[known[day]] += count
+    for day, count in Counter(_day(row) for _, row in found.removed).items():
+        removed[known[day]] += count
+    for days, count in Counter((_day(was), _day(now)) for (_, was), (_, now) in found.changed).items():
+        before, after = (known[day] for day in days)
+        if before == after:
+            changed[after] += count
+        else:
+            new[after] += count
+            removed[before] += count
+    return tuple(Count(one, new[one], changed[one], removed[one]) for one in _in_order({*new, *changed, *removed}))
+
+
+class _Periods(dict[str, Period | None]):
+    """The period of a day as a line writes it; looked up once for each day."""
+
+    def __init__(self, periods: Sequence[Period]) -> None:
+        self._periods = periods
+
+    def __missing__(self, day: str) -> Period | None:
+        found = self[day] = containing(self._periods, read_date(day.strip()))
+        return found
+
+
+def _day(row: str) -> str:
+    return row.partition("\t")[0]
+
+
+def _in_order(periods: Iterable[Period | None]) -> list[Period | None]:
+    return sorted(periods, key=lambda one: (one is None, one or Period(date.max, date.max)))
