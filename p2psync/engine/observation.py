@@ -21,7 +21,7 @@ from p2psync.engine.events import FolderOpened, LateWrite, Observed, Seen
 from p2psync.engine.ledger import Taken
 from p2psync.engine.plan import Plan
 from p2psync.engine.site import BATCH_MAX, BOOKKEEPING, DISK_CODES, Site
-from p2psync.engine.state import BaseRow, TodoKind, TodoRow
+from p2psync.engine.state import BaseRow, PlacingRow, TodoKind, TodoRow
 
 
 class Observation:
@@ -73,13 +73,12 @@ class Observation:
         """Into paths whose base was set to what stands there, and edits that are to be announced."""
         paths = [s.path for s in differing]
         heads = self._site.state.heads(paths)
-        begun = self._site.state.todo_rows(TodoKind.PLACE, paths) if self._plan.recovering else {}
         unjudged = self._site.state.todo_rows(TodoKind.JUDGE, paths) if not self._plan.all_judged() else {}
         rows: list[BaseRow] = []
         gone: list[RelPath] = []
         edits: list[Seen] = []
         for s in differing:
-            known = self._recognise(s, heads.get(s.path, ()), begun.get(s.path))
+            known = self._recognise(s, heads.get(s.path, ()), self._plan.cut_off.get(s.path))
             if known is None and self._continuous and s.path not in unjudged:
                 edits.append(s)
                 continue
@@ -95,10 +94,10 @@ class Observation:
         self._site.state.drop_todo(TodoKind.JUDGE, [*gone, *(r.path for r in rows if r.heads)])
         return [*gone, *(r.path for r in rows)], edits
 
-    def _recognise(self, seen: Seen, heads: Sequence[Stated], begun: TodoRow | None) -> tuple[ChangeId, ...] | None:
+    def _recognise(self, seen: Seen, heads: Sequence[Stated], begun: PlacingRow | None) -> tuple[ChangeId, ...] | None:
         """The heads that this content is known to be; None if somebody must have edited."""
-        if begun is not None and begun.placing is not None and begun.placing.same_as(seen.entry):
-            return begun.placing_heads
+        if begun is not None and begun.put.same_as(seen.entry):
+            return begun.heads
         winner = self._site.ledger.verdict(seen.path, heads).winner
         if winner is not None and winner.entry.same_as(seen.entry):
             return tuple(h.id for h in heads if h.entry.same_as(seen.entry))
@@ -212,7 +211,7 @@ class Observation:
         self._site.state.put("epoch", event.epoch)
         self.is_open = True
         self.scanned = False
-        self._plan.recovering = True
+        self._plan.opened()
         if not event.continuous:
             self._continuous = False
             self._site.state.put("discontinuous", True)
@@ -224,11 +223,10 @@ class Observation:
         if not complete:
             return
         self.scanned = True
-        self._plan.recovering = False
         if not self._continuous:
             self._continuous = True
             self._site.state.put("discontinuous", False)
-        self._plan.more = True
+        self._plan.scanned()
 
     def judge_found(self) -> list[Taken]:
         """Decide about files that were found while it was not known what the mandate holds.

@@ -17,7 +17,7 @@ from p2psync.engine.effects import Fetch, Merge, Place, PlaceItem, Wanted
 from p2psync.engine.events import Merged, Outcome, Placed, Seen
 from p2psync.engine.plan import Plan
 from p2psync.engine.site import BATCH_MAX, DISK_CODES, Site
-from p2psync.engine.state import BaseRow, TodoKind, TodoRow
+from p2psync.engine.state import BaseRow, PlacingRow, TodoKind, TodoRow
 
 IN_FLIGHT_MAX = 2000
 """Paths being fetched, merged or placed at once."""
@@ -74,7 +74,7 @@ class Placement:
             or row.path in self._gathering
             or row.path in self._merging
             or self._plan.is_blocked(row.path)
-            or (self._plan.recovering and row.placing is not None)
+            or row.path in self._plan.cut_off
         )
 
     def _begin(self, paths: Sequence[RelPath]) -> None:
@@ -172,10 +172,11 @@ class Placement:
             return
         bases = self._site.state.bases([a.path for a in aims])
         self._plan.placing.update((a.path, a) for a in aims)
-        self._site.state.add_todo([TodoRow(a.path, TodoKind.PLACE, a.put, a.heads) for a in aims])
-        items = [_item(a, bases.get(a.path)) for a in aims]
-        for start in range(0, len(items), BATCH_MAX):
-            self._site.scope.emit(Place(self._site.mandate, tuple(items[start : start + BATCH_MAX])))
+        for start in range(0, len(aims), BATCH_MAX):
+            batch = aims[start : start + BATCH_MAX]
+            self._site.state.begin_placing([PlacingRow(a.path, a.put, a.heads) for a in batch])
+            items = tuple(_item(a, bases.get(a.path)) for a in batch)
+            self._site.scope.emit(Place(self._site.mandate, items))
 
     def placed(self, event: Placed) -> tuple[Seen, ...]:
         """Set base to what was placed; returns what was found instead of what was expected."""
@@ -187,7 +188,7 @@ class Placement:
                 self._plan.get_stuck(o.problem)
             elif o.found is not None and o.found.entry.same_as(self._expected(o.path)):
                 self._plan.block(o.path, OBSTRUCTED_S)
-        self._site.state.add_todo([TodoRow(o.path, TodoKind.PLACE) for o in event.outcomes if not o.placed])
+        self._site.state.end_placing([o.path for o in event.outcomes])
         self._plan.finish(as_foreseen)
         self._plan.renew_todo(sorted({o.path for o in event.outcomes}.difference(as_foreseen)))
         self._plan.more = True

@@ -18,7 +18,7 @@ from p2psync.core.relpath import Folding, RelPath, ancestors, fold
 from p2psync.core.value import value
 from p2psync.engine.aim import Aim, aim
 from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S, Site
-from p2psync.engine.state import BaseRow, LiveRow, TodoKind, TodoRow
+from p2psync.engine.state import BaseRow, LiveRow, PlacingRow, TodoKind, TodoRow
 
 FORESEEN_MAX = 8_000
 """Files whose aims are kept in memory while they are fetched and placed; for more of them the state is asked again."""
@@ -47,9 +47,9 @@ class Plan:
         """Problems of paths that were stuck, until they show what they should, by whatever way."""
         self.more = True
         """Whether the list may hold something that can be started."""
-        self.recovering = True
-        """Until the folder was scanned: placements that a crash cut off may have happened or not. Their paths are
-        left alone, and their rows as they are, so that what stands there is recognised."""
+        self.cut_off: dict[RelPath, PlacingRow] = dict(site.state.placing())
+        """Placements that were in flight when the last run or the folder ended: until the folder was scanned, they may
+        have happened or not. Their paths are left alone, so that what stands there is recognised."""
         self.unmergeable: set[tuple[RelPath, tuple[ContentId, ...]]] = set()
         self._foreseen: dict[RelPath, Aim] = {}
         """Aims of files to be placed that are the only heads of their paths. Whatever could change such an aim renews
@@ -138,18 +138,19 @@ class Plan:
             if base is not None and base.heads != target.heads:
                 adopted.append(replace(base, heads=target.heads))
         self._site.state.put_bases(adopted)
-        # A row of a placement in flight keeps what is being placed: it is needed after a crash.
-        begun = self.placing.keys() | self._cut_off(paths)
-        self._site.state.add_todo([row for row in open_ if row.path not in begun])
-        self._site.state.add_todo(keep)
+        self._site.state.add_todo([*open_, *keep])
+        begun = self.placing.keys() | self.cut_off.keys()
         self.finish([path for path in done if path not in begun])
 
-    def _cut_off(self, paths: Sequence[RelPath]) -> set[RelPath]:
-        """Those whose placement was in flight when the last run ended, until it is known how it ended."""
-        if not self.recovering:
-            return set()
-        rows = self._site.state.todo_rows(TodoKind.PLACE, paths)
-        return {path for path, row in rows.items() if row.placing is not None}
+    def opened(self) -> None:
+        """The folder is looked after anew; what was in flight until now was cut off."""
+        self.cut_off = dict(self._site.state.placing())
+
+    def scanned(self) -> None:
+        """What stands in the folder is known, and with it how the placements that were cut off ended."""
+        self._site.state.end_placing(self.cut_off)
+        self.cut_off = {}
+        self.more = True
 
     def finish(self, paths: Sequence[RelPath]) -> None:
         """These paths show what they should."""

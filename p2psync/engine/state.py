@@ -80,9 +80,15 @@ class TodoKind(StrEnum):
 class TodoRow:
     path: RelPath
     kind: TodoKind
-    placing: Entry | None = None
-    """What a placement in flight will make stand there; to be recognised after a crash."""
-    placing_heads: tuple[ChangeId, ...] = ()
+
+
+@value
+class PlacingRow:
+    """What a placement in flight will make stand at a path; to be recognised after a crash."""
+
+    path: RelPath
+    put: Entry
+    heads: tuple[ChangeId, ...]
 
 
 @value
@@ -178,7 +184,7 @@ class MandateState(Protocol):
 
     # -- what is to be done ----------------------------------------------------------------------------
     def add_todo(self, rows: Iterable[TodoRow]) -> None:
-        """Rows of the same path and kind are replaced."""
+        """A row that is there already stays."""
 
     def drop_todo(self, kind: TodoKind, paths: Iterable[RelPath]) -> None: ...
     def todo(self, kind: TodoKind, after: RelPath | None, limit: int) -> Sequence[TodoRow]:
@@ -188,6 +194,14 @@ class MandateState(Protocol):
     def todo_count(self, kind: TodoKind) -> int: ...
     def todo_totals(self) -> tuple[int, int]:
         """Files and bytes still to be placed, by their winners."""
+
+    # -- placements in flight --------------------------------------------------------------------------
+    def begin_placing(self, rows: Sequence[PlacingRow]) -> None:
+        """Together, as they are placed; a row for a path replaces the one before."""
+
+    def end_placing(self, paths: Iterable[RelPath]) -> None: ...
+    def placing(self) -> Mapping[RelPath, PlacingRow]:
+        """Those that have begun and not ended."""
 
     # -- versions, problems ----------------------------------------------------------------------------
     def add_versions(self, rows: Sequence[VersionRow]) -> None: ...

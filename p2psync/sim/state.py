@@ -20,7 +20,7 @@ from p2psync.core.entry import Kind
 from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId, LogId, MandateId
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
-from p2psync.engine.state import BaseRow, BlockRow, LiveRow, LogRow, TodoKind, TodoRow, VersionRow
+from p2psync.engine.state import BaseRow, BlockRow, LiveRow, LogRow, PlacingRow, TodoKind, TodoRow, VersionRow
 
 PROBLEMS_MAX = 10_000
 
@@ -135,6 +135,7 @@ class _Tables:
     below: dict[str, int] = field(default_factory=dict)
     """How many live paths lie under each directory."""
     todo: dict[TodoKind, dict[RelPath, TodoRow]] = field(default_factory=lambda: {kind: {} for kind in TodoKind})
+    placing: dict[RelPath, PlacingRow] = field(default_factory=dict)
     versions: dict[RelPath, tuple[VersionRow, ...]] = field(default_factory=dict)
     kept: dict[ContentId, bool] = field(default_factory=dict)
     problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
@@ -368,6 +369,18 @@ class MemoryMandateState:
         rows = self.live(self._tables.todo[TodoKind.PLACE]).values()
         sizes = [row.entry.size for row in rows if row.entry.kind == Kind.FILE]
         return len(sizes), sum(sizes)
+
+    # -- placements in flight --------------------------------------------------------------------------
+    def begin_placing(self, rows: Sequence[PlacingRow]) -> None:
+        for row in rows:
+            self._journal.put(self._tables.placing, row.path, row)
+
+    def end_placing(self, paths: Iterable[RelPath]) -> None:
+        for path in paths:
+            self._journal.drop(self._tables.placing, path)
+
+    def placing(self) -> Mapping[RelPath, PlacingRow]:
+        return dict(self._tables.placing)
 
     # -- versions, problems ----------------------------------------------------------------------------
     def add_versions(self, rows: Sequence[VersionRow]) -> None:

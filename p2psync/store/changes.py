@@ -63,7 +63,7 @@ SUPERSEDE_AGAIN = """
 """
 
 
-RECENT_MAX = 1_000
+RECENT_MAX = 2_500
 """Changes kept in memory after they were added: their heads are asked for next, and a change never changes."""
 
 BlockNumbers = Mapping[BlockHash, tuple[int, int]]
@@ -75,6 +75,10 @@ class ChangeRows:
         self._connection = connection
         self._mandate = mandate
         self._recent: dict[int, Stated] = {}
+
+    def forget(self) -> None:
+        """A transaction was undone: numbers may stand for other changes now."""
+        self._recent.clear()
 
     def add(self, changes: Sequence[tuple[Stated, bool]]) -> None:
         """Add changes and what they name; both their blocks are here."""

@@ -56,6 +56,8 @@ class Database:
         self.path = path
         self.connection = connection
         """The writer: for whoever is inside `transaction`."""
+        self.undone = 0
+        """How many transactions were undone: what was remembered of their rows is void."""
         self._lock = threading.RLock()
         self._readers: list[sqlite3.Connection] = []
 
@@ -70,7 +72,7 @@ class Database:
                 _create(path)
             closed_in_order = not _size(_beside(path, "-wal"))
             if not _size(path):
-                raise StoreDamaged(_("the database {path} is empty").format(path=path))
+                raise StoreDamaged(_("The database {path} is empty").format(path=path))
             connection = _connect(path, WRITER_CACHE_KIB)
             try:
                 if not closed_in_order:
@@ -108,6 +110,7 @@ class Database:
                 yield self.connection
                 self.connection.execute(end)
             except BaseException:
+                self.undone += 1
                 if self.connection.in_transaction:  # SQLite itself undoes all when the disk is full
                     for statement in undo:
                         self.connection.execute(statement)
@@ -138,9 +141,9 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
         if code in DAMAGED:
-            raise StoreDamaged(_("the database {path} is damaged: {error}").format(path=path, error=error)) from error
+            raise StoreDamaged(_("The database {path} is damaged: {error}").format(path=path, error=error)) from error
         if code in OUTSIDE:
-            raise StoreError(_("the database {path} cannot be used: {error}").format(path=path, error=error)) from error
+            raise StoreError(_("The database {path} cannot be used: {error}").format(path=path, error=error)) from error
         raise
 
 
@@ -202,7 +205,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
     """Read the whole file once: after a crash or a power cut, pages may be wrong that nobody would read for weeks."""
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise StoreDamaged(_("the database {path} is damaged: {error}").format(path=path, error=found))
+        raise StoreDamaged(_("The database {path} is damaged: {error}").format(path=path, error=found))
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -14,13 +14,14 @@ from p2psync.core.clock import Tips
 from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId, LogId, MandateId
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
-from p2psync.engine.state import BaseRow, BlockRow, LiveRow, LogRow, TodoKind, TodoRow, VersionRow
+from p2psync.engine.state import BaseRow, BlockRow, LiveRow, LogRow, PlacingRow, TodoKind, TodoRow, VersionRow
 from p2psync.store.base import BaseRows
 from p2psync.store.blocks import BlockRows, LogRows
 from p2psync.store.changes import ChangeRows
 from p2psync.store.database import Database
 from p2psync.store.live import LiveRows
 from p2psync.store.packing import pack_value, unpack_value
+from p2psync.store.placing import PlacingRows
 from p2psync.store.problems import ProblemRows
 from p2psync.store.todo import TodoRows
 from p2psync.store.versions import VersionRows
@@ -60,6 +61,8 @@ class SqliteMandateState:
 
     def __init__(self, database: Database, mandate: MandateId, number: int):
         connection = database.connection
+        self._database = database
+        self._undone = database.undone
         self._connection = connection
         self._number = number
         self._logs = LogRows(connection, number)
@@ -68,6 +71,7 @@ class SqliteMandateState:
         self._bases = BaseRows(connection, number)
         self._live = LiveRows(connection, number)
         self._todo = TodoRows(connection, number)
+        self._placing = PlacingRows(connection, number)
         self._versions = VersionRows(connection, number)
         self._problems = ProblemRows(connection, number)
 
@@ -117,9 +121,11 @@ class SqliteMandateState:
         self._changes.add(changes)
 
     def changes(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, Stated]:
+        self._forget_undone()
         return self._changes.by_id(ids)
 
     def heads(self, paths: Iterable[RelPath]) -> Mapping[RelPath, Sequence[Stated]]:
+        self._forget_undone()
         return self._changes.heads(paths)
 
     def judge_again(self, verdicts: Iterable[tuple[BlockHash, Sequence[bool]]]) -> set[RelPath]:
@@ -196,6 +202,19 @@ class SqliteMandateState:
     def todo_totals(self) -> tuple[int, int]:
         return self._todo.totals()
 
+    # -- placements in flight --------------------------------------------------------------------------
+    def begin_placing(self, rows: Sequence[PlacingRow]) -> None:
+        self._forget_undone()
+        self._placing.begin(rows)
+
+    def end_placing(self, paths: Iterable[RelPath]) -> None:
+        self._forget_undone()
+        self._placing.end(paths)
+
+    def placing(self) -> Mapping[RelPath, PlacingRow]:
+        self._forget_undone()
+        return self._placing.all()
+
     # -- versions, problems ----------------------------------------------------------------------------
     def add_versions(self, rows: Sequence[VersionRow]) -> None:
         self._versions.add(rows)
@@ -220,6 +239,13 @@ class SqliteMandateState:
 
     def problems(self) -> Sequence[Problem]:
         return self._problems.all()
+
+    # -- what is remembered ----------------------------------------------------------------------------
+    def _forget_undone(self) -> None:
+        if self._undone != self._database.undone:
+            self._undone = self._database.undone
+            self._changes.forget()
+            self._placing.forget()
 
 
 def mandate_number(connection: sqlite3.Connection, mandate: MandateId) -> int:

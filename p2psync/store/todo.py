@@ -7,18 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import TodoKind, TodoRow
-from p2psync.store.packing import entry_columns, entry_of, listed, pack_ids, pack_value, unpack_ids, unpack_value
+from p2psync.store.packing import listed
 
-BYTES = "(SELECT size FROM live WHERE ?2 = 'place' AND mandate = ?1 AND path = {path} AND kind = 1)"
-ADD_ALL = f"""
-    INSERT INTO todo (mandate, kind, path, bytes) SELECT ?1, ?2, value, {BYTES.format(path="value")}
-    FROM json_each(?3) WHERE true ON CONFLICT (mandate, kind, path) DO UPDATE SET placing = NULL
+ADD = """
+    INSERT OR IGNORE INTO todo (mandate, kind, path, bytes) SELECT ?1, ?2, value,
+        (SELECT size FROM live WHERE ?2 = 'place' AND mandate = ?1 AND path = value AND kind = 1)
+    FROM json_each(?3)
 """
-"""Together: most rows are bare paths, and this takes a third of the time of one statement for each."""
-ADD_PLACING = f"""
-    INSERT INTO todo (mandate, kind, path, placing, bytes) VALUES (?1, ?2, ?3, ?4, {BYTES.format(path="?3")})
-    ON CONFLICT (mandate, kind, path) DO UPDATE SET placing = excluded.placing
-"""
+"""Together: this takes a third of the time of one statement for each."""
 DROP = "DELETE FROM todo WHERE mandate = ? AND kind = ? AND path IN (SELECT value FROM json_each(?))"
 COUNT = {
     TodoKind.PLACE: "SELECT place FROM tally WHERE mandate = ?",
@@ -33,32 +29,29 @@ class TodoRows:
         self._mandate = mandate
 
     def add(self, rows: Iterable[TodoRow]) -> None:
-        packed = {(row.kind, row.path): _pack_placing(row) for row in rows}
-        self._connection.executemany(
-            ADD_PLACING, [(self._mandate, *key, placing) for key, placing in packed.items() if placing is not None]
-        )
-        for kind in TodoKind:
-            bare = [path for (its_kind, path), placing in packed.items() if placing is None and its_kind == kind]
-            if bare:
-                self._connection.execute(ADD_ALL, (self._mandate, kind, listed(bare)))
+        by_kind: dict[TodoKind, list[RelPath]] = {}
+        for row in rows:
+            by_kind.setdefault(row.kind, []).append(row.path)
+        for kind, paths in by_kind.items():
+            self._connection.execute(ADD, (self._mandate, kind, listed(paths)))
 
     def drop(self, kind: TodoKind, paths: Iterable[RelPath]) -> None:
         self._connection.execute(DROP, (self._mandate, kind, listed(paths)))
 
     def after(self, kind: TodoKind, after: RelPath | None, limit: int) -> Sequence[TodoRow]:
         found = self._connection.execute(
-            "SELECT path, placing FROM todo WHERE mandate = ? AND kind = ? AND path > ? ORDER BY path LIMIT ?",
+            "SELECT path FROM todo WHERE mandate = ? AND kind = ? AND path > ? ORDER BY path LIMIT ?",
             (self._mandate, kind, after or "", limit),
         )
-        return [_row(kind, path, placing) for path, placing in found]
+        return [TodoRow(path, kind) for (path,) in found]
 
     def get(self, kind: TodoKind, paths: Iterable[RelPath]) -> Mapping[RelPath, TodoRow]:
         found = self._connection.execute(
-            "SELECT todo.path, placing FROM json_each(?) asked "
+            "SELECT todo.path FROM json_each(?) asked "
             "CROSS JOIN todo ON todo.mandate = ? AND todo.kind = ? AND todo.path = asked.value",
             (listed(paths), self._mandate, kind),
         )
-        return {path: _row(kind, path, placing) for path, placing in found}
+        return {path: TodoRow(path, kind) for (path,) in found}
 
     def count(self, kind: TodoKind) -> int:
         return int(self._connection.execute(COUNT[kind], (self._mandate,)).fetchone()[0])
@@ -69,16 +62,3 @@ class TodoRows:
             "SELECT place_files, place_bytes FROM tally WHERE mandate = ?", (self._mandate,)
         ).fetchone()
         return (found[0], found[1])
-
-
-def _pack_placing(row: TodoRow) -> bytes | None:
-    if row.placing is None and not row.placing_heads:
-        return None
-    return pack_value([row.placing and entry_columns(row.placing), pack_ids(row.placing_heads)])
-
-
-def _row(kind: TodoKind, path: RelPath, placing: bytes | None) -> TodoRow:
-    if placing is None:
-        return TodoRow(path, kind)
-    entry, heads = unpack_value(placing)
-    return TodoRow(path, kind, entry_of(*entry) if entry else None, unpack_ids(heads))

@@ -15,7 +15,17 @@ from p2psync.core.entry import Entry, FileStat, Kind
 from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId, LogId, MandateId, content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
-from p2psync.engine.state import BaseRow, DeviceState, LiveRow, LogRow, MandateState, TodoKind, TodoRow, VersionRow
+from p2psync.engine.state import (
+    BaseRow,
+    DeviceState,
+    LiveRow,
+    LogRow,
+    MandateState,
+    PlacingRow,
+    TodoKind,
+    TodoRow,
+    VersionRow,
+)
 from p2psync.sim.state import MemoryDeviceState
 from p2psync.store.database import Database
 from p2psync.store.state import SqliteDeviceState
@@ -159,7 +169,8 @@ def fill(state: MandateState, mandate: MandateId) -> None:
     state.put_tips({LOG: (Tip(1, NOWHERE),)}, LOG)
     state.put_bases([BaseRow(A, file("1"), FileStat(1, 2, 3), (one,)), BaseRow(B, file("2"), None, ())])
     state.put_live([LiveRow(A, file("1"), "a", 1), LiveRow(path("d/e"), file("1"), "D", 1)])
-    state.add_todo([TodoRow(A, kind, file("1"), (one,)) for kind in TodoKind])
+    state.add_todo([TodoRow(A, kind) for kind in TodoKind])
+    state.begin_placing([PlacingRow(A, file("1"), (one,))])
     state.add_versions([version("a", "kept", 4, one)])
     state.put_problems([Problem("a", Code.LOCKED, "by a program")])
 
@@ -180,6 +191,7 @@ def everything(state: MandateState) -> list[object]:
         *(state.todo(kind, None, 99) for kind in TodoKind),
         *(state.todo_rows(kind, paths) for kind in TodoKind),
         *(state.todo_count(kind) for kind in TodoKind),
+        state.placing(),
         *([kept for p in paths if (kept := state.versions(p))], state.has_version(contents), state.problems()),
         [founders for p in paths if (founders := state.founders(p))],
     ]

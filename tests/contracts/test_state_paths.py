@@ -8,7 +8,7 @@ from p2psync.core.change import Change
 from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry, FileStat
 from p2psync.core.ids import EMPTY_CONTENT, ChangeId
 from p2psync.core.problem import Code, Problem
-from p2psync.engine.state import BaseRow, LiveRow, MandateState, TodoKind, TodoRow
+from p2psync.engine.state import BaseRow, LiveRow, MandateState, PlacingRow, TodoKind, TodoRow
 from tests.contracts.rows import (
     NOWHERE,
     A,
@@ -144,18 +144,23 @@ def test_live_files_and_bytes_are_counted(state: MandateState) -> None:
 # -- what is to be done ---------------------------------------------------------------------------------------------
 
 
-def test_todo_rows_are_replaced_by_path_and_kind(state: MandateState) -> None:
-    heads = (ChangeId(NOWHERE, 1), ChangeId(NOWHERE, 2))
-    placing = TodoRow(A, TodoKind.PLACE, file("1"), heads)
-    state.add_todo([TodoRow(A, TodoKind.PLACE), TodoRow(A, TodoKind.KEEP), placing])
-    assert state.todo_rows(TodoKind.PLACE, [A, B]) == {A: placing}
+def test_todo_rows_are_one_for_each_path_and_kind(state: MandateState) -> None:
+    state.add_todo([TodoRow(A, TodoKind.PLACE), TodoRow(A, TodoKind.KEEP), TodoRow(B, TodoKind.JUDGE)])
+    state.add_todo([TodoRow(A, TodoKind.PLACE)])
+    assert state.todo_rows(TodoKind.PLACE, [A, B]) == {A: TodoRow(A, TodoKind.PLACE)}
     assert state.todo_rows(TodoKind.KEEP, [A]) == {A: TodoRow(A, TodoKind.KEEP)}
-    state.add_todo([TodoRow(A, TodoKind.PLACE, ABSENT, ()), TodoRow(B, TodoKind.JUDGE, None, heads)])
-    assert state.todo_rows(TodoKind.PLACE, [A]) == {A: TodoRow(A, TodoKind.PLACE, ABSENT, ())}
-    assert state.todo_rows(TodoKind.JUDGE, [B]) == {B: TodoRow(B, TodoKind.JUDGE, None, heads)}
-    state.add_todo([placing, TodoRow(A, TodoKind.PLACE)])
-    assert state.todo_rows(TodoKind.PLACE, [A]) == {A: TodoRow(A, TodoKind.PLACE)}
     assert [state.todo_count(kind) for kind in TodoKind] == [1, 1, 1]
+
+
+def test_placements_are_known_from_their_beginning_to_their_end(state: MandateState) -> None:
+    heads = (ChangeId(NOWHERE, 1), ChangeId(NOWHERE, 2))
+    state.begin_placing([PlacingRow(A, file("1"), heads), PlacingRow(B, ABSENT, ())])
+    state.begin_placing([PlacingRow(B, file("2"), heads)])
+    assert state.placing() == {A: PlacingRow(A, file("1"), heads), B: PlacingRow(B, file("2"), heads)}
+    state.end_placing([A, C])
+    assert state.placing() == {B: PlacingRow(B, file("2"), heads)}
+    state.end_placing([B])
+    assert not state.placing()
 
 
 def test_todo_rows_come_in_order_after_a_path(state: MandateState) -> None:
@@ -180,7 +185,7 @@ def test_files_to_be_placed_are_counted_by_their_winners(state: MandateState) ->
     assert state.todo_totals() == (1, 10)
     state.put_live([LiveRow(A, file("2", 7), "a", 1), LiveRow(B, file("3", 100), "b", 1)])
     assert state.todo_totals() == (2, 107)
-    state.add_todo([TodoRow(A, TodoKind.PLACE, file("2", 7)), TodoRow(B, TodoKind.PLACE)])
+    state.add_todo([TodoRow(A, TodoKind.PLACE), TodoRow(B, TodoKind.PLACE)])
     assert state.todo_totals() == (2, 107)
     state.put_live([LiveRow(A, EMPTY_DIRECTORY, "a", 1)])
     assert state.todo_totals() == (1, 100)

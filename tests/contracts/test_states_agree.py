@@ -20,7 +20,7 @@ from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry, FileStat
 from p2psync.core.ids import BlockHash, ChangeId, DeviceId, LogId, MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
-from p2psync.engine.state import BaseRow, LiveRow, LogRow, MandateState, TodoKind, TodoRow
+from p2psync.engine.state import BaseRow, LiveRow, LogRow, MandateState, PlacingRow, TodoKind, TodoRow
 from tests.contracts.rows import MemoryStore, SqliteStore, Store, content, file, path, undone, version
 
 PATHS = [path(p) for p in ("a", "a.b", "a/b", "a/b/c", "A", "e\u0301")]
@@ -140,12 +140,12 @@ def bases(rows: list[tuple[RelPath, Entry, list[int], bool]]) -> Step:
     return put
 
 
-def todos(rows: list[tuple[RelPath, TodoKind, Entry | None, list[int]]]) -> Step:
-    def add(world: World, states: list[MandateState]) -> None:
+def placements(rows: list[tuple[RelPath, Entry, list[int]]]) -> Step:
+    def begin(world: World, states: list[MandateState]) -> None:
         for state in states:
-            state.add_todo(TodoRow(p, kind, placing, world.picked(heads)) for p, kind, placing, heads in rows)
+            state.begin_placing([PlacingRow(p, entry, world.picked(heads)) for p, entry, heads in rows])
 
-    return add
+    return begin
 
 
 live_rows = st.builds(LiveRow, paths, live_entries, st.sampled_from(["a", "é", "a/b", "s"]), st.integers(1, 3))
@@ -165,8 +165,12 @@ GROUPS: dict[str, st.SearchStrategy[Step]] = {
     "live and todo": st.one_of(
         st.lists(live_rows, min_size=1, max_size=4).map(lambda rows: each(lambda s: s.put_live(rows))),
         some_paths.map(lambda ps: each(lambda s: s.drop_live(ps))),
-        st.lists(st.tuples(paths, todo_kinds, st.none() | entries, picks), min_size=1, max_size=4).map(todos),
+        st.lists(st.builds(TodoRow, paths, todo_kinds), max_size=4).map(lambda rows: each(lambda s: s.add_todo(rows))),
         st.tuples(todo_kinds, some_paths).map(lambda t: each(lambda s: s.drop_todo(*t))),
+    ),
+    "placing": st.one_of(
+        st.lists(st.tuples(paths, entries, picks), max_size=4).map(placements),
+        some_paths.map(lambda ps: each(lambda s: s.end_placing(ps))),
     ),
     "the rest": st.one_of(
         st.lists(version_rows, max_size=3).map(lambda rows: each(lambda s: s.add_versions(rows))),
@@ -248,6 +252,7 @@ def observed(world: World, state: MandateState) -> dict[str, object]:
         "totals": (state.live_totals(), state.todo_totals()),
         "todo": [state.todo(kind, after, 2) for kind in TodoKind for after in (None, *PATHS)],
         "todo rows": [state.todo_rows(kind, PATHS) for kind in TodoKind],
+        "placing": state.placing(),
         "todo counts": [state.todo_count(kind) for kind in TodoKind],
         "versions": [list(state.versions(p)) for p in PATHS],
         "kept": state.has_version(texts),

@@ -106,14 +106,13 @@ def test_what_is_being_placed_is_remembered_through_a_crash() -> None:
     rig.author.save("a.txt", "two")
     rig.takes_in()
     for run in (rig, rig.restart()):
-        [row] = run.desk.state.todo(TodoKind.PLACE, None, 9)
-        assert row.placing is not None
-        assert row.placing.content == content("one")
+        [row] = run.desk.state.placing().values()
+        assert row.put.content == content("one")
         run.replica.plan.touched([PATH])
     rig.open()
     rig.replica.plan.touched([PATH])
-    [row] = rig.desk.state.todo(TodoKind.PLACE, None, 9)
-    assert row.placing is None, "it did not happen: the scan found nothing"
+    assert rig.todo() == ["a.txt"]
+    assert not rig.desk.state.placing(), "it did not happen: the scan found nothing"
 
 
 def test_many_paths_are_planned_in_batches() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from p2psync.engine.state import TodoKind, TodoRow
 from p2psync.store.database import Database
 from p2psync.store.state import SqliteDeviceState
-from tests.contracts.rows import MANDATE, A, B, file, path
+from tests.contracts.rows import MANDATE, A, B, path
 
 
 def test_many_bare_rows_are_one_statement(database: Database) -> None:
@@ -22,20 +22,18 @@ def test_many_bare_rows_are_one_statement(database: Database) -> None:
     assert state.todo_count(TodoKind.PLACE) == 100
 
 
-def test_of_two_rows_of_one_call_the_last_counts(database: Database) -> None:
+def test_a_row_that_is_there_stays_one(database: Database) -> None:
     state = SqliteDeviceState(database).add_mandate(MANDATE)
-    bare, placing = TodoRow(A, TodoKind.PLACE), TodoRow(A, TodoKind.PLACE, file("1"))
-    state.add_todo([bare, placing])
-    assert state.todo_rows(TodoKind.PLACE, [A, B]) == {A: placing}
-    state.add_todo([placing, bare])
-    assert state.todo_rows(TodoKind.PLACE, [A, B]) == {A: bare}
+    state.add_todo([TodoRow(A, TodoKind.PLACE), TodoRow(A, TodoKind.PLACE)])
+    state.add_todo([TodoRow(A, TodoKind.PLACE)])
+    assert state.todo_rows(TodoKind.PLACE, [A, B]) == {A: TodoRow(A, TodoKind.PLACE)}
     assert state.todo_count(TodoKind.PLACE) == 1
 
 
 def test_counts_are_what_the_rows_say(database: Database) -> None:
     state = SqliteDeviceState(database).add_mandate(MANDATE)
     for kind in TodoKind:
-        state.add_todo([TodoRow(path(f"{i}"), kind, file("x") if i % 2 else None) for i in range(20)])
+        state.add_todo([TodoRow(path(f"{i}"), kind) for i in range(20)])
         state.drop_todo(kind, [path(f"{i}") for i in range(0, 30, 3)])
         (counted,) = database.connection.execute("SELECT count(*) FROM todo WHERE kind = ?", (kind,)).fetchone()
         assert state.todo_count(kind) == counted == 13

@@ -136,16 +136,23 @@ CREATE TABLE live (
 ) WITHOUT ROWID;
 CREATE INDEX live_slot ON live (mandate, slot) WHERE slot IS NOT NULL;
 
--- Paths on which work is left. placing: msgpack of [entry or nil, heads], for a placement in flight.
+-- Paths on which work is left.
 -- bytes: of a path to be placed, the size of its live file; NULL when it has none.
 CREATE TABLE todo (
     mandate INTEGER NOT NULL,
     kind    TEXT    NOT NULL,
     path    TEXT    NOT NULL,
     bytes   INTEGER,
-    placing BLOB,
     PRIMARY KEY (mandate, kind, path)
 ) WITHOUT ROWID;
+
+-- Placements in flight, a row for all that are placed together. batch: msgpack of [path, kind, size, mtime_ns, mode,
+-- content, heads] for each.
+CREATE TABLE placing (
+    number  INTEGER PRIMARY KEY,
+    mandate INTEGER NOT NULL,
+    batch   BLOB    NOT NULL
+);
 
 -- Bytes that are kept although they stand nowhere in the folder any more.
 CREATE TABLE version (
@@ -230,6 +237,7 @@ CREATE TRIGGER mandate_dropped AFTER DELETE ON mandate BEGIN
     DELETE FROM base WHERE mandate = OLD.number;
     DELETE FROM live WHERE mandate = OLD.number;
     DELETE FROM todo WHERE mandate = OLD.number;
+    DELETE FROM placing WHERE mandate = OLD.number;
     DELETE FROM version WHERE mandate = OLD.number;
     DELETE FROM problem WHERE mandate = OLD.number;
 END;
