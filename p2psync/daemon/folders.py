@@ -19,7 +19,7 @@ from secrets import token_bytes
 
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import OWN_DIRECTORY, Folding, RelPath
+from p2psync.core.relpath import OWN_DIRECTORY, RelPath
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.placing import DiskLanes, Placing
 from p2psync.daemon.reading import Reading
@@ -40,6 +40,7 @@ from p2psync.fs.observer import Observer
 from p2psync.fs.placer import Placer
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.staging import Staging
+from p2psync.fs.traits import probe
 from p2psync.fs.versions import Versions
 from p2psync.fs.watcher import watcher_for
 from p2psync.i18n import _
@@ -79,7 +80,6 @@ class _Found:
     """What a look at the disk told before anything is opened."""
 
     folder: Folder
-    folding: Folding
     marker: Marker | None
 
 
@@ -233,9 +233,9 @@ class Folders:
         continuous = found.marker is not None and found.marker.epoch in epochs
         lock = await asyncio.to_thread(_lock, folder)
         try:
-            epoch = await self._write_epoch(mandate, folder, found.folding)
+            epoch = await self._write_epoch(mandate, folder)
             troubled = await self._runtime.query(lambda device, _: _troubled(device, mandate))
-            one = self._assemble(mandate, folder, found.folding, troubled, lock)
+            one = self._assemble(mandate, folder, troubled, lock)
             await asyncio.to_thread(one.placer.recover)
             kept = frozenset[ContentId]() if continuous else await asyncio.to_thread(_kept, one.versions)
         except BaseException:
@@ -249,13 +249,11 @@ class Folders:
         one.observing = self._tasks.keep(one.observer.run, f"observe {mandate.hex()[:8]}")
         self._log.event("folder.opened", mandate=mandate, folder=folder.root, continuous=continuous)
 
-    def _assemble(
-        self, mandate: MandateId, folder: Folder, folding: Folding, troubled: Sequence[str], lock: HomeLock | None
-    ) -> _Open:
+    def _assemble(self, mandate: MandateId, folder: Folder, troubled: Sequence[str], lock: HomeLock | None) -> _Open:
         reading = Reading(self._database, mandate)
         staging, versions = Staging(folder.staging), Versions(folder.versions)
         contents = Contents(folder, staging, versions, reading.sources)
-        scanner = Scanner(folder, reading, folding=folding)
+        scanner = Scanner(folder, reading)
         scanned = asyncio.Event()
 
         async def emit(event: Observed | ScanFinished) -> None:
@@ -267,7 +265,7 @@ class Folders:
             *(mandate, folder, scanner, watcher_for(folder), Settler(), emit),
             troubled=troubled,
         )
-        placer = Placer(folder, staging, versions, contents, register=observer.expect, folding=folding)
+        placer = Placer(folder, staging, versions, contents, register=observer.expect)
         placing = Placing(
             *(mandate, folder, contents, staging, versions, placer),
             *(self._lanes, self._runtime, self._log),
@@ -300,12 +298,12 @@ class Folders:
 
     # -- the epoch -------------------------------------------------------------------------------------
 
-    async def _write_epoch(self, mandate: MandateId, folder: Folder, folding: Folding) -> bytes:
+    async def _write_epoch(self, mandate: MandateId, folder: Folder) -> bytes:
         """A new epoch into the marker. The database knows it before, so that a crash in between is no discontinuity."""
         epoch = token_bytes(EPOCH_BYTES)
 
         def act(device: Device, _: Now) -> None:
-            device.set_folding(mandate, folding)
+            device.set_folding(mandate, folder.traits.folding)
             device.mandates[mandate].state.put("epoch_next", epoch)
 
         await self._runtime.call(act)
@@ -395,9 +393,7 @@ def _look_at(root: Path, mandate: MandateId, fresh: bool) -> _Found | Code:
         return Code.FOLDER_MARKER_GONE
     for directory in (folder.own, folder.staging, folder.versions):
         directory.mkdir(exist_ok=True)
-    if folder.probe_composing():
-        folder = Folder(root, composes=True)
-    return _Found(folder, folder.probe_case_folding(), marker)
+    return _Found(Folder(root, probe(folder.staging)), marker)
 
 
 def _extent(root: Path) -> Extent:

@@ -51,7 +51,7 @@ def into_folder(source: BinaryIO, folder: Folder, versions: Versions, path: RelP
     fresh = folder.own / f"restore-{token_hex(8)}"
     try:
         _copy(source, fresh)
-        set_mode(fresh, mode, _permissions(target))
+        set_mode(fresh, mode, folder.traits.mode_bits, _permissions(target))
         target.parent.mkdir(parents=True, exist_ok=True)
         _put(fresh, target, versions)
         sync_directories([target.parent], folder.root)

@@ -16,25 +16,29 @@ PERMISSIONS = 0o777
 READ_BITS = 0o444
 
 
-def set_attributes(path: str | Path, entry: Entry, like: int | None = None) -> os.stat_result:
+def set_attributes(path: str | Path, entry: Entry, kept: int) -> os.stat_result:
     """Give a file of ours, which no program knows yet, the time and mode of `entry`. Raises OSError.
 
-    `like` is the st_mode of the file it replaces, if any: who may read and write it stays as the user had set it.
-    Returns its lstat, in which the mode may be that of before.
+    `kept`: the bits of a mode that its disk keeps. Returns its lstat, in which the mode may be that of before.
     """
-    with contextlib.suppress(OverflowError):  # a time that this system cannot express: the present one stays
+    with contextlib.suppress(OverflowError, PermissionError):  # a time that cannot be set here: the present one stays
         os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
     found = os.lstat(path)
-    _set_mode(path, entry.mode, found.st_mode, like)
+    _set_mode(path, entry.mode, kept, found.st_mode, None)
     return found
 
 
-def set_mode(path: Path, mode: int, like: int | None = None) -> None:
-    """Set the bits of an entry's mode that this system keeps; time and bytes stay. Raises OSError."""
-    _set_mode(path, mode, path.stat().st_mode, like)
+def set_mode(path: Path, mode: int, kept: int, like: int | None = None) -> None:
+    """Set the bits of an entry's mode that the disk keeps; time and bytes stay. Raises OSError.
+
+    `like`: the st_mode of the file it replaces, if any: who may read and write it stays as the user had set it.
+    """
+    _set_mode(path, mode, kept, path.stat().st_mode, like)
 
 
-def _set_mode(path: str | Path, mode: int, before: int, like: int | None) -> None:
+def _set_mode(path: str | Path, mode: int, kept: int, before: int, like: int | None) -> None:
+    if not kept:
+        return
     if os.name == "nt":
         set_hidden(path, bool(mode & HIDDEN), ctypes.CDLL("kernel32", use_last_error=True))
         return

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import json
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from p2psync.core.ids import MandateId, mandate_text, parse_mandate
 from p2psync.core.problem import Code
-from p2psync.core.relpath import OWN_DIRECTORY, Folding, Platform, RelPath, from_disk, to_disk
+from p2psync.core.relpath import OWN_DIRECTORY, RelPath, from_disk, to_disk
 from p2psync.errors import FolderError, InvalidId
 from p2psync.fs.attributes import set_hidden
 from p2psync.fs.cloud import service_by_marker, service_by_name
 from p2psync.fs.durable import sync_descriptor, sync_directories
+from p2psync.fs.traits import SYSTEMS_OWN, Traits
 from p2psync.i18n import _
 
 MARKER_FORMAT = 1
 EPOCH_BYTES = 16
 MARKER_BYTES_MAX = 4096
-_PROBE = "tmp-Probe"
-_COMPOSED = "tmp-\u00e9"
-_DECOMPOSED = unicodedata.normalize("NFD", _COMPOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +41,14 @@ class FolderVanished(Exception):
 
 
 class Folder:
-    def __init__(self, root: Path, platform: Platform | None = None, *, composes: bool = False) -> None:
-        """`root` need not exist yet; `composes`: what `probe_composing` said, for disks that list names decomposed."""
+    def __init__(self, root: Path, traits: Traits = SYSTEMS_OWN) -> None:
+        """`root` need not exist yet; `traits`: what its disk was found to be like."""
         self.root = root.absolute()
         self.own = self.root / OWN_DIRECTORY
         self.staging = self.own / "staging"
         self.versions = self.own / "versions"
-        self.composes = composes
-        self._platform = platform or Platform(sys.platform)
+        self.traits = traits
+        self._names = traits.names
         self._marker_path = self.own / "marker"
         self._ours: tuple[Marker, ...] = ()
         """The marker that was written; while it is being renewed the one before, too."""
@@ -61,11 +58,11 @@ class Folder:
 
     def where(self, rel: RelPath | str) -> str:
         """Where a path lies on this disk; "" is the folder itself."""
-        return self._prefix + to_disk(RelPath(rel), self._platform)
+        return self._prefix + to_disk(RelPath(rel), self._names)
 
     def spelling(self, rel: RelPath) -> str:
         """The inverse of `spelled`: how this disk names a path, relative to the folder."""
-        return to_disk(rel, self._platform)
+        return to_disk(rel, self._names)
 
     def path(self, rel: RelPath) -> Path:
         """The same as a Path."""
@@ -73,7 +70,7 @@ class Folder:
 
     def spelled(self, name: str) -> RelPath:
         """The path that this disk lists as `name`, relative to the folder, "/" between parts. Raises InvalidPath."""
-        return from_disk(unicodedata.normalize("NFC", name) if self.composes else name, self._platform)
+        return from_disk(unicodedata.normalize("NFC", name) if self.traits.composes else name, self._names)
 
     def rel(self, path: Path) -> RelPath:
         """The inverse of `path`. Raises InvalidPath, and ValueError if it does not lie in the folder."""
@@ -176,30 +173,6 @@ class Folder:
                     own=self.own
                 )
             )
-
-    # -- what kind of disk ----------------------------------------------------------------------------------------
-
-    def probe_case_folding(self) -> Folding:
-        """Which names this disk takes for the same, tried in staging. Raises OSError."""
-        with self._probe_file(_PROBE), self._probe_file(_COMPOSED):
-            return Folding(
-                case_insensitive=(self.staging / _PROBE.swapcase()).exists(),
-                normalising=(self.staging / _DECOMPOSED).exists(),
-            )
-
-    def probe_composing(self) -> bool:
-        """True if the disk lists a name in another Unicode form than it was made with. Raises OSError."""
-        with self._probe_file(_COMPOSED):
-            return _DECOMPOSED in os.listdir(self.staging)
-
-    @contextlib.contextmanager
-    def _probe_file(self, name: str) -> Iterator[None]:
-        probe = self.staging / name
-        probe.write_bytes(b"")
-        try:
-            yield
-        finally:
-            probe.unlink()
 
 
 def _parse_marker(raw: bytes) -> Marker | None:

@@ -18,7 +18,7 @@ from p2psync.engine.events import Seen
 from p2psync.engine.settle import QUIET_S
 from p2psync.fs.folder import Folder
 from p2psync.fs.listing import unreadable
-from p2psync.fs.look import RACY_COARSE_NS, RACY_NS, file_stat, mode_of
+from p2psync.fs.look import RACY_COARSE_NS, RACY_NS
 from p2psync.fs.recall import Recall
 from p2psync.fs.sight import Found, Gathering, Large, Row
 from p2psync.fs.stable import Reading, Stopped, read_stable
@@ -65,6 +65,7 @@ class _Known:
 class Inspector:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
+        self._traits = folder.traits
         self._expected: Recall[FileStat] = Recall()
         self._known: Recall[_Known] = Recall()
         self._doubted: Recall[bool] = Recall()
@@ -82,7 +83,7 @@ class Inspector:
         """Whether what stands there is just what was expected, and nothing else is known of it."""
         if self._known.get(path) is not None or self._doubted.get(path):
             return False
-        return self._expected.get(path) == file_stat(found)
+        return self._expected.get(path) == self._traits.stat(found)
 
     def stop(self) -> None:
         """Readings under way raise Stopped."""
@@ -99,7 +100,7 @@ class Inspector:
     def file(self, path: RelPath, found: os.stat_result, row: Row | None, into: Gathering, manner: Manner) -> None:
         """`found`: what lstat says of it now. Raises Stopped."""
         entry, stat = (row[1], row[2]) if row is not None and row[1].kind == Kind.FILE else (ABSENT, None)
-        here, age_s = file_stat(found), age_of(found)
+        here, age_s = self._traits.stat(found), age_of(found)
         known = self._known.get(path)
         if manner.full:
             self._doubted.put(path, True)
@@ -108,13 +109,13 @@ class Inspector:
         elif self._expected.get(path) == here:
             return
         elif stat == here:
-            self._note_mode(path, mode_of(found, entry.mode), entry, here, into)
+            self._note_mode(path, self._traits.mode(found, entry.mode), entry, here, into)
         elif known is not None and known.stat == here:
-            seen = Seen(path, replace(known.entry, mode=mode_of(found, entry.mode)), here)
+            seen = Seen(path, replace(known.entry, mode=self._traits.mode(found, entry.mode)), here)
             into.found.append(Found(seen, known.whole, age_s, manner.asked))
         elif here in manner.moved:
             moved = manner.moved[here]
-            seen = Seen(path, replace(moved, mode=mode_of(found, moved.mode)), here)
+            seen = Seen(path, replace(moved, mode=self._traits.mode(found, moved.mode)), here)
             into.found.append(Found(seen, Completeness.OPEN, age_s, manner.asked))
         else:
             self._read(path, here, age_s, entry, stat, into, manner)
@@ -166,8 +167,8 @@ class Inspector:
         return reading
 
     def _found(self, path: RelPath, reading: Reading, begun_ns: int, entry: Entry, manner: Manner) -> Found:
-        stat, age_s = file_stat(reading.stat), age_of(reading.stat)
-        mode = mode_of(reading.stat, entry.mode)
+        stat, age_s = self._traits.stat(reading.stat), age_of(reading.stat)
+        mode = self._traits.mode(reading.stat, entry.mode)
         new = Entry(Kind.FILE, stat.size, stat.mtime_ns, mode, reading.content)
         whole = completeness(path, reading.head, reading.tail)
         racy_s = racy_for_s(stat.mtime_ns, begun_ns)

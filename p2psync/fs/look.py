@@ -9,17 +9,14 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from p2psync.core.change import MTIME_NS_MAX
-from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, EXECUTABLE, HIDDEN, Entry, FileStat, Kind
+from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry, FileStat, Kind
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.events import Seen
-from p2psync.fs.attributes import WINDOWS_HIDDEN
 from p2psync.fs.clone import content_of_file
 from p2psync.fs.exchange import FileLocked
+from p2psync.fs.traits import Traits
 
-MODE_HERE = HIDDEN if os.name == "nt" else EXECUTABLE
-"""The bits of an entry's mode that this system keeps with a file; the others are carried along."""
 RACY_NS = 20_000_000
 """A file saved so lately may have been saved again within the same tick of its clock."""
 RACY_COARSE_NS = 2_000_000_000
@@ -55,8 +52,8 @@ class Places(Protocol):
         """Another one, for kept files."""
 
     @property
-    def composes(self) -> bool:
-        """True if the disk lists names in another Unicode form than they were made with."""
+    def traits(self) -> Traits:
+        """What its disk is like."""
 
     def path(self, rel: RelPath) -> Path:
         """Where a path lies on this disk."""
@@ -65,39 +62,21 @@ class Places(Protocol):
         """The same as text."""
 
 
-def file_stat(found: os.stat_result) -> FileStat:
-    return FileStat(found.st_size, mtime_of(found), found.st_ino)
-
-
-def mtime_of(found: os.stat_result) -> int:
-    """When a file was modified, as far as a change can state it: disks know years beyond 2262 and before 1677."""
-    return min(max(found.st_mtime_ns, 1 - MTIME_NS_MAX), MTIME_NS_MAX - 1)
-
-
-def mode_of(found: os.stat_result, carried: int) -> int:
-    """The entry's mode of a file, with the bits of `carried` that this system does not keep."""
-    if os.name == "nt":
-        here = HIDDEN if getattr(found, "st_file_attributes", 0) & WINDOWS_HIDDEN else 0
-    else:
-        here = EXECUTABLE if found.st_mode & stat.S_IXUSR else 0
-    return here | (carried & ~MODE_HERE)
-
-
-def matches(path: Path, expect: Entry, known: FileStat | None) -> bool:
+def matches(path: Path, expect: Entry, known: FileStat | None, traits: Traits) -> bool:
     """True if `path` holds the file that was expected; reads it unless its stat says enough. Raises OSError."""
     found = path.lstat()
-    if not stat.S_ISREG(found.st_mode) or mode_of(found, expect.mode) != expect.mode:
+    if not stat.S_ISREG(found.st_mode) or traits.mode(found, expect.mode) != expect.mode:
         return False
-    if file_stat(found) == known and not _racy(found):
+    if traits.stat(found) == known and not _racy(found):
         return True
     return found.st_size == expect.size and content_of_file(path) == expect.content
 
 
-def look(path: Path, rel: RelPath, carried: int) -> Seen | Problem:
+def look(path: Path, rel: RelPath, carried: int, traits: Traits) -> Seen | Problem:
     """What stands at a path now, read whole; a Problem where that cannot be said."""
     try:
         for _ in range(LOOKS_MAX):
-            seen = _look_once(path, rel, carried)
+            seen = _look_once(path, rel, carried, traits)
             if seen is not None:
                 return seen
     except (FileNotFoundError, NotADirectoryError):
@@ -114,7 +93,7 @@ def disk_problem(rel: RelPath, error: OSError) -> Problem:
     return Problem(rel, code, error.strerror or str(error))
 
 
-def _look_once(path: Path, rel: RelPath, carried: int) -> Seen | Problem | None:
+def _look_once(path: Path, rel: RelPath, carried: int, traits: Traits) -> Seen | Problem | None:
     """None if the file changed while it was read."""
     before = path.lstat()
     if stat.S_ISDIR(before.st_mode):
@@ -124,10 +103,10 @@ def _look_once(path: Path, rel: RelPath, carried: int) -> Seen | Problem | None:
     if not stat.S_ISREG(before.st_mode):
         return Problem(rel, Code.SPECIAL_FILE)
     content = content_of_file(path)
-    if file_stat(path.lstat()) != file_stat(before):
+    known = traits.stat(before)
+    if traits.stat(path.lstat()) != known:
         return None
-    known = file_stat(before)
-    return Seen(rel, Entry(Kind.FILE, known.size, known.mtime_ns, mode_of(before, carried), content), known)
+    return Seen(rel, Entry(Kind.FILE, known.size, known.mtime_ns, traits.mode(before, carried), content), known)
 
 
 def _racy(found: os.stat_result) -> bool:

@@ -20,8 +20,9 @@ from p2psync.core.relpath import RelPath
 from p2psync.engine.events import LateWrite
 from p2psync.fs.clone import content_of_file
 from p2psync.fs.durable import sync_directories, sync_file
-from p2psync.fs.look import file_stat, look
+from p2psync.fs.look import look
 from p2psync.fs.staging import Staging
+from p2psync.fs.traits import Traits
 from p2psync.fs.versions import Versions
 
 LOOK_AGAIN_AFTER_S = (2.0, 60.0)
@@ -50,9 +51,10 @@ class Out:
 class Outs:
     """The files of one mandate that came out lately; safe to use from several threads."""
 
-    def __init__(self, staging: Staging, versions: Versions) -> None:
+    def __init__(self, staging: Staging, versions: Versions, traits: Traits) -> None:
         self._staging = staging
         self._versions = versions
+        self._traits = traits
         self._watched: list[Out] = []
         self._lock = threading.Lock()
 
@@ -75,7 +77,7 @@ class Outs:
             lies = self._versions.adopt(out, entry.content)
         with self._lock:
             due_s = now + LOOK_AGAIN_AFTER_S[0]
-            self._watched.append(Out(rel, lies, entry, file_stat(lies.lstat()), 0, due_s, spare, stood, late))
+            self._watched.append(Out(rel, lies, entry, self._traits.stat(lies.lstat()), 0, due_s, spare, stood, late))
         return lies
 
     def keep_unknown(self, out: Path) -> ContentId:
@@ -106,10 +108,10 @@ class Outs:
             return min((out.due_s for out in self._watched), default=None)
 
     def _look(self, out: Out, now: float) -> LateWrite | None:
-        if file_stat(out.lies.lstat()) == out.stat:
+        if self._traits.stat(out.lies.lstat()) == out.stat:
             self._watch_on(out, now)
             return None
-        found = look(out.lies, out.path, out.entry.mode)
+        found = look(out.lies, out.path, out.entry.mode, self._traits)
         if isinstance(found, Problem) or found.entry.kind is not Kind.FILE:
             self._watch_again(out, now)
             return None

@@ -31,7 +31,7 @@ from p2psync.fs.batch import Batch, Ready
 from p2psync.fs.clone import copy_verified
 from p2psync.fs.durable import sync_directories, sync_files
 from p2psync.fs.exchange import EXCHANGE, Exchange
-from p2psync.fs.look import Places, disk_problem, file_stat, look, matches
+from p2psync.fs.look import Places, disk_problem, look, matches
 from p2psync.fs.outs import Outs
 from p2psync.fs.staging import TEMPORARY_PREFIX, Staging
 from p2psync.fs.versions import Versions
@@ -65,11 +65,10 @@ class Placer:
         *,
         exchange: Exchange = EXCHANGE,
         register: Callable[[RelPath, FileStat | None], None] = lambda path, stat: None,
-        folding: Folding = EXACT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`register` hears of each name just before it changes, with the stat that it will have (None: it vanishes),
-        so that the watcher knows it for ours. `folding` is how this disk was found to take names for the same.
+        so that the watcher knows it for ours.
         """
         self._places = places
         self._staging = staging
@@ -77,9 +76,10 @@ class Placer:
         self._local = local
         self._exchange = AsideExchange(exchange, staging.root, places.root)
         self._register = register
-        self._folding = folding
+        self._traits = places.traits
+        self._folding = places.traits.folding
         self._clock = clock
-        self._outs = Outs(staging, versions)
+        self._outs = Outs(staging, versions, places.traits)
         self._tidy_at_s = clock() + TIDY_EVERY_S
         self._lock = threading.Lock()
 
@@ -132,7 +132,7 @@ class Placer:
                 if staged is None:
                     batch.outcomes[item.path] = _failed(item.path, Code.CONTENT_MISSING)
                     continue
-                stat_then = file_stat(set_attributes(staged, item.put))
+                stat_then = self._traits.stat(set_attributes(staged, item.put, self._traits.mode_bits))
                 batch.ready[item.path] = Ready(item.put.content, staged, stat_then)
             except OSError as error:
                 batch.outcomes[item.path] = Outcome(item.path, False, problem=disk_problem(item.path, error))
@@ -255,7 +255,7 @@ class Placer:
             return _failed(item.path, Code.STILL_CHANGING)
         if not stat.S_ISREG(standing) or not self._is_listed(target):
             return self._found(item, target)
-        set_mode(ready.staged, item.put.mode, standing)
+        set_mode(ready.staged, item.put.mode, self._traits.mode_bits, standing)
         ready.staged = ready.staged.rename(self._staging.fresh("put", ready.content))
         self._register(item.path, ready.stat)
         try:
@@ -275,7 +275,7 @@ class Placer:
         """If not, both have changed places again. Raises OSError after that if it could not be read."""
         expected = False
         try:
-            expected = matches(out, item.expect, item.expect_stat)
+            expected = matches(out, item.expect, item.expect_stat, self._traits)
         finally:
             if not expected:
                 self._swap_back(out, target, ready, batch)
@@ -285,7 +285,7 @@ class Placer:
         """The newest that a program saved ends at `target`; anything else of a user's becomes a version."""
         put_before = ready.stat
         for _ in range(SWAPS_BACK_MAX):
-            putting = file_stat(out.lstat())
+            putting = self._traits.stat(out.lstat())
             try:
                 self._exchange.swap(out, target)
             except FileNotFoundError:  # ours was deleted in between
@@ -296,10 +296,10 @@ class Placer:
             except Overtaken as overtaken:
                 self._keep_unknown(overtaken.aside, batch)
                 continue
-            if file_stat(out.lstat()) == put_before:
+            if self._traits.stat(out.lstat()) == put_before:
                 break  # nobody saved since the exchange before; what stands at the target is the newest
             put_before = putting
-        if file_stat(out.lstat()) != ready.stat:
+        if self._traits.stat(out.lstat()) != ready.stat:
             self._keep_unknown(out, batch)
 
     def _remove(self, item: PlaceItem, batch: Batch) -> Outcome:
@@ -321,7 +321,7 @@ class Placer:
         self._exchange.move_new(target, out)
         expected = False
         try:
-            expected = matches(out, item.expect, item.expect_stat)
+            expected = matches(out, item.expect, item.expect_stat, self._traits)
         finally:
             if not expected:
                 self._put_back(out, target, batch)
@@ -362,11 +362,11 @@ class Placer:
         """The time is left: setting it could hide an edit of this instant."""
         target = self._places.path(item.path)
         try:
-            if not self._is_listed(target) or not matches(target, item.expect, item.expect_stat):
+            if not self._is_listed(target) or not matches(target, item.expect, item.expect_stat, self._traits):
                 return self._found(item, target)
-            before = file_stat(target.lstat())
+            before = self._traits.stat(target.lstat())
             self._register(item.path, before)
-            set_mode(target, item.put.mode)
+            set_mode(target, item.put.mode, self._traits.mode_bits)
         except FileNotFoundError:
             return _failed(item.path, Code.STILL_CHANGING)
         return Outcome(item.path, True, before)
@@ -407,7 +407,7 @@ class Placer:
     def _found(self, item: PlaceItem, target: Path) -> Outcome:
         if not self._is_listed(target):
             return _failed(item.path, Code.STILL_CHANGING)
-        seen = look(target, item.path, item.expect.mode)
+        seen = look(target, item.path, item.expect.mode, self._traits)
         if isinstance(seen, Problem):
             return Outcome(item.path, False, problem=seen)
         if seen.entry.kind is Kind.ABSENT:
@@ -417,7 +417,7 @@ class Placer:
     def _give_back(self, ready: Ready) -> None:
         """What was not placed waits for the next time; a file that is not ours is kept."""
         with contextlib.suppress(OSError):  # what is left in staging is sorted out at the next start
-            if file_stat(ready.staged.lstat()) != ready.stat:
+            if self._traits.stat(ready.staged.lstat()) != ready.stat:
                 self._outs.keep_unknown(ready.staged)
             elif ready.staged != self._staging.path(ready.content):
                 ready.staged.replace(self._staging.path(ready.content))
@@ -434,7 +434,7 @@ class Placer:
             names = os.listdir(target.parent)
         except FileNotFoundError:
             return False
-        return target.name in names or (self._places.composes and _composed(target.name) in map(_composed, names))
+        return target.name in names or (self._traits.composes and _composed(target.name) in map(_composed, names))
 
     def _same_slot(self, name: str, other: str) -> bool:
         return fold(RelPath(name), self._folding) == fold(RelPath(other), self._folding)

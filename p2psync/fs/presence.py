@@ -17,9 +17,9 @@ class Blocked(OSError):
 class Presence:
     """Remembers what it saw, so it is for one batch of paths and then thrown away."""
 
-    def __init__(self, folder: Folder, folding: Folding) -> None:
+    def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._folds = folding != Folding()
+        self._folds = folder.traits.folding != Folding()
         self._directories: dict[RelPath, bool] = {}
         self._listed: dict[RelPath | None, frozenset[str]] = {}
 
@@ -59,4 +59,4 @@ class Presence:
         return self._composed(self._folder.spelling(RelPath(name(rel)))) in listed
 
     def _composed(self, spelled: str) -> str:
-        return unicodedata.normalize("NFC", spelled) if self._folder.composes else spelled
+        return unicodedata.normalize("NFC", spelled) if self._folder.traits.composes else spelled

@@ -14,7 +14,7 @@ from p2psync.books.completeness import Completeness
 from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry, FileStat, Kind
 from p2psync.core.ignore import DEFAULT_RULES, FILE_NAME, IgnoreRules
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import Folding, RelPath, ancestors, parent
+from p2psync.core.relpath import RelPath, ancestors, parent
 from p2psync.engine.events import Seen
 from p2psync.errors import ConfigError
 from p2psync.fs.folder import Folder, FolderVanished
@@ -33,7 +33,7 @@ Rows = Mapping[RelPath, tuple[Entry, FileStat | None]]
 class Scanner:
     """Of one folder. Several passes may run at once, each stepped by one thread at a time."""
 
-    def __init__(self, folder: Folder, base: BaseView, folding: Folding | None = None) -> None:
+    def __init__(self, folder: Folder, base: BaseView) -> None:
         self.folder = folder
         self.ignore: IgnoreRules = DEFAULT_RULES
         """Read from the folder's `.p2psyncignore` by each scan, and when a look meets it."""
@@ -41,7 +41,6 @@ class Scanner:
         """They changed since the last scan: another is due."""
         self._rules_problem: Problem | None = None
         self._base = base
-        self._folding = folding or Folding()
         self._inspector = Inspector(folder)
 
     def expect(self, path: RelPath, found: FileStat | None) -> None:
@@ -79,7 +78,7 @@ class Scanner:
         `large`: read large files, too. Raises FolderVanished, and Stopped.
         """
         batch = Gathering()
-        presence = Presence(self.folder, self._folding)
+        presence = Presence(self.folder)
         present, gone = self._part(paths, presence, batch)
         above = {a for path, _ in present for a in ancestors(path)}
         present = [(p, found) for p, found in present if p == FILE_NAME or not self._inspector.is_ours(p, found)]
@@ -230,7 +229,7 @@ class Scanner:
         """The base knows it and no directory listed it: perhaps it came meanwhile, perhaps nobody may look."""
         assert row is not None
         try:
-            if Presence(self.folder, self._folding).standing(row[0]) is None:
+            if Presence(self.folder).standing(row[0]) is None:
                 self._vanished(row, batch)
         except OSError:
             return

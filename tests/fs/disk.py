@@ -9,12 +9,12 @@ from pathlib import Path
 
 from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry, FileStat, Kind
 from p2psync.core.ids import ContentId, content_of
-from p2psync.core.relpath import Folding, RelPath
+from p2psync.core.relpath import RelPath
 from p2psync.engine.effects import PlaceItem
 from p2psync.fs.exchange import EXCHANGE, Exchange
-from p2psync.fs.look import file_stat
 from p2psync.fs.placer import Placer
 from p2psync.fs.staging import Staging
+from p2psync.fs.traits import SYSTEMS_OWN, Traits
 from p2psync.fs.versions import Versions
 
 OLD_NS = 1_700_000_000_123_456_789
@@ -26,7 +26,7 @@ class Places:
     """The folder's directories, as the placer asks for them."""
 
     root: Path
-    composes: bool = False
+    traits: Traits = SYSTEMS_OWN
 
     @property
     def staging(self) -> Path:
@@ -63,10 +63,9 @@ class Disk:
         self,
         root: Path,
         exchange: Exchange = EXCHANGE,
-        folding: Folding = Folding(),  # noqa: B008
-        composes: bool = False,
+        traits: Traits = SYSTEMS_OWN,
     ) -> None:
-        self.places = Places(root, composes)
+        self.places = Places(root, traits)
         self.staging = Staging(self.places.staging)
         self.versions = Versions(self.places.versions)
         self.registered: list[tuple[RelPath, FileStat | None]] = []
@@ -78,7 +77,6 @@ class Disk:
             Nowhere(),
             exchange=exchange,
             register=lambda path, stat: self.registered.append((path, stat)),
-            folding=folding,
             clock=lambda: self.now,
         )
 
@@ -91,7 +89,7 @@ class Disk:
         return self.expecting(path, data)
 
     def expecting(self, path: str, data: bytes) -> PlaceItem:
-        stat = file_stat((self.places.root / path).lstat())
+        stat = self.places.traits.stat((self.places.root / path).lstat())
         return PlaceItem(RelPath(path), a_file(data, stat.mtime_ns), stat, ABSENT, "replaced")
 
     def staged(self, *contents: bytes) -> None:

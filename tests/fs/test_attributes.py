@@ -15,24 +15,33 @@ def test_a_staged_file_gets_its_time_and_mode(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"x")
     file.chmod(0o640)
-    set_attributes(file, a_file(b"x", OLD_NS, EXECUTABLE))
+    set_attributes(file, a_file(b"x", OLD_NS, EXECUTABLE), EXECUTABLE)
     assert (file.stat().st_mtime_ns, file.stat().st_mode & 0o777) == (OLD_NS, 0o750)
-    set_mode(file, 0)
+    set_mode(file, 0, EXECUTABLE)
     assert (file.stat().st_mtime_ns, file.stat().st_mode & 0o777) == (OLD_NS, 0o640)
 
 
 def test_the_permissions_of_what_is_replaced_stay(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"x")
-    set_attributes(file, a_file(b"x"), like=0o100660)
+    set_mode(file, 0, EXECUTABLE, like=0o100660)
     assert file.stat().st_mode & 0o777 == 0o660
+
+
+def test_a_disk_without_modes_is_not_asked_for_one(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"x")
+    file.chmod(0o640)
+    set_attributes(file, a_file(b"x", OLD_NS, EXECUTABLE), 0)
+    set_mode(file, EXECUTABLE, 0, like=0o100660)
+    assert (file.stat().st_mtime_ns, file.stat().st_mode & 0o777) == (OLD_NS, 0o640)
 
 
 def test_a_time_that_cannot_be_expressed_is_left(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"x")
     before = file.stat().st_mtime_ns
-    set_attributes(file, a_file(b"x", 1 << 100))
+    set_attributes(file, a_file(b"x", 1 << 100), EXECUTABLE)
     assert file.stat().st_mtime_ns == before
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code
-from p2psync.core.relpath import Folding, Platform, RelPath, parse
+from p2psync.core.relpath import Platform, RelPath, parse
 from p2psync.errors import FolderError, InvalidPath
-from p2psync.fs import folder as module
 from p2psync.fs.folder import Folder, Marker
+from p2psync.fs.traits import Traits
 
 MANDATE = MandateId(bytes(range(16)))
 MARKER = Marker(MANDATE, b"e" * 16)
@@ -212,14 +212,14 @@ def test_every_path_has_one_place_and_is_read_back(text: str, platform: Platform
         rel = parse(text)
     except InvalidPath:
         return
-    folder = Folder(Path("/data/Cargo"), platform)
+    folder = Folder(Path("/data/Cargo"), Traits(names=platform))
     where = folder.where(rel)
     assert where.startswith("/data/Cargo/")
     assert folder.spelled(where.removeprefix("/data/Cargo/")) == rel
 
 
 def test_paths_and_names_belong_together() -> None:
-    folder = Folder(Path("/data/Cargo"), Platform.LINUX)
+    folder = Folder(Path("/data/Cargo"), Traits(names=Platform.LINUX))
     assert folder.path(RelPath("a/b.txt")) == Path("/data/Cargo/a/b.txt")
     assert folder.rel(Path("/data/Cargo/a/b.txt")) == "a/b.txt"
     assert folder.where("") == "/data/Cargo/"
@@ -230,24 +230,5 @@ def test_paths_and_names_belong_together() -> None:
 
 
 def test_a_disk_that_takes_names_apart_is_read_composed() -> None:
-    folder = Folder(Path("/data/Cargo"), Platform.MACOS, composes=True)
+    folder = Folder(Path("/data/Cargo"), Traits(names=Platform.MACOS, composes=True))
     assert folder.spelled("Mu\u0308ller.crp") == "M\u00fcller.crp"
-
-
-# -- what kind of disk --------------------------------------------------------------------------------------------
-
-
-def test_the_disk_of_the_tests_tells_all_names_apart(tmp_path: Path) -> None:
-    folder = prepared(tmp_path)
-    assert folder.probe_case_folding() == Folding()
-    assert not folder.probe_composing()
-    assert os.listdir(folder.staging) == []
-
-
-def test_a_disk_that_folds_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = prepared(tmp_path)
-    (folder.staging / module._PROBE.swapcase()).touch()
-    assert folder.probe_case_folding() == Folding(case_insensitive=True)
-    (folder.staging / module._DECOMPOSED).touch()
-    assert folder.probe_case_folding() == Folding(True, True)
-    assert folder.probe_composing()

@@ -20,7 +20,8 @@ from p2psync.core.relpath import RelPath
 from p2psync.engine.events import Seen
 from p2psync.fs import look as looking
 from p2psync.fs.exchange import FileLocked
-from p2psync.fs.look import LOOKS_MAX, disk_problem, file_stat, look, matches, mode_of
+from p2psync.fs.look import LOOKS_MAX, disk_problem, look, matches
+from p2psync.fs.traits import SYSTEMS_OWN
 from tests.fs.disk import OLD_NS, a_file
 
 F = RelPath("f")
@@ -36,12 +37,12 @@ def a_real_file(tmp_path: Path) -> Path:
 def test_each_kind_of_thing(tmp_path: Path, file: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(file)
-    assert look(file, F, 0) == Seen(F, a_file(b"bytes"), file_stat(file.lstat()))
-    assert look(tmp_path, F, 0) == Seen(F, EMPTY_DIRECTORY)
-    assert look(tmp_path / "gone", F, 0) == Seen(F, ABSENT)
-    assert look(file / "below", F, 0) == Seen(F, ABSENT)
-    assert look(tmp_path / "link", F, 0) == Problem(F, Code.SYMBOLIC_LINK)
-    assert look(tmp_path / "pipe", F, 0) == Problem(F, Code.SPECIAL_FILE)
+    assert look(file, F, 0, SYSTEMS_OWN) == Seen(F, a_file(b"bytes"), SYSTEMS_OWN.stat(file.lstat()))
+    assert look(tmp_path, F, 0, SYSTEMS_OWN) == Seen(F, EMPTY_DIRECTORY)
+    assert look(tmp_path / "gone", F, 0, SYSTEMS_OWN) == Seen(F, ABSENT)
+    assert look(file / "below", F, 0, SYSTEMS_OWN) == Seen(F, ABSENT)
+    assert look(tmp_path / "link", F, 0, SYSTEMS_OWN) == Problem(F, Code.SYMBOLIC_LINK)
+    assert look(tmp_path / "pipe", F, 0, SYSTEMS_OWN) == Problem(F, Code.SPECIAL_FILE)
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +54,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(file: Path, monkeypa
         return EMPTY_CONTENT
 
     monkeypatch.setattr(looking, "content_of_file", read_and_change)
-    assert look(file, F, 0) == Problem(F, Code.STILL_CHANGING)
+    assert look(file, F, 0, SYSTEMS_OWN) == Problem(F, Code.STILL_CHANGING)
     assert len(reads) == LOOKS_MAX
 
 
@@ -62,43 +63,41 @@ def test_a_file_that_cannot_be_read(file: Path, monkeypatch: pytest.MonkeyPatch)
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(looking, "content_of_file", refuse)
-    assert look(file, F, 0) == Problem(F, Code.UNREADABLE, "Permission denied")
+    assert look(file, F, 0, SYSTEMS_OWN) == Problem(F, Code.UNREADABLE, "Permission denied")
 
 
 def test_an_equal_stat_says_enough_unless_it_is_fresh(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expect = a_file(b"BYTES")
-    assert matches(file, expect, file_stat(file.lstat())), "not read"
-    assert not matches(file, expect, None)
+    assert matches(file, expect, SYSTEMS_OWN.stat(file.lstat()), SYSTEMS_OWN), "not read"
+    assert not matches(file, expect, None, SYSTEMS_OWN)
     monkeypatch.setattr(time, "time_ns", lambda: OLD_NS + 10_000_000)
-    assert not matches(file, expect, file_stat(file.lstat()))
+    assert not matches(file, expect, SYSTEMS_OWN.stat(file.lstat()), SYSTEMS_OWN)
 
 
 def test_a_disk_with_coarse_times_is_trusted_later(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole_second = OLD_NS - OLD_NS % 1_000_000_000
     os.utime(file, ns=(whole_second, whole_second))
     monkeypatch.setattr(time, "time_ns", lambda: whole_second + 1_000_000_000)
-    assert not matches(file, a_file(b"BYTES"), file_stat(file.lstat()))
+    assert not matches(file, a_file(b"BYTES"), SYSTEMS_OWN.stat(file.lstat()), SYSTEMS_OWN)
 
 
 def test_what_differs_is_no_match(tmp_path: Path, file: Path) -> None:
-    assert matches(file, a_file(b"bytes", mtime_ns=1), None), "time alone is no difference"
-    assert not matches(file, a_file(b"other"), None)
-    assert not matches(file, a_file(b"longer than that"), None)
-    assert not matches(file, a_file(b"bytes", mode=EXECUTABLE), file_stat(file.lstat()))
-    assert not matches(tmp_path, a_file(b""), None)
+    assert matches(file, a_file(b"bytes", mtime_ns=1), None, SYSTEMS_OWN), "time alone is no difference"
+    assert not matches(file, a_file(b"other"), None, SYSTEMS_OWN)
+    assert not matches(file, a_file(b"longer than that"), None, SYSTEMS_OWN)
+    assert not matches(file, a_file(b"bytes", mode=EXECUTABLE), SYSTEMS_OWN.stat(file.lstat()), SYSTEMS_OWN)
+    assert not matches(tmp_path, a_file(b""), None, SYSTEMS_OWN)
 
 
 def test_bits_that_this_system_does_not_keep_are_carried(file: Path) -> None:
-    assert mode_of(file.stat(), HIDDEN | EXECUTABLE) == HIDDEN
     file.chmod(0o755)
-    assert mode_of(file.stat(), 0) == EXECUTABLE
-    assert matches(file, replace(a_file(b"bytes"), mode=HIDDEN | EXECUTABLE), None)
+    assert matches(file, replace(a_file(b"bytes"), mode=HIDDEN | EXECUTABLE), None, SYSTEMS_OWN)
 
 
 @pytest.mark.parametrize("year", [-290_000, 1_600, 1_969, 2_100, 2_300, 290_000])
 def test_a_date_that_no_change_can_state_is_the_nearest_that_it_can(year: int) -> None:
     mtime_ns = (year - 1970) * 31_556_952_000_000_000
-    stat = file_stat(cast(os.stat_result, SimpleNamespace(st_size=1, st_mtime_ns=mtime_ns, st_ino=7)))
+    stat = SYSTEMS_OWN.stat(cast(os.stat_result, SimpleNamespace(st_size=1, st_mtime_ns=mtime_ns, st_ino=7)))
     assert abs(stat.mtime_ns - mtime_ns) == max(0, abs(mtime_ns) - (1 << 63) + 1)
     entry = Entry(Kind.FILE, 1, stat.mtime_ns, 0, EMPTY_CONTENT)
     hashes, rows = pack_changes((Change(F, entry, ()),))
@@ -107,12 +106,12 @@ def test_a_date_that_no_change_can_state_is_the_nearest_that_it_can(year: int) -
 
 def test_a_file_of_another_age_is_looked_at_as_any_other(file: Path) -> None:
     os.utime(file, ns=(1 << 63, 1 << 63))
-    stat = file_stat(file.lstat())
-    seen = look(file, F, 0)
+    stat = SYSTEMS_OWN.stat(file.lstat())
+    seen = look(file, F, 0, SYSTEMS_OWN)
     assert isinstance(seen, Seen)
     assert (seen.stat, seen.entry.mtime_ns) == (stat, stat.mtime_ns)
     assert stat.mtime_ns < 1 << 63
-    assert matches(file, a_file(b"BYTES"), stat), "not read"
+    assert matches(file, a_file(b"BYTES"), stat, SYSTEMS_OWN), "not read"
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from p2psync.engine.events import Observed, ScanFinished
 from p2psync.engine.settle import How
 from p2psync.fs import inspector, observer, scanner, sight, stable
 from p2psync.fs.inotify import InotifyWatcher
-from p2psync.fs.look import file_stat
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.signs import Lost, Refused, Signs
+from p2psync.fs.traits import SYSTEMS_OWN
 from tests.fs.observing import PATIENCE_S, PlayedWatcher, observing
 from tests.fs.watched import MANDATE, Place
 
@@ -174,7 +174,7 @@ async def test_a_file_renamed_into_place_is_told_at_once(place: Place) -> None:
         (place.root / "t").rename(place.root / "a")
         told.played.notice(("t", How.CREATED), ("t", How.DELETED), ("a", How.RENAMED))
         await told.path("+a", times=2)
-        assert told.seen[-1].stat == file_stat((place.root / "a").stat())
+        assert told.seen[-1].stat == SYSTEMS_OWN.stat((place.root / "a").stat())
 
 
 @pytest.mark.asyncio
@@ -210,7 +210,7 @@ async def test_what_was_placed_by_ourselves_is_not_told(place: Place) -> None:
     async with observing(place) as told:
         await told.scanned()
         place.save("ours")
-        told.observer.expect(R("ours"), file_stat((place.root / "ours").stat()))
+        told.observer.expect(R("ours"), SYSTEMS_OWN.stat((place.root / "ours").stat()))
         place.save("theirs")
         told.played.notice(("ours", How.RENAMED), ("theirs", How.RENAMED))
         await told.path("+theirs")

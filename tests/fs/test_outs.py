@@ -11,6 +11,7 @@ from p2psync.core.ids import BlockHash, ChangeId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs.outs import LOOK_AGAIN_AFTER_S, Outs
 from p2psync.fs.staging import Staging
+from p2psync.fs.traits import SYSTEMS_OWN
 from p2psync.fs.versions import Versions
 from tests.fs.disk import OLD_NS, a_file
 
@@ -23,7 +24,7 @@ class Came:
     def __init__(self, root: Path) -> None:
         self.staging = Staging(root / "staging")
         self.versions = Versions(root / "versions")
-        self.outs = Outs(self.staging, self.versions)
+        self.outs = Outs(self.staging, self.versions, SYSTEMS_OWN)
 
     def put(self, data: bytes) -> Path:
         """A file that just came out."""

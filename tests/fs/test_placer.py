@@ -14,9 +14,9 @@ from p2psync.core.entry import EMPTY_DIRECTORY, EXECUTABLE, Kind
 from p2psync.core.ids import BlockHash, ChangeId, content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
-from p2psync.fs.look import file_stat
 from p2psync.fs.placer import TIDY_EVERY_S
 from p2psync.fs.staging import KEEP_WHOLE_S
+from p2psync.fs.traits import SYSTEMS_OWN
 from tests.fs.disk import OLD_NS, Disk, a_file, create, mkdir, rmdir, version, whole
 from tests.fs.meddling import Meddling, NoSwap, fail, in_a_process_that_may_die, power_cut
 
@@ -41,7 +41,7 @@ def test_a_new_file_gets_its_parents_bytes_time_and_mode(disk: Disk) -> None:
     (outcome,) = disk.placer.place([create("a/b/c.crp", b"chart", OTHER_NS, EXECUTABLE)])
     path = disk.places.root / "a/b/c.crp"
     assert outcome.placed
-    assert outcome.stat == file_stat(path.lstat())
+    assert outcome.stat == SYSTEMS_OWN.stat(path.lstat())
     assert (path.read_bytes(), path.stat().st_mtime_ns) == (b"chart", OTHER_NS)
     assert path.stat().st_mode & 0o111
     assert disk.in_staging() == []
@@ -119,7 +119,7 @@ def test_an_unexpected_file_stays_and_is_reported(disk: Disk, found: bytes) -> N
     assert not outcome.placed
     assert outcome.found is not None
     assert outcome.found.entry == a_file(found, OTHER_NS)
-    assert outcome.found.stat == file_stat((disk.places.root / "a").lstat())
+    assert outcome.found.stat == SYSTEMS_OWN.stat((disk.places.root / "a").lstat())
     assert disk.tree() == whole({"a": found})
     assert disk.kept() == {}
     assert disk.in_staging() == [content_of(b"new").hex()]
@@ -133,7 +133,7 @@ def test_a_file_of_the_same_size_and_time_saved_just_now_is_read(disk: Disk) -> 
         file.write(b"mine")
     just_now = time.time_ns() + 15_000_000
     os.utime(path, ns=(just_now, just_now))
-    item = replace(item, expect_stat=file_stat(path.lstat()))
+    item = replace(item, expect_stat=SYSTEMS_OWN.stat(path.lstat()))
     disk.staged(b"new")
     (outcome,) = disk.placer.place([replace(item, put=a_file(b"new"))])
     assert outcome.found is not None
@@ -172,7 +172,7 @@ def test_only_the_mode_changes_in_place(disk: Disk) -> None:
     (outcome,) = disk.placer.place([replace(item, put=a_file(b"same", OTHER_NS, EXECUTABLE))])
     after = (disk.places.root / "a").stat()
     assert outcome.placed
-    assert outcome.stat == file_stat(after)
+    assert outcome.stat == SYSTEMS_OWN.stat(after)
     assert (after.st_ino, after.st_mode & 0o100) == (before, 0o100)
 
 

@@ -10,6 +10,7 @@ import pytest
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding
+from p2psync.fs.traits import Traits
 from tests.fs.disk import OLD_NS, Disk, create, version, whole
 
 OTHER_NS = OLD_NS + 5_000_000_000
@@ -17,7 +18,7 @@ OTHER_NS = OLD_NS + 5_000_000_000
 
 @pytest.fixture(name="folding")
 def a_folding_disk(tmp_path: Path) -> Disk:
-    return Disk(tmp_path, folding=Folding(case_insensitive=True))
+    return Disk(tmp_path, traits=Traits(folding=Folding(case_insensitive=True)))
 
 
 def test_a_case_only_rename_is_one_rename(folding: Disk) -> None:
@@ -67,7 +68,7 @@ def test_a_slot_that_is_taken_under_another_name_is_a_problem(folding: Disk, mon
 
 
 def test_a_disk_that_lists_names_decomposed_still_lists_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk = Disk(tmp_path, folding=Folding(case_insensitive=True, normalising=True), composes=True)
+    disk = Disk(tmp_path, traits=Traits(folding=Folding(case_insensitive=True, normalising=True), composes=True))
     item = disk.save("caf\u00e9", b"old")
     monkeypatch.setattr(os, "listdir", lambda path: ["cafe\u0301"])
     (outcome,) = disk.placer.place([item])

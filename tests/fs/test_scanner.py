@@ -17,10 +17,10 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath
 from p2psync.fs import inspector, sight, stable
 from p2psync.fs.folder import FolderVanished
-from p2psync.fs.look import file_stat
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.sight import Row
 from p2psync.fs.stable import Stopped
+from p2psync.fs.traits import SYSTEMS_OWN, Traits
 from tests.fs.scanning import denied, look, reads, scan, taken, told
 from tests.fs.watched import Place
 
@@ -106,7 +106,7 @@ def test_what_a_full_scan_could_not_read_is_read_by_the_next_look(
         before = (place.root / name).stat()
         (place.root / name).write_bytes(b"TEXT")
         os.utime(place.root / name, ns=(before.st_mtime_ns, before.st_mtime_ns))
-        scanner.expect(R(name), file_stat((place.root / name).stat()))
+        scanner.expect(R(name), SYSTEMS_OWN.stat((place.root / name).stat()))
     with monkeypatch.context() as patch:
         patch.setattr(inspector, "read_stable", lambda *_: None)
         assert look(scanner, "busy", "large") == []
@@ -124,7 +124,7 @@ def test_a_file_whose_time_alone_changed_is_told_with_its_new_stat(place: Place,
     [s] = scanner.scan()
     [found] = s.found
     assert found.seen.entry.same_as(place.base.rows[R("a")][0])
-    assert found.seen.stat == file_stat((place.root / "a").stat())
+    assert found.seen.stat == SYSTEMS_OWN.stat((place.root / "a").stat())
     assert found.whole is Completeness.WHOLE
 
 
@@ -374,7 +374,8 @@ def test_a_directory_that_holds_only_ignored_files_is_empty(place: Place, scanne
 def test_presence_is_judged_by_listed_names(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that folds answers lstat for any spelling."""
     place.save("D/File.txt")
-    scanner = Scanner(place.folder, place.base, Folding(case_insensitive=True))
+    place.folder.traits = Traits(folding=Folding(case_insensitive=True))
+    scanner = Scanner(place.folder, place.base)
     taken(place, scanner)
     (place.root / "D/File.txt").rename(place.root / "D/file.txt")
     real = os.lstat
@@ -389,8 +390,8 @@ def test_presence_is_judged_by_listed_names(place: Place, monkeypatch: pytest.Mo
 def test_names_that_the_disk_took_apart_are_found_composed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that lists "ü" as two characters, and opens the file by either spelling."""
     place.save("Mu\u0308ller")
-    place.folder.composes = True
-    scanner = Scanner(place.folder, place.base, Folding(normalising=True))
+    place.folder.traits = Traits(folding=Folding(normalising=True), composes=True)
+    scanner = Scanner(place.folder, place.base)
     lstat, read = os.lstat, stable.read_stable
     monkeypatch.setattr(os, "lstat", lambda p: lstat(taken_apart(p)))
     monkeypatch.setattr(inspector, "read_stable", lambda p, stopped: read(Path(taken_apart(p)), stopped))

@@ -12,8 +12,8 @@ from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs import inspector
-from p2psync.fs.look import file_stat
 from p2psync.fs.scanner import Scanner
+from p2psync.fs.traits import SYSTEMS_OWN
 from tests.fs.scanning import denied, look, reads, scan, taken, told
 from tests.fs.watched import Place
 
@@ -114,13 +114,13 @@ def test_files_of_a_renamed_directory_are_not_read_again(place: Place, scanner: 
 
 def test_what_was_placed_by_ourselves_is_not_read(place: Place, scanner: Scanner, read: list[str]) -> None:
     place.save("a")
-    scanner.expect(R("a"), file_stat((place.root / "a").stat()))
+    scanner.expect(R("a"), SYSTEMS_OWN.stat((place.root / "a").stat()))
     assert scan(scanner) == []
     assert look(scanner, "a") == []
     assert read == []
     place.save("a", b"edited", age_s=50)
     assert look(scanner, "a") == ["+a"]
-    scanner.expect(R("a"), file_stat((place.root / "a").stat()))
+    scanner.expect(R("a"), SYSTEMS_OWN.stat((place.root / "a").stat()))
     scanner.expect(R("a"), None)
     assert look(scanner, "a") == ["+a"]
 
@@ -139,14 +139,14 @@ def test_what_was_placed_by_ourselves_is_not_looked_up(
     monkeypatch.setattr(place.base, "get_many", noting)
     for name in ("d/ours", "d/theirs"):
         place.save(name)
-    scanner.expect(R("d/ours"), file_stat((place.root / "d/ours").stat()))
+    scanner.expect(R("d/ours"), SYSTEMS_OWN.stat((place.root / "d/ours").stat()))
     assert look(scanner, "d/ours", "d/theirs", "d/gone") == ["+d/theirs"]
     assert asked[0] == {"d", "d/theirs", "d/gone"}
 
 
 def test_ignore_rules_that_were_placed_by_ourselves_hold(place: Place, scanner: Scanner) -> None:
     place.save(".p2psyncignore", b"*.tmp\n")
-    scanner.expect(R(".p2psyncignore"), file_stat((place.root / ".p2psyncignore").stat()))
+    scanner.expect(R(".p2psyncignore"), SYSTEMS_OWN.stat((place.root / ".p2psyncignore").stat()))
     assert look(scanner, ".p2psyncignore") == []
     assert scanner.rules_changed
     assert scanner.ignore.ignores(R("a.tmp"), False)

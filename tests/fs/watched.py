@@ -13,6 +13,7 @@ from p2psync.core.relpath import RelPath, is_below
 from p2psync.engine.events import Seen
 from p2psync.fs.folder import Folder, Marker
 from p2psync.fs.sight import Row, Sight
+from p2psync.fs.traits import SYSTEMS_OWN, Traits
 
 MANDATE = MandateId(b"m" * 16)
 MARKER = Marker(MANDATE, b"e" * 16)
@@ -54,9 +55,9 @@ class DictBase:
 class Place:
     """A folder that is open, and what users do there. Files are an hour old unless said otherwise."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, traits: Traits = SYSTEMS_OWN) -> None:
         self.root = root
-        self.folder = Folder(root)
+        self.folder = Folder(root, traits)
         self.folder.prepare()
         self.folder.write_marker(MARKER)
         self.base = DictBase()
