@@ -16,7 +16,7 @@ from p2psync.core.ids import ChangeId
 from p2psync.core.relpath import RelPath
 from p2psync.engine import ledger, observation, plan
 from p2psync.engine.effects import PlaceItem
-from p2psync.engine.events import Outcome, Placed
+from p2psync.engine.events import LateWrite, Outcome, Placed
 from p2psync.engine.replica import Replica
 from p2psync.sim import disk, host, state
 
@@ -140,6 +140,17 @@ def _masters_do_not_win() -> list[Patch]:
     return [(conflict, "_merit", merit)]
 
 
+def _late_writes_are_only_kept() -> list[Patch]:
+    """What a program writes into a replaced file is a version on this PC, and nobody else hears of it."""
+
+    def written_late(self: Any, writes: Sequence[LateWrite]) -> list[Any]:
+        for write in writes:
+            self._site.add_version(write.path, write.entry, "edited", None)
+        return []
+
+    return [(observation.Observation, "written_late", written_late)]
+
+
 BUGS: dict[str, Callable[[], list[Patch]]] = {
     "place without compare": _place_without_compare,
     "no losers kept": _keep_no_losers,
@@ -151,6 +162,7 @@ BUGS: dict[str, Callable[[], list[Patch]]] = {
     "observed while placing": _observe_while_placing,
     "a restored folder counts as edits": _a_scan_after_a_restore_counts_as_edits,
     "masters do not win": _masters_do_not_win,
+    "late writes are only kept": _late_writes_are_only_kept,
 }
 
 

@@ -14,6 +14,7 @@ from p2psync.core.rules import Mode
 from p2psync.engine.admin import Conflict
 from p2psync.engine.aim import Aim
 from p2psync.engine.effects import Effect, Fetch, Place
+from p2psync.engine.events import LateWrite
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.placement import IN_FLIGHT_MAX
 from p2psync.errors import InvalidPath
@@ -65,6 +66,17 @@ def _is_contained(path: RelPath) -> bool:
     return True
 
 
+def check_late_writes(host: Host, writes: Sequence[LateWrite]) -> None:
+    """What a program wrote into a file of the mandate after it was replaced is an edit for all to see."""
+    if host.device is None or host.mandate not in host.device.mandates:
+        return
+    mandate, state = _mandate(host), _state(host)
+    for write in writes:
+        mine = mandate.authority.may_write(host.keys.device, write.path) and state.changes(write.stood)
+        told = any(c.entry.content == write.entry.content and c.path == write.path for c in state.all_changes())
+        require(told or not mine, "NoLostWrite", f"{host.name} tells nobody what was written late at {write.path!r}")
+
+
 # -- at rest -------------------------------------------------------------------------------------------
 
 
@@ -81,7 +93,7 @@ def check_at_rest(world: World) -> None:
     _in_sync(world, members)
     _same_conflicts(members)
     _master_rules(members)
-    _losers_kept(members)
+    _losers_kept(world, members)
     _no_lost_write(world, members)
 
 
@@ -171,9 +183,9 @@ def _same_index(world: World, members: Sequence[Host]) -> None:
 
 
 def _is_nowhere(world: World, contents: Sequence[ContentId]) -> bool:
-    """A backup, or its own user, took the only copy away before anybody else had it."""
-    gone = world.users.excused | world.users.replaced
-    return any(c in gone and all(h.disk.find(c) is None for h in world.hosts) for c in contents)
+    """A backup, or its own user, took the only copy away before another member had it."""
+    gone = world.users.excused | world.users.replaced | world.users.spoiled
+    return any(c in gone and all(h.disk.find(c) is None for h in world.hosts if not h.revoked) for c in contents)
 
 
 def _shares_a_slot(host: Host, path: RelPath, aims: Mapping[RelPath, ContentId | None]) -> bool:
@@ -219,11 +231,13 @@ def _master_rules(members: Sequence[Host]) -> None:
             require(right, "MasterRules", f"{conflict.path!r}: the master's version did not win")
 
 
-def _losers_kept(members: Sequence[Host]) -> None:
+def _losers_kept(world: World, members: Sequence[Host]) -> None:
     for host in members:
         for conflict in _conflicts(host):
             for loser in conflict.losers:
                 content = loser.entry.content
+                if content in world.users.spoiled:
+                    continue
                 if content is not None and any(h.disk.find(content) is not None for h in members):
                     here = host.disk.keeps(content)
                     require(here, "NoLostWrite", f"{host.name} does not keep a loser of {conflict.path!r}")
@@ -233,7 +247,7 @@ def _no_lost_write(world: World, members: Sequence[Host]) -> None:
     """What a user saved and nobody knowingly replaced stands somewhere, or is kept and listed."""
     users = world.users
     for content, (host, path) in users.saved.items():
-        if content in users.replaced or content in users.excused or host.revoked:
+        if content in users.replaced | users.excused | users.spoiled or host.revoked:
             continue
         kept = any(h.disk.find(content) is not None for h in world.hosts)
         require(kept, "NoLostWrite", f"what {host.name} saved at {path!r} is nowhere any more")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
-from p2psync.core.ids import ContentId, content_of
+from p2psync.core.ids import ChangeId, ContentId, content_of
 from p2psync.core.relpath import Folding, RelPath, ancestors, fold
 from p2psync.engine.effects import PlaceItem
-from p2psync.engine.events import Outcome, Seen
+from p2psync.engine.events import LateWrite, Outcome, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,22 @@ class SimFile:
 
 
 @dataclass
+class SimOut:
+    """A file that a placement took out, and that a program may still hold open."""
+
+    path: RelPath
+    stood: tuple[ChangeId, ...]
+    content: ContentId
+    """What it held when it was looked at last."""
+    spare: bool
+    """True if another version has these bytes too."""
+    late: ContentId | None = None
+    """What the last late write into it left."""
+    written: bytes | None = None
+    """What it holds now, if that was not looked at yet."""
+
+
+@dataclass
 class Disk:
     folding: Folding
     files: dict[RelPath, SimFile] = field(default_factory=dict)
@@ -28,6 +44,8 @@ class Disk:
     epoch: bytes = b""
     """What the marker in the folder says."""
     inodes: int = 0
+    outs: dict[int, SimOut] = field(default_factory=dict)
+    """By inode."""
 
     def copy(self) -> Disk:
         """What a backup of this folder holds."""
@@ -37,6 +55,46 @@ class Disk:
         """A program saves: over the name that this disk takes for the same, if there is one."""
         self.inodes += 1
         self.files[self.standing_name(path) or path] = SimFile(data, content_of(data), now_ns, self.inodes)
+
+    def path_of(self, inode: int) -> RelPath | None:
+        """Where the file stands; None if it was replaced or removed."""
+        return next((path for path, file in self.files.items() if file.inode == inode), None)
+
+    def held(self, inode: int) -> tuple[RelPath, ContentId] | None:
+        """Where a file that a program holds open stands, or stood, and what it holds; None if it is nowhere."""
+        path, out = self.path_of(inode), self.outs.get(inode)
+        if path is not None:
+            return path, self.files[path].content
+        if out is not None:
+            return out.path, out.content if out.written is None else content_of(out.written)
+        return None
+
+    def write_in_place(self, inode: int, data: bytes, now_ns: int) -> None:
+        """A program writes into a file that it holds open, wherever that is now; nobody has it: the bytes are lost."""
+        path, out = self.path_of(inode), self.outs.get(inode)
+        if path is not None:
+            self.files[path] = SimFile(data, content_of(data), now_ns, inode)
+        elif out is not None:
+            out.written = None if content_of(data) == out.content else data
+            if not out.spare and out.written is None:
+                self.versions[out.content] = data
+            elif not out.spare:
+                self.versions.pop(out.content, None)
+
+    def late_writes(self) -> list[LateWrite]:
+        """What the real placer tells of files that it took out: what was written into them since the last look."""
+        writes = []
+        for out in self.outs.values():
+            if out.written is None:
+                continue
+            data, content = out.written, content_of(out.written)
+            overwritten = None if out.spare or out.content in self.versions else out.content
+            entry = Entry(Kind.FILE, len(data), 0, 0, content)
+            writes.append(LateWrite(out.path, entry, out.stood, out.late, True, overwritten))
+            out.spare = content in self.versions
+            self.versions[content] = data
+            out.content, out.late, out.written = content, content, None
+        return writes
 
     def standing_name(self, path: RelPath) -> RelPath | None:
         if path in self.files:
@@ -73,7 +131,7 @@ class Disk:
         if not seen.entry.same_as(item.expect):
             return Outcome(item.path, False, found=seen)
         if item.put.kind != Kind.FILE:
-            self._take_out(item.path)
+            self._put_aside(item)
             return Outcome(item.path, True)
         assert item.put.content is not None
         data = self.find(item.put.content)
@@ -81,10 +139,17 @@ class Disk:
         if data is None or case_only or (item.path not in self.files and self.obstructed(item.path)):
             # Something is in the way, or the staged bytes are gone: nothing is done, and it is tried again.
             return Outcome(item.path, False, found=seen)
-        self._take_out(item.path)
+        self._put_aside(item)
         self.inodes += 1
         self.files[item.path] = SimFile(data, item.put.content, item.put.mtime_ns, self.inodes)
         return Outcome(item.path, True, stat=self.seen(item.path).stat)
+
+    def _put_aside(self, item: PlaceItem) -> None:
+        file = self.files.get(item.path)
+        if file is not None:
+            spare = file.content in self.versions
+            self.outs[file.inode] = SimOut(item.path, item.stood, file.content, spare)
+        self._take_out(item.path)
 
     def _take_out(self, path: RelPath) -> None:
         file = self.files.pop(path, None)

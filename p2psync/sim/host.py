@@ -31,9 +31,11 @@ from p2psync.engine.events import (
     Placed,
     ScanFinished,
     Tick,
+    WrittenLate,
 )
 from p2psync.engine.ledger import Keys
 from p2psync.errors import CodecError
+from p2psync.sim.checkers import check_late_writes
 from p2psync.sim.disk import Disk
 from p2psync.sim.state import MemoryDeviceState
 
@@ -96,6 +98,10 @@ class Host:
         self.life += 1
         self.device = None
         self.disk.staged.clear()
+        for out in self.disk.outs.values():
+            if out.written is not None:  # it lies under the name of what it held before: nobody will find it
+                self.world.users.spoiled.update((out.content, content_of(out.written)))
+        self.disk.outs.clear()
 
     def lose_state(self) -> None:
         """The database is gone; what the ticket's welcome said is still known."""
@@ -210,6 +216,12 @@ class Host:
             self.handle(Fetched(mandate, (content,)))
 
     # -- looking ---------------------------------------------------------------------------------------
+
+    def look_for_late_writes(self) -> None:
+        writes = self.disk.late_writes()
+        if writes and self.mandate is not None:
+            self.handle(WrittenLate(self.mandate, tuple(writes)))
+            check_late_writes(self, writes)
 
     def look(self, paths: Sequence[RelPath]) -> None:
         if self.mandate is None:

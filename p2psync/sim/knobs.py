@@ -50,7 +50,9 @@ class Knobs:
     decisions: float
     """Share of acts that decide an open conflict."""
     open_handles: float
-    """Share of saves by a program that goes on writing into the same open file a moment later."""
+    """Share of saves by a program that keeps the file open and writes into it once more, whatever took its place."""
+    open_s: float
+    """Mean time between two writes of such a program."""
     merged_files: float
     """Share of acts on an index file that is merged."""
 
@@ -80,6 +82,7 @@ class Knobs:
             revocations=rng.choice([0, 0, 0, 1]) if devices > 2 else 0,
             rule_changes=rng.choice([0, 0, 1, 3]),
             decisions=sometimes(0.05, 0.3, 0.3),
-            open_handles=sometimes(0.05, 0.3, 0.2),
+            open_handles=sometimes(0.1, 0.8, 0.3),
+            open_s=rng.choice([0.3, 3.0, 20.0]),
             merged_files=sometimes(0.1, 0.5, 0.3),
         )

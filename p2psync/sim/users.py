@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from p2psync.sim.world import World
 
 SUFFIXES = (".txt", ".crp", ".ecf", ".ecs", ".crbank")
-LATE_WRITE_S = 1.0
+LOOK_AGAIN_S = 2.0
+"""Mean time until a late write is noticed."""
 
 
 class Users:
@@ -35,6 +36,8 @@ class Users:
         """What a user overwrote or deleted, having it before him."""
         self.excused: set[ContentId] = set()
         """What a restored backup took away with it."""
+        self.spoiled: set[ContentId] = set()
+        """Versions that were written over, and with what, by a program just before the PC crashed."""
         self.wrote_over: dict[tuple[str, RelPath, ContentId | None], set[ContentId | None]] = {}
         """(host, path, content saved) -> what stood there before."""
         self._removed: dict[tuple[str, RelPath], ContentId] = {}
@@ -72,11 +75,34 @@ class Users:
         self._count += 1
         self._write(host, path, f"{host.name} save {self._count}".encode(), fresh=True)
         if self._world.rng.random() < self._world.knobs.open_handles:
-            self._count += 1
-            data = f"{host.name} late {self._count}".encode()
-            host.later(
-                LATE_WRITE_S, lambda: self._write(host, path, data, fresh=True) if path in host.disk.files else None
-            )
+            standing = host.disk.standing_name(path)
+            assert standing is not None
+            self._hold_open(host, host.disk.files[standing].inode)
+
+    def _hold_open(self, host: Host, inode: int) -> None:
+        """A program keeps the file open, and writes into it a moment later, whatever took its place meanwhile."""
+        disk = host.disk
+        self._count += 1
+        data = f"{host.name} late {self._count}".encode()
+        mean_s = self._world.knobs.open_s
+        host.later(mean_s, lambda: self._write_in_place(host, inode, data) if host.disk is disk else None)
+
+    def _write_in_place(self, host: Host, inode: int, data: bytes) -> None:
+        held = host.disk.held(inode)
+        if held is None or self._world.healed:
+            return  # a user removed it, or replaced it knowingly: what is written there nobody expects to see again
+        path, before = held
+        content = content_of(data)
+        self.saved[content] = (host, path)
+        self.replaced.add(before)
+        self.wrote_over.setdefault((host.name, path, content), set()).add(before)
+        host.disk.write_in_place(inode, data, self._world.now.wall_ms * 1_000_000)
+        if host.disk.path_of(inode) is not None:
+            self._notice(host, path)
+        else:
+            host.later(LOOK_AGAIN_S, host.look_for_late_writes)
+        if self._world.rng.random() < self._world.knobs.open_handles:
+            self._hold_open(host, inode)
 
     def _write(self, host: Host, path: RelPath, data: bytes, fresh: bool) -> None:
         path = host.disk.standing_name(path) or path

@@ -110,6 +110,8 @@ class World:
 
     def _admit(self, host: Host) -> None:
         admin_host = self.hosts[0]
+        if host.mandate is not None:
+            return
         if admin_host.device is None or admin_host.mandate not in admin_host.device.mandates:
             self.after(1.0, lambda: self._admit(host))
             return

@@ -33,6 +33,7 @@ CALM = Knobs(
     rule_changes=0,
     decisions=0.0,
     open_handles=0.0,
+    open_s=1.0,
     merged_files=0.0,
 )
 REST_S = 60.0

@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from p2psync.core.entry import ABSENT
+from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import content_of
 from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import parse_setting
 from p2psync.engine.effects import Fetch, Place, PlaceItem, Wanted
+from p2psync.engine.events import LateWrite
 from p2psync.engine.placement import IN_FLIGHT_MAX
 from p2psync.sim import checkers, world
-from p2psync.sim.checkers import Failure, check_always, check_at_rest
+from p2psync.sim.checkers import Failure, check_always, check_at_rest, check_late_writes
 from p2psync.sim.world import World, run
 from tests.sim.lives import again, apart, mandate_of, rest, save, shown, together
 
@@ -228,3 +229,16 @@ def test_a_fault_of_the_engine_is_a_failure_with_its_seed(monkeypatch: pytest.Mo
     monkeypatch.setattr(world, "check_at_rest", fail)
     with pytest.raises(Failure, match=r"Total: KeyError: 'gone' \(python -m p2psync.sim --seed 7\)"):
         run(7)
+
+
+def test_a_late_write_that_nobody_hears_of_is_noticed() -> None:
+    life = together()
+    one, two = life.hosts
+    save(life, one, "a.txt", "one")
+    rest(life)
+    path = parse("a.txt")
+    stood = mandate_of(two).state.bases([path])[path].heads
+    entry = Entry(Kind.FILE, 4, 0, 0, content_of(b"late"))
+    check_late_writes(two, [LateWrite(path, entry, (), None, True)])
+    with pytest.raises(Failure, match=r"written late at 'a\.txt'"):
+        check_late_writes(two, [LateWrite(path, entry, stood, None, True)])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from p2psync.core.entry import ABSENT, Entry
-from p2psync.core.ids import content_of
+from p2psync.core.ids import BlockHash, ChangeId, content_of
 from p2psync.core.relpath import Folding, parse
 from p2psync.engine.effects import PlaceItem
 from p2psync.sim import disk as sim
@@ -182,3 +182,49 @@ def test_a_backup_holds_all_but_what_is_staged_and_is_independent() -> None:
     assert (shown(backup), backup.versions, backup.staged, backup.epoch) == ({"a": b"old"}, {}, {}, b"epoch")
     backup.write(parse("b"), b"b", NOW_NS)
     assert shown(disk) == {"a": b"new"}
+
+
+# -- programs that hold a file open --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kept_already", [False, True])
+def test_late_writes_are_told_as_on_a_real_disk(tmp_path: Path, kept_already: bool) -> None:
+    simulated, there = folder({"a": b"old"}), real.Disk(tmp_path)
+    stage(simulated, b"new")
+    there.save("a", b"old")
+    there.staged(b"new")
+    if kept_already:
+        simulated.versions[content_of(b"old")] = b"old"
+        there.placer.place([there.save("b", b"old")])
+    inode = simulated.files[parse("a")].inode
+    asked = replace(item("a", b"old", b"new"), stood=(ChangeId(BlockHash(b"b" * 32), 0),))
+    with (there.places.root / "a").open("r+b") as program:
+        simulated.place(asked)
+        there.placer.place([asked])
+        for now_s, text in ((10.0, b"older"), (20.0, b"older still"), (30.0, b"older still")):
+            simulated.write_in_place(inode, text, NOW_NS)
+            program.seek(0)
+            program.write(text)
+            program.flush()
+            told = [replace(write, entry=replace(write.entry, mtime_ns=0)) for write in there.placer.late_writes(now_s)]
+            assert simulated.late_writes() == told
+            assert len(told) == (now_s < 30)
+            assert set(simulated.versions.values()) == set(there.kept().values())
+    assert shown(simulated) == {"a": b"new"}
+
+
+def test_a_program_writes_into_a_file_that_stands_without_making_another() -> None:
+    disk = folder({"a": b"old"})
+    inode = disk.files[parse("a")].inode
+    assert disk.held(inode) == ("a", content_of(b"old"))
+    disk.write_in_place(inode, b"more", NOW_NS)
+    assert disk.held(inode) == ("a", content_of(b"more"))
+    assert (shown(disk), disk.files[parse("a")].inode, disk.late_writes()) == ({"a": b"more"}, inode, [])
+
+
+def test_what_is_written_into_a_file_that_its_user_replaced_is_nowhere() -> None:
+    disk = folder({"a": b"old"})
+    inode = disk.files[parse("a")].inode
+    disk.write(parse("a"), b"new", NOW_NS)
+    disk.write_in_place(inode, b"lost", NOW_NS)
+    assert (disk.held(inode), disk.late_writes(), shown(disk)) == (None, [], {"a": b"new"})

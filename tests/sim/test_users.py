@@ -9,9 +9,9 @@ import pytest
 from p2psync.books.index import merge
 from p2psync.core.ids import content_of
 from p2psync.core.relpath import Folding, parse
+from p2psync.sim.checkers import check_at_rest
 from p2psync.sim.host import Host
 from p2psync.sim.knobs import Knobs
-from p2psync.sim.users import LATE_WRITE_S
 from p2psync.sim.world import World
 from tests.sim.lives import CALM, again, apart, mandate_of, rest, save, shown, together
 
@@ -100,14 +100,47 @@ def test_nothing_is_saved_where_a_directory_stands_or_below_a_file() -> None:
 # -- what programs do ----------------------------------------------------------------------------------
 
 
-def test_an_open_handle_writes_once_more_a_moment_later() -> None:
+def test_an_open_handle_goes_on_writing_until_users_go_home() -> None:
     world = together(open_handles=1.0)
     one, two = world.hosts
     world.users._save(one, A)
     first = shown(one)[A]
-    rest(world, 60 * LATE_WRITE_S)
+    rest(world)
     assert shown(one)[A] != first
+    world.healed = True
+    rest(world)
     assert shown(two) == shown(one)
+
+
+def test_what_an_open_handle_writes_over_a_placement_is_an_edit_of_what_it_had_before_it() -> None:
+    world = together()
+    one, two = world.hosts
+    save(world, one, "a.txt", "one")
+    rest(world)
+    inode = two.disk.files[A].inode
+    save(world, one, "a.txt", "two")
+    rest(world)
+    assert shown(two) == {A: "two"}
+    world.users._write_in_place(two, inode, b"three")
+    assert (over(two, "a.txt", "three"), world.users.saved[THREE]) == ({"one"}, (two, A))
+    rest(world)
+    heads = mandate_of(one).state.heads([A])[A]
+    assert {head.entry.content for head in heads} == {TWO, THREE}
+    assert shown(one) == shown(two)
+    check_at_rest(world)
+
+
+def test_a_crash_spoils_what_was_written_late_and_not_looked_at() -> None:
+    world = together()
+    one, two = world.hosts
+    save(world, one, "a.txt", "one")
+    rest(world)
+    inode = two.disk.files[A].inode
+    save(world, one, "a.txt", "two")
+    rest(world)
+    world.users._write_in_place(two, inode, b"three")
+    two.crash()
+    assert (world.users.spoiled, two.disk.outs) == ({ONE, THREE}, {})
 
 
 def test_an_open_handle_brings_no_removed_file_back() -> None:
