@@ -30,8 +30,6 @@ class Wanted:
     size: int
     path: RelPath
     """A path whose change names this content; the old version there may hold most of it."""
-    change_class: str
-    """The class whose chunks may be offered and reused for it."""
 
 
 @value

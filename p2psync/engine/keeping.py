@@ -48,9 +48,7 @@ class Keeping:
         if not missing:
             self._site.state.drop_todo(TodoKind.KEEP, [path])
         wanted = [
-            Wanted(content, sizes[content], path, self._site.ledger.class_of(path))
-            for content in sorted(missing)
-            if content not in self._under_way
+            Wanted(content, sizes[content], path) for content in sorted(missing) if content not in self._under_way
         ]
         for content in missing:
             self._under_way.setdefault(content, set()).add(path)

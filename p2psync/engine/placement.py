@@ -102,14 +102,14 @@ class Placement:
 
     def _gather(self, target: Aim) -> list[Wanted]:
         """Note what the path waits for; returns what is not being fetched already."""
-        self._gathering[target.path] = set(target.contents)
-        fresh = [c for c in target.contents if c not in self._waiting_for]
-        for content in target.contents:
+        contents = target.contents
+        self._gathering[target.path] = set(contents)
+        fresh = [c for c in contents if c not in self._waiting_for]
+        for content in contents:
             self._waiting_for.setdefault(content, set()).add(target.path)
         heads = self._site.state.heads([target.path])[target.path] if target.sources else ()
         sizes = {h.entry.content: h.entry.size for h in heads}
-        file_class = self._site.ledger.class_of(target.path)
-        return [Wanted(c, sizes.get(c, target.put.size), target.path, file_class) for c in fresh]
+        return [Wanted(c, sizes.get(c, target.put.size), target.path) for c in fresh]
 
     def fetched(self, contents: Sequence[ContentId]) -> None:
         complete: list[RelPath] = []

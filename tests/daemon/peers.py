@@ -51,7 +51,7 @@ class Shelf:
         target.write_bytes(data)
         content = content_of(data)
         self.paths.setdefault(content, []).append(RelPath(path))
-        return Wanted(content, len(data), RelPath(path), "other")
+        return Wanted(content, len(data), RelPath(path))
 
     def staged(self, content: ContentId) -> bytes:
         return self.staging.path(content).read_bytes()

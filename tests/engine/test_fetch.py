@@ -27,7 +27,7 @@ def cid(number: int) -> ContentId:
 
 
 def wanted(number: int, size: int = 4) -> Wanted:
-    return Wanted(cid(number), size, RelPath(f"f{number}"), "other")
+    return Wanted(cid(number), size, RelPath(f"f{number}"))
 
 
 def small(*numbers: int) -> list[Wanted]:
@@ -397,7 +397,7 @@ class Chaos:
     def run(self) -> None:
         for link in self.links:
             self.take(self.fetcher.peer_joined(link, M, self.now))
-        self.take(self.fetcher.want(M, [Wanted(c, size, RelPath("f"), "") for c, size in self.sizes.items()], self.now))
+        self.take(self.fetcher.want(M, [Wanted(c, size, RelPath("f")) for c, size in self.sizes.items()], self.now))
         for _ in range(3000):
             if not self.waiting:
                 deadline = self.fetcher.deadline_s()

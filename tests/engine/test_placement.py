@@ -15,7 +15,6 @@ from p2psync.engine.events import Outcome
 from p2psync.engine.placement import HOLD_SOURCE_S, IN_FLIGHT_MAX, MISSING_AFTER_S, OBSTRUCTED_S
 from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S
 from p2psync.engine.state import BaseRow
-from tests.engine.ledgers import RESTRICTED_RULES
 from tests.engine.rig import Rig, content, file, seen
 
 PATH = parse("a.txt")
@@ -51,7 +50,7 @@ def test_a_file_is_fetched_placed_and_becomes_base() -> None:
     rig = wanting(("a.txt", "one"))
     [head] = rig.desk.heads("a.txt")
     [fetch] = rig.of(Fetch)
-    assert fetch == Fetch(rig.desk.mandate, (Wanted(content("one"), 3, PATH, ""),))
+    assert fetch == Fetch(rig.desk.mandate, (Wanted(content("one"), 3, PATH),))
     assert rig.effects() == [], "asked for once"
     rig.fetched("one")
     [place] = rig.of(Place)
@@ -121,11 +120,6 @@ def test_a_loser_that_stood_there_is_kept_as_one() -> None:
     rig.fetched("one")
     [item] = rig.places()
     assert (item.path, item.expect.content, item.keep_reason) == ("a.crp", content("mine"), "conflict")
-
-
-def test_the_class_of_a_content_goes_with_the_wish() -> None:
-    rig = wanting(("a.ecs", "one"), rig=Rig(rules=RESTRICTED_RULES, role=Role.PAYROLL))
-    assert [w.change_class for e in rig.of(Fetch) for w in e.wanted] == ["restricted *.ecs"]
 
 
 def test_a_content_that_several_paths_want_is_fetched_once() -> None:

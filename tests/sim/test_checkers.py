@@ -203,7 +203,7 @@ def test_a_path_that_is_none_is_seen_when_it_is_to_be_placed(life: World) -> Non
 def test_too_much_at_once_is_seen(life: World) -> None:
     one = life.hosts[0]
     assert one.mandate is not None
-    wanted = Wanted(content_of(b"a"), 1, parse("a"), "")
+    wanted = Wanted(content_of(b"a"), 1, parse("a"))
     check_always(life, one, [Fetch(one.mandate, (wanted,) * 2 * IN_FLIGHT_MAX)])
     with pytest.raises(Failure, match="Bounded: pc0 fetches too much"):
         check_always(life, one, [Fetch(one.mandate, (wanted,) * (2 * IN_FLIGHT_MAX + 1))])
