@@ -30,6 +30,9 @@
     |-- UsageError                  the command does not fit what is there
     `-- DaemonNotRunning
 
+What an error says is a template and the fields that are filled into it: the pure modules know no language, and the
+shells say the same in that of the user (`i18n.said`).
+
 Trouble with one file is no exception but a `Problem` (`core.problem`): it is collected and shown,
 and everything else goes on.
 """
@@ -39,6 +42,13 @@ from __future__ import annotations
 
 class P2PSyncError(Exception):
     """Something p2psync was asked to do failed."""
+
+    def __init__(self, sentence: str = "", /, **fields: object) -> None:
+        """With `fields`, `sentence` is a template for `str.format`; without, braces in it mean nothing."""
+        super().__init__(sentence.format(**fields) if fields else sentence)
+        self.sentence = sentence
+        """What catalogs know it by."""
+        self.fields = fields
 
 
 class ProtocolError(P2PSyncError):
@@ -60,8 +70,8 @@ class CodecError(P2PSyncError):
 class InvalidPath(P2PSyncError):
     """A file name that cannot be part of a mandate. Rename the file."""
 
-    def __init__(self, sentence: str, code: str = "name-illegal") -> None:
-        super().__init__(sentence)
+    def __init__(self, sentence: str, code: str = "name-illegal", /, **fields: object) -> None:
+        super().__init__(sentence, **fields)
         self.code = code
         """Always a `core.problem.Code`, one of its NAME_ ones: `Code(error.code)`."""
 

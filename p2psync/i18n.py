@@ -20,7 +20,7 @@ import os
 import re
 from pathlib import Path
 
-from p2psync.errors import ConfigError
+from p2psync.errors import ConfigError, P2PSyncError
 
 LANGUAGES = ("en", "fr", "de", "it")
 LOCALE_DIR = Path(__file__).parent / "locale"
@@ -40,6 +40,13 @@ def ngettext(singular: str, plural: str, n: int) -> str:
     return _catalog.ngettext(singular, plural, n)
 
 
+def said(error: P2PSyncError) -> str:
+    """What an error says, in the language set. Shells raise it translated, the pure modules as a template."""
+    sentence = _(error.sentence) if error.sentence else ""
+    fields = {name: said(one) if isinstance(one, P2PSyncError) else one for name, one in error.fields.items()}
+    return sentence.format(**fields) if fields else sentence
+
+
 def language() -> str:
     """The language set, one of LANGUAGES."""
     return _language
@@ -56,7 +63,9 @@ def set_language(lang: str | None = None, *, locale_dir: Path = LOCALE_DIR) -> s
     else:
         chosen = _known(lang) or ""
         if not chosen:
-            raise ConfigError(f"no such language: {lang!r} (there are {', '.join(LANGUAGES)})")
+            raise ConfigError(
+                "There is no language {text!r}. Choose one of {languages}.", text=lang, languages=", ".join(LANGUAGES)
+            )
     _catalog = gettext.translation(DOMAIN, locale_dir, [chosen], fallback=True)
     _language = chosen
     return chosen

@@ -11,8 +11,8 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 
-from p2psync.errors import ConfigError
-from p2psync.i18n import DOMAIN, LANGUAGES, LOCALE_DIR, _, language, ngettext, set_language
+from p2psync.errors import ConfigError, LinkError, UsageError
+from p2psync.i18n import DOMAIN, LANGUAGES, LOCALE_DIR, _, language, ngettext, said, set_language
 
 VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 UNTRANSLATED_MAX = 0.1
@@ -49,6 +49,16 @@ def test_sentences_come_from_the_catalog(french: Path) -> None:
         "1 fichier",
         "2 fichiers",
     ]
+
+
+def test_errors_of_pure_modules_are_said_in_the_language(french: Path) -> None:
+    set_language("fr", locale_dir=french)
+    assert said(UsageError("The cable is cut.")) == "Le câble est coupé."
+    assert said(UsageError("{n} file", n=3)) == "3 fichier"
+    assert said(UsageError("line 3: {reason}", reason=LinkError("The cable is cut."))) == "line 3: Le câble est coupé."
+    assert said(UsageError("{not a template}")) == "{not a template}"
+    assert said(UsageError()) == ""
+    assert str(UsageError("{n} file", n=3)) == "3 file"
 
 
 def test_what_is_not_translated_stays_english(french: Path) -> None:

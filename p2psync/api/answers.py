@@ -10,7 +10,7 @@ from aiohttp import web
 
 from p2psync.api.table import Operation
 from p2psync.errors import ConfigError, InvalidId, InvalidPath, P2PSyncError, UsageError
-from p2psync.i18n import _
+from p2psync.i18n import _, said
 
 EXIT_HEADER = "P2psync-Exit"
 FAILED = 1
@@ -37,7 +37,7 @@ def done(data: object, exit_code: int) -> web.Response:
 def refused(error: P2PSyncError) -> web.Response:
     """The answer of an operation that did not."""
     exit_code = WRONG_USAGE if isinstance(error, USAGE_ERRORS) else FAILED
-    return failure(STATUSES[exit_code], str(error), exit_code)
+    return failure(STATUSES[exit_code], said(error), exit_code)
 
 
 def failure(status: int, sentence: str, exit_code: int = FAILED) -> web.Response:

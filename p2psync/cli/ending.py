@@ -11,7 +11,7 @@ from pathlib import Path
 from p2psync.cli.exits import FAILED, WRONG_USAGE, CommandFailed
 from p2psync.cli.home import note_failure
 from p2psync.errors import ConfigError, InvalidId, P2PSyncError, UsageError
-from p2psync.i18n import _
+from p2psync.i18n import _, said
 
 
 def guarded(act: Callable[[], int | None], home: Path, as_json: bool) -> int:
@@ -22,7 +22,7 @@ def guarded(act: Callable[[], int | None], home: Path, as_json: bool) -> int:
         return fail(str(failure), failure.exit_code, as_json)
     except P2PSyncError as error:
         wrong_usage = isinstance(error, UsageError | ConfigError | InvalidId)
-        return fail(str(error), WRONG_USAGE if wrong_usage else FAILED, as_json)
+        return fail(said(error), WRONG_USAGE if wrong_usage else FAILED, as_json)
     except KeyboardInterrupt:
         return fail(_("Stopped by you."), FAILED, as_json)
     except Exception as error:

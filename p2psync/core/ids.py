@@ -87,10 +87,10 @@ def parse_device(text: str) -> DeviceId:
     try:
         raw = base64.b32decode(compact + "=" * (-len(compact) % 8))
     except ValueError:
-        raise InvalidId(f"not a device id: {text!r}. Copy it whole.") from None
+        raise InvalidId("{text!r} is no device id. Copy it whole.", text=text) from None
     device = device_id(raw[:DEVICE_ID_BYTES])
     if device_text(device).replace("-", "") != compact:
-        raise InvalidId(f"this device id has a typing error: {text!r}. Copy it again.")
+        raise InvalidId("The device id {text!r} has a typing error. Copy it again.", text=text)
     return device
 
 
@@ -102,8 +102,8 @@ def parse_mandate(text: str) -> MandateId:
     """Raises InvalidId unless text is the 32 hexadecimal digits of a mandate id."""
     try:
         return mandate_id(bytes.fromhex(text.strip()))
-    except ValueError:
-        raise InvalidId(f"not a mandate id: {text!r}") from None
+    except (ValueError, InvalidId):
+        raise InvalidId("{text!r} is no id of a mandate. Copy it whole.", text=text) from None
 
 
 def change_text(change: ChangeId) -> str:
@@ -115,11 +115,11 @@ def parse_change(text: str) -> ChangeId:
     """Raises InvalidId unless text is `<64 hexadecimal digits>.<index>`."""
     digits, _, index = text.strip().partition(".")
     if not index.isascii() or not index.isdecimal() or len(index) > INDEX_DIGITS_MAX:
-        raise InvalidId(f"not the id of a change: {text!r}")
+        raise InvalidId("{text!r} is no id of a version. Copy it whole.", text=text)
     try:
         return ChangeId(block_hash(bytes.fromhex(digits)), int(index))
-    except ValueError:
-        raise InvalidId(f"not the id of a change: {text!r}") from None
+    except (ValueError, InvalidId):
+        raise InvalidId("{text!r} is no id of a version. Copy it whole.", text=text) from None
 
 
 def _exactly(raw: object, size: int, what: str) -> bytes:

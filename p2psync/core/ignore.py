@@ -43,13 +43,15 @@ class IgnoreRules:
         """Raises ConfigError, naming the line, for a pattern that cannot be meant so or a file over the limits."""
         lines = text.removeprefix("\ufeff").removesuffix("\n").split("\n")
         if len(lines) > LINES_MAX:
-            raise ConfigError(f"{FILE_NAME} has more than {LINES_MAX} lines")
+            raise ConfigError("{file} has more than {limit} lines", file=FILE_NAME, limit=LINES_MAX)
         rules = [_DEFAULTS]
         for number, line in enumerate(lines, start=1):
             try:
                 rule = _rule(line.removesuffix("\r"))
-            except ValueError as error:
-                raise ConfigError(f"{FILE_NAME}, line {number}: {error}") from None
+            except ConfigError as error:
+                raise ConfigError(
+                    "{file}, line {number}: {reason}", file=FILE_NAME, number=number, reason=error
+                ) from None
             if rule:
                 rules.append(rule)
         return cls(tuple(rules))
@@ -71,9 +73,9 @@ def is_live_database(rel: RelPath) -> bool:
 
 
 def _rule(line: str) -> _Rule | None:
-    """The rule in a line; None for an empty one or a comment. Raises ValueError with the reason."""
+    """The rule in a line; None for an empty one or a comment. Raises ConfigError with the reason."""
     if len(line) > LINE_CHARACTERS_MAX:
-        raise ValueError(f"longer than {LINE_CHARACTERS_MAX} characters")
+        raise ConfigError("it is longer than {limit} characters", limit=LINE_CHARACTERS_MAX)
     line = _TRAILING_BLANKS.sub("", line)
     if not line or line.startswith("#"):
         return None
@@ -82,7 +84,7 @@ def _rule(line: str) -> _Rule | None:
     directories_only = pattern.endswith("/") and not pattern.endswith("\\/")
     parts = pattern.removesuffix("/").removeprefix("/").split("/")
     if any(part in {"", ".", ".."} for part in parts):
-        raise ValueError(f"{line!r} can match nothing: it has an empty part, or one that is a dot or two")
+        raise ConfigError("{line!r} can fit nothing: it has an empty part, or one that is a dot or two", line=line)
     if len(parts) == 1 and not pattern.startswith("/"):
         parts.insert(0, "**")
     return _Rule(re.compile(_path_expression(parts), _FLAGS), negated, directories_only)
@@ -143,7 +145,7 @@ def _part_expression(glob: str) -> str:
 
 
 def _character_expression(glob: str, at: int) -> tuple[str, int]:
-    """What the character or class at `at` matches, and where the next begins. Raises ValueError."""
+    """What the character or class at `at` matches, and where the next begins. Raises ConfigError."""
     character = glob[at]
     if character == "?":
         return "[^/]", at + 1
@@ -153,7 +155,7 @@ def _character_expression(glob: str, at: int) -> tuple[str, int]:
         return re.escape(character), at + 1
     escaped = glob[at + 1 : at + 2]
     if escaped not in _ESCAPABLE or not escaped:
-        raise ValueError('"\\" only takes away the meaning of a special character; between directories write "/"')
+        raise ConfigError('"\\" only takes away the meaning of a special character; between directories write "/"')
     return re.escape(escaped), at + 2
 
 
@@ -163,12 +165,12 @@ _ESCAPABLE = "*?[]!#\\ -"
 def _class_expression(glob: str, at: int) -> tuple[str, int]:
     found = _CLASS.match(glob, at)
     if not found:
-        raise ValueError('"[" without "]"; for the character itself write "\\["')
+        raise ConfigError('"[" without "]"; for the character itself write "\\["')
     inner = "".join(f"{re.escape(low)}-{re.escape(high or low)}" for low, high in _RANGE.findall(found["inner"]))
     try:
         re.compile(f"[{inner}]")
     except re.error:
-        raise ValueError(f"{found[0]!r} has a range that runs backwards") from None
+        raise ConfigError("{text!r} has a range that runs backwards", text=found[0]) from None
     return f"[^/{inner}]" if found["not"] else f"(?!/)[{inner}]", found.end()
 
 

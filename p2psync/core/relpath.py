@@ -86,21 +86,32 @@ def parse(text: str) -> RelPath:
     (bytes of a disk name that are no UTF-8).
     """
     if not text:
-        raise InvalidPath("a file name must not be empty", Code.NAME_ILLEGAL)
+        raise InvalidPath("The name of a file must not be empty.", Code.NAME_ILLEGAL)
     try:
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError:
-        raise InvalidPath(f"the name {_shown(text)} is not valid text; rename the file", Code.NAME_NOT_TEXT) from None
+        raise InvalidPath(
+            "The name {path} is not valid text. Rename the file.", Code.NAME_NOT_TEXT, path=_shown(text)
+        ) from None
     if size > PATH_BYTES_MAX:
-        raise InvalidPath(f"the path {_shown(text)} is longer than {PATH_BYTES_MAX} bytes", Code.NAME_TOO_LONG)
+        raise InvalidPath(
+            "The path {path} is longer than {limit} bytes.", Code.NAME_TOO_LONG, path=_shown(text), limit=PATH_BYTES_MAX
+        )
     parts = text.split("/")
     _check_inside(text, parts)
     if "" in parts or "\0" in text:
-        raise InvalidPath(f"{_shown(text)} has a part that cannot be a file name", Code.NAME_ILLEGAL)
+        raise InvalidPath("{path} has a part that cannot be a file name.", Code.NAME_ILLEGAL, path=_shown(text))
     if len(parts) > PARTS_MAX:
-        raise InvalidPath(f"{_shown(text)} is nested deeper than {PARTS_MAX} levels", Code.NAME_TOO_LONG)
+        raise InvalidPath(
+            "{path} lies deeper than {limit} folders.", Code.NAME_TOO_LONG, path=_shown(text), limit=PARTS_MAX
+        )
     if size > PART_BYTES_MAX and any(len(part.encode()) > PART_BYTES_MAX for part in parts):
-        raise InvalidPath(f"{_shown(text)} has a name longer than {PART_BYTES_MAX} bytes", Code.NAME_TOO_LONG)
+        raise InvalidPath(
+            "{path} has a name that is longer than {limit} bytes.",
+            Code.NAME_TOO_LONG,
+            path=_shown(text),
+            limit=PART_BYTES_MAX,
+        )
     return RelPath(text)
 
 
@@ -199,12 +210,17 @@ def prefix_range(directory: RelPath) -> tuple[str, str]:
 def _check_inside(text: str, parts: list[str]) -> None:
     """Raises InvalidPath with NAME_ESCAPES if these parts lead out of the mandate or into p2psync's own files."""
     if text[0] == "/" or _DRIVE.match(text):
-        raise InvalidPath(f"{_shown(text)} is not a path inside the folder", Code.NAME_ESCAPES)
+        raise InvalidPath("{path} is no path inside the folder.", Code.NAME_ESCAPES, path=_shown(text))
     if "." in parts or ".." in parts:
-        raise InvalidPath(f'{_shown(text)} has "." or ".." as a part', Code.NAME_ESCAPES)
+        raise InvalidPath('{path} has "." or ".." as a part.', Code.NAME_ESCAPES, path=_shown(text))
     top = parts[0] if parts[0].isascii() else _IGNORED_BY_DISKS.sub("", parts[0])
     if _OWN_NAMES.fullmatch(top.casefold()):
-        raise InvalidPath(f"{_shown(text)}: {OWN_DIRECTORY} is p2psync's own directory", Code.NAME_ESCAPES)
+        raise InvalidPath(
+            "{path} lies in {own}, which belongs to p2psync itself.",
+            Code.NAME_ESCAPES,
+            path=_shown(text),
+            own=OWN_DIRECTORY,
+        )
 
 
 def _to_windows(part: str) -> str:
@@ -235,7 +251,9 @@ def _map(token: re.Match[str]) -> str:
 def _unmap(token: re.Match[str]) -> str:
     run, character = token.groups()
     if ord(character) < _MAP_BASE:
-        raise InvalidPath(f"{_shown(token.string)} is no name that Windows programs can open", Code.NAME_ILLEGAL)
+        raise InvalidPath(
+            "{path} is no name that Windows programs can open.", Code.NAME_ILLEGAL, path=_shown(token.string)
+        )
     half = _ESCAPE * (len(run) // 2)
     return half + (character if len(run) % 2 else chr(ord(character) - _MAP_BASE))
 
@@ -248,7 +266,9 @@ def _unreserve(spelled: str, reserved: re.Pattern[str]) -> str:
     if not (token := reserved.fullmatch(spelled)):
         return spelled
     if not token[1]:
-        raise InvalidPath(f"{_shown(spelled)} is a name that this system keeps for itself", Code.NAME_ILLEGAL)
+        raise InvalidPath(
+            "{path} is a name that this system keeps for itself.", Code.NAME_ILLEGAL, path=_shown(spelled)
+        )
     return spelled[1:]
 
 

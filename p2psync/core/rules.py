@@ -176,7 +176,7 @@ class RuleTable:
         if at is not None:
             return replace(self, rules=(*self.rules[:at], rule, *self.rules[at + 1 :]))
         if len(self.rules) == RULES_MAX:
-            raise UsageError(f"this mandate has {RULES_MAX} rules already, which is the limit")
+            raise UsageError("This mandate has {limit} rules already, which is the limit.", limit=RULES_MAX)
         return replace(self, rules=(rule, *self.rules))
 
     def with_restriction(self, restriction: Restriction) -> RuleTable:
@@ -188,7 +188,7 @@ class RuleTable:
         if at is not None:
             return replace(self, restrictions=(*self.restrictions[:at], restriction, *self.restrictions[at + 1 :]))
         if len(self.restrictions) == RULES_MAX:
-            raise UsageError(f"this mandate has {RULES_MAX} restrictions already, which is the limit")
+            raise UsageError("This mandate has {limit} restrictions already, which is the limit.", limit=RULES_MAX)
         return replace(self, restrictions=(*self.restrictions, restriction))
 
 
@@ -210,18 +210,23 @@ def parse_setting(text: str) -> Setting:
     mode_text, colon, master_text = (part.strip().lower() for part in rest.partition(":"))
     if not equals:
         raise UsageError(
-            f"not a rule: {text!r}. Write PATTERN=MODE or PATTERN=MODE:MASTER, like '*.crp=enforce:accounting'."
+            "{text!r} is no rule. Write PATTERN=MODE or PATTERN=MODE:MASTER, like '*.crp=enforce:accounting'.",
+            text=text,
         )
     pattern = _parse_pattern(pattern_text)
     if mode_text not in list(Mode):
-        raise UsageError(f"not a mode: {mode_text!r}. Choose one of {', '.join(Mode)}.")
+        raise UsageError("{text!r} is no mode. Choose one of {modes}.", text=mode_text, modes=", ".join(Mode))
     mode = Mode(mode_text)
     if colon and mode not in MODES_WITH_MASTER:
-        raise UsageError(f"mode {mode} knows no master: leave out ':{master_text}', or choose prefer or enforce.")
+        raise UsageError(
+            "The mode {mode} knows no master. Leave out ':{master}', or choose prefer or enforce.",
+            mode=mode,
+            master=master_text,
+        )
     if colon and master_text not in MASTERS:
-        raise UsageError(f"not a master: {master_text!r}. Choose accounting or owner.")
+        raise UsageError("{text!r} is no master. Choose accounting or owner.", text=master_text)
     if mode is Mode.MERGE and not fold(pattern).endswith(".ecc"):
-        raise UsageError(f"{pattern!r} cannot be merged: only index files (*.ecc) can.")
+        raise UsageError("{pattern!r} cannot be merged: only index files (*.ecc) can.", pattern=pattern)
     return Setting(pattern, mode, master_text if colon else None)
 
 
@@ -230,7 +235,9 @@ def parse_restriction(text: str) -> Restriction:
     pattern_text, equals, roles_text = text.rpartition("=")
     names = [name.strip().lower() for name in roles_text.split(",") if name.strip()]
     if not equals or not names:
-        raise UsageError(f"not a restriction: {text!r}. Write PATTERN=ROLE,ROLE, like '*.ecs=accounting,payroll'.")
+        raise UsageError(
+            "{text!r} is no restriction. Write PATTERN=ROLE,ROLE, like '*.ecs=accounting,payroll'.", text=text
+        )
     pattern = _parse_pattern(pattern_text)
     return Restriction(pattern, tuple(dict.fromkeys(parse_role(name) for name in names)))
 
@@ -239,7 +246,7 @@ def parse_role(text: str) -> Role:
     """Raises UsageError that lists the roles."""
     name = text.strip().lower()
     if name not in list(Role):
-        raise UsageError(f"not a role: {text!r}. Choose one of {', '.join(Role)}.")
+        raise UsageError("{text!r} is no role. Choose one of {roles}.", text=text, roles=", ".join(Role))
     return Role(name)
 
 
@@ -284,21 +291,27 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _parse_pattern(text: str) -> str:
     pattern = unicodedata.normalize("NFC", text.strip().replace("\\", "/"))
     if pattern.endswith("/"):
-        raise UsageError(f"{text!r} matches nothing: write '{pattern}*' for all that lies in that folder.")
+        raise UsageError(
+            "{text!r} fits nothing. Write '{pattern}*' for all that lies in that folder.", text=text, pattern=pattern
+        )
     if problem := _pattern_problem(pattern):
-        raise UsageError(f"not a pattern: {text!r} {problem}.")
+        raise problem
     return pattern
 
 
-def _pattern_problem(pattern: str) -> str | None:
+def _pattern_problem(pattern: str) -> UsageError | None:
     if not pattern:
-        return "is empty"
+        return UsageError("The pattern is missing. Write one like '*.crp'.")
     if len(fold(pattern)) > PATTERN_CHARACTERS_MAX:
-        return f"is longer than {PATTERN_CHARACTERS_MAX} characters"
+        return UsageError(
+            "The pattern {text!r} is longer than {limit} characters.", text=pattern, limit=PATTERN_CHARACTERS_MAX
+        )
     if _has_controls(pattern):
-        return "has control characters"
+        return UsageError("The pattern {text!r} has characters that cannot be shown.", text=pattern)
     if pattern.startswith("/"):
-        return "begins with a slash; paths begin at the mandate's folder"
+        return UsageError(
+            "The pattern {text!r} begins with a slash; paths begin at the mandate's folder.", text=pattern
+        )
     return None
 
 
@@ -320,7 +333,11 @@ def _rule_set_to(setting: Setting, base: Rule) -> Rule:
         master = setting.master or base.master or default.master
         if master == NOBODY:
             example = f"{setting.pattern}={setting.mode}:accounting"
-            raise UsageError(f"mode {setting.mode} needs a master, accounting or owner: write {example!r}.")
+            raise UsageError(
+                "The mode {mode} needs a master, accounting or owner. Write {example!r}.",
+                mode=setting.mode,
+                example=example,
+            )
     if master == OWNER:
         owners = base.owner_roles or default.owner_roles or PRODUCERS
     return Rule(setting.pattern, base.file_class, setting.mode, master, owners)
@@ -350,7 +367,7 @@ def _check_restriction(restriction: Restriction) -> None:
 
 def _check_pattern(pattern: str) -> None:
     if problem := _pattern_problem(pattern):
-        raise CodecError(f"a rule's pattern {problem}")
+        raise CodecError(str(problem))
 
 
 def _decode_rule(raw: object) -> Rule:

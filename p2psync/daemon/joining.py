@@ -11,7 +11,7 @@ from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.logs import EventLog
 from p2psync.engine.admin import Welcome
 from p2psync.errors import LinkError, P2PSyncError, RemoteProtocolError, TicketError
-from p2psync.i18n import _
+from p2psync.i18n import _, said
 from p2psync.net.dialer import Address, Sighting
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
@@ -117,7 +117,7 @@ class Quest:
                 if not answer.done():
                     answer.set_result(error)
             except (P2PSyncError, OSError) as error:
-                self._reason = str(error)
+                self._reason = said(error) if isinstance(error, P2PSyncError) else str(error)
                 self._log.event("join.failed", address=f"{address.host}:{address.port}", reason=error)
                 await asyncio.sleep(rest_s)
                 rest_s = min(2 * rest_s, RETRY_MAX_S)

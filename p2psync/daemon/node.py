@@ -310,7 +310,7 @@ class Node:
         """The folder that a person named, or the one that a mandate's name suggests."""
         if not text:
             if not name:
-                raise UsageError("say which folder, with --folder DIR")
+                raise UsageError(_("Say which folder, with --folder DIR."))
             return default_folder(self.config.documents, name)
         return Path(text).expanduser().absolute()
 

@@ -67,9 +67,9 @@ def open_database(home: Path, keys: Keys, rng: Random, stamp: str) -> tuple[Data
     path = home / DATABASE_FILE
     try:
         if (home / DAMAGED_FILE).exists():
-            raise StoreDamaged(_("the database {path} was found damaged").format(path=path))
+            raise StoreDamaged(_("The database {path} was found damaged").format(path=path))
         if not path.exists() and (home / RESCUE_FILE).exists():
-            raise StoreDamaged(_("the database {path} is gone").format(path=path))
+            raise StoreDamaged(_("The database {path} is gone").format(path=path))
         return Database.open(path), None
     except StoreDamaged:
         several = read(home)

@@ -154,13 +154,16 @@ class Admin:
         self._require_admin()
         if not self._mandate.authority.shared:
             name = self._mandate.name
-            raise MandateLocal(f"{name} is local: nobody can join it. Share it first: p2psync share {name}")
+            raise MandateLocal(
+                "{name} is only on this PC, nobody can join it yet: share it first, with: p2psync share {name}",
+                name=name,
+            )
         self._mandate.state_authority(Issue(ticket, role, admin, uses, expires_s))
 
     def cancel(self, ticket: bytes) -> None:
         self._require_admin()
         if ticket not in self._mandate.authority.issued:
-            raise UsageError("there is no such open invitation. See: p2psync invites")
+            raise UsageError("There is no such open invitation. See: p2psync invites")
         self._mandate.state_authority(CancelIssue(ticket))
 
     def admit(self, newcomer: Newcomer) -> Welcome:
@@ -169,7 +172,7 @@ class Admin:
         authority = self._mandate.authority
         issue = authority.issued.get(newcomer.ticket)
         if issue is None:
-            raise UsageError("the ticket that it came with is not open any more")
+            raise UsageError("The ticket that this device came with is not open any more. Give it a new one.")
         if newcomer.device not in authority.members:
             self._mandate.state_authority(
                 Admit(
@@ -194,7 +197,7 @@ class Admin:
         """
         authority = self._mandate.authority
         if self._device != authority.recovery:
-            raise NotAllowed("this is not the recovery key of the mandate")
+            raise NotAllowed("This is not the recovery key of the mandate.")
         if not authority.is_admin(newcomer.device):
             self._mandate.state_authority(
                 Admit(newcomer.device, newcomer.certificate, newcomer.name, Role.ACCOUNTING, True, b"")
@@ -205,7 +208,7 @@ class Admin:
         self._require_admin()
         self._require_member(device)
         if device == self._device:
-            raise UsageError("a device cannot revoke itself; use: p2psync mandate leave")
+            raise UsageError("A device cannot revoke itself. Use: p2psync mandate leave")
         secret = self._mandate.secrets.make_next(self._rng, self._mandate.authority.secret_number)
         self._mandate.secrets.shown_by(self._device, secret.number, self._mandate.authority.members)
         self._mandate.state_authority(Revoke(device, self._mandate.ledger.cut()), secret)
@@ -223,7 +226,7 @@ class Admin:
     def set_primary(self, device: DeviceId) -> None:
         self._require_admin()
         if self._require_member(device).role != Role.ACCOUNTING:
-            raise UsageError("only an accounting device can be the primary one")
+            raise UsageError("Only a device with the role accounting can be the primary one.")
         self._mandate.state_authority(SetPrimary(device))
 
     def set_owner(self, path: RelPath, device: DeviceId) -> None:
@@ -231,7 +234,9 @@ class Admin:
         self._require_admin()
         self._require_member(device)
         if self._mandate.authority.rules.class_id(path) is not None:
-            raise UsageError(f"the owner of {path!r} cannot be named: members who may not see this file would read it")
+            raise UsageError(
+                "The owner of {path!r} cannot be named: members who may not see this file would read it.", path=path
+            )
         self._mandate.state_authority(SetOwner(path, device))
 
     def check_may_leave(self) -> None:
@@ -247,19 +252,26 @@ class Admin:
 
     def _require_admin(self) -> None:
         if not self._mandate.authority.is_admin(self._device):
-            raise NotAllowed(f"this device is no admin of {self._mandate.name}. Ask one of its admins to do that.")
+            raise NotAllowed(
+                "This device is no admin of {mandate}. Ask one of its admins to do that.", mandate=self._mandate.name
+            )
 
     def _require_member(self, device: DeviceId) -> Member:
         member = self._mandate.authority.members.get(device)
         if member is None:
-            raise UsageError(f"{device_text(device)[:7]} is no member of {self._mandate.name}. See: p2psync devices")
+            raise UsageError(
+                "{device} is no member of {mandate}. See: p2psync devices {mandate}",
+                device=device_text(device)[:7],
+                mandate=self._mandate.name,
+            )
         return member
 
     def _require_another_admin(self, device: DeviceId) -> None:
         if not any(m.admin for d, m in self._mandate.authority.members.items() if d != device):
             raise UsageError(
-                "this is the last admin: make another device admin first, "
-                "with p2psync devices MANDATE --role DEVICE=ROLE+admin"
+                "This is the last admin of {mandate}. Make another device admin first: "
+                "p2psync devices {mandate} --role DEVICE=ROLE+admin",
+                mandate=self._mandate.name,
             )
 
     # -- conflicts -------------------------------------------------------------------------------------
@@ -287,11 +299,15 @@ class Admin:
         heads = list(state.heads([path]).get(path, ()))
         chosen = next((h for h in heads if h.id == keep), None)
         if chosen is None or len(heads) < 2:
-            raise UsageError(f"{change_text(keep)[:12]} is no version of an open conflict at {path!r}.")
+            raise UsageError(
+                "{version} is no version of an open conflict at {path!r}.", version=change_text(keep)[:12], path=path
+            )
         base = state.bases([path]).get(path)
         self._require_bytes(heads, base.entry.content if base else None)
         if not self._mandate.authority.may_write(self._device, path):
-            raise NotAllowed(f"the role of this device may not decide about {path!r}")
+            raise NotAllowed(
+                "The role of this device may not decide about {path!r}. Ask accounting or an admin.", path=path
+            )
         parents = tuple(h.id for h in heads if base is not None and h.id in base.heads)
         settled = tuple(h.id for h in heads if h.id not in parents)
         change = Change(path, chosen.entry, parents, settled)
@@ -303,4 +319,4 @@ class Admin:
         contents = {h.entry.content for h in heads if h.entry.kind == Kind.FILE and h.entry.content is not None}
         missing = contents - self._mandate.state.has_version(contents) - {standing}
         if missing:
-            raise UsageError("the other versions have not arrived here yet; try again in a moment, with their PCs on")
+            raise UsageError("The other versions have not arrived here yet. Try again in a moment, with their PCs on.")

@@ -109,7 +109,7 @@ class Device:
     def join(self, welcome: Welcome) -> MandateId:
         """Become a member as the inviter's welcome says. Raises UsageError if this device is one already."""
         if welcome.mandate in self.mandates:
-            raise UsageError(f"this device is a member of {welcome.name} already")
+            raise UsageError("This device is a member of {mandate} already.", mandate=welcome.name)
         state = self._state.add_mandate(welcome.mandate)
         state.put("discontinuous", True)
         state.put("name", welcome.name)

@@ -24,6 +24,7 @@ from p2psync.fs.presence import Blocked, Presence
 from p2psync.fs.reading import open_shared
 from p2psync.fs.sight import BaseView, Found, Gathering, Missing, Row, Sight
 from p2psync.fs.walk import Step, Walk
+from p2psync.i18n import _, said
 
 RULES_BYTES_MAX = 1 << 18
 
@@ -249,15 +250,26 @@ class Scanner:
             with open_shared(self.folder.path(RelPath(FILE_NAME))) as file:
                 raw = file.read(RULES_BYTES_MAX + 1)
             if len(raw) > RULES_BYTES_MAX:
-                raise ConfigError(f"{FILE_NAME} is larger than {RULES_BYTES_MAX} bytes")
+                raise ConfigError("{file} is larger than {limit} bytes", file=FILE_NAME, limit=RULES_BYTES_MAX)
             rules = IgnoreRules.parse(raw.decode())
         except FileNotFoundError:
             rules = DEFAULT_RULES
         except (OSError, ConfigError, UnicodeDecodeError) as error:
-            self._rules_problem = Problem(FILE_NAME, Code.UNREADABLE, str(error))
+            self._rules_problem = Problem(FILE_NAME, Code.UNREADABLE, reason_of(error))
         if rules != self.ignore:
             self.ignore = rules
             self.rules_changed = True
+
+
+def reason_of(error: OSError | ConfigError | UnicodeDecodeError) -> str:
+    """Why the rules cannot be read, for people."""
+    match error:
+        case ConfigError():
+            return said(error)
+        case UnicodeDecodeError():
+            return _("it is no text in UTF-8")
+        case _:
+            return error.strerror or str(error)
 
 
 def _row(path: RelPath, rows: Rows) -> Row | None:

@@ -41,7 +41,7 @@ class HomeLock:
                 raise
             raise HomeInUse(
                 _(
-                    "another p2psync already runs with the home directory {home}. Stop it first, or use another --home."
+                    "Another p2psync already runs with the home directory {home}. Stop it first, or use another --home."
                 ).format(home=home)
             ) from None
 

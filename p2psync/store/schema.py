@@ -28,7 +28,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(steps()):
         raise SchemaTooNew(
-            _("the database was written by a newer p2psync (schema {version}). Update p2psync on this PC.").format(
+            _("The database was written by a newer p2psync (schema {version}). Update p2psync on this PC.").format(
                 version=version
             )
         )

@@ -124,5 +124,5 @@ def test_a_change_id_comes_back_from_its_text(block: BlockHash, position: int) -
     ],
 )
 def test_what_is_no_change_id(text: str) -> None:
-    with pytest.raises(InvalidId, match="not "):
+    with pytest.raises(InvalidId, match="is no "):
         parse_change(text)

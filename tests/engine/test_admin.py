@@ -155,7 +155,7 @@ def test_a_local_mandate_invites_nobody() -> None:
     village = office()
     house = village["office"]
     local = house.device.create(Founding("Local", Role.ACCOUNTING, b"cert", "office"))
-    with pytest.raises(P2PSyncError, match="Share it first: p2psync share Local"):
+    with pytest.raises(P2PSyncError, match="share it first, with: p2psync share Local"):
         house.device.admin(local).issue(b"t", Role.PAYROLL, False, 1, 1)
 
 

@@ -197,8 +197,8 @@ FIXED = bytes(76)
         (FIXED + b"\x00", "ends too early"),
         (FIXED + b"\x00\x00\x00", "after its end"),
         (FIXED + b"\x01\x00\x01\x02", "ends too early"),
-        (FIXED + b"\x01\x00\x01\x02\x03\x04\x00\x00\x00", "host:port"),
-        (FIXED + b"\x01\x04a b\x01\x01\x00", "host:port"),
+        (FIXED + b"\x01\x00\x01\x02\x03\x04\x00\x00\x00", "HOST:PORT"),
+        (FIXED + b"\x01\x04a b\x01\x01\x00", "HOST:PORT"),
         (FIXED + b"\x01\x04\xff\xff\xff\x01\x01\x00", "impossible address"),
         (FIXED + b"\x05" + b"\x02a\x01\x01" * 5 + b"\x00", "more than 4"),
         (FIXED + b"\x00\x03a\nb\x00", "rendezvous address"),
@@ -256,7 +256,7 @@ def test_addresses_have_one_form(text: str, canonical: str) -> None:
     ],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(TicketMalformed, match="host:port"):
+    with pytest.raises(TicketMalformed, match="HOST:PORT"):
         canonical_address(text)
 
 

@@ -14,6 +14,7 @@ from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import UsageError
+from p2psync.i18n import _
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -60,8 +61,16 @@ def chosen_version(mandate: Mandate, own: DeviceId, conflict: Conflict, wanted: 
         return found[0].id
     listed = ", ".join(f"{change_text(one.id)[:12]} ({name_of(mandate, one.author)})" for one in several)
     if not found:
-        raise UsageError(f"{word!r} is none of the versions of {conflict.path}. Choose one by its id: {listed}")
-    raise UsageError(f"{word!r} may be any of several versions of {conflict.path}. Choose one by its id: {listed}")
+        raise UsageError(
+            _("{text!r} is none of the versions of {path}. Choose one by its id: {versions}").format(
+                text=word, path=conflict.path, versions=listed
+            )
+        )
+    raise UsageError(
+        _("{text!r} may be any of several versions of {path}. Choose one by its id: {versions}").format(
+            text=word, path=conflict.path, versions=listed
+        )
+    )
 
 
 def _is_meant(mandate: Mandate, own: DeviceId, one: Stated, word: str) -> bool:
@@ -77,7 +86,11 @@ def _conflict_at(device: Device, mandate: Mandate, path: str) -> Conflict:
     for conflict in device.admin(mandate.id).conflicts():
         if conflict.path == path:
             return conflict
-    raise UsageError(f"there is no open conflict at {path!r}. See: p2psync conflicts {mandate.name}")
+    raise UsageError(
+        _("There is no open conflict at {path!r}. See: p2psync conflicts {mandate}").format(
+            path=path, mandate=mandate.name
+        )
+    )
 
 
 def _shown(device: Device, mandate: Mandate, conflict: Conflict) -> dict[str, Any]:

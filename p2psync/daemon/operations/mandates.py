@@ -15,7 +15,7 @@ from p2psync.engine.admin import Founding
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
-from p2psync.errors import UsageError
+from p2psync.errors import TicketMalformed, UsageError
 from p2psync.i18n import _
 from p2psync.net.identity import fresh_key
 from p2psync.pair.ticket import canonical_address
@@ -156,7 +156,7 @@ async def remove_peer(node: Node, given: Arguments) -> object:
 
 
 async def _change_addresses(node: Node, given: Arguments, add: bool) -> object:
-    named, address = given.text("mandate"), canonical_address(given.text("address"))
+    named, address = given.text("mandate"), _checked_address(given.text("address"))
     given.done()
 
     def act(device: Device, _now: Now) -> object:
@@ -175,6 +175,13 @@ async def _change_addresses(node: Node, given: Arguments, add: bool) -> object:
     node.addresses_changed()
     await node.discovery.renew()
     return result
+
+
+def _checked_address(text: str) -> str:
+    try:
+        return canonical_address(text)
+    except TicketMalformed as error:
+        raise UsageError(error.sentence, **error.fields) from None
 
 
 async def list_peers(node: Node, given: Arguments) -> object:

@@ -13,6 +13,7 @@ from p2psync.engine.admin import Newcomer, Welcome
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import UsageError
+from p2psync.i18n import _
 from p2psync.pair.fingerprint import device_fingerprint
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ async def recovery(node: Node, given: Arguments) -> object:
         key = mandate.state.get(KEY_SETTING)
         if not isinstance(key, bytes):
             raise UsageError(
-                f"The recovery key of {mandate.name} is not on this device: it is handed out once, on the PC that "
-                "created the mandate."
+                "The recovery key of {mandate} is not on this device: it is handed out once, on the PC that "
+                "created the mandate.",
+                mandate=mandate.name,
             )
         known = tuple(dict.fromkeys((*addresses, *node.records.addresses(mandate.id))))
         secrets, members = tuple(mandate.secrets.all()), tuple(mandate.members().items())
@@ -95,7 +97,9 @@ def _nobody(file: RecoveryFile, reason: str) -> dict[str, object]:
         "waiting_for": "member",
         "fingerprint": "",
         "reason": reason or None,
-        "message": f"no member of {file.name} was reached; switch one of their PCs on and use the same command again",
+        "message": _(
+            "No member of {mandate} was reached. Switch one of their PCs on, and use the same command again."
+        ).format(mandate=file.name),
     }
 
 

@@ -23,6 +23,7 @@ from p2psync.engine.scope import Now
 from p2psync.errors import FolderError, NotAllowed, P2PSyncError, UsageError
 from p2psync.fs.folder import Folder
 from p2psync.fs.versions import Versions
+from p2psync.i18n import _
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -48,7 +49,11 @@ async def versions(node: Node, given: Arguments) -> object:
         path = path_in(mandate, path_text)
         found = versions_of(mandate, path)
         if not found and not mandate.state.is_known([path]):
-            raise P2PSyncError(f"{mandate.name} never held a file called {path!r}. Names are those inside its folder.")
+            raise P2PSyncError(
+                "{mandate} never held a file called {path!r}. Names are those inside its folder.",
+                mandate=mandate.name,
+                path=path,
+            )
         return [_shown(mandate, one) for one in found]
 
     return await node.runtime.query(look)
@@ -59,13 +64,17 @@ async def restore(node: Node, given: Arguments) -> object:
     wanted, at, to = given.text_or("version", ""), given.text_or("at", ""), given.text_or("to", "")
     given.done()
     if wanted and at:
-        raise UsageError("name a version or a time, not both")
+        raise UsageError(_("Name a version or a time, not both."))
     at_ms = _moment_ms(at) if at else None
     chosen = await node.runtime.query(lambda device, _: _choose(device, named, path_text, wanted, at_ms))
     if to:
         return await _restore_into(node, chosen, Path(to))
     if not chosen.may_write:
-        raise NotAllowed(f"the role of this device may not change {chosen.path}. Restore it elsewhere, with --to FILE.")
+        raise NotAllowed(
+            _("The role of this device may not change {path}. Restore it elsewhere, with --to FILE.").format(
+                path=chosen.path
+            )
+        )
     if chosen.version.reason == CURRENT:
         return _told(chosen, str(chosen.path), changed=False)
     return await _restore_here(node, chosen)
@@ -77,7 +86,7 @@ async def _restore_into(node: Node, chosen: _Chosen, target: Path) -> object:
         try:
             await asyncio.to_thread(into_file, source, target)
         except OSError as error:
-            raise FolderError(f"{target} cannot be written: {error.strerror or error}") from error
+            raise _unwritten(target, error) from error
     return _told(chosen, str(target), changed=True)
 
 
@@ -90,20 +99,26 @@ async def _restore_here(node: Node, chosen: _Chosen) -> object:
                 into_folder, source, folder, Versions(folder.versions), chosen.path, chosen.version.mode
             )
         except OSError as error:
-            raise FolderError(f"{chosen.path} cannot be written: {error.strerror or error}") from error
+            raise _unwritten(chosen.path, error) from error
     if came is not None:
         await node.runtime.post(Kept(chosen.mandate, chosen.path, came.entry, "replaced", None))
     return _told(chosen, str(folder.path(chosen.path)), changed=True)
 
 
+def _unwritten(target: object, error: OSError) -> FolderError:
+    return FolderError(_("{path} cannot be written: {reason}").format(path=target, reason=error.strerror or error))
+
+
 async def _bytes(node: Node, chosen: _Chosen) -> Any:
     contents = node.folders.contents.get(chosen.mandate)
     if contents is None:
-        raise FolderError("the mandate's folder is not there. See: p2psync status")
+        raise FolderError(_("The mandate's folder is not there. See: p2psync status"))
     source = await asyncio.to_thread(contents.contents.open, chosen.version.content)
     if source is None:
         raise P2PSyncError(
-            f"the bytes of this version of {chosen.path} are not on this PC. Other versions: p2psync versions"
+            _("The bytes of this version of {path} are not on this PC. Other versions: p2psync versions").format(
+                path=chosen.path
+            )
         )
     return source
 
@@ -135,13 +150,19 @@ def _wanted(mandate: Mandate, path: RelPath, several: list[Version], wanted: str
     if at_ms is not None:
         found = at_time(mandate, path, several, at_ms)
         if found is None:
-            raise P2PSyncError(f"{path} did not stand in this folder on {time_text(at_ms)}. See: p2psync versions")
+            raise P2PSyncError(
+                _("{path} did not stand in this folder on {time}. See: p2psync versions").format(
+                    path=path, time=time_text(at_ms)
+                )
+            )
         return found
     current = next((one.content for one in several if one.reason == CURRENT), None)
     older = [one for one in several if one.content != current]
     if not older:
         raise P2PSyncError(
-            f"no other version of {path!r} is kept on this PC. See: p2psync versions {mandate.name} PATH"
+            _("No other version of {path!r} is kept on this PC. See: p2psync versions {mandate} PATH").format(
+                path=path, mandate=mandate.name
+            )
         )
     return older[0]
 
@@ -180,7 +201,7 @@ def _moment_ms(text: str) -> int:
         time_text(begun_ms)  # at the edges of the calendar a time of one zone is none of another
         return begun_ms if when.microsecond else begun_ms + 999
     except (ValueError, OverflowError):
-        raise UsageError(f"{text!r} is no time. Write it like 2025-06-30T14:00:00Z") from None
+        raise UsageError(_("{text!r} is no time. Write it like 2025-06-30T14:00:00Z").format(text=text)) from None
 
 
 OPERATIONS = {"versions": versions, "restore": restore}

@@ -17,7 +17,7 @@ from tests.daemon.patience import until
 async def test_a_local_mandate_must_be_shared_before_anybody_is_invited(tmp_path: Path) -> None:
     async with pcs(tmp_path, "pc") as (pc,):
         await pc.call("mandate.create", name="Cargo", folder=str(pc.folder))
-        with pytest.raises(MandateLocal, match="Share it first"):
+        with pytest.raises(MandateLocal, match="share it first"):
             await pc.invite("payroll")
 
 

@@ -70,7 +70,7 @@ async def test_getting_back_in_needs_a_member_and_a_folder_and_leaves_nothing_wi
         assert result.exit_code == 5
         assert isinstance(result.data, dict)
         assert result.data["waiting_for"] == "member"
-        assert "no member of Cargo was reached" in result.data["message"]
+        assert "No member of Cargo was reached" in result.data["message"]
         assert not new.folder.exists()
         assert [one["name"] for one in await new.call("mandate.list")] == ["Other"]
 

@@ -92,7 +92,7 @@ async def test_what_stands_there_already_is_left_alone(tmp_path: Path) -> None:
         (row,) = await versions(one, "sub/a.txt")
         told = await one.call("restore", mandate=MANDATE, path="sub/a.txt", version=row["id"])
         assert not told["changed"]
-        with pytest.raises(P2PSyncError, match="no other version"):
+        with pytest.raises(P2PSyncError, match="No other version"):
             await one.ask("restore", mandate=MANDATE, path="sub/a.txt")
 
 
