@@ -40,7 +40,7 @@ class AsideExchange:
         except ExchangeUnsupported:
             self._swap_in_steps(staged, target)
 
-    def move_new(self, source: Path, target: Path) -> None:
+    def move_new(self, source: str | Path, target: str | Path) -> None:
         """As Exchange.move_new."""
         self._inner.move_new(source, target)
 

@@ -28,12 +28,12 @@ def set_attributes(path: str | Path, entry: Entry, kept: int) -> os.stat_result:
     return found
 
 
-def set_mode(path: Path, mode: int, kept: int, like: int | None = None) -> None:
+def set_mode(path: str | Path, mode: int, kept: int, like: int | None = None) -> None:
     """Set the bits of an entry's mode that the disk keeps; time and bytes stay. Raises OSError.
 
     `like`: the st_mode of the file it replaces, if any: who may read and write it stays as the user had set it.
     """
-    _set_mode(path, mode, kept, path.stat().st_mode, like)
+    _set_mode(path, mode, kept, os.stat(path).st_mode, like)
 
 
 def _set_mode(path: str | Path, mode: int, kept: int, before: int, like: int | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from p2psync.core.entry import FileStat, Kind
 from p2psync.core.ids import ContentId
@@ -19,7 +18,7 @@ class Ready:
     """A staged file with its final bytes, time and mode."""
 
     content: ContentId
-    staged: Path
+    staged: str
     stat: FileStat
 
 

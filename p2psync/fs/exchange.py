@@ -64,7 +64,7 @@ class Exchange(Protocol):
         Raises FileNotFoundError, FileLocked, ExchangeUnsupported, or OSError; then nothing has moved.
         """
 
-    def move_new(self, source: Path, target: Path) -> None:
+    def move_new(self, source: str | Path, target: str | Path) -> None:
         """Rename a file to a name that is free. Raises FileExistsError if it is taken, FileLocked, or OSError."""
 
 
@@ -85,7 +85,7 @@ class LinkExchange:
     def swap(self, staged: Path, target: Path) -> None:
         raise ExchangeUnsupported(errno.ENOSYS, "no atomic exchange", str(target))
 
-    def move_new(self, source: Path, target: Path) -> None:
+    def move_new(self, source: str | Path, target: str | Path) -> None:
         try:
             os.link(source, target, follow_symlinks=False)
         except FileExistsError:
@@ -112,14 +112,14 @@ class LinuxExchange(LinkExchange):
         if code:
             raise OSError(code, os.strerror(code), str(target))
 
-    def move_new(self, source: Path, target: Path) -> None:
+    def move_new(self, source: str | Path, target: str | Path) -> None:
         code = self._call(source, target, RENAME_NOREPLACE)
         if code in _NOT_HERE:
             super().move_new(source, target)
         elif code:
             raise OSError(code, os.strerror(code), str(target))
 
-    def _call(self, source: Path, target: Path, flags: int) -> int:
+    def _call(self, source: str | Path, target: str | Path, flags: int) -> int:
         if self._renameat2 is None:
             return errno.ENOSYS
         done = self._renameat2(AT_FDCWD, os.fsencode(source), AT_FDCWD, os.fsencode(target), flags)
@@ -140,14 +140,14 @@ class MacExchange(LinkExchange):
         if code:
             raise OSError(code, os.strerror(code), str(target))
 
-    def move_new(self, source: Path, target: Path) -> None:
+    def move_new(self, source: str | Path, target: str | Path) -> None:
         code = self._call(source, target, RENAME_EXCL)
         if code in _NOT_HERE:
             super().move_new(source, target)
         elif code:
             raise OSError(code, os.strerror(code), str(target))
 
-    def _call(self, source: Path, target: Path, flags: int) -> int:
+    def _call(self, source: str | Path, target: str | Path, flags: int) -> int:
         done = self._renamex_np(os.fsencode(source), os.fsencode(target), flags)
         return 0 if done == 0 else self._last_error()
 
@@ -169,7 +169,7 @@ class WindowsExchange:
             raise windows_error(code, target)
         self.move_new(backup, staged)
 
-    def move_new(self, source: Path, target: Path) -> None:
+    def move_new(self, source: str | Path, target: str | Path) -> None:
         if not self._kernel32.MoveFileExW(str(source), str(target), MOVEFILE_WRITE_THROUGH):
             raise windows_error(self._last_error(), target)
 
@@ -184,7 +184,7 @@ def windows_error(code: int, path: str | Path) -> OSError:
     return OSError(number, f"Windows error {code}", str(path))
 
 
-def _rename_if_free(source: Path, target: Path) -> None:
+def _rename_if_free(source: str | Path, target: str | Path) -> None:
     """For disks without hard links (FAT); a file created in the instant between the two steps would be replaced."""
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))

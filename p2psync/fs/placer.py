@@ -141,16 +141,15 @@ class Placer:
         except OSError as error:
             batch.outcomes |= {path: Outcome(path, False, problem=disk_problem(path, error)) for path in batch.ready}
 
-    def _staged_for_one(self, content: ContentId, batch: Batch) -> Path | None:
+    def _staged_for_one(self, content: ContentId, batch: Batch) -> str | None:
         """A staged file that this item may take away; None if the content is nowhere here."""
         again = batch.used_again(content)
         if not self._staging.has(content) and not self._local.stage_from_local(content):
             return None
-        staged = self._staging.path(content)
         if not again:
-            return staged
+            return self._staging.where(content)
         copy = self._staging.fresh(TEMPORARY_PREFIX)
-        return copy if copy_verified(staged, copy, content) else None
+        return str(copy) if copy_verified(self._staging.path(content), copy, content) else None
 
     def _remove_empty(self, batch: Batch) -> None:
         for left in sorted(batch.left, key=len, reverse=True):
@@ -212,14 +211,14 @@ class Placer:
         for directory in ancestors(path):
             if directory in batch.directories:
                 continue
-            where = self._places.path(directory)
+            where = self._places.where(directory)
             try:
-                found = where.lstat().st_mode
+                found = os.lstat(where).st_mode
             except FileNotFoundError:
                 if not create:
                     return None
-                where.mkdir()
-                batch.touched.add(str(where.parent))
+                os.mkdir(where)
+                batch.touched.add(os.path.dirname(where))
                 found = stat.S_IFDIR
             if not stat.S_ISDIR(found):
                 return Problem(path, Code.SYMBOLIC_LINK if stat.S_ISLNK(found) else Code.NAME_COLLIDES, directory)
@@ -227,17 +226,17 @@ class Placer:
         return None
 
     def _create(self, item: PlaceItem, batch: Batch) -> Outcome:
-        target, ready = self._places.path(item.path), batch.ready[item.path]
+        target, ready = self._places.where(item.path), batch.ready[item.path]
         if item.expect.kind is Kind.DIRECTORY:
             with contextlib.suppress(OSError):  # not empty: found below
-                target.rmdir()
+                os.rmdir(target)
         self._register(item.path, ready.stat)
         try:
             self._exchange.move_new(ready.staged, target)
         except FileExistsError:
             self._remove_empty(batch)  # it may be a directory whose last file was removed just now
             if os.path.lexists(target):
-                return self._in_the_way(item, target)
+                return self._in_the_way(item, Path(target))
             self._exchange.move_new(ready.staged, target)
         return self._placed(item, target, ready, batch)
 
@@ -256,18 +255,19 @@ class Placer:
         if not stat.S_ISREG(standing) or not self._is_listed(target):
             return self._found(item, target)
         set_mode(ready.staged, item.put.mode, self._traits.mode_bits, standing)
-        ready.staged = ready.staged.rename(self._staging.fresh("put", ready.content))
+        out = Path(ready.staged).rename(self._staging.fresh("put", ready.content))
+        ready.staged = str(out)
         self._register(item.path, ready.stat)
         try:
-            self._exchange.swap(ready.staged, target)
+            self._exchange.swap(out, target)
         except Overtaken as overtaken:
             self._keep_unknown(overtaken.aside, batch)
             return self._found(item, target)
         except FileNotFoundError:
             return _failed(item.path, Code.STILL_CHANGING)
-        if not self._came_out_as_expected(item, ready.staged, target, ready, batch):
+        if not self._came_out_as_expected(item, out, target, ready, batch):
             return self._found(item, target)
-        lies = self._outs.keep(ready.staged, item.path, item.expect, self._clock(), item.stood)
+        lies = self._outs.keep(out, item.path, item.expect, self._clock(), item.stood)
         batch.touched.add(str(lies.parent))
         return self._placed(item, target, ready, batch)
 
@@ -399,7 +399,7 @@ class Placer:
 
     # -- outcomes -------------------------------------------------------------------------------------------------
 
-    def _placed(self, item: PlaceItem, target: Path, ready: Ready, batch: Batch) -> Outcome:
+    def _placed(self, item: PlaceItem, target: str | Path, ready: Ready, batch: Batch) -> Outcome:
         batch.touched.add(os.path.dirname(target))
         self._local.remember(ready.content, item.path)
         return Outcome(item.path, True, ready.stat)
@@ -416,11 +416,12 @@ class Placer:
 
     def _give_back(self, ready: Ready) -> None:
         """What was not placed waits for the next time; a file that is not ours is kept."""
+        whole = self._staging.where(ready.content)
         with contextlib.suppress(OSError):  # what is left in staging is sorted out at the next start
-            if self._traits.stat(ready.staged.lstat()) != ready.stat:
-                self._outs.keep_unknown(ready.staged)
-            elif ready.staged != self._staging.path(ready.content):
-                ready.staged.replace(self._staging.path(ready.content))
+            if self._traits.stat(os.lstat(ready.staged)) != ready.stat:
+                self._outs.keep_unknown(Path(ready.staged))
+            elif ready.staged != whole:
+                os.replace(ready.staged, whole)
 
     def _keep_unknown(self, out: Path, batch: Batch) -> None:
         lies = self._versions.path(self._outs.keep_unknown(out))
