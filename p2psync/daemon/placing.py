@@ -27,6 +27,8 @@ from p2psync.fs.placer import Placer
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 
+PLACE_BATCH_AIM = 256
+"""Files placed in one hop, about: what one flush of the disk makes durable together."""
 KEEP_BATCH_MAX = 64
 """Versions copied in one hop."""
 PLACERS = 2
@@ -112,7 +114,10 @@ class Placing:
                 continue
             if effect is None:
                 return
-            outcomes = await _in_thread(self._lanes.place, self._place_all, effect.items)
+            items = list(effect.items)
+            while len(items) < PLACE_BATCH_AIM and not self._places.empty() and (more := self._places.get_nowait()):
+                items += more.items
+            outcomes = await _in_thread(self._lanes.place, self._place_all, items)
             self._runtime.post_now(Placed(self._mandate, tuple(outcomes)))
             for outcome in outcomes:
                 if outcome.problem is not None:
