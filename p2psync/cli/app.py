@@ -9,6 +9,7 @@ import typer
 from p2psync import __version__
 from p2psync.cli.command import AS_JSON, HOME, LANG
 from p2psync.cli.commands import daemon, demo, files, mandates, members
+from p2psync.cli.wording import Group
 from p2psync.i18n import _
 
 MODULES = (daemon, mandates, members, files, demo)
@@ -17,6 +18,7 @@ MODULES = (daemon, mandates, members, files, demo)
 def make_app() -> typer.Typer:
     """The command with all its commands, its help in the language that is set."""
     app = typer.Typer(
+        cls=Group,
         add_completion=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,

@@ -19,6 +19,7 @@ import typer
 from p2psync.cli.client import CALL_TIMEOUT_S, Client, Reply
 from p2psync.cli.ending import guarded
 from p2psync.cli.home import home_path
+from p2psync.cli.wording import Command
 from p2psync.i18n import LANGUAGES, _
 
 Act = Callable[..., int | None]
@@ -71,7 +72,7 @@ def command(app: typer.Typer, name: str, *, help: str, example: str) -> Callable
 
     def register(act: Act) -> Act:
         epilog = _("Example:") + "".join(f"\n\n\b\n  {line}" for line in example.splitlines())
-        app.command(name, help=help, epilog=epilog)(_with_session(act))
+        app.command(name, cls=Command, help=help, epilog=epilog)(_with_session(act))
         return act
 
     return register

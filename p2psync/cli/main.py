@@ -23,8 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if up is not None:
         sys.exit(foreground.become(up))
     from p2psync.cli.app import app  # its help texts are translated while it is imported
+    from p2psync.cli.wording import run
 
-    app(words, prog_name="p2psync")
+    sys.exit(run(app, words))
 
 
 def chosen_language(words: Sequence[str]) -> str | None:

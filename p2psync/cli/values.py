@@ -26,6 +26,14 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def parse_count(option: str, text: str, least: int, most: int) -> int:
+    """A whole number in these bounds. Raises CommandFailed."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 9 or not least <= int(text) <= most:
+        sentence = _("{option} takes a whole number from {least} to {most}, not {text!r}.")
+        raise CommandFailed(sentence.format(option=option, least=least, most=most, text=text), WRONG_USAGE)
+    return int(text)
+
+
 def parse_moment(text: str) -> str:
     """RFC 3339 in UTC, from that or from "2025-06-30 14:00" by this PC's clock. Raises CommandFailed."""
     try:

@@ -14,6 +14,7 @@ import typer
 
 from p2psync.cli.command import Session, command, say, tell
 from p2psync.cli.exits import DONE, FAILED, CommandFailed
+from p2psync.cli.values import parse_count
 from p2psync.i18n import _
 
 DEVICES_MAX = 6
@@ -37,8 +38,8 @@ def add_to(app: typer.Typer) -> None:
 def demo(
     session: Session,
     devices: Annotated[
-        int, typer.Option("--devices", metavar="N", min=2, max=DEVICES_MAX, help=_("How many PCs take part."))
-    ] = 3,
+        str, typer.Option("--devices", metavar="N", help=_("How many PCs take part, from 2 to 6."))
+    ] = "3",
     keep: Annotated[bool, typer.Option("--keep", help=_("Leave the folders where they are, to look into."))] = False,
     web: Annotated[
         bool, typer.Option("--web", help=_("Stay when it is over, and print the addresses of the PCs' pages."))
@@ -47,12 +48,13 @@ def demo(
     from p2psync.cli.demo.show import Show, summary
     from p2psync.cli.demo.stage import stage
 
+    count = parse_count("--devices", devices, 2, DEVICES_MAX)
     narrate = tell if session.as_json else say
     begun_s = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_arguments: sys.exit(FAILED))
-    cast = [(_("PC {n} ({role})").format(n=number, role=role), role) for number, role in enumerate(CAST[:devices], 1)]
+    cast = [(_("PC {n} ({role})").format(n=number, role=role), role) for number, role in enumerate(CAST[:count], 1)]
     with stage(cast, keep) as (root, pcs):
-        narrate(_("p2psync demo: {n} PCs on this machine, in {folder}").format(n=devices, folder=root))
+        narrate(_("p2psync demo: {n} PCs on this machine, in {folder}").format(n=count, folder=root))
         try:
             outcome = Show(pcs, narrate).play()
         except CommandFailed as failure:

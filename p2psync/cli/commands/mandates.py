@@ -12,6 +12,7 @@ from p2psync.cli import rendering
 from p2psync.cli.command import Session, command, say
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.values import absolute
+from p2psync.cli.wording import Group
 from p2psync.i18n import _
 
 MANDATE = Annotated[str, typer.Argument(metavar="MANDATE", help=_("Name or id of the mandate."))]
@@ -24,7 +25,9 @@ ROLE_HELP = _("What this device does: accounting, invoicing, payroll, banking, r
 
 def add_to(app: typer.Typer) -> None:
     """Make these commands part of the app."""
-    group = typer.Typer(no_args_is_help=True, help=_("Make, list, rename and leave mandates."), rich_markup_mode=None)
+    group = typer.Typer(
+        cls=Group, no_args_is_help=True, help=_("Make, list, rename and leave mandates."), rich_markup_mode=None
+    )
     app.add_typer(group, name="mandate")
     _add_mandate_commands(group)
     _add_commands(app)

@@ -14,11 +14,12 @@ from p2psync.cli import rendering
 from p2psync.cli.command import Session, command, tell
 from p2psync.cli.commands.mandates import MANDATE, ROLES
 from p2psync.cli.exits import TIMED_OUT, WRONG_USAGE, CommandFailed
-from p2psync.cli.values import absolute, parse_duration
+from p2psync.cli.values import absolute, parse_count, parse_duration
+from p2psync.cli.wording import Group
 from p2psync.i18n import _
 
 DEVICE_HELP = _("The beginning of the device's id, or its name.")
-JOIN_TIMEOUT_S = 60.0
+USES_MAX = 100
 ANSWER_S = 15.0
 """How much longer than its own timeout a call that waits may take."""
 TICKET_CHARACTERS_MAX = 1 << 20
@@ -67,6 +68,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _add_peer_commands(app: typer.Typer) -> None:
     group = typer.Typer(
+        cls=Group,
         no_args_is_help=True,
         help=_("Say where other devices are reached."),
         rich_markup_mode=None,
@@ -98,7 +100,7 @@ def invite(
     expires: Annotated[
         str, typer.Option("--expires", metavar="TIME", help=_("How long the ticket can be used: 30m, 24h, 7d."))
     ] = "24h",
-    uses: Annotated[int, typer.Option("--uses", metavar="N", min=1, help=_("How many devices may join with it."))] = 1,
+    uses: Annotated[str, typer.Option("--uses", metavar="N", help=_("How many devices may join with it."))] = "1",
     save: Annotated[
         Path | None,
         typer.Option("--save", metavar="FILE", help=_("Write it into a .p2pticket file too."), show_default=False),
@@ -109,7 +111,7 @@ def invite(
     made = session.call(
         "invite",
         **{"mandate": mandate, "role": role, "admin": admin, "expires_s": int(parse_duration(expires))},
-        **{"uses": uses, "confirm": confirm},
+        **{"uses": parse_count("--uses", uses, 1, USES_MAX), "confirm": confirm},
     )
     if save is not None:
         _save(save, made.data["ticket"], _ticket_comment(mandate, role, made.data["expires"]))
