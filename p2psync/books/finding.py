@@ -33,6 +33,7 @@ class Trouble(StrEnum):
     DATE_UNREADABLE = "date-unreadable"
     DATE_OUTSIDE = "date-outside"
     CHART_MISSING = "chart-missing"
+    NO_CHART = "no-chart"
     DEBIT_MISSING = "debit-missing"
     CREDIT_MISSING = "credit-missing"
     DEBIT_UNKNOWN = "debit-unknown"
@@ -44,6 +45,8 @@ class Trouble(StrEnum):
     CENTRE_CLOSED = "centre-closed"
     # master exports
     RECORD_UNKNOWN = "record-unknown"
+    FIELD_UNKNOWN = "field-unknown"
+    FIELD_MISSING = "field-missing"
     NAME_MISSING = "name-missing"
     DATES_REVERSED = "dates-reversed"
 
@@ -60,6 +63,7 @@ SENTENCES: Mapping[Trouble, str] = {
     Trouble.DATE_UNREADABLE: "Line {line}: {text} is no date.",
     Trouble.DATE_OUTSIDE: "Line {line}: {date} lies in no accounting period.",
     Trouble.CHART_MISSING: "The chart of accounts for {period} is missing: bookings from line {line} on ({lines}).",
+    Trouble.NO_CHART: "There is no chart of accounts: bookings from line {line} on ({lines}) cannot be checked.",
     Trouble.DEBIT_MISSING: "Line {line} has no debit account.",
     Trouble.CREDIT_MISSING: "Line {line} has no credit account.",
     Trouble.DEBIT_UNKNOWN: "Line {line}: the debit account {account} is not in the chart of accounts.",
@@ -70,6 +74,8 @@ SENTENCES: Mapping[Trouble, str] = {
     Trouble.CENTRE_UNKNOWN: "Line {line}: the cost centre {centre} is not known.",
     Trouble.CENTRE_CLOSED: "Line {line}: nothing can be posted to the cost centre {centre} on {date}.",
     Trouble.RECORD_UNKNOWN: "Line {line}: there is no kind of record called {text}.",
+    Trouble.FIELD_UNKNOWN: "Line {line}: there is no field called {field}.",
+    Trouble.FIELD_MISSING: "Line {line}: {number} has no {field}.",
     Trouble.NAME_MISSING: "Line {line}: {number} has no name.",
     Trouble.DATES_REVERSED: "Line {line}: {number} begins on {begin}, after its end on {end}.",
 }
@@ -126,6 +132,11 @@ class Collector:
             self._items.append(Finding(line, trouble, tuple((name, shown(value)) for name, value in facts.items())))
         else:
             self._left_out += 1
+
+    @property
+    def count(self) -> int:
+        """How many were noted."""
+        return len(self._items) + self._left_out
 
     def findings(self) -> Findings:
         """All that was noted, in the order of the lines."""
