@@ -1,0 +1,105 @@
+"""XML from somebody else, read so that it can do no harm.
+
+A document type is refused, and with it every entity: none can be declared, expanded or fetched. Size, depth, number of
+elements and of attributes are bounded. Elements know their line, which no tree of the standard library does.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import NoReturn
+from xml.parsers import expat
+
+from p2psync.books.text import BOM, decoded
+from p2psync.errors import CodecError
+
+DEPTH_MAX = 8
+ELEMENTS_MAX = 200_000
+ATTRIBUTES_MAX = 64
+"""Of one element."""
+TEXT_CHARACTERS_MAX = 4096
+"""Directly in one element."""
+ENCODINGS = {"utf-8": "utf-8", "us-ascii": "utf-8", "iso-8859-1": "cp1252", "windows-1252": "cp1252"}
+
+_DECLARATION = re.compile(rb"""\s*<\?xml\s[^>]{0,80}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+
+
+@dataclass(slots=True)
+class Element:
+    """An element and what is in it."""
+
+    name: str
+    line: int
+    attributes: dict[str, str]
+    children: list[Element] = field(default_factory=list)
+    text: str = ""
+    """Directly in it, in one piece."""
+
+
+def read_xml(data: bytes, bytes_max: int) -> Element:
+    """The root of a document. Raises CodecError, with the line where there is one, if it is none or could do harm."""
+    text = _text(data, bytes_max)
+    reader = _Reader()
+    try:
+        reader.parser.Parse(text.encode(), True)
+    except expat.ExpatError as error:
+        raise CodecError(f"no whole XML, line {error.lineno}: {expat.errors.messages[error.code]}") from None
+    assert reader.root is not None, "a document that was parsed has a root"
+    return reader.root
+
+
+def _text(data: bytes, bytes_max: int) -> str:
+    declared = _DECLARATION.match(data.removeprefix(BOM))
+    name = declared[1].decode("ascii").lower() if declared else ""
+    if declared and name not in ENCODINGS:
+        raise CodecError(f"XML in an encoding that is not read: {name}")
+    if ENCODINGS.get(name) == "utf-8":
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise CodecError(f"XML that is not in {name} as it says") from None
+    return decoded(data, bytes_max, "XML")
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.root: Element | None = None
+        self.parser = expat.ParserCreate("utf-8")
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._characters
+        self.parser.StartDoctypeDeclHandler = self._refuse
+        self.parser.EntityDeclHandler = self._refuse
+        self.parser.ExternalEntityRefHandler = self._refuse
+        self._open: list[Element] = []
+        self._count = 0
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._count += 1
+        self._bound(len(self._open) < DEPTH_MAX, f"elements more than {DEPTH_MAX} deep")
+        self._bound(self._count <= ELEMENTS_MAX, f"more than {ELEMENTS_MAX} elements")
+        self._bound(len(attributes) <= ATTRIBUTES_MAX, f"more than {ATTRIBUTES_MAX} attributes")
+        element = Element(name, self.parser.CurrentLineNumber, attributes)
+        if self._open:
+            self._open[-1].children.append(element)
+        else:
+            self.root = element
+        self._open.append(element)
+
+    def _end(self, name: str) -> None:
+        del self._open[-1]
+
+    def _characters(self, text: str) -> None:
+        element = self._open[-1]
+        if text.strip() or element.text:
+            self._bound(len(element.text) + len(text) <= TEXT_CHARACTERS_MAX, "a text that is too long")
+            element.text += text
+
+    def _bound(self, kept: bool, what: str) -> None:
+        if not kept:
+            raise CodecError(f"XML with {what}, line {self.parser.CurrentLineNumber}")
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise CodecError(f"XML with a document type, line {self.parser.CurrentLineNumber}: it is not read")
