@@ -127,7 +127,7 @@ def _sentence(error: Any) -> str:
 
 
 def _write_parameters(parameters: Sequence[Any], formatter: Any) -> None:
-    arguments = [(one.metavar, _help(one)) for one in parameters if _is_argument(one)]
+    arguments = [(_typed(one), _help(one)) for one in parameters if _is_argument(one)]
     options = [(_typed(one), _help(one)) for one in parameters if not _is_argument(one)]
     for title, rows in ((_("Arguments"), arguments), (_("Options"), options)):
         if rows:
