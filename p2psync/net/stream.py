@@ -18,6 +18,8 @@ from p2psync.net.link import FramedLink
 
 READ_BYTES: Final = 256 * 1024
 """Taken from the transport at once; a whole bulk frame."""
+HANDSHAKE_READ_BYTES: Final = 8 * 1024
+"""The same of somebody who is not known yet, and may be one of thousands."""
 RECORD_BYTES: Final = 16 * 1024
 """The most that one TLS record carries."""
 WRITE_BUFFER_BYTES_MAX: Final = 256 * 1024
@@ -55,13 +57,16 @@ class TlsStream(asyncio.BufferedProtocol):
         """`server_name` is what a client asks for; None makes this the server. `admit` sees `host` before anything is
         read, and says whether to go on.
         """
+        self._context = context
+        self._server_name = server_name
+        self._tls: ssl.SSLObject
+        """Made when it is known that the connection goes on."""
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_name is None, server_name)
         self._on_open = on_open
         self._on_closed = on_closed
         self._admit = admit
-        self._buffer = memoryview(bytearray(READ_BYTES))
+        self._buffer = memoryview(bytearray(HANDSHAKE_READ_BYTES))
         self._transport: asyncio.Transport | None = None
         self._link: FramedLink | None = None
         self._error: LinkError | None = None
@@ -99,6 +104,8 @@ class TlsStream(asyncio.BufferedProtocol):
         if not self._admit(self):
             self.abort()
             return
+        is_server = self._server_name is None
+        self._tls = self._context.wrap_bio(self._incoming, self._outgoing, is_server, self._server_name)
         self._timer = asyncio.get_running_loop().call_later(HANDSHAKE_S, self._too_slow)
         self._advance()
 
@@ -189,6 +196,7 @@ class TlsStream(asyncio.BufferedProtocol):
         assert self._timer is not None
         self._flush()
         self._link = self._on_open(self)
+        self._buffer = memoryview(bytearray(READ_BYTES))
         self._timer.cancel()
 
     def _deliver(self) -> None:
@@ -203,8 +211,9 @@ class TlsStream(asyncio.BufferedProtocol):
             self._link.feed(data)
 
     def _flush(self) -> None:
-        if self._outgoing.pending:
-            self.transport.write(self._outgoing.read())
+        data = self._outgoing.read()
+        if data and not self.transport.is_closing():  # into one that is, asyncio complains of each write
+            self.transport.write(data)
 
     def _fail(self, error: LinkError) -> None:
         """Let the alert out and hang up; then listen a moment longer, so that it arrives."""

@@ -1,7 +1,8 @@
 """Links over TCP: the listener that members and invited newcomers reach, and the ways to dial them.
 
 A stranger learns nothing: without a tag (`trust`) the listener answers any hello by an alert, before a certificate;
-he gets ten seconds, few connections, and no memory.
+he gets ten seconds at most, few connections, and no memory. When all places are taken, whoever has been at his
+handshake longest makes room: a member needs milliseconds.
 
 TLS 1.3 lets a client that is refused believe for a moment that it is connected. So a link that `dial` gives counts as
 connected when its first frame is there; a refusal comes as PeerRefused out of its first `receive`.
@@ -39,6 +40,8 @@ from p2psync.net.trust import (
 DIAL_S: Final = 10.0
 STRANGERS_MAX: Final = 64
 """Connections at once that have not proven to be a member's; pairing ones stay among them."""
+NEWCOMERS_MAX: Final = 32
+"""Pairing ones at once: by a tag that somebody saw go by, nobody takes the places that members need."""
 STRANGERS_PER_NETWORK_MAX: Final = 16
 """The same from one IPv4 address or one IPv6 /64: an office behind one router, but no more."""
 LINKS_PER_DEVICE_MAX: Final = 32
@@ -68,6 +71,9 @@ class Listener:
         self._context = gate_context(table.find)
         self._server: asyncio.Server | None = None
         self._strangers: dict[TlsStream, str] = {}
+        """Those that have not proven to be a member's, oldest first, with their networks."""
+        self._newcomers: set[TlsStream] = set()
+        """Of these, those that hold a ticket."""
         self._members: dict[TlsStream, DeviceId] = {}
         self._per_network: Counter[str] = Counter()
         self._per_device: Counter[DeviceId] = Counter()
@@ -116,13 +122,31 @@ class Listener:
     def _admit(self, stream: TlsStream) -> bool:
         """Whether one more stranger may begin a handshake."""
         network = stranger_network(stream.host)
-        if self._server is None or len(self._strangers) >= STRANGERS_MAX:
-            return False
-        if self._per_network[network] >= STRANGERS_PER_NETWORK_MAX:
+        if self._server is None or not self._make_room(network):
             return False
         self._strangers[stream] = network
         self._per_network[network] += 1
         return True
+
+    def _make_room(self, network: str) -> bool:
+        """Let somebody go if all places are taken; False if none of those there can be let go."""
+        if self._per_network[network] >= STRANGERS_PER_NETWORK_MAX:
+            leaving = self._oldest_of(network)
+        elif len(self._strangers) >= STRANGERS_MAX:
+            leaving = self._oldest_of(None)
+        else:
+            return True
+        if leaving is not None:
+            self._forget_stranger(leaving)
+            leaving.abort()
+        return leaving is not None
+
+    def _oldest_of(self, network: str | None) -> TlsStream | None:
+        """The oldest handshake of a network, or of that which has most."""
+        shaking = {stream: of for stream, of in self._strangers.items() if stream not in self._newcomers}
+        if network is None and shaking:
+            ((network, _count),) = Counter(shaking.values()).most_common(1)
+        return next((stream for stream, of in shaking.items() if of == network), None)
 
     def _open(self, stream: TlsStream) -> FramedLink:
         """The handshake is done: who is it? Raises PeerRefused for nobody that may be here (any more)."""
@@ -130,6 +154,9 @@ class Listener:
         if admission is None:
             raise PeerRefused(f"what {stream.address} was let in by holds no longer")
         if admission.pairing:
+            if len(self._newcomers) >= NEWCOMERS_MAX:
+                raise PeerRefused(f"{stream.address} is one newcomer too many")
+            self._newcomers.add(stream)
             link = _link(stream, UNKNOWN_DEVICE, initiator=False)
             self._on_pairing(link, admission.key)
             return link
@@ -154,6 +181,7 @@ class Listener:
 
     def _forget_stranger(self, stream: TlsStream) -> None:
         network = self._strangers.pop(stream, None)
+        self._newcomers.discard(stream)
         if network is not None:
             self._per_network[network] -= 1
             self._per_network += Counter()

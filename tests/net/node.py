@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from p2psync.errors import LinkClosed, LinkError, PeerRefused
+from p2psync.errors import LinkClosed, PeerRefused
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
 from p2psync.net.tls import Listener, dial
@@ -48,7 +48,8 @@ async def refused(link: Link) -> PeerRefused:
     with contextlib.suppress(LinkClosed):
         await link.send(b"hello?")
     with pytest.raises(PeerRefused) as caught:
-        await link.receive()
+        async with asyncio.timeout(30):
+            await link.receive()
     await link.close()
     return caught.value
 
@@ -69,21 +70,19 @@ class Crowd:
         self.closed.put_nowait(number)
 
     @contextlib.asynccontextmanager
-    async def of(self, size: int, turned_away: int) -> AsyncIterator[None]:
-        """So many come, and so many are turned away; the others stay until the end of the block."""
+    async def of(self, size: int, turned_away: int) -> AsyncIterator[Crowd]:
+        """So many come, and so many have to go; the others stay until the end of the block, but for `fewer`."""
         async with asyncio.TaskGroup() as group:
             for number in range(size):
                 group.create_task(self.stand(number))
             for _ in range(turned_away):
                 await self.closed.get()
-            yield
+            yield self
             assert self.closed.empty()
             for writer in self.writers:
                 writer.close()
 
-
-async def dial_when_there_is_room(node: Node, other: Node, known: Trust) -> Link:
-    async with asyncio.timeout(10):
-        while True:
-            with contextlib.suppress(LinkError):
-                return await node.dial(other, known)
+    async def fewer(self, count: int = 1) -> None:
+        """Wait until so many more had to go."""
+        for _ in range(count):
+            await self.closed.get()

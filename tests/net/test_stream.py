@@ -36,11 +36,14 @@ class Pipe(asyncio.Transport):
         self.closing = False
         self.said_eof = False
         self.meddled_at: int | None = None
+        self.late_writes = 0
+        """Those after the connection broke: a real transport complains of each."""
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         pass
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.late_writes += self.closing
         if not self.closing and not self.said_eof:
             self.other.arrived.append(self.meddled(bytes(data)))
             self.sent += data
@@ -287,6 +290,32 @@ def test_a_half_closed_connection_does_not_stay(alice: Identity, bob: Identity) 
         await asyncio.sleep(2 * LINGER_S)
         assert b.pipe.closing
         assert isinstance(await b.receive_error(), LinkClosed)
+
+    run_still(main())
+
+
+def test_nothing_is_written_into_a_connection_that_broke(alice: Identity, bob: Identity) -> None:
+    async def main() -> None:
+        a, b = client(alice, bob), server(bob, alice)
+        await connect(a, b)
+        b.pipe.abort()
+        for _ in range(20):
+            await b.open.send(b"before anybody told us")
+        await asyncio.sleep(1)
+        assert b.pipe.late_writes == 0
+        assert isinstance(await b.receive_error(), LinkClosed)
+
+    run_still(main())
+
+
+def test_who_is_not_admitted_costs_no_handshake(bob: Identity) -> None:
+    async def main() -> None:
+        b = server(bob)
+        b.pipe.other = Pipe(b.stream)
+        b.stream._admit = lambda _stream: False
+        b.stream.connection_made(b.pipe)
+        assert b.pipe.closing
+        assert not hasattr(b.stream, "_tls")
 
     run_still(main())
 

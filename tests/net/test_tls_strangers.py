@@ -14,12 +14,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from p2psync.errors import LinkError, PeerRefused
+from p2psync.errors import LinkClosed, PeerRefused
 from p2psync.net.identity import IDENTITY_FILE, Identity
-from p2psync.net.tls import STRANGERS_MAX, STRANGERS_PER_NETWORK_MAX, dial_pairing
+from p2psync.net.tls import NEWCOMERS_MAX, STRANGERS_MAX, STRANGERS_PER_NETWORK_MAX, dial, dial_pairing
 from p2psync.net.trust import nonce_tag, pairing_client_context, period_tag, server_name
 from tests.net.devices import SECRET, TICKET, TICKET_SECRET
-from tests.net.node import Crowd, Node, admit, dial_when_there_is_room, refused
+from tests.net.node import Crowd, Node, admit, refused
 
 UNRECOGNIZED_NAME = bytes.fromhex("15030300020270")
 """The TLS alert, as a record."""
@@ -114,27 +114,40 @@ async def test_a_certificate_that_a_member_signed_for_somebody_is_not_enough(
 
 
 @pytest.mark.asyncio
-async def test_strangers_of_one_network_do_not_take_all_places(
-    alice: Node, bob: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_however_many_strangers_of_one_network_stand_there_a_member_gets_in(alice: Node, bob: Node) -> None:
     known = admit(alice, bob)
-    async with Crowd(alice).of(STRANGERS_PER_NETWORK_MAX + 4, turned_away=4):
-        with pytest.raises(LinkError):
-            await bob.dial(alice, known)
-        with monkeypatch.context() as elsewhere:
-            elsewhere.setattr("p2psync.net.tls.stranger_network", lambda _host: "another network")
-            links = [await bob.dial(alice, known), await alice.links.get()]
-    links += [await dial_when_there_is_room(bob, alice, known), await alice.links.get()]
+    async with Crowd(alice).of(STRANGERS_PER_NETWORK_MAX + 4, turned_away=4) as crowd:
+        links = [await bob.dial(alice, known), await alice.links.get()]
+        await crowd.fewer()
     for link in links:
         await link.close()
 
 
 @pytest.mark.asyncio
-async def test_strangers_of_many_networks_are_bounded_too(alice: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_strangers_of_many_networks_keep_nobody_out_either(
+    alice: Node, bob: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = admit(alice, bob)
     networks = iter(range(10_000))
     monkeypatch.setattr("p2psync.net.tls.stranger_network", lambda _host: str(next(networks)))
-    async with Crowd(alice).of(STRANGERS_MAX + 5, turned_away=5):
-        pass
+    async with Crowd(alice).of(STRANGERS_MAX + 5, turned_away=5) as crowd:
+        links = [await bob.dial(alice, known), await alice.links.get()]
+        await crowd.fewer()
+    for link in links:
+        await link.close()
+
+
+@pytest.mark.asyncio
+async def test_the_network_with_most_strangers_makes_room(alice: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = "lonely"
+    monkeypatch.setattr("p2psync.net.tls.stranger_network", lambda _host: network)
+    monkeypatch.setattr("p2psync.net.tls.STRANGERS_MAX", 4)
+    async with Crowd(alice).of(1, turned_away=0):
+        while not alice.listener._strangers:
+            await asyncio.sleep(0)
+        network = "crowded"
+        async with Crowd(alice).of(10, turned_away=7):
+            assert sorted(alice.listener._strangers.values()) == ["crowded"] * 3 + ["lonely"]
 
 
 @pytest.mark.asyncio
@@ -149,11 +162,71 @@ async def test_members_do_not_count_as_strangers(alice: Node, bob: Node) -> None
 
 
 @pytest.mark.asyncio
-async def test_pairing_links_stay_among_the_strangers(alice: Node) -> None:
+async def test_newcomers_stay_among_the_strangers_and_need_not_make_room(alice: Node) -> None:
     alice.table.set_pairing({TICKET: TICKET_SECRET})
-    out = await dial_pairing("127.0.0.1", alice.listener.port, period_tag(TICKET_SECRET, time.time()), None)
+    tag = period_tag(TICKET_SECRET, time.time())
+    out = await dial_pairing("127.0.0.1", alice.listener.port, tag, None)
     into, _ = await alice.pairings.get()
     async with Crowd(alice).of(STRANGERS_PER_NETWORK_MAX, turned_away=1):
-        pass
+        await out.send(b"still here")
+        assert await into.receive() == b"still here"
     await out.close()
     await into.close()
+
+
+@pytest.mark.asyncio
+async def test_newcomers_leave_places_for_members(alice: Node, bob: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tag goes by in plain text: whoever saw it can come as a newcomer as often as he likes."""
+    known = admit(alice, bob)
+    alice.table.set_pairing({TICKET: TICKET_SECRET})
+    networks = iter(range(10_000))
+    monkeypatch.setattr("p2psync.net.tls.stranger_network", lambda _host: str(next(networks)))
+    tag = period_tag(TICKET_SECRET, time.time())
+    links = [await dial_pairing("127.0.0.1", alice.listener.port, tag, None) for _ in range(NEWCOMERS_MAX)]
+    await refused(await dial_pairing("127.0.0.1", alice.listener.port, tag, None))
+    await links.pop().close()
+    first = [(await alice.pairings.get())[0] for _ in range(NEWCOMERS_MAX)]
+    with pytest.raises(LinkClosed):
+        await first[-1].receive()
+    links += [await dial_pairing("127.0.0.1", alice.listener.port, tag, None), *first]
+    async with asyncio.timeout(30):
+        links += [(await alice.pairings.get())[0]]
+    links += [await bob.dial(alice, known), await alice.links.get()]
+    for link in links:
+        await link.close()
+
+
+@pytest.mark.asyncio
+async def test_a_recorded_handshake_opens_nothing(alice: Node, bob: Node) -> None:
+    """Whoever repeats all that a member once said, byte for byte, gets a certificate to see and no link."""
+    known = admit(alice, bob)
+    said: list[bytes] = []
+    proxy = await asyncio.start_server(lambda r, w: _overhear(r, w, alice.listener.port, said), "127.0.0.1", 0)
+    port = proxy.sockets[0].getsockname()[1]
+    link = await dial("127.0.0.1", port, period_tag(SECRET, time.time()), known, bob.identity)
+    into = await alice.links.get()
+    await link.send(b"words")
+    assert await into.receive() == b"words"
+    await link.close()
+    await into.close()
+    proxy.close()
+    answer = await answer_to(alice, b"".join(said))
+    assert answer
+    assert alice.links.empty()
+
+
+async def _overhear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, said: list[bytes]) -> None:
+    """Pass everything on to the port, and note what the caller says."""
+    onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def back() -> None:
+        while data := await onward_reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(back())
+        while data := await reader.read(65536):
+            said.append(data)
+            onward_writer.write(data)
+        onward_writer.close()
