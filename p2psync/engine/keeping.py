@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from p2psync.core.changelog import Stated
 from p2psync.core.ids import ContentId
+from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.effects import Fetch, KeepVersion, Wanted
+from p2psync.engine.placement import MISSING_AFTER_S
 from p2psync.engine.plan import Plan
 from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S, Site
 from p2psync.engine.state import TodoKind
@@ -21,11 +23,16 @@ class Keeping:
         """Contents that were asked for, or are being copied, and the paths whose losers they are."""
         self._resting: dict[RelPath, float] = {}
         """Until when (monotonic seconds) a path is left alone after nobody could give its losers."""
+        self._missing_since: dict[ContentId, float] = {}
+        """When (monotonic seconds) nobody could give a content for the first time."""
+        self.stuck: dict[RelPath, Code] = {}
+        """Paths with a loser that nobody in reach has had for a while."""
         self._cursor: RelPath | None = None
 
     def forget(self) -> None:
         """The folder was opened anew: whatever was asked for before will not be answered."""
         self._under_way.clear()
+        self._missing_since.clear()
 
     def pump(self) -> None:
         """Ask for what is missing, a batch of paths at a time."""
@@ -47,6 +54,7 @@ class Keeping:
         missing = set(sizes) - self._site.state.has_version(sizes)
         if not missing:
             self._site.state.drop_todo(TodoKind.KEEP, [path])
+            self._finish(path)
         wanted = [
             Wanted(content, sizes[content], path) for content in sorted(missing) if content not in self._under_way
         ]
@@ -54,8 +62,13 @@ class Keeping:
             self._under_way.setdefault(content, set()).add(path)
         return wanted
 
+    def _finish(self, path: RelPath) -> None:
+        if self.stuck.pop(path, None) is not None and path not in self._plan.stuck:
+            self._site.state.clear_problems([path], [Code.CONTENT_MISSING])
+
     def fetched(self, contents: Iterable[ContentId]) -> None:
         for content in contents:
+            self._missing_since.pop(content, None)
             paths = {path for path in sorted(self._under_way.pop(content, set())) if self._keep(path, content)}
             if paths:
                 self._under_way[content] = paths
@@ -72,11 +85,17 @@ class Keeping:
 
     def failed(self, contents: Iterable[ContentId]) -> None:
         """Nobody could give them, or they vanished before they were copied: again in a while."""
-        until_s = self._site.scope.now.monotonic_s + RETRY_AFTER_S
+        now_s = self._site.scope.now.monotonic_s
         for content in contents:
-            for path in self._under_way.pop(content, set()):
-                self._resting[path] = until_s
-                self._site.scope.wake_in(RETRY_AFTER_S)
+            paths = self._under_way.pop(content, set())
+            if not paths:
+                continue
+            self._site.scope.wake_in(RETRY_AFTER_S)
+            self._resting.update(dict.fromkeys(paths, now_s + RETRY_AFTER_S))
+            if now_s - self._missing_since.setdefault(content, now_s) >= MISSING_AFTER_S:
+                self.stuck.update(dict.fromkeys(paths, Code.CONTENT_MISSING))
+                self._site.state.put_problems([Problem(path, Code.CONTENT_MISSING) for path in sorted(paths)])
 
-    def peer_came(self) -> None:
+    def peer_has_news(self) -> None:
+        """What nobody could give may be had now."""
         self._resting.clear()

@@ -168,6 +168,8 @@ class Mandate:
             case IndexUpdate(_, blocks):
                 self._join(peer, blocks)
             case Placed():
+                if message.tips and message != peer.placed:
+                    self.replica.peer_placed()
                 peer.placed = message
                 self.arrears.placed(peer.device, message)
             case Secret(_, number, secret):
@@ -302,7 +304,7 @@ class Mandate:
         """All placed: say so at once. Busy: say once a second how much is left."""
         if not self.peers:
             return
-        waiting, stuck, busy = self.replica.waiting(), self.replica.plan.stuck, self.replica.is_busy
+        waiting, stuck, busy = self.replica.waiting(), self.replica.stuck, self.replica.is_busy
         now_s = self._scope.now.monotonic_s
         if busy:
             if now_s - self._progress_said_s < PROGRESS_EVERY_S:

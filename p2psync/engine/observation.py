@@ -36,6 +36,8 @@ class Observation:
         """True once this device has caught up with a peer, or has none to ask."""
         self.missed: set[RelPath] = set()
         """Paths that were seen while a placement was in flight there: to be looked at again."""
+        self.unsure: set[RelPath] = set()
+        """Those of them whose base may be older than the discontinuity: what differs from it there is no edit."""
         self._continuous = not site.state.get("discontinuous")
 
     def observe(self, event: Observed) -> list[Taken]:
@@ -48,7 +50,10 @@ class Observation:
         if not differing:
             return []
         adopted, edits = self._sort_out([s for s in differing if s.path not in self._plan.placing])
-        self.missed.update(s.path for s in differing if s.path in self._plan.placing)
+        missed = {s.path for s in differing if s.path in self._plan.placing}
+        self.missed |= missed
+        if not self._continuous:
+            self.unsure |= missed
         if adopted:
             self._plan.touched(adopted)
         return self._edit(edits)
@@ -67,6 +72,8 @@ class Observation:
                 refreshed.append(replace(base, stat=s.stat))
         if refreshed:
             self._site.state.put_bases(refreshed)
+        if self.unsure:
+            self.unsure.difference_update(latest.keys() - {s.path for s in differing})
         return differing
 
     def _sort_out(self, differing: Sequence[Seen]) -> tuple[list[RelPath], list[Seen]]:
@@ -79,13 +86,14 @@ class Observation:
         edits: list[Seen] = []
         for s in differing:
             known = self._recognise(s, heads.get(s.path, ()), self._plan.cut_off.get(s.path))
-            if known is None and self._continuous and s.path not in unjudged:
+            if known is None and self._continuous and s.path not in unjudged and s.path not in self.unsure:
                 edits.append(s)
                 continue
             if s.entry.kind == Kind.ABSENT:
                 gone.append(s.path)
                 continue
             rows.append(BaseRow(s.path, s.entry, s.stat, known or self._behind(s)))
+        self.unsure.difference_update(paths)
         self._site.state.put_bases(rows)
         self._site.state.drop_bases(gone)
         unknown = [TodoRow(r.path, TodoKind.JUDGE) for r in rows if not r.heads]

@@ -39,6 +39,8 @@ class Placement:
         self._merging: dict[RelPath, Aim] = {}
         self._missing_since: dict[ContentId, float] = {}
         """When (monotonic seconds) nobody could give a content for the first time."""
+        self._ungiven: set[RelPath] = set()
+        """Paths that rest since nobody could give their contents."""
         self._cursor: RelPath | None = None
 
     def forget(self) -> None:
@@ -47,6 +49,7 @@ class Placement:
         self._waiting_for.clear()
         self._merging.clear()
         self._missing_since.clear()
+        self._ungiven.clear()
         self._plan.placing.clear()
         self._plan.more = True
 
@@ -144,10 +147,18 @@ class Placement:
             is_gone = now_s - self._missing_since.setdefault(content, now_s) >= MISSING_AFTER_S
             for path in sorted(self._waiting_for.pop(content, set())):
                 self._gathering.pop(path, None)
+                self._ungiven.add(path)
                 if is_gone:
                     self._plan.get_stuck(Problem(path, Code.CONTENT_MISSING))
                 else:
                     self._plan.block(path)
+
+    def peer_has_news(self) -> None:
+        """What nobody could give may be had now."""
+        for path in self._ungiven:
+            self._plan.unblock(path)
+        self._plan.more = self._plan.more or bool(self._ungiven)
+        self._ungiven.clear()
 
     def merged(self, event: Merged) -> None:
         target = self._merging.pop(event.path, None)

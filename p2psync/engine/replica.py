@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from p2psync.core.ids import ContentId
+from p2psync.core.problem import Code
+from p2psync.core.relpath import RelPath
 from p2psync.engine.effects import Rescan
 from p2psync.engine.events import FolderOpened, Observed, Placed
 from p2psync.engine.keeping import Keeping
@@ -31,6 +33,7 @@ class Replica:
     def placed(self, event: Placed) -> list[Taken]:
         """Base is what stands there now; what was found instead of what was expected is an observation."""
         found = self.placement.placed(event)
+        self.observation.unsure.difference_update(o.path for o in event.outcomes if o.placed)
         missed = self.observation.missed.intersection(o.path for o in event.outcomes)
         if missed:
             self.observation.missed -= missed
@@ -63,14 +66,24 @@ class Replica:
     def peer_came(self) -> None:
         """What nobody could give may be had now."""
         self.plan.unblock_all()
-        self.keeping.peer_came()
+        self.keeping.peer_has_news()
+
+    def peer_placed(self) -> None:
+        """A peer has all contents that it means to have: what it could not give before it may give now."""
+        self.placement.peer_has_news()
+        self.keeping.peer_has_news()
 
     def waiting(self) -> int:
-        """Paths that this disk does not show yet as it should."""
-        return self._site.state.todo_count(TodoKind.PLACE) + self._site.state.todo_count(TodoKind.JUDGE)
+        """Paths that this disk does not show yet as it should, and those with losers that are not kept yet."""
+        return sum(self._site.state.todo_count(kind) for kind in TodoKind)
+
+    @property
+    def stuck(self) -> dict[RelPath, Code]:
+        """Paths that will not be as they should without somebody's help."""
+        return {**self.keeping.stuck, **self.plan.stuck}
 
     @property
     def is_busy(self) -> bool:
         """Whether anything goes on that will end without a person's help."""
         under_way = self.placement.in_flight > 0 or not self.observation.scanned
-        return under_way or self.waiting() > len(self.plan.stuck)
+        return under_way or self.waiting() > len(self.plan.stuck) + len(self.keeping.stuck)

@@ -205,9 +205,15 @@ def _in_sync(world: World, members: Sequence[Host]) -> None:
     for host in members:
         if host.disk.folding.case_insensitive or any(h.disk.folding.case_insensitive for h in members):
             continue
-        if any(_is_nowhere(world, target.contents) for target in _aims(host).values()):
+        if any(_is_nowhere(world, _needed(target)) for target in _aims(host).values()):
             return
         require(_mandate(host).is_in_sync, "Terminates", f"{host.name} does not say that it is in sync")
+
+
+def _needed(target: Aim) -> Sequence[ContentId]:
+    """What a path asks for: its own contents and those of its losers."""
+    losers = (loser.entry.content for loser in target.losers)
+    return (*target.contents, *(content for content in losers if content is not None))
 
 
 def _same_conflicts(members: Sequence[Host]) -> None:

@@ -125,6 +125,7 @@ class World:
             welcomes.append(admin.admit(newcomer))
 
         admin_host.act(deed)
+        admin_host.backups.clear()  # restored before anybody else knows the newcomer, a person has to invite it again
         host.start()
         host.adopt(welcomes[0])
 

@@ -101,7 +101,7 @@ def test_what_nobody_could_give_is_asked_for_again_later_or_when_somebody_comes(
     rig.after(RETRY_AFTER_S)
     assert ("a.txt", content("mine")) in asked(rig.effects())
     rig.replica.keeping.failed([content("mine")])
-    rig.replica.keeping.peer_came()
+    rig.replica.keeping.peer_has_news()
     assert ("a.txt", content("mine")) in asked(rig.effects())
 
 

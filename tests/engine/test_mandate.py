@@ -357,3 +357,33 @@ def test_whoever_keeps_connections_is_told_that_members_changed() -> None:
     mandate = village["a"].m
     mandate.state_authority(Rename("New"))
     assert MembersChanged(mandate.id) in village["a"].device.finish()
+
+
+def test_a_loser_that_is_not_kept_yet_is_not_in_sync_and_comes_as_soon_as_a_peer_has_it() -> None:
+    village = star("a", "b", "c")
+    b, c = village["b"], village["c"]
+    village.disconnect()
+    for name in ("a", "c"):
+        village.save(name, "x.txt", name.encode())
+    village.settle()
+    village.connect("a", "c")
+    village.settle()
+    [conflict] = c.admin.conflicts()
+    loser = conflict.losers[0].entry.content
+    assert loser is not None
+    data = c.versions.pop(loser)
+    c.staged.clear()
+    village.disconnect()
+    village.settle()
+    village.connect("b", "c")
+    village.settle()
+    assert b.disk["x.txt"] == c.disk["x.txt"]
+    assert (b.m.state.todo_count(TodoKind.PLACE), b.m.state.todo_count(TodoKind.KEEP)) == (0, 1)
+    assert not b.m.is_in_sync
+    assert not c.m.is_in_sync, "for b has not placed all"
+    c.versions[loser] = data
+    village.save("c", "y.txt", b"more")
+    village.settle()
+    assert b.m.state.todo_count(TodoKind.KEEP) == 0
+    assert b.versions.get(loser) == data, "c said that it has placed all it knows"
+    village.assert_equal("b", "c")
