@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 
-from p2psync.books.finding import Collector, Findings, Trouble
+from p2psync.books.finding import Collector, Findings, Trouble, shown
 from p2psync.books.period import Period, period_of
 from p2psync.books.text import PADDING, decoded, read_integer, read_number
 from p2psync.errors import CodecError, UsageError
 
 CHART_BYTES_MAX = 16 << 20
-WHAT = "a chart of accounts"
 LAST = "ENDOFFILE"
 
 _WANTED = frozenset({"LANGUAGES", "TVACODES", "CENTERS", "VATEQUIV", "PERIODES", "COMPTES"})
@@ -138,10 +137,10 @@ class Chart:
 def read_chart(data: bytes) -> Chart:
     """Take a `.crp` apart. Raises CodecError if it is none, is torn, or its blocks do not fit together."""
     collector = Collector()
-    blocks = _blocks(decoded(data.rstrip(PADDING), CHART_BYTES_MAX, WHAT), collector)
+    blocks = _blocks(decoded(data.rstrip(PADDING), CHART_BYTES_MAX), collector)
     header = blocks.pop("")
     if "COMPTES" not in blocks:
-        raise CodecError(f"{WHAT} without accounts")
+        raise CodecError("The chart of accounts has no list of accounts.")
     fields = header.fields
     return Chart(
         title=fields.get("TITLE", "").strip(),
@@ -166,8 +165,12 @@ def language_number(chart: Chart, wanted: str) -> int:
     for one in chart.languages:
         if folded and folded in (str(one.number), one.iso_code.casefold(), one.name.casefold()):
             return one.number
-    known = ", ".join(f"{one.number} {one.iso_code or one.name}" for one in chart.languages) or "none"
-    raise UsageError(f"the chart of accounts has no language {wanted!r}; it has: {known}")
+    known = ", ".join(one.iso_code or one.name for one in chart.languages)
+    if not known:
+        raise UsageError("The chart of accounts names no languages.")
+    raise UsageError(
+        "The chart of accounts has no language {text!r}. Choose one of {languages}.", text=wanted, languages=known
+    )
 
 
 @dataclass(slots=True)
@@ -193,12 +196,12 @@ def _blocks(text: str, collector: Collector) -> dict[str, _Block]:
     for number, row in enumerate(text.split("\n"), 1):
         plain = row.rstrip("\r")
         if number == 1 and not _FIELD.match(plain):
-            raise CodecError(f"{WHAT} that does not begin with KEY=value")
+            raise CodecError("A chart of accounts begins with KEY=value; this file does not.")
         reader.take(number, plain)
         if reader.ended:
             return reader.blocks
         reader.continued = len(row) - len(plain) > 1
-    raise CodecError(f"{WHAT} that does not end with {LAST}")
+    raise CodecError("The chart of accounts does not end with ENDOFFILE: it was not written to its end.")
 
 
 class _Reader:
@@ -235,16 +238,16 @@ class _Reader:
 
     def _begin(self, number: int, name: str) -> None:
         if self.name or not name:
-            raise CodecError(f"{WHAT} with a block inside a block, line {number}")
+            raise CodecError("Line {line}: a block begins inside a block.", line=number)
         if name in self.blocks:
-            raise CodecError(f"{WHAT} with two blocks {name[:40]!r}, line {number}")
+            raise CodecError("Line {line}: there is a second block {name!r}.", line=number, name=shown(name))
         self.name, self.wanted, self.key = name, name in _WANTED, ""
         self.blocks[name] = block = _Block()
         self.fields = block.fields
 
     def _end(self, number: int, name: str) -> None:
         if not self.name or name != self.name:
-            raise CodecError(f"{WHAT} with a block that ends where it must not, line {number}")
+            raise CodecError("Line {line}: a block ends where none began.", line=number)
         self.name, self.wanted, self.key = "", True, ""
         self.fields = self.blocks[""].fields
 

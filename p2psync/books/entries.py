@@ -21,7 +21,6 @@ LINE_CHARACTERS_MAX = 16_384
 FIELDS_MIN = 14
 SPLIT = "..."
 """Stands where the other lines of a split booking have the account."""
-WHAT = "a file of bookings"
 
 DATE, DEBIT, CREDIT, VOUCHER, TEXT, AMOUNT = range(6)
 NUMBER, VAT_CODE, COST_CENTRE = 13, 14, 15
@@ -140,11 +139,11 @@ class EntriesFile:
 
 def read_entries(data: bytes) -> EntriesFile:
     """Take a file of bookings apart. Raises CodecError if it is none, or its last line was not written to its end."""
-    *rows, end = rows_of(decoded(data, ENTRIES_BYTES_MAX, WHAT))
+    *rows, end = rows_of(decoded(data, ENTRIES_BYTES_MAX))
     if not rows or not rows[0].startswith(_FIRST):
-        raise CodecError(f"{WHAT} that does not begin with {_FIRST}, or was cut off there")
+        raise CodecError("A file of bookings begins with a line #FSC; this one does not, or was cut off in it.")
     if end:
-        raise CodecError(f"{WHAT} whose last line has no end")
+        raise CodecError("The last line has no end: the file was not written to its end.")
     notes = [(number, row) for number, row in enumerate(rows, 1) if not _is_booking(row)]
     collector = Collector()
     for number, row in notes:

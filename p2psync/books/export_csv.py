@@ -10,7 +10,7 @@ import csv
 from collections.abc import Iterator
 
 from p2psync.books.export import EXPORT_BYTES_MAX, RECORDS_MAX, Builder, Export, RecordKind, is_field
-from p2psync.books.finding import Collector, Trouble
+from p2psync.books.finding import Collector, Trouble, shown
 from p2psync.books.text import decoded
 from p2psync.errors import CodecError
 
@@ -22,7 +22,7 @@ NUMBER = "number"
 
 def read_csv_export(data: bytes) -> Export:
     """Take a CSV export apart. Raises CodecError if it is none."""
-    rows = _rows(decoded(data, EXPORT_BYTES_MAX, "CSV"))
+    rows = _rows(decoded(data, EXPORT_BYTES_MAX))
     _, head = next(rows, (1, []))
     columns = [name.strip().lower() for name in head]
     _check_columns(columns)
@@ -30,7 +30,7 @@ def read_csv_export(data: bytes) -> Export:
     builder = Builder(collector)
     for count, (line, cells) in enumerate(rows):
         if count == RECORDS_MAX:
-            raise CodecError(f"a master export with more than {RECORDS_MAX} records")
+            raise CodecError("A master export has at most {limit} records; this one has more.", limit=RECORDS_MAX)
         _read_row(line, columns, cells, builder, collector)
     return builder.export()
 
@@ -47,19 +47,19 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
                 yield begin, cells
             begin = reader.line_num + 1
     except csv.Error as error:
-        raise CodecError(f"no whole CSV, line {begin}: {error}") from None
+        raise CodecError("Line {line}: this is no whole CSV: {reason}.", line=begin, reason=str(error)) from None
 
 
 def _check_columns(columns: list[str]) -> None:
     if RECORD not in columns or NUMBER not in columns:
-        raise CodecError(f"CSV without the columns {RECORD!r} and {NUMBER!r} in its first line")
+        raise CodecError("The first line must name the columns record and number.")
     if len(columns) > COLUMNS_MAX:
-        raise CodecError(f"CSV with more than {COLUMNS_MAX} columns")
+        raise CodecError("There are more than {limit} columns.", limit=COLUMNS_MAX)
     for name in columns:
         if columns.count(name) > 1:
-            raise CodecError(f"CSV with two columns {name[:40]!r}")
+            raise CodecError("There are two columns {name!r}.", name=shown(name))
         if name not in (RECORD, NUMBER) and not any(is_field(kind, name) for kind in RecordKind):
-            raise CodecError(f"CSV with a column that is not known: {name[:40]!r}")
+            raise CodecError("The column {name!r} is not known.", name=shown(name))
 
 
 def _read_row(line: int, columns: list[str], cells: list[str], builder: Builder, collector: Collector) -> None:

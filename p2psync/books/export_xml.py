@@ -28,9 +28,9 @@ def read_xml_export(data: bytes) -> Export:
     """Take an XML export apart. Raises CodecError if it is none, or could do harm."""
     root = read_xml(data, EXPORT_BYTES_MAX)
     if root.name != ROOT or root.attributes.get("version") != VERSION:
-        raise CodecError(f"XML whose root is not <{ROOT} version={VERSION!r}>")
+        raise CodecError("""A master export begins with <master-export version="1">; this file does not.""")
     if sum(len(one.children) for one in root.children) > RECORDS_MAX:
-        raise CodecError(f"a master export with more than {RECORDS_MAX} records")
+        raise CodecError("A master export has at most {limit} records; this one has more.", limit=RECORDS_MAX)
     collector = Collector()
     builder = Builder(collector)
     _only_elements(root, collector)

@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from p2psync.books.export import DELETED, FIELDS, NAME, Record, RecordKind, canonical, is_field
+from p2psync.books.export import DELETED, NAME, Record, RecordKind, canonical, is_field
+from p2psync.books.finding import shown
 from p2psync.core.ids import DeviceId
 from p2psync.errors import NotAllowed, UsageError
 
@@ -117,12 +118,14 @@ def edited(
     master's alone.
     """
     if not exists(data, key):
-        raise UsageError(f"there is no {key.kind} {key.number!r}")
+        raise _not_there(key)
     if OpenField(key.kind, name) not in open_fields:
-        raise NotAllowed(f"{name} of {key.kind} {key.number!r} belongs to the master: only the master changes it")
+        raise NotAllowed(
+            "{record}: {field} belongs to the master, who alone changes it.", record=_said(key), field=name
+        )
     value = canonical(key.kind, name, text)
     if value is None:
-        raise UsageError(f"{name} of {key.kind} {key.number!r} cannot be {text[:40]!r}")
+        raise UsageError("{record}: {field} cannot be {text!r}.", record=_said(key), field=name, text=shown(text))
     return _one(data, FieldKey(*key, name), value, device)
 
 
@@ -132,9 +135,9 @@ def removed(data: MasterData, key: Key, device: DeviceId) -> MasterData:
     Raises UsageError if there is no such record, NotAllowed if the master has not marked it as deleted.
     """
     if not exists(data, key):
-        raise UsageError(f"there is no {key.kind} {key.number!r}")
+        raise _not_there(key)
     if not is_deleted(data, key):
-        raise NotAllowed(f"{key.kind} {key.number!r} can be removed only after the master marked it as deleted")
+        raise NotAllowed("{record} can be removed only after the master marked it as deleted.", record=_said(key))
     return _one(data, FieldKey(*key, REMOVED), TRUE, device)
 
 
@@ -188,14 +191,19 @@ def parse_open_fields(text: str) -> frozenset[OpenField]:
     for one in filter(None, (part.strip().lower() for part in text.split(","))):
         kind, _, name = one.partition(".")
         if kind not in list(RecordKind) or not is_field(RecordKind(kind), name):
-            raise UsageError(f"not a field of master data: {one!r}. Write one like {_EXAMPLE!r}.")
+            raise UsageError("{text!r} is no field of master data. Write one like 'account.cash'.", text=shown(one))
         if name == DELETED or name.startswith(f"{NAME}."):
-            raise UsageError(f"{one} always belongs to the master")
+            raise UsageError("{text!r} always belongs to the master.", text=one)
         found.add(OpenField(RecordKind(kind), name))
     return frozenset(found)
 
 
-_EXAMPLE = f"{RecordKind.ACCOUNT}.{FIELDS[RecordKind.ACCOUNT][5].name}"
+def _not_there(key: Key) -> UsageError:
+    return UsageError("There is no {record}.", record=_said(key))
+
+
+def _said(key: Key) -> str:
+    return f"{key.kind} {shown(key.number)}"
 
 
 def _later(first: Cell | None, second: Cell | None) -> Cell | None:

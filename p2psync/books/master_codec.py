@@ -30,18 +30,18 @@ def encode(data: MasterData) -> bytes:
 def decode(data: bytes) -> MasterData:
     """The inverse of `encode`. Raises CodecError for anything that `encode` cannot have made."""
     if len(data) > MASTER_BYTES_MAX:
-        raise CodecError(f"master data of more than {MASTER_BYTES_MAX} bytes")
+        raise CodecError("Master data have more than {limit} bytes, which is the limit.", limit=MASTER_BYTES_MAX)
     try:
         raw = msgpack.unpackb(data, max_array_len=REGISTERS_MAX, max_map_len=0, max_ext_len=0)
     except (ValueError, msgpack.exceptions.UnpackException) as error:
-        raise CodecError(f"master data that cannot be unpacked: {type(error).__name__}") from None
+        raise CodecError("Master data cannot be unpacked: {reason}.", reason=type(error).__name__) from None
     version, rows = _items(raw, 2)
     if type(version) is not int or version != FORMAT:
-        raise CodecError("master data in a format that is not known")
+        raise CodecError("Master data are in a format that is not known. Update p2psync.")
     registers = dict(_register(row) for row in _items(rows))
     read = MasterData(registers)
     if encode(read) != data:
-        raise CodecError("master data in another order or spelling than the one there is")
+        raise CodecError("Master data are not in their order, or not spelled as they must be.")
     return read
 
 
@@ -52,13 +52,13 @@ def _cell_row(cell: Cell | None) -> list[object] | None:
 def _register(row: object) -> tuple[FieldKey, Register]:
     kind_text, number, name, master, local = _items(row, 5)
     if kind_text not in list(RecordKind) or not isinstance(number, str) or not isinstance(name, str):
-        raise CodecError("master data with a field that is none")
+        raise CodecError("Master data have a field that is none.")
     kind = RecordKind(kind_text)
     if not number or canonical_number(kind, number) != number or not (is_field(kind, name) or name == REMOVED):
-        raise CodecError("master data with a field that is none")
+        raise CodecError("Master data have a field that is none.")
     at = FieldKey(kind, number, name)
     if master is None and local is None:
-        raise CodecError("master data with a field without a value")
+        raise CodecError("Master data have a field without a value.")
     return at, Register(_cell(at, master), _cell(at, local))
 
 
@@ -67,13 +67,13 @@ def _cell(at: FieldKey, raw: object) -> Cell | None:
         return None
     counter, device, value = _items(raw, 3)
     if type(counter) is not int or not 1 <= counter <= COUNTER_MAX:
-        raise CodecError("master data with a counter that is none")
+        raise CodecError("Master data have a counter that is none.")
     if not isinstance(value, str) or not _is_canonical(at, value):
-        raise CodecError("master data with a value that its field cannot have")
+        raise CodecError("Master data have a value that its field cannot have.")
     try:
         return Cell(Stamp(counter, device_id(device)), value)
     except InvalidId as error:
-        raise CodecError(str(error)) from None
+        raise CodecError("Master data have a device that is none: {reason}", reason=error) from None
 
 
 def _is_canonical(at: FieldKey, value: str) -> bool:
@@ -84,5 +84,5 @@ def _is_canonical(at: FieldKey, value: str) -> bool:
 
 def _items(raw: Any, count: int | None = None) -> list[Any]:
     if not isinstance(raw, list) or count not in (None, len(raw)):
-        raise CodecError("master data that are malformed")
+        raise CodecError("Master data are malformed.")
     return raw

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from p2psync.books.entries import AMOUNT, NUMBER, TEXT, VOUCHER, EntriesFile, EntryLine, read_entries
+from p2psync.books.finding import Finding
 from p2psync.books.period import Period, containing
 from p2psync.books.text import read_date, read_integer
 from p2psync.errors import CodecError
@@ -33,7 +34,7 @@ class NoFile:
 class Unreadable:
     """There is or was a file, but nobody can say which bookings are in it."""
 
-    reason: str
+    why: CodecError | Finding
 
 
 Side = EntriesFile | NoFile | Unreadable
@@ -68,8 +69,8 @@ class Pending:
     """By period, the oldest first, lines without a period last; empty unless the state is PENDING."""
     rewritten: bool = False
     """The lines are those that were posted, but their program wrote them anew, as after taking them back."""
-    reason: str = ""
-    """Why there is no number; "" unless the state is UNCOUNTED."""
+    why: CodecError | Finding | None = None
+    """Why there is no number; None unless the state is UNCOUNTED."""
 
     @property
     def total(self) -> Count:
@@ -98,15 +99,15 @@ def side_of(data: bytes | None) -> Side:
     try:
         read = read_entries(data)
     except CodecError as error:
-        return Unreadable(str(error))
-    return Unreadable(str(read.findings.items[0])) if read.findings else read
+        return Unreadable(error)
+    return Unreadable(read.findings.items[0]) if read.findings else read
 
 
 def pending(posted: Side, current: Side, periods: Sequence[Period] = ()) -> Pending:
     """What is waiting in a file, by the periods that are known."""
     for side in (current, posted):
         if isinstance(side, Unreadable):
-            return Pending(State.UNCOUNTED, reason=side.reason)
+            return Pending(State.UNCOUNTED, why=side.why)
     found = _match(posted, current)
     if not any(found):
         return Pending(State.POSTED, rewritten=_lots(posted) != _lots(current))

@@ -44,7 +44,8 @@ def read_xml(data: bytes, bytes_max: int) -> Element:
     try:
         reader.parser.Parse(text.encode(), True)
     except expat.ExpatError as error:
-        raise CodecError(f"no whole XML, line {error.lineno}: {expat.errors.messages[error.code]}") from None
+        reason = expat.errors.messages[error.code]
+        raise CodecError("Line {line}: this is no whole XML: {reason}.", line=error.lineno, reason=reason) from None
     assert reader.root is not None, "a document that was parsed has a root"
     return reader.root
 
@@ -53,13 +54,13 @@ def _text(data: bytes, bytes_max: int) -> str:
     declared = _DECLARATION.match(data.removeprefix(BOM))
     name = declared[1].decode("ascii").lower() if declared else ""
     if declared and name not in ENCODINGS:
-        raise CodecError(f"XML in an encoding that is not read: {name}")
+        raise CodecError("XML in the encoding {name} is not read.", name=name)
     if ENCODINGS.get(name) == "utf-8":
         try:
             data.decode("utf-8")
         except UnicodeDecodeError:
-            raise CodecError(f"XML that is not in {name} as it says") from None
-    return decoded(data, bytes_max, "XML")
+            raise CodecError("The XML is not in {name}, as it says.", name=name) from None
+    return decoded(data, bytes_max)
 
 
 class _Reader:
@@ -78,9 +79,10 @@ class _Reader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._count += 1
-        self._bound(len(self._open) < DEPTH_MAX, f"elements more than {DEPTH_MAX} deep")
-        self._bound(self._count <= ELEMENTS_MAX, f"more than {ELEMENTS_MAX} elements")
-        self._bound(len(attributes) <= ATTRIBUTES_MAX, f"more than {ATTRIBUTES_MAX} attributes")
+        self._bound(len(self._open) < DEPTH_MAX, "Line {line}: elements lie more than {limit} deep.", DEPTH_MAX)
+        self._bound(self._count <= ELEMENTS_MAX, "Line {line}: there are more than {limit} elements.", ELEMENTS_MAX)
+        few = len(attributes) <= ATTRIBUTES_MAX
+        self._bound(few, "Line {line}: an element has more than {limit} attributes.", ATTRIBUTES_MAX)
         element = Element(name, self.parser.CurrentLineNumber, attributes)
         if self._open:
             self._open[-1].children.append(element)
@@ -94,12 +96,14 @@ class _Reader:
     def _characters(self, text: str) -> None:
         element = self._open[-1]
         if text.strip() or element.text:
-            self._bound(len(element.text) + len(text) <= TEXT_CHARACTERS_MAX, "a text that is too long")
+            short = len(element.text) + len(text) <= TEXT_CHARACTERS_MAX
+            self._bound(short, "Line {line}: a text is longer than {limit} characters.", TEXT_CHARACTERS_MAX)
             element.text += text
 
-    def _bound(self, kept: bool, what: str) -> None:
+    def _bound(self, kept: bool, sentence: str, limit: int) -> None:
         if not kept:
-            raise CodecError(f"XML with {what}, line {self.parser.CurrentLineNumber}")
+            raise CodecError(sentence, line=self.parser.CurrentLineNumber, limit=limit)
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise CodecError(f"XML with a document type, line {self.parser.CurrentLineNumber}: it is not read")
+        line = self.parser.CurrentLineNumber
+        raise CodecError("Line {line}: XML with a document type (<!DOCTYPE) is not read.", line=line)

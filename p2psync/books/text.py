@@ -27,15 +27,15 @@ _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?", re.ASCII)
 _THOUSANDS = str.maketrans("", "", "'\u2019")
 
 
-def decoded(data: bytes, bytes_max: int, what: str) -> str:
-    """A whole file as text, without the mark of UTF-8. `what` names it: "a chart of accounts".
+def decoded(data: bytes, bytes_max: int) -> str:
+    """A whole file as text, without the mark of UTF-8.
 
     Raises CodecError if it has more than `bytes_max` bytes, or zero bytes: then it is no text of these programs.
     """
     if len(data) > bytes_max:
-        raise CodecError(f"{what} of more than {bytes_max} bytes")
+        raise CodecError("The file has more than {limit} bytes, which is the limit.", limit=bytes_max)
     if b"\0" in data:
-        raise CodecError(f"{what} with zero bytes")
+        raise CodecError("The file has zero bytes in it: it is no text.")
     return text_of(data.removeprefix(BOM))
 
 

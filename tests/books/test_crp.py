@@ -72,8 +72,13 @@ def test_a_language_is_named_by_number_code_or_name(wanted: str) -> None:
 
 @pytest.mark.parametrize("wanted", ["it", "", "2"])
 def test_a_language_that_is_not_there(wanted: str) -> None:
-    with pytest.raises(UsageError, match="it has: 0 fr, 1 de"):
+    with pytest.raises(UsageError, match="Choose one of fr, de"):
         language_number(read_chart(SMALL), wanted)
+
+
+def test_a_chart_may_name_no_languages() -> None:
+    with pytest.raises(UsageError, match="names no languages"):
+        language_number(read_chart(with_accounts()), "fr")
 
 
 def test_vat_codes_have_rate_account_and_a_text_over_several_lines() -> None:
@@ -204,17 +209,17 @@ def test_what_comes_after_the_end_does_not_matter(padding: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "does not begin"),
-        (b"hello\r\nENDOFFILE", "does not begin"),
+        (b"", "begins with KEY"),
+        (b"hello\r\nENDOFFILE", "begins with KEY"),
         (SMALL[:50] + b"\0" + SMALL[50:], "zero bytes"),
-        (b"A=" + b"x" * CHART_BYTES_MAX, "of more than"),
-        (crp(), "without accounts"),
-        (crp("BEGIN=COMPTES"), "must not, line 5"),
-        (crp("BEGIN=COMPTES", "BEGIN=CENTERS"), "inside a block, line 5"),
-        (crp("BEGIN=COMPTES", "END=CENTERS"), "must not, line 5"),
-        (crp("END=COMPTES"), "must not, line 4"),
-        (crp("BEGIN=", "END="), "inside a block"),
-        (crp("BEGIN=COMPTES", "END=COMPTES", "BEGIN=COMPTES", "END=COMPTES"), "two blocks"),
+        (b"A=" + b"x" * CHART_BYTES_MAX, "more than 16777216"),
+        (crp(), "no list of accounts"),
+        (crp("BEGIN=COMPTES"), "Line 5: a block ends"),
+        (crp("BEGIN=COMPTES", "BEGIN=CENTERS"), "Line 5: a block begins"),
+        (crp("BEGIN=COMPTES", "END=CENTERS"), "Line 5: a block ends"),
+        (crp("END=COMPTES"), "Line 4: a block ends"),
+        (crp("BEGIN=", "END="), "begins inside a block"),
+        (crp("BEGIN=COMPTES", "END=COMPTES", "BEGIN=COMPTES", "END=COMPTES"), "second block 'COMPTES'"),
     ],
 )
 def test_what_is_no_chart_is_refused_with_the_reason(data: bytes, reason: str) -> None:

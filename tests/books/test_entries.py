@@ -100,13 +100,13 @@ def test_lines_that_are_no_booking_are_named_and_not_counted() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "does not begin"),
-        (b"#FSC\t9.5.0", "cut off there"),
-        (b"hello\r\n", "does not begin"),
+        (b"", "begins with a line #FSC"),
+        (b"#FSC\t9.5.0", "cut off in it"),
+        (b"hello\r\n", "begins with a line #FSC"),
         (ecf(LINE)[:-2], "no end"),
         (ecf(LINE) + b"05.01", "no end"),
         (ecf(LINE) + b"\0" * 20, "zero bytes"),
-        (ecf("x" * ENTRIES_BYTES_MAX), "of more than"),
+        (ecf("x" * ENTRIES_BYTES_MAX), "more than"),
     ],
 )
 def test_what_is_torn_or_something_else_is_refused_with_the_reason(data: bytes, reason: str) -> None:

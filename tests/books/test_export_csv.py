@@ -71,17 +71,17 @@ def test_rows_that_are_none_are_named_by_line() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "without the columns"),
-        (b"number;name.fr\r\n", "without the columns"),
-        (b"record;name.fr\r\n", "without the columns"),
-        (b"record;number;colour\r\n", "not known: 'colour'"),
+        (b"", "must name the columns"),
+        (b"number;name.fr\r\n", "must name the columns"),
+        (b"record;name.fr\r\n", "must name the columns"),
+        (b"record;number;colour\r\n", "'colour' is not known"),
         (b"record;number;cash;cash\r\n", "two columns 'cash'"),
         (b"record;number" + b";cash" * COLUMNS_MAX, "more than 100 columns"),
-        (b'record;number\r\naccount;"1\r\n', "no whole CSV, line 2"),
-        (b'record;number\r\naccount;"1"x\r\n', "no whole CSV, line 2"),
-        (b"record;number\r\naccount;" + b"x" * 200_000, "no whole CSV, line 2"),
+        (b'record;number\r\naccount;"1\r\n', "Line 2: this is no whole CSV"),
+        (b'record;number\r\naccount;"1"x\r\n', "Line 2: this is no whole CSV"),
+        (b"record;number\r\naccount;" + b"x" * 200_000, "Line 2: this is no whole CSV"),
         (b"record;number\0\r\n", "zero bytes"),
-        (b"record;number\r\n" + b"account;1\r\n" * (RECORDS_MAX + 1), "more than 20000 records"),
+        (b"record;number\r\n" + b"account;1\r\n" * (RECORDS_MAX + 1), "at most 20000 records"),
     ],
 )
 def test_what_is_no_export_is_refused_with_the_reason(data: bytes, reason: str) -> None:

@@ -84,7 +84,7 @@ def test_what_is_no_whole_export_is_refused(data: bytes) -> None:
 
 
 def test_an_export_of_too_many_records_is_refused() -> None:
-    with pytest.raises(CodecError, match="more than 20000 records"):
+    with pytest.raises(CodecError, match="at most 20000 records"):
         read_xml_export(xml("<accounts>", "<account/>" * (RECORDS_MAX + 1), "</accounts>"))
 
 

@@ -87,11 +87,11 @@ def test_what_an_export_leaves_out_stays_and_what_it_empties_goes() -> None:
 def test_others_change_open_fields_only() -> None:
     data = after_import(NOTHING, account(cash="false", type="A"))
     assert cash(after_edit(data, "YES")) == "true"
-    with pytest.raises(NotAllowed, match="belongs to the master"):
+    with pytest.raises(NotAllowed, match="account 1000: type belongs to the master"):
         after_edit(data, "L", name="type")
     with pytest.raises(UsageError, match="cannot be 'maybe'"):
         after_edit(data, "maybe")
-    with pytest.raises(UsageError, match="there is no account"):
+    with pytest.raises(UsageError, match="There is no account 1000"):
         edited(NOTHING, CASH, "cash", "true", OFFICE, OPEN)
 
 
@@ -146,7 +146,7 @@ def test_a_record_is_removed_only_after_the_mark_of_the_master() -> None:
     assert exists(marked, CASH)
     gone = merged(marked, removed(marked, CASH, OFFICE))
     assert records_of(gone) == {}
-    with pytest.raises(UsageError, match="there is no account"):
+    with pytest.raises(UsageError, match="There is no account 1000"):
         removed(gone, CASH, HOME)
 
 

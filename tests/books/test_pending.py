@@ -160,8 +160,8 @@ def test_a_file_that_cannot_be_read_has_no_number(text: str) -> None:
     assert isinstance(broken, Unreadable)
     for posted, current in ((broken, ecf(line(1))), (ecf(line(1)), broken), (broken, broken), (broken, NoFile())):
         found = pending(posted, current, [Y2025])
-        assert (found.state, found.counts, found.reason) == (State.UNCOUNTED, (), broken.reason)
-        assert found.reason
+        assert (found.state, found.counts, found.why) == (State.UNCOUNTED, (), broken.why)
+        assert str(found.why)
 
 
 def test_the_lines_behind_the_numbers_can_be_shown() -> None:
@@ -218,7 +218,7 @@ def test_the_periods_share_the_lines(posted: Side, current: Side) -> None:
 @given(damaged(SALARIES), damaged(SALARIES))
 def test_damaged_versions_are_compared_or_have_no_number(posted: bytes, current: bytes) -> None:
     found = pending(side_of(posted), side_of(current), [Y2025])
-    assert (found.state is State.UNCOUNTED) == bool(found.reason)
+    assert (found.state is State.UNCOUNTED) == (found.why is not None)
     assert (found.state is State.PENDING) == bool(found.counts)
 
 
