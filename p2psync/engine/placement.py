@@ -164,8 +164,7 @@ class Placement:
         target = self._merging.pop(event.path, None)
         if target is None:
             return
-        self._site.state.clear_problems([event.path], [Code.INDEX_CONFLICT])
-        self._site.state.put_problems(event.problems)
+        self._plan.agree(event.path)
         if event.entry is None:
             if event.unmergeable:
                 self._plan.unmergeable.add((event.path, event.sources))
@@ -175,6 +174,7 @@ class Placement:
         if current.sources != event.sources:
             self._begin([event.path])
             return
+        self._plan.disagree(event.problems)
         put = replace(event.entry, mtime_ns=target.put.mtime_ns, mode=target.put.mode)
         self._place([replace(current, put=put)])
 

@@ -51,6 +51,8 @@ class Plan:
         """Placements that were in flight when the last run or the folder ended: until the folder was scanned, they may
         have happened or not. Their paths are left alone, so that what stands there is recognised."""
         self.unmergeable: set[tuple[RelPath, tuple[ContentId, ...]]] = set()
+        self._disputed = {RelPath(p.path) for p in site.state.problems() if p.code == Code.INDEX_CONFLICT}
+        """Indexes whose merged view has lines that contradict each other."""
         self._foreseen: dict[RelPath, Aim] = {}
         """Aims of files to be placed that are the only heads of their paths. Whatever could change such an aim renews
         its path, so that fetching and placing need not ask the state again."""
@@ -126,6 +128,8 @@ class Plan:
         for path in paths:
             base, target = bases.get(path), aims[path]
             self._foreseen.pop(path, None)
+            if path in self._disputed and not target.sources:
+                self.agree(path)
             if path in unjudged:
                 continue
             if target.losers:
@@ -151,6 +155,16 @@ class Plan:
         self._site.state.end_placing(self.cut_off)
         self.cut_off = {}
         self.more = True
+
+    def disagree(self, problems: Iterable[Problem]) -> None:
+        """What the merged view of an index shows twice, or does not show at all."""
+        self._disputed.update(RelPath(problem.path) for problem in problems)
+        self._site.state.put_problems(problems)
+
+    def agree(self, path: RelPath) -> None:
+        """The index is not merged any more, or is merged anew."""
+        self._disputed.discard(path)
+        self._site.state.clear_problems([path], [Code.INDEX_CONFLICT])
 
     def finish(self, paths: Sequence[RelPath]) -> None:
         """These paths show what they should."""

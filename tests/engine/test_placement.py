@@ -361,6 +361,40 @@ def test_a_merged_view_is_placed_and_stands_for_all_heads() -> None:
     assert (rig.todo(), rig.effects(), rig.problems) == ([], [], [("x.ecc", Code.INDEX_CONFLICT)])
 
 
+def disputed() -> Rig:
+    """Two heads, and their merged view names something twice."""
+    rig = merging()
+    rig.merged("x.ecc", sources(rig), file("both"), problems=(Problem(INDEX, Code.INDEX_CONFLICT, "uid 7"),))
+    rig.places()
+    rig.placed(done("x.ecc"))
+    assert rig.problems == [("x.ecc", Code.INDEX_CONFLICT)]
+    return rig
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("here", [False, True])
+def test_an_index_with_one_head_again_contradicts_nobody(here: bool, restarted: bool) -> None:
+    rig = disputed()
+    if restarted:
+        rig.restart().open({"x.ecc": "both"})
+    if here:
+        rig.sees("x.ecc", "mine")
+    else:
+        rig.author.save("x.ecc", "theirs")
+        rig.takes_in()
+    assert len(rig.desk.heads("x.ecc")) == 1
+    assert rig.problems == []
+
+
+def test_a_merge_that_comes_too_late_contradicts_nobody() -> None:
+    rig = merging()
+    late = sources(rig)
+    rig.author.save("x.ecc", "theirs")
+    rig.takes_in()
+    rig.merged("x.ecc", late, file("both"), problems=(Problem(INDEX, Code.INDEX_CONFLICT, "uid 7"),))
+    assert rig.problems == []
+
+
 def test_a_merge_of_what_is_no_index_makes_one_win() -> None:
     rig = merging()
     rig.merged("x.ecc", sources(rig), None, unmergeable=True)
