@@ -1,18 +1,19 @@
-"""The page that browsers see: three files, the login by a one-time path, and what problems are in plain words."""
+"""The page that browsers see: its files, the login by a one-time path, and the words that it says."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from string import Template
 from typing import NamedTuple
 
 from aiohttp import web
 
 from p2psync.api.guard import Guard
-from p2psync.core.problem import Code
-from p2psync.i18n import _, language
-from p2psync.remedies import words
+from p2psync.api.texts import frame, told
+from p2psync.i18n import _
 
 
 class File(NamedTuple):
@@ -43,7 +44,8 @@ class Page:
 
     async def _file(self, request: web.Request) -> web.Response:
         file = FILES[request.path]
-        return web.Response(body=content(file.name), content_type=file.content_type, charset="utf-8")
+        body = filled_in(content(file.name)) if request.path == "/" else content(file.name)
+        return web.Response(body=body, content_type=file.content_type, charset="utf-8")
 
     async def _log_in(self, request: web.Request) -> web.StreamResponse:
         """A HEAD by a mail program or a chat would use the path up, so only GET does."""
@@ -57,8 +59,13 @@ class Page:
         return response
 
     async def _words(self, request: web.Request) -> web.Response:
-        texts = {code.value: words(code)._asdict() for code in Code}
-        return web.json_response({"language": language(), "problems": texts})
+        return web.json_response(told())
+
+
+def filled_in(page: bytes) -> bytes:
+    """The page with its words in the language that is set."""
+    words = {name: html.escape(text) for name, text in frame().items()}
+    return Template(page.decode()).substitute(words).encode()
 
 
 @cache

@@ -1,6 +1,6 @@
-// As much of a browser as the page needs: reads {script, answers} on stdin, runs the script, prints what it shows.
+// As much of a browser as the page needs: reads {script, answers, events} on stdin, runs the script, prints what it shows.
 "use strict";
-const { script, answers } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const { script, answers, events } = JSON.parse(require("fs").readFileSync(0, "utf8"));
 
 class Node {
   constructor(tag) { Object.assign(this, { tag, children: [], text: "", className: "", listeners: {}, disabled: false }); }
@@ -37,7 +37,7 @@ const settle = () => new Promise((done) => setImmediate(() => setImmediate(() =>
 (async () => {
   (0, eval)(script);
   for (let i = 0; i < 10; i += 1) await settle();
-  if (stream) stream.tell({ data: JSON.stringify({ event: "place.done", path: "<b>a</b>" }) });
+  for (const event of events) if (stream) stream.tell({ data: JSON.stringify(event) });
   const buttons = places.mandates ? places.mandates.all("button") : [];
   if (buttons.length) await buttons.at(-1).listeners.click();
   for (let i = 0; i < 10; i += 1) await settle();

@@ -6,15 +6,17 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from p2psync.api.page import FILES, content
+from p2psync.api.page import FILES, content, filled_in
+from p2psync.api.texts import frame, told
 from p2psync.core.problem import Code
-from p2psync.remedies import words as described
+from p2psync.i18n import set_language
 from tests.api.serving import served
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run the page's JavaScript")
@@ -49,20 +51,27 @@ MANDATE: dict[str, Any] = {
     **{"to_receive": {"files": 0, "bytes": 0}, "to_send": {"files": 0, "bytes": 0}},
 }
 PEER = {"device": "JK4-X", "name": "PC 2", "role": "payroll", "connected": True, "path": "lan", "behind_files": 0}
-VERSION = {"name": "PC 2", "device": "JK4-X", "time": "2020-01-01T00:00:00Z"}
+VERSION = {"name": "PC 2", "device": "JK4-X", "time": "2020-01-01T00:00:00Z", "size": 5, "content": "ab"}
 CONFLICT = {"path": "a.crp", "winner": {**VERSION, "id": "w"}, "losers": [{**VERSION, "id": "x"}]}
 
 
-def browse(*mandates: dict[str, Any], status: int = 200, answers: dict[str, object] | None = None) -> Any:
-    """What the page shows and asks, with a daemon that has these mandates."""
+EVENT = {"event": "place.refused", "mandate": "ab", "path": "<b>a</b>", "code": "locked"}
+
+
+def browse(
+    *mandates: dict[str, Any],
+    status: int = 200,
+    answers: dict[str, object] | None = None,
+    events: Sequence[dict[str, str]] = (EVENT,),
+) -> Any:
+    """What the page shows and asks, with a daemon that has these mandates and in which this happens."""
     device = {"name": "Office", "version": "0.1.0"}
-    words = {code.value: described(code)._asdict() for code in Code}
     known = {
         "/api/status": {"status": status, "body": {"device": device, "mandates": list(mandates), "error": "log in"}},
-        "/api/words": {"status": status, "body": {"problems": words}},
+        "/api/words": {"status": status, "body": told()},
         **{path: {"status": 200, "body": body} for path, body in (answers or {}).items()},
     }
-    given = json.dumps({"script": content("page.js").decode(), "answers": known})
+    given = json.dumps({"script": content("page.js").decode(), "answers": known, "events": events})
     browser = Path(__file__).with_name("browser.js")
     done = subprocess.run(["node", str(browser)], input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -76,9 +85,10 @@ def browse(*mandates: dict[str, Any], status: int = 200, answers: dict[str, obje
         ({"peers": [PEER]}, "all the same everywhere"),
         ({"state": "local"}, "only on this PC until it is shared"),
         ({"health": "action"}, "needs you"),
-        ({"to_receive": {"files": 2, "bytes": 5_000_000}}, "receiving 2 files (5.0 MB)"),
-        ({"to_send": {"files": 2, "bytes": 0}}, "sending, 2 files left"),
+        ({"to_receive": {"files": 2, "bytes": 5_000_000}}, "receiving, 2 files to come (5.0 MB)"),
+        ({"peers": [{**PEER, "behind_files": 2}]}, "sending, 2 files left"),
         ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "no other PC is connected"),
+        ({"peers": [{**PEER, "connected": False, "last_seen": None, "behind_files": 1}]}, "1 file behind"),
         ({"problem_list": [{"path": "a.crp", "code": "locked", "detail": ""}]}, "a.crp is open in another program"),
         ({"problem_list": [{"path": "", "code": "brand-new", "detail": "x"}]}, "the whole folder: brand-new"),
     ],
@@ -94,7 +104,41 @@ def test_what_comes_from_outside_is_text() -> None:
     seen = browse(MANDATE)
     assert "Cargo <b>" in seen["shown"]["mandates"]
     assert seen["tags"] == []
-    assert "<b>a</b>" in seen["shown"]["happened"]
+    assert "<b>a</b> could not be stored here." in seen["shown"]["happened"]
+
+
+@needs_node
+def test_events_name_mandates_and_devices_as_people_do() -> None:
+    peer = {**PEER, "name": "Salaries", "device": "PUNYSWN-WHMLTMR"}
+    seen = browse(
+        {**MANDATE, "peers": [peer]}, events=[{"event": "peer.left", "mandate": "ab", "device": "7d1b8959b63b"}]
+    )
+    assert "Cargo <b>: Salaries is not connected any more." in seen["shown"]["happened"]
+
+
+@needs_node
+def test_an_event_that_means_nothing_to_people_is_not_shown() -> None:
+    seen = browse(MANDATE, events=[{"event": "dial.failed", "address": "192.0.2.1:5"}, {"event": "lost"}])
+    assert seen["shown"].get("happened", "") == ""
+
+
+@needs_node
+@pytest.mark.parametrize(("lang", "expected"), [("de", "1 Datei"), ("fr", "0 fichier"), ("it", "2 file")])
+def test_the_page_speaks_the_language_of_the_daemon(lang: str, expected: str) -> None:
+    set_language(lang)
+    try:
+        seen = browse({**MANDATE, "files": int(expected[0]), "health": "action"})
+    finally:
+        set_language("en")
+    assert expected in seen["shown"]["mandates"]
+    assert "needs you" not in seen["shown"]["mandates"]
+
+
+def test_the_frame_of_the_page_is_filled_in() -> None:
+    page = filled_in(content("index.html")).decode()
+    assert "$" not in page
+    assert '<html lang="en">' in page
+    assert frame()["lately"] in page
 
 
 @needs_node

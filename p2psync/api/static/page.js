@@ -4,7 +4,8 @@
 const EVENTS_SHOWN = 12;
 const LOOK_ANEW_MS = 5000;
 const GATHER_MS = 250;
-let words = {};
+let words = { language: "en", problems: {}, texts: {}, counts: {}, events: {} };
+let status = { mandates: [] };
 let due = 0;
 
 function element(tag, text = "", name = "", children = []) {
@@ -27,33 +28,55 @@ function act(name, given) {
   return ask("/api/" + name, { method: "POST", headers: { "Content-Type": "application/json" }, body });
 }
 
+// -- words --------------------------------------------------------------------------------------------
+
+function filled(text, facts) {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in facts ? facts[name] : whole));
+}
+
+function say(name, facts = {}) {
+  return filled(words.texts[name] || name, facts);
+}
+
+function count(what, n) {
+  const one = words.language === "fr" ? n < 2 : n === 1;
+  const forms = words.counts[what] || [what, what];
+  return filled(forms[one ? 0 : 1], { n: n.toLocaleString(words.language) });
+}
+
 function size(bytes) {
-  const units = ["bytes", "kB", "MB", "GB", "TB"];
-  let unit = 0;
+  if (bytes < 1000) return count("bytes", bytes);
+  const units = ["kB", "MB", "GB", "TB"];
+  let unit = -1;
   for (; bytes >= 1000 && unit < units.length - 1; unit += 1) bytes /= 1000;
-  return `${bytes < 10 && unit ? bytes.toFixed(1) : Math.round(bytes)} ${units[unit]}`;
+  const digits = bytes < 10 ? 1 : 0;
+  return `${bytes.toLocaleString(words.language, { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${units[unit]}`;
 }
 
 function moment(text) {
-  if (!text) return "never";
   const when = new Date(text);
   const today = when.toDateString() === new Date().toDateString();
-  return today ? when.toLocaleTimeString() : when.toLocaleString();
+  return today ? when.toLocaleTimeString(words.language) : when.toLocaleString(words.language);
 }
 
+// -- a mandate ----------------------------------------------------------------------------------------
+
 function state(mandate) {
-  if (mandate.state === "local") return ["only on this PC until it is shared", "quiet"];
-  if (mandate.health === "action") return ["needs you", "bad"];
-  const connected = mandate.peers.filter((peer) => peer.connected).length;
-  if (mandate.to_receive.files) return [`receiving ${mandate.to_receive.files} files (${size(mandate.to_receive.bytes)})`, "warn"];
-  if (mandate.to_send.files) return [`sending, ${mandate.to_send.files} files left`, "warn"];
-  if (mandate.peers.length && !connected) return ["no other PC is connected", "warn"];
-  return mandate.in_sync ? ["all the same everywhere", "good"] : ["working", "warn"];
+  const connected = mandate.peers.filter((peer) => peer.connected);
+  const sending = Math.max(0, ...connected.map((peer) => peer.behind_files || 0));
+  const coming = mandate.to_receive;
+  if (mandate.state === "local") return [say("local"), "quiet"];
+  if (mandate.health === "action") return [say("action"), "bad"];
+  if (coming.files) return [say("receiving", { files: count("files", coming.files), size: size(coming.bytes) }), "warn"];
+  if (sending) return [say("sending", { files: count("files", sending) }), "warn"];
+  if (mandate.peers.length && !connected.length) return [say("alone"), "warn"];
+  return mandate.in_sync ? [say("in-sync"), "good"] : [say("working"), "warn"];
 }
 
 function peerRow(peer) {
-  const way = peer.connected ? `connected (${peer.path})` : `not connected, last seen ${moment(peer.last_seen)}`;
-  const behind = peer.connected && peer.behind_files ? `${peer.behind_files} files behind` : "";
+  const seen = peer.last_seen ? say("off", { time: moment(peer.last_seen) }) : say("never");
+  const way = peer.connected ? say("connected", { way: say(peer.path) }) : seen;
+  const behind = peer.behind_files ? say("behind", { files: count("files", peer.behind_files) }) : "";
   const cells = [peer.name, peer.role, way, behind].map((text) => element("td", text));
   cells[0].title = peer.device;
   cells[2].className = peer.connected ? "good" : "quiet";
@@ -62,24 +85,28 @@ function peerRow(peer) {
 
 function peers(mandate) {
   if (!mandate.peers.length) return [];
-  const head = element("tr", "", "", ["PC", "role", "connection", ""].map((text) => element("th", text)));
+  const titles = [say("pc"), say("role"), say("connection"), ""];
+  const head = element("tr", "", "", titles.map((text) => element("th", text)));
   return [element("div", "", "scroll", [element("table", "", "", [head, ...mandate.peers.map(peerRow)])])];
 }
 
 function problem(one) {
-  const known = words[one.code] || { sentence: "{path}: " + one.code, remedy: "{detail}" };
-  const fill = (text) => text.replace(/\{(path|detail)\}/g, (_, name) => one[name] || (name === "path" ? "the whole folder" : "?"));
-  return element("li", "", "", [element("span", fill(known.sentence)), element("br"), element("small", fill(known.remedy))]);
+  const known = words.problems[one.code] || { sentence: "{path}: " + one.code, remedy: "{detail}" };
+  const facts = { path: one.path || say("whole-folder"), detail: one.detail || "?", device: one.device || "?" };
+  const [sentence, remedy] = [filled(known.sentence, facts), filled(known.remedy, facts)];
+  return element("li", "", "", [element("span", sentence), element("br"), element("small", remedy)]);
 }
 
 function problems(mandate) {
   if (!mandate.problem_list.length) return [];
-  return [element("h3", "What is wrong, and what to do"), element("ul", "", "", mandate.problem_list.map(problem))];
+  return [element("h3", say("problems")), element("ul", "", "", mandate.problem_list.map(problem))];
 }
 
 function version(mandate, conflict, one, text) {
-  const item = element("li", `${text} by ${one.name || one.device.split("-")[0]}, ${moment(one.time)} `);
-  const button = element("button", "Keep this one");
+  const what = one.content ? size(one.size) : say("removed");
+  const facts = { name: one.name || one.device.split("-")[0], time: moment(one.time), size: what };
+  const item = element("li", say(text, facts) + " ");
+  const button = element("button", say("keep"));
   button.addEventListener("click", async () => {
     button.disabled = true;
     await act("conflicts/keep", { mandate: mandate.id, path: conflict.path, keep: one.id }).catch((error) => alert(error.message));
@@ -90,68 +117,84 @@ function version(mandate, conflict, one, text) {
 }
 
 function conflict(mandate, one) {
-  const versions = [version(mandate, one, one.winner, "stands now:"), ...one.losers.map((loser) => version(mandate, one, loser, "kept aside:"))];
-  return element("li", one.path, "", [element("ul", "", "", versions)]);
+  const losers = one.losers.map((loser) => version(mandate, one, loser, "aside"));
+  return element("li", one.path, "", [element("ul", "", "", [version(mandate, one, one.winner, "stands"), ...losers])]);
 }
 
 async function conflicts(mandate) {
   if (!mandate.conflicts) return [];
   const open = await act("conflicts", { mandate: mandate.id });
   const list = element("ul", "", "", open.map((one) => conflict(mandate, one)));
-  return [element("h3", "Changed in two places at once: which version shall stand?"), list];
+  return [element("h3", say("conflicts")), list];
 }
 
 async function card(mandate) {
   const [text, look] = state(mandate);
   const title = element("header", "", "", [element("h2", mandate.name), element("small", mandate.role), element("span", text, `state ${look}`)]);
-  const count = element("p", `${mandate.files} files, ${size(mandate.bytes)}`, "quiet");
+  const held = say("holds", { files: count("files", mandate.files), size: size(mandate.bytes) });
   const folder = element("p", mandate.folder || "", "path");
-  return element("article", "", "", [title, folder, count, ...peers(mandate), ...(await conflicts(mandate)), ...problems(mandate)]);
+  const below = [folder, element("p", held, "quiet"), ...peers(mandate), ...(await conflicts(mandate)), ...problems(mandate)];
+  return element("article", "", "", [title, ...below]);
 }
+
+// -- the page -----------------------------------------------------------------------------------------
 
 async function refresh() {
   clearTimeout(due);
   due = setTimeout(refresh, LOOK_ANEW_MS);
   const connection = document.getElementById("connection");
   try {
-    const status = await ask("/api/status");
+    status = await ask("/api/status");
     document.getElementById("device").textContent = `${status.device.name} · ${status.device.version}`;
     const cards = await Promise.all(status.mandates.map(card));
-    const none = element("p", "No mandate yet. Make one with: p2psync mandate create, or join one with: p2psync join", "quiet");
+    const none = element("p", say("no-mandate"), "quiet");
     document.getElementById("mandates").replaceChildren(...(cards.length ? cards : [none]));
     connection.textContent = "";
   } catch (error) {
-    connection.textContent = error.status ? error.message : "p2psync is not running.";
+    connection.textContent = error.status ? error.message : say("off-line");
     connection.className = "bad";
   }
 }
 
-function happened(text) {
+// Events name devices by the first digits of their keys, in hexadecimal; the status in base 32.
+function beginning(device) {
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const bits = [...device.split("-")[0]].map((one) => letters.indexOf(one).toString(2).padStart(5, "0")).join("");
+  return parseInt(bits.slice(0, 32), 2).toString(16).padStart(8, "0");
+}
+
+function named(facts) {
+  const mandate = status.mandates.find((one) => facts.mandate && one.id.startsWith(facts.mandate));
+  const several = mandate ? mandate.peers : [];
+  const peer = several.find((one) => facts.device && facts.device.startsWith(beginning(one.device)));
+  const names = { mandate: mandate ? mandate.name : facts.mandate, device: peer ? peer.name : facts.device };
+  return { ...facts, ...names };
+}
+
+function happened(event, facts) {
+  const text = words.events[event];
+  if (!text) return;
   const list = document.getElementById("happened");
-  list.prepend(element("li", `${new Date().toLocaleTimeString()}  ${text}`));
+  list.prepend(element("li", `${new Date().toLocaleTimeString(words.language)}  ${filled(text, named(facts))}`));
   while (list.children.length > EVENTS_SHOWN) list.lastChild.remove();
+  document.getElementById("lately").hidden = false;
 }
 
 function listen() {
   const source = new EventSource("/api/events");
   source.addEventListener("message", (message) => {
     const { event, ...facts } = JSON.parse(message.data);
-    const shown = Object.entries(facts).map(([name, value]) => `${name} ${value}`);
-    if (event !== "lost") happened([event, ...shown].join(" · "));
+    happened(event, facts);
     clearTimeout(due);
     due = setTimeout(refresh, GATHER_MS);
   });
 }
 
 async function begin() {
-  await refresh();
   const told = await ask("/api/words").catch(() => null);
-  if (told) {
-    words = told.problems;
-    document.documentElement.lang = "en";
-    listen();
-    refresh();
-  }
+  if (told) words = told;
+  await refresh();
+  if (told) listen();
 }
 
 begin();

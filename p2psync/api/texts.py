@@ -1,0 +1,100 @@
+"""What the page says, in the language that is set: it has no words of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from p2psync.core.problem import Code
+from p2psync.i18n import _, language, ngettext
+from p2psync.remedies import words
+
+Forms = tuple[str, str]
+"""For one thing, and for several."""
+
+
+def told() -> Mapping[str, object]:
+    """All words for the page's JavaScript; `{n}` and the like stand for what it fills in."""
+    return {
+        "language": language(),
+        "problems": {code.value: words(code)._asdict() for code in Code},
+        "texts": {**_states(), **_peers(), **_conflicts(), **_others()},
+        "counts": _counts(),
+        "events": _events(),
+    }
+
+
+def frame() -> Mapping[str, str]:
+    """What stands in the page before its JavaScript runs."""
+    return {
+        "lang": language(),
+        "asking": _("Asking p2psync …"),
+        "lately": _("What happened lately"),
+        "no_script": _("This page needs JavaScript. This command tells the same:"),
+    }
+
+
+def _states() -> Mapping[str, str]:
+    return {
+        "local": _("only on this PC until it is shared"),
+        "action": _("needs you"),
+        "receiving": _("receiving, {files} to come ({size})"),
+        "sending": _("sending, {files} left"),
+        "alone": _("no other PC is connected"),
+        "in-sync": _("all the same everywhere"),
+        "working": _("working"),
+    }
+
+
+def _peers() -> Mapping[str, str]:
+    return {
+        "pc": _("PC"),
+        "role": _("role"),
+        "connection": _("connection"),
+        "connected": _("connected ({way})"),
+        "off": _("not connected, last seen {time}"),
+        "never": _("not seen yet"),
+        "behind": _("{files} behind"),
+        "lan": _("local network"),
+        "direct": _("direct"),
+        "relay": _("relay"),
+    }
+
+
+def _conflicts() -> Mapping[str, str]:
+    return {
+        "conflicts": _("Changed in two places at once: which version shall stand?"),
+        "stands": _("stands now: by {name}, {time}, {size}"),
+        "aside": _("kept aside: by {name}, {time}, {size}"),
+        "removed": _("removed"),
+        "keep": _("Keep this one"),
+    }
+
+
+def _others() -> Mapping[str, str]:
+    return {
+        "holds": _("{files}, {size}"),
+        "problems": _("What is wrong, and what to do"),
+        "whole-folder": _("the whole folder"),
+        "no-mandate": _("No mandate yet. Make one with: p2psync mandate create, or join one with: p2psync join"),
+        "off-line": _("p2psync is not running."),
+    }
+
+
+def _counts() -> Mapping[str, Forms]:
+    return {
+        "files": (ngettext("{n} file", "{n} files", 1), ngettext("{n} file", "{n} files", 2)),
+        "bytes": (ngettext("{n} byte", "{n} bytes", 1), ngettext("{n} byte", "{n} bytes", 2)),
+    }
+
+
+def _events() -> Mapping[str, str]:
+    """What is worth a line; of all else the page shows what has come of it."""
+    return {
+        "peer.joined": _("{mandate}: {device} is connected."),
+        "peer.left": _("{mandate}: {device} is not connected any more."),
+        "newcomer.waits": _("{mandate}: {name} asks to be let in. See: p2psync devices"),
+        "newcomer.approved": _("{mandate}: {device} was let in."),
+        "newcomer.declined": _("{mandate}: {device} was not let in."),
+        "place.refused": _("{mandate}: {path} could not be stored here."),
+        "folder.failed": _("{mandate}: the folder cannot be used: {reason}"),
+    }
