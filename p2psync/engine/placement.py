@@ -229,7 +229,7 @@ class Placement:
                 gone.append(o.path)
             else:
                 rows.append(BaseRow(o.path, target.put, o.stat, target.heads))
-            self._plan.unblock(o.path)
+        self._plan.unblock(o.path for o in outcomes)
         self._site.state.put_bases(rows)
         self._site.state.drop_bases(gone)
         self._site.state.clear_problems([o.path for o in outcomes], DISK_CODES)

@@ -174,7 +174,7 @@ class Plan:
             self._site.state.clear_problems(over, set(over.values()))
         for path in paths:
             self._foreseen.pop(path, None)
-            self.unblock(path)
+        self.unblock(paths)
 
     def _foresee(self, target: Aim, heads: Sequence[Stated]) -> None:
         if len(heads) == 1 and target.put.kind == Kind.FILE and len(self._foreseen) < FORESEEN_MAX:
@@ -235,8 +235,7 @@ class Plan:
         """Time has passed: whatever was blocked long enough is tried again."""
         now_s = self._site.scope.now.monotonic_s
         due = [path for path, until in self._blocked.items() if until <= now_s]
-        for path in due:
-            self.unblock(path)
+        self.unblock(due)
         self.more = self.more or bool(due)
         if self._blocked:
             self._site.scope.wake_in(max(0.05, min(self._blocked.values()) - now_s))
@@ -250,9 +249,11 @@ class Plan:
         self._blocked[path] = self._site.scope.now.monotonic_s + seconds
         self._site.scope.wake_in(seconds)
 
-    def unblock(self, path: RelPath) -> None:
-        self._blocked.pop(path, None)
-        self.stuck.pop(path, None)
+    def unblock(self, paths: Iterable[RelPath]) -> None:
+        if self._blocked or self.stuck:
+            for path in paths:
+                self._blocked.pop(path, None)
+                self.stuck.pop(path, None)
 
     def all_judged(self) -> bool:
         return self._site.state.todo_count(TodoKind.JUDGE) == 0

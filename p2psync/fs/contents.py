@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from blake3 import blake3
 
@@ -23,7 +22,7 @@ from p2psync.core.chunking import Chunker, Manifest, Span, encode_parts
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs.assembly import Assembly, Source
-from p2psync.fs.clone import content_of_file, pieces
+from p2psync.fs.clone import copy_verified, pieces
 from p2psync.fs.durable import sync_directories, sync_file
 from p2psync.fs.look import Places
 from p2psync.fs.reading import open_shared
@@ -89,13 +88,21 @@ class Contents:
             left -= len(data or b"")
         return answers
 
-    def open(self, content: ContentId) -> BinaryIO | None:
-        """The bytes as a file that nobody changes any more, or one that held them an instant ago; None if not here."""
-        for path in (*self._kept(content), *self._candidates(content)):
-            with contextlib.suppress(OSError):
-                if content_of_file(path) == content:
-                    return open(path, "rb")
-        return None
+    def copy_to(self, content: ContentId, target: Path) -> bool:
+        """Make `target`, which must not exist, a verified copy, not flushed; False if the bytes are not here.
+
+        Raises OSError where they may be here, but the disk fails.
+        """
+        failure: OSError | None = None
+        for source in (*self._kept(content), *self._candidates(content)):
+            try:
+                if os.path.isfile(source) and copy_verified(Path(source), target, content):
+                    return True
+            except OSError as error:
+                failure = error
+        if failure is not None:
+            raise failure
+        return False
 
     def locate(self, contents: Sequence[ContentId]) -> Known:
         """Where this device last saw contents: one question for many, to hand to `stage_from_local`."""
@@ -111,7 +118,7 @@ class Contents:
         if content == EMPTY_CONTENT:
             self._staging.stage_empty()
             return True
-        candidates = self._candidates(content, known)
+        candidates = (*self._standing(content, known), self._versions.where(content))
         return any(_unless_unreadable(self._staging.stage_copy, path, content) for path in candidates)
 
     def keep(self, content: ContentId, path: RelPath) -> bool:
@@ -197,13 +204,16 @@ class Contents:
 
     def _candidates(self, content: ContentId, known: Known | None = None) -> Iterator[str]:
         """Users' files first: most contents that are asked for stand there."""
+        yield from self._standing(content, known)
+        yield from self._kept(content)
+
+    def _standing(self, content: ContentId, known: Known | None = None) -> Iterator[str]:
         lately = self._lately.get(content)
         if lately is not None:
             yield self._places.where(lately)
         for path in (known if known is not None else self._where([content])).get(content, ()):
             if path != lately:
                 yield self._places.where(path)
-        yield from self._kept(content)
 
     def _kept(self, content: ContentId) -> tuple[str, str]:
         return self._staging.where(content), self._versions.where(content)

@@ -87,7 +87,10 @@ class Scanner:
         vanished = [row for path in gone for row in self._rows_of(path, rows)]
         moved = {known: entry for _, entry, known in vanished if known is not None and known.inode}
         self._fill_ancestors(above, rows, batch)
+        whole = {path for path, found in present if stat.S_ISDIR(found.st_mode)}
         for path, found in present:
+            if path in whole and not whole.isdisjoint(ancestors(path)):
+                continue  # looked at with the directory that it lies in
             yield from self._look_at(path, found, rows, batch, Manner(large=large, large_unquiet=large, moved=moved))
         for row in vanished:
             self._vanished(row, batch)

@@ -54,7 +54,7 @@ def stat_of(size: int | None, mtime_ns: int, inode: int | bytes) -> FileStat | N
 
 def pack_ids(ids: Iterable[ChangeId]) -> bytes | None:
     """34 bytes a change; None for none."""
-    return b"".join(block + index.to_bytes(2) for block, index in ids) or None
+    return b"".join([block + index.to_bytes(2) for block, index in ids]) or None
 
 
 def unpack_ids(packed: bytes | None) -> tuple[ChangeId, ...]:
