@@ -23,6 +23,7 @@ from p2psync.core.relpath import OWN_DIRECTORY, RelPath
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.placing import DiskLanes, Placing
 from p2psync.daemon.reading import Reading
+from p2psync.daemon.restoring import into_file
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.transfer import MandateContents
@@ -182,6 +183,28 @@ class Folders:
         one.observer.rescan(full=full)
         one.scanned.clear()
         await one.scanned.wait()
+
+    async def restore(self, mandate: MandateId, content: ContentId, path: RelPath, mode: int) -> Path:
+        """Let a content stand in the folder, as a program's save would; returns where.
+
+        Raises FolderError, P2PSyncError if the bytes are not here, OSError.
+        """
+        one = self._there(mandate)
+        await one.placing.restore(content, path, mode)
+        return one.folder.path(path)
+
+    async def restore_to(self, mandate: MandateId, content: ContentId, target: Path) -> None:
+        """Write a content into a file that is not there yet.
+
+        Raises UsageError for one that is, FolderError, P2PSyncError if the bytes are not here, OSError.
+        """
+        await asyncio.to_thread(into_file, self._there(mandate).contents.contents, content, target)
+
+    def _there(self, mandate: MandateId) -> _Open:
+        one = self._open.get(mandate)
+        if one is None:
+            raise FolderError(_("The mandate's folder is not there. See: p2psync status"))
+        return one
 
     def reading(self, mandate: MandateId) -> Reading | None:
         """The committed rows of a mandate whose folder is there."""

@@ -9,13 +9,16 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from p2psync.books.index import INDEX_BYTES_MAX, merge
 from p2psync.core.entry import Entry, Kind
-from p2psync.core.ids import MandateId, content_of
+from p2psync.core.ids import ContentId, MandateId, content_of
 from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import RelPath
 from p2psync.daemon.logs import EventLog
+from p2psync.daemon.restoring import Restorer
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import KeepVersion, Merge, Place, PlaceItem
@@ -76,6 +79,8 @@ class Placing:
         self._places: asyncio.Queue[Place | None] = asyncio.Queue()
         """None ends the work."""
         self._others: asyncio.Queue[KeepVersion | Merge | None] = asyncio.Queue()
+        self._restorer = Restorer(folder, staging, contents, placer.outs, placer.exchange)
+        self._restoring = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, tasks: Tasks) -> None:
@@ -85,7 +90,11 @@ class Placing:
         ]
 
     async def stop(self) -> None:
-        """What is being placed is placed and told; what still waits is forgotten, and asked for again."""
+        """What is being placed or restored is placed and told; what still waits is forgotten, and asked for again."""
+        async with self._restoring:
+            await self._stop_work()
+
+    async def _stop_work(self) -> None:
         for queue in (self._places, self._others):
             while not queue.empty():
                 queue.get_nowait()
@@ -97,6 +106,20 @@ class Placing:
     def place(self, effect: Place) -> None:
         """Answered by Placed."""
         self._places.put_nowait(effect)
+
+    async def restore(self, content: ContentId, path: RelPath, mode: int) -> None:
+        """Let a content stand at a path, as a program's save would; what stood there is kept.
+
+        Raises FolderError where something other than a file stands, P2PSyncError if the bytes are not here, OSError.
+        """
+        async with self._restoring:
+            work = partial(self._restorer.into_folder, content, path)
+            came = await _in_thread(self._lanes.place, work, mode)
+            if came is not None:
+                await self._runtime.post(Kept(self._mandate, path, came, "replaced", None))
+                self._places.put_nowait(
+                    Place(self._mandate, ())
+                )  # what came out is watched for late writes from now on
 
     def keep(self, effect: KeepVersion | Merge) -> None:
         """Answered by Kept or FetchFailed, or by Merged."""
@@ -117,8 +140,12 @@ class Placing:
             items = list(effect.items)
             while len(items) < PLACE_BATCH_AIM and not self._places.empty() and (more := self._places.get_nowait()):
                 items += more.items
+            if not items:
+                continue
             outcomes = await _in_thread(self._lanes.place, self._place_all, items)
             self._runtime.post_now(Placed(self._mandate, tuple(outcomes)))
+            for path, entry in self._placer.kept_besides():
+                self._runtime.post_now(Kept(self._mandate, path, entry, "edited", None))
             for outcome in outcomes:
                 if outcome.problem is not None:
                     problem = outcome.problem

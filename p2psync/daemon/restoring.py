@@ -1,109 +1,168 @@
 """Brings the bytes of a version back: into the mandate's folder, as a user's save, or into any other file.
 
-Nothing is lost by it: what stood there comes out by an atomic exchange and is kept. For a thread.
+Nothing is lost by it: what stood in the folder comes out by an exchange and is kept, and no other file is replaced.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import stat
-import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
 
-from p2psync.core.entry import Entry, Kind
-from p2psync.core.relpath import RelPath
-from p2psync.errors import FolderError
+from p2psync.core.entry import Entry
+from p2psync.core.ids import ContentId
+from p2psync.core.relpath import RelPath, ancestors
+from p2psync.errors import FolderError, P2PSyncError, UsageError
+from p2psync.fs.aside import Overtaken
 from p2psync.fs.attributes import set_mode
-from p2psync.fs.clone import content_of_file
-from p2psync.fs.durable import sync_descriptor, sync_directories
-from p2psync.fs.exchange import ExchangeUnsupported, exchange_for
+from p2psync.fs.contents import Contents
+from p2psync.fs.durable import sync_directories, sync_file
+from p2psync.fs.exchange import EXCHANGE, Exchange
 from p2psync.fs.folder import Folder
-from p2psync.fs.versions import Versions
+from p2psync.fs.outs import Outs
+from p2psync.fs.presence import Blocked, Presence
+from p2psync.fs.staging import TEMPORARY_PREFIX, Staging
 from p2psync.i18n import _
 
-PIECE_BYTES = 1 << 20
 ATTEMPTS = 8
 """How often a file may come or go between two looks."""
+PART_SUFFIX = ".p2psync-part"
+"""Never taken in where such a file lies in a mandate's folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class Came:
-    """What came out of the folder, kept as a version."""
+def into_file(contents: Contents, content: ContentId, target: Path) -> None:
+    """Write the bytes into a file that is not there yet; whole or not at all.
 
-    entry: Entry
-
-
-def into_folder(source: BinaryIO, folder: Folder, versions: Versions, path: RelPath, mode: int) -> Came | None:
-    """Let the bytes of `source` stand at a path of the folder; returns what stood there.
-
-    Raises FolderError where a directory stands, OSError.
+    Raises UsageError for a file that is there, P2PSyncError if the bytes are not here, OSError.
     """
-    target = folder.path(path)
-    if target.is_dir():
-        raise FolderError(
-            _("{path} is a folder now. Rename it, or restore into another file with --to.").format(path=path)
-        )
-    fresh = folder.own / f"restore-{token_hex(8)}"
+    if os.path.lexists(target):
+        raise _taken(target)
+    fresh = target.with_name(f".{target.name[:60]}.{token_hex(4)}{PART_SUFFIX}")
     try:
-        _copy(source, fresh)
-        set_mode(fresh, mode, folder.traits.mode_bits, _permissions(target))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _put(fresh, target, versions)
-        sync_directories([target.parent], folder.root)
-        return Came(_keep(fresh, versions)) if fresh.exists() else None
+        if not contents.copy_to(content, fresh):
+            raise _not_here()
+        sync_file(fresh)
+        EXCHANGE.move_new(fresh, target)
+    except FileExistsError:
+        raise _taken(target) from None
     finally:
         fresh.unlink(missing_ok=True)
+    sync_directories([target.parent], target.parent)
 
 
-def into_file(source: BinaryIO, target: Path) -> None:
-    """Write the bytes into a file outside of any mandate's folder; whole or not at all. Raises OSError."""
-    fresh = target.with_name(f".{target.name[:100]}.{token_hex(4)}.new")
-    try:
-        _copy(source, fresh)
-        os.replace(fresh, target)
-    finally:
-        fresh.unlink(missing_ok=True)
+class Restorer:
+    """Of one mandate's folder; for the thread that places."""
 
+    def __init__(
+        self,
+        folder: Folder,
+        staging: Staging,
+        contents: Contents,
+        outs: Outs,
+        exchange: Exchange,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`exchange` may raise Overtaken."""
+        self._folder = folder
+        self._staging = staging
+        self._contents = contents
+        self._outs = outs
+        self._exchange = exchange
+        self._clock = clock
 
-def _copy(source: BinaryIO, target: Path) -> None:
-    with target.open("xb") as file:
-        shutil.copyfileobj(source, file, PIECE_BYTES)
-        file.flush()
-        sync_descriptor(file.fileno())
+    def into_folder(self, content: ContentId, path: RelPath, mode: int) -> Entry | None:
+        """Let a content stand at a path, as a program's save would; returns what came out, which is kept.
 
-
-def _permissions(target: Path) -> int | None:
-    with contextlib.suppress(FileNotFoundError):
-        found = target.stat().st_mode
-        return found if stat.S_ISREG(found) else None
-    return None
-
-
-def _put(fresh: Path, target: Path, versions: Versions) -> None:
-    """Exchange, or create: afterwards `fresh` names what stood at the target, if anything did."""
-    exchange = exchange_for(sys.platform)
-    for _attempt in range(ATTEMPTS):
+        Raises FolderError where something other than a file stands, P2PSyncError if the bytes are not here, OSError.
+        """
+        before = self._standing(path)
+        target = self._folder.path(path)
+        fresh = self._ready(content, mode, before)
         try:
-            exchange.swap(fresh, target)
-            return
-        except FileNotFoundError:
-            with contextlib.suppress(FileExistsError):
-                exchange.move_new(fresh, target)
-                return
-        except ExchangeUnsupported:
-            versions.copy_in(target, content_of_file(target))
-            os.replace(fresh, target)
-            return
-    raise FileExistsError(_("{path} comes and goes all the time").format(path=target))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            replaced = self._put(fresh, target, path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+        above = {self._folder.path(directory).parent for directory in ancestors(path)}
+        sync_directories({target.parent, *above}, self._folder.root)
+        return self._outs.keep_unknown(fresh, path, self._clock()) if replaced else None
+
+    def _standing(self, path: RelPath) -> os.stat_result | None:
+        """The file that stands there. Raises FolderError for anything else, and where a link leads elsewhere."""
+        try:
+            found = Presence(self._folder).standing(path)
+        except Blocked:
+            raise _in_the_way(path, _("a symbolic link leads out of the folder there")) from None
+        if found is None and os.path.lexists(self._folder.path(path)):
+            raise _in_the_way(path, _("this disk takes its name and another file's for the same"))
+        if found is not None:
+            _check_is_file(path, found)
+        return found
+
+    def _ready(self, content: ContentId, mode: int, before: os.stat_result | None) -> Path:
+        """A verified copy in staging, on the medium, under a name that tells after a crash whether it was exchanged."""
+        fresh = self._staging.fresh(TEMPORARY_PREFIX)
+        if not self._contents.copy_to(content, fresh):
+            raise _not_here()
+        try:
+            set_mode(fresh, mode, self._folder.traits.mode_bits, before.st_mode if before is not None else None)
+            sync_file(fresh)
+            return fresh.rename(self._staging.fresh("put", content))
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
+
+    def _put(self, fresh: Path, target: Path, path: RelPath) -> bool:
+        """Exchange, or create; True if `fresh` names what stood there now."""
+        for _attempt in range(ATTEMPTS):
+            try:
+                self._exchange.move_new(fresh, target)
+                return False
+            except FileExistsError:
+                pass
+            try:
+                self._exchange.swap(fresh, target)
+            except FileNotFoundError:
+                continue
+            except Overtaken as overtaken:
+                self._outs.keep_unknown(overtaken.aside, path, self._clock())
+                continue
+            came = fresh.lstat()
+            if not stat.S_ISREG(came.st_mode):
+                self._exchange.swap(fresh, target)
+                _check_is_file(path, came)
+            return True
+        raise FileExistsError(_("it comes and goes all the time"))
 
 
-def _keep(out: Path, versions: Versions) -> Entry:
-    found = out.stat()
-    content = content_of_file(out)
-    versions.adopt(out, content)
-    return Entry(Kind.FILE, found.st_size, found.st_mtime_ns, 0, content)
+def _check_is_file(path: RelPath, found: os.stat_result) -> None:
+    """Raises FolderError for anything else."""
+    if stat.S_ISDIR(found.st_mode):
+        raise _in_the_way(path, _("it is a folder now"))
+    if stat.S_ISLNK(found.st_mode):
+        raise _in_the_way(path, _("it is a symbolic link now"))
+    if not stat.S_ISREG(found.st_mode):
+        raise _in_the_way(path, _("it is no ordinary file now"))
+
+
+def _in_the_way(path: RelPath, reason: str) -> FolderError:
+    return FolderError(
+        _(
+            "{path} cannot be restored where it was: {reason}. Rename what is in the way, or restore into another file "
+            "with --to."
+        ).format(path=path, reason=reason)
+    )
+
+
+def _taken(target: Path) -> UsageError:
+    return UsageError(
+        _("{file} is there already, and was left as it is. Name a file that is not there yet.").format(file=target)
+    )
+
+
+def _not_here() -> P2PSyncError:
+    return P2PSyncError(_("The bytes of this version are not on this PC. Other versions: p2psync versions"))

@@ -80,11 +80,17 @@ class Outs:
             self._watched.append(Out(rel, lies, entry, self._traits.stat(lies.lstat()), 0, due_s, spare, stood, late))
         return lies
 
-    def keep_unknown(self, out: Path) -> ContentId:
-        """Keep a file that nobody has read yet. Raises OSError."""
+    def keep_unknown(self, out: Path, rel: RelPath, now: float) -> Entry:
+        """Keep a file that nobody has read yet; returns what it holds. Raises OSError.
+
+        While a program writes into it that is not certain; what it holds in the end is told as a late write.
+        """
         content = content_of_file(out)
-        self._versions.adopt(out, content)
-        return content
+        found = self._traits.stat(out.lstat())
+        entry = Entry(Kind.FILE, found.size, found.mtime_ns, self._traits.mode(out.lstat(), 0), content)
+        lies = self.keep(out, rel, entry, now)
+        sync_directories({str(lies.parent)}, self._staging.root)
+        return entry
 
     def late_writes(self, now: float) -> list[LateWrite]:
         """Edits that were written into files after they had come out; their bytes are kept as versions.

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from p2psync.core.entry import ABSENT, FileStat, Kind
+from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath, ancestors, fold, parent
@@ -74,12 +74,13 @@ class Placer:
         self._staging = staging
         self._versions = versions
         self._local = local
-        self._exchange = AsideExchange(exchange, staging.root, places.root)
+        self.exchange = AsideExchange(exchange, staging.root, places.root)
         self._register = register
         self._traits = places.traits
         self._folding = places.traits.folding
         self._clock = clock
-        self._outs = Outs(staging, versions, places.traits)
+        self.outs = Outs(staging, versions, places.traits)
+        self._kept_besides: list[tuple[RelPath, Entry]] = []
         self._tidy_at_s = clock() + TIDY_EVERY_S
         self._lock = threading.Lock()
 
@@ -88,7 +89,7 @@ class Placer:
 
         Returns the contents that were kept as versions. Raises OSError.
         """
-        self._exchange.undo()
+        self.exchange.undo()
         return self._staging.recover(self._versions)
 
     def place(self, items: Sequence[PlaceItem]) -> list[Outcome]:
@@ -116,11 +117,16 @@ class Placer:
 
     def late_writes(self, now: float) -> list[LateWrite]:
         """Edits that programs wrote into files after these had been replaced; `now` as of the placer's clock."""
-        return self._outs.late_writes(now)
+        return self.outs.late_writes(now)
 
     def late_due_s(self) -> float | None:
         """When to call `late_writes` again; None while there is no need."""
-        return self._outs.due_s()
+        return self.outs.due_s()
+
+    def kept_besides(self) -> list[tuple[RelPath, Entry]]:
+        """What programs saved in the midst of an exchange and overtook at once; each is told once."""
+        kept, self._kept_besides = self._kept_besides, []
+        return kept
 
     # -- before the first name changes, and after the last --------------------------------------------------------
 
@@ -184,7 +190,7 @@ class Placer:
         finally:
             ready = batch.ready.get(item.path)
             if ready is not None and (outcome is None or not outcome.placed):
-                self._give_back(ready)
+                self._give_back(ready, item.path)
         return outcome
 
     def _place_one(self, item: PlaceItem, batch: Batch) -> Outcome:
@@ -232,12 +238,12 @@ class Placer:
                 os.rmdir(target)
         self._register(item.path, ready.stat)
         try:
-            self._exchange.move_new(ready.staged, target)
+            self.exchange.move_new(ready.staged, target)
         except FileExistsError:
             self._remove_empty(batch)  # it may be a directory whose last file was removed just now
             if os.path.lexists(target):
                 return self._in_the_way(item, Path(target))
-            self._exchange.move_new(ready.staged, target)
+            self.exchange.move_new(ready.staged, target)
         return self._placed(item, target, ready, batch)
 
     def _in_the_way(self, item: PlaceItem, target: Path) -> Outcome:
@@ -259,48 +265,48 @@ class Placer:
         ready.staged = str(out)
         self._register(item.path, ready.stat)
         try:
-            self._exchange.swap(out, target)
+            self.exchange.swap(out, target)
         except Overtaken as overtaken:
-            self._keep_unknown(overtaken.aside, batch)
+            self._keep_unknown(overtaken.aside, item.path)
             return self._found(item, target)
         except FileNotFoundError:
             return _failed(item.path, Code.STILL_CHANGING)
-        if not self._came_out_as_expected(item, out, target, ready, batch):
+        if not self._came_out_as_expected(item, out, target, ready):
             return self._found(item, target)
-        lies = self._outs.keep(out, item.path, item.expect, self._clock(), item.stood)
+        lies = self.outs.keep(out, item.path, item.expect, self._clock(), item.stood)
         batch.touched.add(str(lies.parent))
         return self._placed(item, target, ready, batch)
 
-    def _came_out_as_expected(self, item: PlaceItem, out: Path, target: Path, ready: Ready, batch: Batch) -> bool:
+    def _came_out_as_expected(self, item: PlaceItem, out: Path, target: Path, ready: Ready) -> bool:
         """If not, both have changed places again. Raises OSError after that if it could not be read."""
         expected = False
         try:
             expected = matches(out, item.expect, item.expect_stat, self._traits)
         finally:
             if not expected:
-                self._swap_back(out, target, ready, batch)
+                self._swap_back(out, target, ready, item.path)
         return expected
 
-    def _swap_back(self, out: Path, target: Path, ready: Ready, batch: Batch) -> None:
+    def _swap_back(self, out: Path, target: Path, ready: Ready, path: RelPath) -> None:
         """The newest that a program saved ends at `target`; anything else of a user's becomes a version."""
         put_before = ready.stat
         for _ in range(SWAPS_BACK_MAX):
             putting = self._traits.stat(out.lstat())
             try:
-                self._exchange.swap(out, target)
+                self.exchange.swap(out, target)
             except FileNotFoundError:  # ours was deleted in between
                 with contextlib.suppress(FileExistsError):
-                    self._exchange.move_new(out, target)
+                    self.exchange.move_new(out, target)
                     return
                 continue
             except Overtaken as overtaken:
-                self._keep_unknown(overtaken.aside, batch)
+                self._keep_unknown(overtaken.aside, path)
                 continue
             if self._traits.stat(out.lstat()) == put_before:
                 break  # nobody saved since the exchange before; what stands at the target is the newest
             put_before = putting
         if self._traits.stat(out.lstat()) != ready.stat:
-            self._keep_unknown(out, batch)
+            self._keep_unknown(out, path)
 
     def _remove(self, item: PlaceItem, batch: Batch) -> Outcome:
         target = self._places.path(item.path)
@@ -318,16 +324,16 @@ class Placer:
     def _take_out(self, item: PlaceItem, target: Path, batch: Batch) -> Outcome:
         out = self._staging.fresh("out")
         self._register(item.path, None)
-        self._exchange.move_new(target, out)
+        self.exchange.move_new(target, out)
         expected = False
         try:
             expected = matches(out, item.expect, item.expect_stat, self._traits)
         finally:
             if not expected:
-                self._put_back(out, target, batch)
+                self._put_back(out, target, item.path)
         if not expected:
             return self._found(item, target)
-        lies = self._outs.keep(out, item.path, item.expect, self._clock(), item.stood)
+        lies = self.outs.keep(out, item.path, item.expect, self._clock(), item.stood)
         batch.touched.add(str(lies.parent))
         self._left(item.path, target, batch)
         return Outcome(item.path, True)
@@ -338,11 +344,11 @@ class Placer:
         if above is not None:
             batch.left.add(above)
 
-    def _put_back(self, out: Path, target: Path, batch: Batch) -> None:
+    def _put_back(self, out: Path, target: Path, path: RelPath) -> None:
         try:
-            self._exchange.move_new(out, target)
+            self.exchange.move_new(out, target)
         except FileExistsError:  # saved again meanwhile: that is newer
-            self._keep_unknown(out, batch)
+            self._keep_unknown(out, path)
 
     def _put_directory(self, item: PlaceItem, batch: Batch) -> Outcome:
         target = self._places.path(item.path)
@@ -395,7 +401,7 @@ class Placer:
         try:
             return self._replace(item, target, batch)
         finally:
-            self._give_back(batch.ready.pop(item.path))
+            self._give_back(batch.ready.pop(item.path), item.path)
 
     # -- outcomes -------------------------------------------------------------------------------------------------
 
@@ -414,18 +420,17 @@ class Placer:
             return _failed(item.path, Code.STILL_CHANGING)
         return Outcome(item.path, False, found=seen)
 
-    def _give_back(self, ready: Ready) -> None:
+    def _give_back(self, ready: Ready, path: RelPath) -> None:
         """What was not placed waits for the next time; a file that is not ours is kept."""
         whole = self._staging.where(ready.content)
         with contextlib.suppress(OSError):  # what is left in staging is sorted out at the next start
             if self._traits.stat(os.lstat(ready.staged)) != ready.stat:
-                self._outs.keep_unknown(Path(ready.staged))
+                self._keep_unknown(Path(ready.staged), path)
             elif ready.staged != whole:
                 os.replace(ready.staged, whole)
 
-    def _keep_unknown(self, out: Path, batch: Batch) -> None:
-        lies = self._versions.path(self._outs.keep_unknown(out))
-        batch.touched.add(str(lies.parent))
+    def _keep_unknown(self, out: Path, path: RelPath) -> None:
+        self._kept_besides.append((path, self.outs.keep_unknown(out, path, self._clock())))
 
     def _is_listed(self, target: Path) -> bool:
         """On a disk that folds names, a name may answer that is written otherwise."""

@@ -13,6 +13,7 @@ from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs import contents as module
 from p2psync.fs.assembly import Assembly
+from p2psync.fs.clone import copy_verified
 from p2psync.fs.contents import Contents
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
@@ -71,10 +72,9 @@ def test_wherever_it_lies_it_is_found(m: Mandate, put: object) -> None:
     assert callable(put)
     put(m)
     assert m.contents.read(A, 10) == b"a"
-    file = m.contents.open(A)
-    assert file is not None
-    with file:
-        assert file.read() == b"a"
+    target = m.places.root / "copy"
+    assert m.contents.copy_to(A, target)
+    assert target.read_bytes() == b"a"
     assert m.contents.stage_from_local(A)
     assert m.staging.path(A).read_bytes() == b"a"
 
@@ -82,7 +82,8 @@ def test_wherever_it_lies_it_is_found(m: Mandate, put: object) -> None:
 def test_a_changed_file_just_is_not_here(m: Mandate) -> None:
     m.save("a", b"a").write_bytes(b"b")
     assert m.contents.read(A, 10) is None
-    assert m.contents.open(A) is None
+    assert not m.contents.copy_to(A, m.places.root / "copy")
+    assert not (m.places.root / "copy").exists()
     assert not m.contents.stage_from_local(A)
     m.save("second", b"a")
     assert m.contents.read(A, 10) == b"a", "another path still holds it"
@@ -140,6 +141,22 @@ def test_a_source_that_cannot_be_read_is_not_here_but_a_full_disk_is_an_error(
             m.contents.stage_from_local(A)
     else:
         assert not m.contents.stage_from_local(A)
+
+
+def test_a_copy_that_fails_says_why_unless_the_bytes_are_elsewhere(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
+    m.save("a", b"a")
+    with pytest.raises(FileNotFoundError):
+        m.contents.copy_to(A, m.places.root / "none" / "copy")
+    failures = [OSError(errno.EIO, "rotten")]
+
+    def fail_once(source: Path, target: Path, content: ContentId) -> bool:
+        if failures:
+            raise failures.pop()
+        return copy_verified(source, target, content)
+
+    m.save("second", b"a")
+    monkeypatch.setattr(module, "copy_verified", fail_once)
+    assert m.contents.copy_to(A, m.places.root / "copy")
 
 
 # -- chunks ---------------------------------------------------------------------------------------------------------

@@ -123,7 +123,10 @@ def test_one_that_was_pruned_is_forgotten(came: Came) -> None:
     assert came.outs.due_s() is None
 
 
-def test_bytes_nobody_has_read_are_kept_under_their_own_id(came: Came, tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"unknown")
-    assert came.outs.keep_unknown(tmp_path / "x") == content_of(b"unknown")
-    assert came.versions.has(content_of(b"unknown"))
+def test_bytes_nobody_has_read_are_kept_under_their_own_id_and_watched(came: Came) -> None:
+    out = came.put(b"unknown")
+    assert came.outs.keep_unknown(out, A, 0.0) == a_file(b"unknown")
+    append(came.versions.path(content_of(b"unknown")), b", and more")
+    (write,) = came.outs.late_writes(FIRST)
+    assert (write.path, write.entry.content) == (A, content_of(b"unknown, and more"))
+    assert [content for content, _ in came.versions.iterate()] == [content_of(b"unknown, and more")]

@@ -204,6 +204,8 @@ def test_the_newest_of_several_saves_stays_and_the_others_are_kept(tmp_path: Pat
     assert outcome.found is not None
     assert outcome.found.entry.content == content_of(b"second!")
     assert (disk.tree(), disk.kept()) == (whole({"a": b"second!"}), version(b"first"))
+    assert [(path, entry.content) for path, entry in disk.placer.kept_besides()] == [("a", content_of(b"first"))]
+    assert disk.placer.kept_besides() == [], "each is told once"
     assert exchange.steps == ["swap"] * 3
 
 
@@ -265,6 +267,7 @@ def test_a_file_saved_again_while_it_was_moved_out(tmp_path: Path) -> None:
     assert outcome.found is not None
     assert outcome.found.entry.content == content_of(b"two")
     assert (disk.tree(), disk.kept()) == (whole({"a": b"two"}), version(b"one"))
+    assert [(path, entry.content) for path, entry in disk.placer.kept_besides()] == [("a", content_of(b"one"))]
 
 
 def test_what_is_gone_already_is_placed(disk: Disk) -> None:

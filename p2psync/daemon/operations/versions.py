@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,15 +13,11 @@ from p2psync.core.relpath import RelPath, parse
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.shapes import find_mandate, time_text
 from p2psync.daemon.past import CURRENT, Version, at_time, by_name, versions_of
-from p2psync.daemon.restoring import into_file, into_folder
 from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
-from p2psync.engine.events import Kept
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import FolderError, NotAllowed, P2PSyncError, UsageError
-from p2psync.fs.folder import Folder
-from p2psync.fs.versions import Versions
 from p2psync.i18n import _
 
 if TYPE_CHECKING:
@@ -37,7 +32,6 @@ class _Chosen:
     path: RelPath
     version: Version
     may_write: bool
-    folder: Path
 
 
 async def versions(node: Node, given: Arguments) -> object:
@@ -81,46 +75,23 @@ async def restore(node: Node, given: Arguments) -> object:
 
 
 async def _restore_into(node: Node, chosen: _Chosen, target: Path) -> object:
-    source = await _bytes(node, chosen)
-    with source:
-        try:
-            await asyncio.to_thread(into_file, source, target)
-        except OSError as error:
-            raise _unwritten(target, error) from error
+    try:
+        await node.folders.restore_to(chosen.mandate, chosen.version.content, target)
+    except OSError as error:
+        raise _unwritten(target, error) from error
     return _told(chosen, str(target), changed=True)
 
 
 async def _restore_here(node: Node, chosen: _Chosen) -> object:
-    source = await _bytes(node, chosen)
-    folder = Folder(chosen.folder)
-    with source:
-        try:
-            came = await asyncio.to_thread(
-                into_folder, source, folder, Versions(folder.versions), chosen.path, chosen.version.mode
-            )
-        except OSError as error:
-            raise _unwritten(chosen.path, error) from error
-    if came is not None:
-        await node.runtime.post(Kept(chosen.mandate, chosen.path, came.entry, "replaced", None))
-    return _told(chosen, str(folder.path(chosen.path)), changed=True)
+    try:
+        where = await node.folders.restore(chosen.mandate, chosen.version.content, chosen.path, chosen.version.mode)
+    except OSError as error:
+        raise _unwritten(chosen.path, error) from error
+    return _told(chosen, str(where), changed=True)
 
 
 def _unwritten(target: object, error: OSError) -> FolderError:
     return FolderError(_("{path} cannot be written: {reason}").format(path=target, reason=error.strerror or error))
-
-
-async def _bytes(node: Node, chosen: _Chosen) -> Any:
-    contents = node.folders.contents.get(chosen.mandate)
-    if contents is None:
-        raise FolderError(_("The mandate's folder is not there. See: p2psync status"))
-    source = await asyncio.to_thread(contents.contents.open, chosen.version.content)
-    if source is None:
-        raise P2PSyncError(
-            _("The bytes of this version of {path} are not on this PC. Other versions: p2psync versions").format(
-                path=chosen.path
-            )
-        )
-    return source
 
 
 # -- in the engine's thread ----------------------------------------------------------------------------
@@ -141,7 +112,7 @@ def _choose(device: Device, named: str, path_text: str, wanted: str, at_ms: int 
     several = versions_of(mandate, path)
     version = _wanted(mandate, path, several, wanted, at_ms)
     may_write = mandate.authority.may_write(device.keys.device, path)
-    return _Chosen(mandate.id, path, version, may_write, Path(str(mandate.state.get("folder"))))
+    return _Chosen(mandate.id, path, version, may_write)
 
 
 def _wanted(mandate: Mandate, path: RelPath, several: list[Version], wanted: str, at_ms: int | None) -> Version:

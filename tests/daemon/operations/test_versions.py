@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.core.ids import content_of
+from p2psync.core.ids import content_of, parse_mandate
 from p2psync.errors import FolderError, InvalidPath, NotAllowed, P2PSyncError, UsageError
 from tests.daemon.homes import MANDATE, Pc, company
 from tests.daemon.patience import until
@@ -65,6 +65,10 @@ async def test_who_may_not_change_a_file_restores_it_elsewhere(tmp_path: Path) -
         assert (tmp_path / "here").read_bytes() == b"first"
         with pytest.raises(FolderError, match="cannot be written"):
             await two.ask("restore", mandate=MANDATE, path="a.txt", to=str(tmp_path / "none" / "here"))
+        (tmp_path / "here").write_bytes(b"another file")
+        with pytest.raises(UsageError, match="is there already"):
+            await two.ask("restore", mandate=MANDATE, path="a.txt", to=str(tmp_path / "here"))
+        assert (tmp_path / "here").read_bytes() == b"another file"
 
 
 @pytest.mark.asyncio
@@ -157,3 +161,33 @@ async def test_bytes_that_are_gone_are_told_of_and_nothing_is_written(tmp_path: 
         assert one.read("a.crp") == b"second\r\nENDOFFILE"
         await one.call("restore", mandate=MANDATE, path="a.crp", version=newest["id"], to=str(tmp_path / "there"))
         assert (tmp_path / "there").read_bytes() == b"second\r\nENDOFFILE"
+
+
+@pytest.mark.asyncio
+async def test_only_a_file_of_the_folder_is_replaced(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        for text in ("first", "second"):
+            one.save("a.txt", text)
+            await two.has("a.txt", text)
+        await kept(two, "a.txt", "current", "replaced")
+        (two.folder / "a.txt").unlink()
+        (two.folder / "a.txt").symlink_to(tmp_path / "outside")
+        with pytest.raises(FolderError, match=r"symbolic link now.*--to"):
+            await two.ask("restore", mandate=MANDATE, path="a.txt")
+        assert (two.folder / "a.txt").is_symlink()
+        assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.asyncio
+async def test_a_folder_that_is_not_there_gets_and_gives_nothing(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        for text in ("first", "second"):
+            one.save("a.txt", text)
+            await two.has("a.txt", text)
+        await kept(two, "a.txt", "current", "replaced")
+        await two.running.folders.close(parse_mandate((await two.status())["id"]))
+        for to in ("", str(tmp_path / "there")):
+            with pytest.raises(FolderError, match="not there"):
+                await two.ask("restore", mandate=MANDATE, path="a.txt", to=to)
+        assert two.read("a.txt") == b"second"
+        assert not (tmp_path / "there").exists()
