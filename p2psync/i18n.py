@@ -35,6 +35,11 @@ def _(message: str) -> str:
     return _catalog.gettext(message)
 
 
+def later(message: str) -> str:
+    """`message` itself: marks a sentence for the catalogs that is translated where it is said."""
+    return message
+
+
 def ngettext(singular: str, plural: str, n: int) -> str:
     """The form that fits `n` things, in the language set. The number itself is formatted in afterwards."""
     return _catalog.ngettext(singular, plural, n)

@@ -1,7 +1,7 @@
 """The sentences of the program, found in its source; `python -m tests.catalogs` brings the catalogs up to date.
 
-A sentence is the first argument of `_`, of `ngettext`, or of one of our errors: the pure modules raise those with a
-template, and the shells translate it.
+A sentence is the first argument of `_`, `later` or `ngettext`, or of one of our errors: the pure modules raise those
+with a template, and the shells translate it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ ERRORS = frozenset(
 )
 SAID_TO_NOBODY = frozenset({"CodecError", "LocalProtocolError", "RemoteProtocolError", "SignatureInvalid"})
 """What is wrong with bytes from another device is for its log and its makers."""
+MARKS = {"_", "later"} | ERRORS - SAID_TO_NOBODY
 LINE_WIDTH = 120
 
 Sentence = str | tuple[str, str]
@@ -43,7 +44,7 @@ def sentences_of(source: str) -> Iterator[Sentence]:
         texts = [one.value for one in call.args[:2] if isinstance(one, ast.Constant) and isinstance(one.value, str)]
         if name_of(call) == "ngettext" and len(texts) == 2:
             yield texts[0], texts[1]
-        elif (name_of(call) == "_" or name_of(call) in ERRORS - SAID_TO_NOBODY) and texts:
+        elif name_of(call) in MARKS and texts:
             yield texts[0]
 
 

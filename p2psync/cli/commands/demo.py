@@ -52,7 +52,7 @@ def demo(
     narrate = tell if session.as_json else say
     begun_s = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_arguments: sys.exit(FAILED))
-    cast = [(_("PC {n} ({role})").format(n=number, role=role), role) for number, role in enumerate(CAST[:count], 1)]
+    cast = [(f"PC {number} ({role})", role) for number, role in enumerate(CAST[:count], 1)]
     with stage(cast, keep) as (root, pcs):
         narrate(_("p2psync demo: {n} PCs on this machine, in {folder}").format(n=count, folder=root))
         try:
@@ -64,8 +64,8 @@ def demo(
             {
                 "held": outcome.held,
                 "seconds": round(took_s, 1),
-                "checks": [{"promise": promise, "held": held} for promise, held in outcome.checks],
-                "figures": outcome.figures,
+                "checks": [check.told() for check in outcome.checks],
+                "figures": outcome.figures(),
             },
             lambda _data: summary(outcome, took_s),
         )

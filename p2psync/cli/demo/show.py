@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -12,7 +12,7 @@ from p2psync.books.synthetic import add_account, entries_name, mandate_files, mo
 from p2psync.cli.demo.stage import Pc, waited_s
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.values import files, short, size
-from p2psync.i18n import _, ngettext
+from p2psync.i18n import _, later, ngettext
 
 MANDATE = "Cargo"
 YEAR = 2025
@@ -27,20 +27,45 @@ WAIT_S = 12.0
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something the demo promised."""
+
+    promise: str
+    """In English; a template for `facts`."""
+    held: bool
+    facts: Mapping[str, object]
+
+    def told(self) -> dict[str, object]:
+        """The same in whatever language, for programs."""
+        return {"promise": self.promise.format(**self.facts), "held": self.held}
+
+    def said(self) -> str:
+        return _(self.promise).format(**self.facts)
+
+
 @dataclass(slots=True)
 class Outcome:
     """What the demo promised, and whether it held."""
 
-    checks: list[tuple[str, bool]] = field(default_factory=list)
-    figures: list[str] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    saves_ms: list[float] = field(default_factory=list)
+    """How long each save took to be on all other PCs."""
 
-    def check(self, promise: str, held: bool) -> bool:
-        self.checks.append((promise, held))
+    def check(self, promise: str, held: bool, **facts: object) -> bool:
+        self.checks.append(Check(promise, held, facts))
         return held
 
     @property
     def held(self) -> bool:
-        return bool(self.checks) and all(held for _promise, held in self.checks)
+        return bool(self.checks) and all(check.held for check in self.checks)
+
+    def figures(self) -> dict[str, float]:
+        """For programs."""
+        if not self.saves_ms:
+            return {}
+        median_ms, slowest_ms = statistics.median(self.saves_ms), max(self.saves_ms)
+        return {"saves": len(self.saves_ms), "median_ms": round(median_ms, 1), "slowest_ms": round(slowest_ms, 1)}
 
 
 class Show:
@@ -102,7 +127,7 @@ class Show:
                 pc=pc.name, first=self._pcs[0].name, way=way, role=answer.get("role"), seconds=took_s
             )
             self._note(told)
-            self.outcome.check(_("{pc} was admitted by a ticket").format(pc=pc.name), answer.get("role") == pc.role)
+            self.outcome.check(later("{pc} was admitted by a ticket"), answer.get("role") == pc.role, pc=pc.name)
             if pc is self._pcs[1]:
                 self._try_again(ticket)
 
@@ -139,7 +164,7 @@ class Show:
         except CommandFailed as failure:
             refused, why = True, str(failure)
         self._note(_("{pc} tries the same ticket: {why}").format(pc=last.name, why=why))
-        self.outcome.check(_("a used ticket is refused"), refused)
+        self.outcome.check(later("a used ticket is refused"), refused)
 
     def spread(self) -> None:
         wanted = self._pcs[0].files()
@@ -149,30 +174,23 @@ class Show:
             files=files(len(wanted)), size=size(total), n=len(self._pcs)
         )
         self._note(same if took_s is not None else _("the folders differ"))
-        self.outcome.check(_("all folders were the same"), took_s is not None)
+        self.outcome.check(later("all folders were the same"), took_s is not None)
 
     # -- saving ----------------------------------------------------------------------------------------
 
     def propagate(self) -> None:
-        everything: list[float] = []
         for pc in self._pcs:
             pc.call("wait", timeout_s=WAIT_S)
             times = [self._save_and_measure(pc) for _save in range(SAVES)]
             arrived = [1000 * seconds for seconds in times if seconds is not None]
-            everything += arrived
-            self.outcome.check(_("every save on {pc} arrived").format(pc=pc.name), len(arrived) == SAVES)
+            self.outcome.saves_ms += arrived
+            self.outcome.check(later("every save on {pc} arrived"), len(arrived) == SAVES, pc=pc.name)
             if arrived:
                 self._note(
                     _(
                         "{pc}: {n} saves, on all other PCs after {median:.0f} ms (median), {most:.0f} ms (slowest)"
                     ).format(pc=pc.name, n=SAVES, median=statistics.median(arrived), most=max(arrived))
                 )
-        if everything:
-            self.outcome.figures.append(
-                _("saved on one PC, visible on all others: {median:.0f} ms in the median of {n} saves").format(
-                    median=statistics.median(everything), n=len(everything)
-                )
-            )
 
     def _save_and_measure(self, pc: Pc) -> float | None:
         name, data = self._next_save(pc)
@@ -208,21 +226,21 @@ class Show:
         second.begin()
         second.await_ready()
         took_s = waited_s(lambda: all(pc.holds(CHART, ours) for pc in self._pcs), WAIT_S)
-        self.outcome.check(_("in a conflict over the .crp accounting's version won everywhere"), took_s is not None)
+        self.outcome.check(later("in a conflict over the .crp accounting's version won everywhere"), took_s is not None)
         self._note(_("back again: the version of {pc} stands on all PCs").format(pc=first.name))
         self._show_loser(theirs)
 
     def _show_loser(self, theirs: bytes) -> None:
         agreed = waited_s(self._all_list_the_same, WAIT_S) is not None
         listed = self._conflicts(self._pcs[0])
-        self.outcome.check(_("all PCs list the same conflict"), agreed and len(listed) == 1)
+        self.outcome.check(later("all PCs list the same conflict"), agreed and len(listed) == 1)
         for one in listed:
             loser = one["losers"][0]
             self._note(_("kept aside: version {id} by {device}").format(id=short(loser["id"]), device=loser["name"]))
             target = self._pcs[0].home.parent / "loser"
             restored = self._bring_back(loser["id"], str(target))
             same = restored and target.read_bytes() == theirs
-            self.outcome.check(_("the version that lost was kept, byte by byte"), same)
+            self.outcome.check(later("the version that lost was kept, byte by byte"), same)
 
     def _bring_back(self, version: str, target: str) -> bool:
         def ask() -> bool:
@@ -252,7 +270,7 @@ class Show:
         last.begin()
         back_s = last.await_ready()
         whole = waited_s(lambda: all(pc.holds("annual report.pdf", data) for pc in self._pcs), WAIT_S)
-        self.outcome.check(_("after a power cut the PC caught up"), whole is not None)
+        self.outcome.check(later("after a power cut the PC caught up"), whole is not None)
         if whole is not None:
             self._note(
                 _("ready again after {ready:.1f} s, and the file is whole {seconds:.1f} s later").format(
@@ -260,12 +278,12 @@ class Show:
                 )
             )
         same = waited_s(lambda: all(pc.files() == first.files() for pc in self._pcs), WAIT_S)
-        self.outcome.check(_("in the end all folders are the same"), same is not None)
+        self.outcome.check(later("in the end all folders are the same"), same is not None)
 
     def verify(self) -> None:
         answers = [pc.call("log.verify", mandate=MANDATE) for pc in self._pcs]
         whole = all(answer["ok"] for answer in answers)
-        self.outcome.check(_("every signature in every PC's log is right"), whole)
+        self.outcome.check(later("every signature in every PC's log is right"), whole)
         if whole:
             count = answers[0]["blocks"]
             text = ngettext("{n} signed entry", "{n} signed entries", count).format(n=count)
@@ -285,8 +303,10 @@ def without_addresses(ticket: str) -> str:
 def summary(outcome: Outcome, took_s: float) -> str:
     """What held, what did not, and the figures."""
     lines = ["", _("Summary, after {seconds:.0f} s").format(seconds=took_s)]
-    lines += [f"   {'ok  ' if held else 'NOT '}  {promise}" for promise, held in outcome.checks]
-    lines += [f"   {figure}" for figure in outcome.figures]
+    lines += [f"   {'ok  ' if check.held else 'NOT '}  {check.said()}" for check in outcome.checks]
+    if outcome.saves_ms:
+        text = _("saved on one PC, visible on all others: {median:.0f} ms in the median of {n} saves")
+        lines.append("   " + text.format(median=statistics.median(outcome.saves_ms), n=len(outcome.saves_ms)))
     lines.append("")
     lines.append(_("Everything held.") if outcome.held else _("Not everything held: see NOT above."))
     return "\n".join(lines)

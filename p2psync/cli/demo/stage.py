@@ -18,7 +18,7 @@ from typing import Any
 from p2psync.cli.client import Client
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.home import DAEMON_LOG, tail
-from p2psync.i18n import _
+from p2psync.i18n import _, language
 
 READY = "ready"
 START_S = 15.0
@@ -54,7 +54,8 @@ class Pc:
 
     def begin(self) -> None:
         """Start the daemon, as a person would with `p2psync up`; `await_ready` waits for it."""
-        words = [sys.executable, "-m", "p2psync", "up", "--home", str(self.home), "--name", self.name, *self.options]
+        words = [sys.executable, "-m", "p2psync", "--lang", language(), "up", "--home", str(self.home)]
+        words += ["--name", self.name, *self.options]
         self.began_s = time.monotonic()
         self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 

@@ -23,8 +23,22 @@ def test_everything_holds_and_nothing_stays(tmp_path: Path, monkeypatch: pytest.
     assert told["held"]
     assert told["seconds"] < SECONDS_MAX
     assert len(told["checks"]) >= 12
+    assert told["figures"]["saves"] == 21
     assert "8. " in result.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_programs_read_the_same_in_every_language(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def play(self: Show) -> Outcome:
+        self.outcome.check("every save on {pc} arrived", True, pc="PC 1")
+        return self.outcome
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Show, "play", play)
+    said = {lang: run("--lang", lang, "demo", "--json") for lang in ("en", "de")}
+    checks = [{"promise": "every save on PC 1 arrived", "held": True}]
+    assert [json.loads(one.out)["checks"] for one in said.values()] == [checks, checks]
+    assert "every save on PC 1 arrived" not in run("--lang", "de", "demo").out
 
 
 def test_a_demo_of_which_something_did_not_hold_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -22,12 +22,14 @@ def test_nothing_held_if_nothing_was_checked_or_one_thing_failed() -> None:
 def test_the_summary_tells_each_promise(held: bool, word: str) -> None:
     outcome = Outcome()
     outcome.check("all folders were the same", held)
-    outcome.figures.append("24 ms")
+    outcome.saves_ms += [10.0, 24.04, 90.0]
     text = summary(outcome, 6.4)
     assert word in text
     assert "all folders were the same" in text
     assert "24 ms" in text
     assert "after 6 s" in text
+    assert outcome.figures() == {"saves": 3, "median_ms": 24.0, "slowest_ms": 90.0}
+    assert Outcome().figures() == {}
 
 
 def test_a_ticket_without_addresses_is_still_that_ticket() -> None:
