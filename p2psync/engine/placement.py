@@ -155,8 +155,7 @@ class Placement:
 
     def peer_has_news(self) -> None:
         """What nobody could give may be had now."""
-        for path in self._ungiven:
-            self._plan.unblock(path)
+        self._plan.unblock(self._ungiven)
         self._plan.more = self._plan.more or bool(self._ungiven)
         self._ungiven.clear()
 
