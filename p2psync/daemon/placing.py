@@ -117,9 +117,8 @@ class Placing:
             came = await _in_thread(self._lanes.place, work, mode)
             if came is not None:
                 await self._runtime.post(Kept(self._mandate, path, came, "replaced", None))
-                self._places.put_nowait(
-                    Place(self._mandate, ())
-                )  # what came out is watched for late writes from now on
+                # What came out is watched for late writes from now on: when to look is to be reckoned anew.
+                self._places.put_nowait(Place(self._mandate, ()))
 
     def keep(self, effect: KeepVersion | Merge) -> None:
         """Answered by Kept or FetchFailed, or by Merged."""

@@ -148,6 +148,35 @@ async def test_what_cannot_be_merged_is_told_apart_from_what_is_not_here(tmp_pat
 
 
 @pytest.mark.asyncio
+async def test_what_a_restored_file_replaced_is_kept_and_watched(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        before = d.folder.root / "a.txt"
+        before.write_bytes(b"new")
+        d.staging.stage_whole([(content_of(b"old"), b"old")])
+        with before.open("ab") as program:
+            await d.placing.restore(content_of(b"old"), RelPath("a.txt"), 0)
+            (kept,) = d.told
+            assert isinstance(kept, Kept)
+            assert (kept.path, kept.entry.content, kept.reason) == ("a.txt", content_of(b"new"), "replaced")
+            assert before.read_bytes() == b"old"
+            program.write(b" and late")
+        await until(lambda: len(d.told) == 2)
+        late = d.told[1]
+        assert isinstance(late, WrittenLate)
+        assert [write.entry.content for write in late.writes] == [content_of(b"new and late")]
+
+
+@pytest.mark.asyncio
+async def test_what_was_saved_in_the_midst_and_overtaken_is_listed(tmp_path: Path) -> None:
+    overtaken = Entry(Kind.FILE, 3, 1, 0, content_of(b"mid"))
+    async with desk(tmp_path) as d:
+        d.placer._kept_besides.append((RelPath("a.txt"), overtaken))
+        d.placing.place(Place(MANDATE, (d.item("b.txt", b"new"),)))
+        await until(lambda: len(d.told) == 2)
+        assert d.told[1] == Kept(MANDATE, RelPath("a.txt"), overtaken, "edited", None)
+
+
+@pytest.mark.asyncio
 async def test_stopping_finishes_what_is_being_placed_and_forgets_the_rest(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         d.staging.stage_whole([(content_of(b"new"), b"new")])
