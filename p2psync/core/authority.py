@@ -72,6 +72,8 @@ class Authority:
     recovery_certificate: bytes = b""
     secret_number: int = 0
     secret_digest: bytes = b""
+    secret_is_stale: bool = False
+    """Somebody who belongs no more knows the newest discovery secret: an admin has to make another."""
     issued: Mapping[bytes, Issue] = field(default_factory=dict)
     """Invitations that were issued and not cancelled, whether used or not."""
     admitted_by_ticket: Mapping[bytes, tuple[DeviceId, ...]] = field(default_factory=dict)
@@ -322,7 +324,7 @@ def _apply(state: Authority, author: DeviceId, statement: Any) -> Authority:
         case Share():
             return replace(state, shared=True)
         case SetSecret(number, digest) if number > state.secret_number:
-            return replace(state, secret_number=number, secret_digest=digest)
+            return replace(state, secret_number=number, secret_digest=digest, secret_is_stale=False)
         case Issue(ticket):
             return replace(state, issued={**state.issued, ticket: statement})
         case CancelIssue(ticket):
@@ -368,4 +370,5 @@ def _revoke(state: Authority, device: DeviceId) -> Authority:
         state,
         members={d: m for d, m in state.members.items() if d != device},
         former={**state.former, device: state.members[device]},
+        secret_is_stale=True,
     )

@@ -209,10 +209,7 @@ class Admin:
         self._require_member(device)
         if device == self._device:
             raise UsageError("A device cannot revoke itself. Use: p2psync mandate leave")
-        secret = self._mandate.secrets.make_next(self._rng, self._mandate.authority.secret_number)
-        self._mandate.secrets.shown_by(self._device, secret.number, self._mandate.authority.members)
-        self._mandate.state_authority(Revoke(device, self._mandate.ledger.cut()), secret)
-        self._mandate.tell_secret()
+        self._mandate.replace_secret(Revoke(device, self._mandate.ledger.cut()))
 
     def set_role(self, device: DeviceId, role: Role, admin: bool | None = None) -> None:
         self._require_admin()

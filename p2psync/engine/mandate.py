@@ -242,6 +242,22 @@ class Mandate:
                 if peer.secret_number < newest[0]:
                     peer.say_secret(newest)
 
+    def replace_secret(self, *statements: Any) -> None:
+        """Make a new discovery secret and give it to those who remain; `statements` go before it."""
+        secret = self.secrets.make_next(self._rng, self.authority.secret_number)
+        self.secrets.shown_by(self._keys.device, secret.number, self.authority.members)
+        self.state_authority(*statements, secret)
+        self.tell_secret()
+
+    def _replace_secret_if_due(self) -> None:
+        """Any admin does it, but of several that are connected only the most senior."""
+        if not self.authority.secret_is_stale or not self.authority.is_admin(self._keys.device):
+            return
+        rank = self.authority.rank(self._keys.device)
+        admins = (peer.device for peer in self.peers.values() if self.authority.is_admin(peer.device))
+        if all(self.authority.rank(other) > rank for other in admins):
+            self.replace_secret()
+
     # -- announce --------------------------------------------------------------------------------------
 
     def announce(self, taken: Sequence[Taken]) -> None:
@@ -281,6 +297,7 @@ class Mandate:
     def settle(self) -> None:
         """Start what may start, say what is due."""
         if not self.is_stopped:
+            self._replace_secret_if_due()
             self._update_readiness()
             self.announce(self.replica.pump())
         for peer in self.peers.values():

@@ -170,6 +170,21 @@ def test_a_member_leaves_by_its_own_word_and_nobody_elses() -> None:
     assert court.void == ["Leave", "Leave"]
 
 
+@pytest.mark.parametrize("leaves", [True, False])
+def test_the_secret_is_stale_until_one_is_made_that_who_went_does_not_know(leaves: bool) -> None:
+    court = Court(genesis())
+    court.say("1", ANNA, SetSecret(2, b"two"), admit(BERT), admit(CARL), after="genesis")
+    assert not court.now.secret_is_stale
+    court.say("2", BERT if leaves else ANNA, Leave() if leaves else revoke(BERT), after="1")
+    assert court.now.secret_is_stale
+    court.say("3", ANNA, SetSecret(2, b"another"), after="2")
+    assert court.now.secret_is_stale, "an older one, or one of another admin that counts less"
+    court.say("4", ANNA, SetSecret(3, b"three"), after="3")
+    assert not court.now.secret_is_stale
+    court.say("5", ANNA, revoke(BERT), SetSecret(4, b"four"), revoke(BERT), after="4")
+    assert not court.now.secret_is_stale, "he is no member any more"
+
+
 def test_one_ticket_may_bring_several() -> None:
     court = Court(genesis())
     court.say("1", ANNA, admit(BERT, ticket=b"t"), admit(CARL, ticket=b"t"), admit(DORA), after="genesis")

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
 import pytest
+from blake3 import blake3
 
-from p2psync.core.ids import content_of
+from p2psync.core.ids import DeviceId, content_of
 from p2psync.core.problem import Code
 from p2psync.core.relpath import Folding
 from p2psync.core.rules import DEFAULT_RULES, Role, parse_restriction
+from p2psync.core.statement import SetSecret
 from p2psync.engine.effects import Send
 from p2psync.wire.messages import Have, IndexUpdate, Placed, Secret
 from tests.engine.tapped import problems, star
+from tests.engine.village import House
 
 PAYROLL_ONLY = DEFAULT_RULES.with_restriction(parse_restriction("*.ecs=accounting,payroll"))
 
@@ -106,6 +109,67 @@ def test_two_admins_who_revoke_at_the_same_time_agree_on_one_secret() -> None:
     assert village["a"].m.authority == village["b"].m.authority == village["c"].m.authority
     assert village["a"].m.secrets.newest == village["b"].m.secrets.newest == village["c"].m.secrets.newest
     assert set(village["a"].m.authority.members) == {village[n].id for n in "abc"}
+
+
+def test_when_a_member_leaves_an_admin_makes_a_new_secret() -> None:
+    village = star("a", "b", "c")
+    a, c = village["a"].m, village["c"].m
+    before = a.secrets.newest
+    assert before is not None
+    village.said.clear()
+    village.leave("b")
+    village.settle(3)
+    assert a.secrets.newest is not None
+    assert a.secrets.newest[0] == before[0] + 1
+    village.disconnect()
+    village.connect("a", "c")
+    village.settle(1)
+    assert a.secrets.recognised == c.secrets.recognised == (a.secrets.newest[1],), "what the leaver knows is forgotten"
+    assert blake3(a.secrets.newest[1]).digest() == c.authority.secret_digest
+    assert village.heard("b", Secret) == []
+
+
+def test_of_several_admins_the_most_senior_that_is_there_makes_it() -> None:
+    village = star("a", "b", "c", "x", "y", admin=True)
+    village.connect("b", "c")
+    village.settle(1)
+    number = village["a"].m.authority.secret_number
+    village.leave("x")
+    village.settle(3)
+    newest = village["a"].m.secrets.newest
+    assert newest is not None
+    assert newest[0] == number + 1
+    assert [village[n].m.secrets.newest for n in "bcy"] == [newest] * 3
+    assert _author_of_secret(village["a"]) == village["a"].id
+    village.disconnect()
+    village.connect("c", "y")
+    village.settle(1)
+    village.leave("y")
+    village.settle(3)
+    assert _author_of_secret(village["c"]) == village["c"].id, "the others are not there"
+    village.connect("b", "c")
+    village.settle(3)
+    assert village["b"].m.secrets.newest == village["c"].m.secrets.newest
+
+
+def test_who_is_no_admin_leaves_it_to_one_that_comes() -> None:
+    village = star("a", "b", "c")
+    village.disconnect()
+    village.connect("b", "c")
+    village.settle(1)
+    before = village["c"].m.secrets.newest
+    village.leave("b")
+    village.settle(3)
+    assert village["c"].m.authority.secret_is_stale
+    assert village["c"].m.secrets.newest == before
+    village.connect("a", "c")
+    village.settle(3)
+    assert not village["c"].m.authority.secret_is_stale
+    assert village["c"].m.secrets.newest == village["a"].m.secrets.newest != before
+
+
+def _author_of_secret(house: House) -> DeviceId:
+    return [turn.author for turn in house.m.ledger.constitution.turns if isinstance(turn.statement, SetSecret)][-1]
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 1 << 60])
