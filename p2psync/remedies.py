@@ -9,7 +9,11 @@ from p2psync.i18n import _
 
 
 class Words(NamedTuple):
-    """A problem for people; `{path}` and `{detail}` stand for the file and for what the system said."""
+    """A problem for people.
+
+    `{path}` stands for the file, `{detail}` for what the system said or for a device's name, `{device}` for the
+    beginning of that device's id, `{mandate}` for the mandate as commands take it.
+    """
 
     sentence: str
     remedy: str
@@ -20,17 +24,17 @@ def words(code: Code) -> Words:
     return Words(*_TEXTS[code]())
 
 
-def described(problem: Problem) -> Words:
-    """What to say of one problem."""
+def described(problem: Problem, mandate: str = "MANDATE", device: str = "?") -> Words:
+    """What to say of one problem; `mandate` as commands take it, `device` the beginning of an id."""
     path = problem.path or _("the whole folder")
     sentence, remedy = words(problem.code)
-    facts = {"path": path, "detail": problem.detail or "?"}
+    facts = {"path": path, "detail": problem.detail or "?", "mandate": mandate, "device": device}
     return Words(sentence.format(**facts), remedy.format(**facts))
 
 
 _TEXTS = {
     Code.NAME_ESCAPES: lambda: (
-        _("The name {path} leads out of the folder, so the file is not exchanged."),
+        _("The name {path} would lead out of the folder on some PCs, so the file is not exchanged."),
         _("Rename the file."),
     ),
     Code.NAME_ILLEGAL: lambda: (
@@ -103,31 +107,34 @@ _TEXTS = {
     ),
     Code.EDIT_REFUSED: lambda: (
         _("{path} may not be changed by this PC; the change was undone, and kept as a version."),
-        _("See it with: p2psync versions. If it should count, ask accounting or an admin."),
+        _('See it with: p2psync versions {mandate} "{path}". If it should count, ask accounting or an admin.'),
     ),
     Code.SET_ASIDE: lambda: (
         _("{path} here differed from the mandate's; yours was set aside, and the mandate's stands now."),
-        _("If yours is the right one, bring it back with: p2psync restore."),
+        _('If yours is the right one, bring it back with: p2psync restore {mandate} "{path}"'),
     ),
     Code.OPEN_CONFLICT: lambda: (
         _("{path} was changed on several PCs at the same time."),
-        _("Choose with: p2psync conflicts MANDATE PATH --keep mine (or theirs)."),
+        _('Choose with: p2psync conflicts {mandate} "{path}" --keep mine (or theirs).'),
     ),
     Code.INDEX_CONFLICT: lambda: (
         _("The index {path} names things twice or that do not exist: {detail}. All lines were kept."),
         _("Check it in the bookkeeping program that writes it."),
     ),
     Code.LOG_FORKED: lambda: (
-        _("Device {detail} said two different things at the same time, as after a restored backup. Both are kept."),
-        _("Look at the conflicts. If you know of no backup, ask the person there."),
+        _("{detail} said two different things at the same time, as after a restored backup. Both are kept."),
+        _("Look at the conflicts: p2psync conflicts {mandate}. If you know of no backup, ask the person there."),
     ),
     Code.DEVICE_CLONED: lambda: (
-        _("Device {detail} runs twice: somebody copied its whole disk, or its home directory."),
-        _("Revoke it (p2psync devices MANDATE --revoke {detail}) and let both PCs join again."),
+        _("{detail} runs on two PCs at once: somebody copied its whole disk, or p2psync's home directory."),
+        _(
+            "On the copy, end p2psync, delete its home directory, and join again with a new ticket. If you know of no "
+            "copy, revoke the device: p2psync devices {mandate} --revoke {device}"
+        ),
     ),
     Code.BLOCK_REFUSED: lambda: (
         _("Changes by {detail} were refused: it did not have the right. They are kept, and count nowhere."),
-        _("See who did what with: p2psync log MANDATE. An admin can give the right."),
+        _("See who did what with: p2psync log {mandate}. An admin can give the right."),
     ),
     Code.UPDATE_NEEDED: lambda: (
         _("Another PC uses a newer p2psync ({detail}); this mandate stands still here until this one is updated."),
@@ -142,7 +149,7 @@ _TEXTS = {
         _("Look into the folder whether all is there, and check the disk."),
     ),
     Code.PEER_MISBEHAVED: lambda: (
-        _("Device {detail} broke the rules of the exchange; its connection was closed and is tried again."),
+        _("{detail} broke the rules of the exchange; its connection was closed and is tried again."),
         _("Update p2psync there. If it goes on, an admin can revoke the device."),
     ),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from p2psync.core.problem import Code, Problem
@@ -12,7 +14,7 @@ from p2psync.remedies import described, words
 def test_no_problem_lacks_its_words(code: Code) -> None:
     sentence, remedy = words(code)
     assert sentence.endswith(".")
-    assert remedy.endswith((".", ")"))
+    assert remedy.endswith((".", ")")) or "p2psync " in remedy
     assert sentence != remedy
 
 
@@ -20,7 +22,13 @@ def test_no_problem_lacks_its_words(code: Code) -> None:
 def test_words_hold_the_facts_and_no_braces(code: Code) -> None:
     said = described(Problem("Cargo {2025}.crp", code, "permission denied"))
     assert "{path}" not in "".join(said)
-    assert "{detail}" not in "".join(said)
+    assert not re.search("{(detail|device|mandate)}", "".join(said))
+
+
+def test_commands_name_the_mandate_and_the_device() -> None:
+    said = described(Problem("", Code.DEVICE_CLONED, "Büro"), '"Cargo Ltd"', "PUNYSWN")
+    assert said.sentence.startswith("Büro runs on two PCs at once")
+    assert said.remedy.endswith('p2psync devices "Cargo Ltd" --revoke PUNYSWN')
 
 
 def test_a_problem_of_the_whole_folder_says_so() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from p2psync.cli.values import files, moment, short, short_device, size
+from p2psync.cli.values import files, moment, quoted, short, short_device, size
 from p2psync.core.problem import Code, Problem
 from p2psync.i18n import _, ngettext
 from p2psync.remedies import described
@@ -35,10 +35,11 @@ def _width(text: str) -> int:
     return len(text) + wide - sum(bool(unicodedata.combining(c)) for c in text)
 
 
-def problem_lines(problem: Row) -> list[str]:
+def problem_lines(problem: Row, mandate: str) -> list[str]:
     """A problem, and what to do about it. A newer daemon may name a kind that this command does not know."""
     with suppress(ValueError):
-        found = described(Problem(problem.get("path") or "", Code(problem["code"]), problem.get("detail") or ""))
+        one = Problem(problem.get("path") or "", Code(problem["code"]), problem.get("detail") or "")
+        found = described(one, quoted(mandate), short_device(problem.get("device")))
         return [f"! {found.sentence}", f"  -> {found.remedy}"]
     return [f"! {problem.get('path')}: {problem['code']} {problem.get('detail') or ''}".rstrip()]
 
@@ -66,7 +67,7 @@ def _mandate_lines(mandate: Row) -> list[str]:
     lines = [title, f"  {mandate['folder']}  {files(mandate['files'])}, {size(mandate['bytes'])}"]
     if mandate["state"] == "local":
         lines.append(
-            "  " + _("Nobody else has it yet. Share it with: p2psync share {name}").format(name=mandate["name"])
+            "  " + _("Nobody else has it yet. Share it with: p2psync share {name}").format(name=quoted(mandate["name"]))
         )
     lines += [f"  {line}" for line in _peer_lines(mandate["peers"])]
     if mandate["conflicts"]:
@@ -76,9 +77,9 @@ def _mandate_lines(mandate: Row) -> list[str]:
             "! {n} conflicts to look at: p2psync conflicts {name}",
             count,
         )
-        lines.append("  " + text.format(n=count, name=mandate["name"]))
+        lines.append("  " + text.format(n=count, name=quoted(mandate["name"])))
     problems = mandate.get("problem_list") or []
-    lines += [f"  {line}" for problem in problems[:PROBLEMS_SHOWN] for line in problem_lines(problem)]
+    lines += [f"  {line}" for problem in problems[:PROBLEMS_SHOWN] for line in problem_lines(problem, mandate["name"])]
     more = mandate["problems"] - min(len(problems), PROBLEMS_SHOWN)
     if more > 0:
         text = ngettext("and {n} problem more; all of them: --json", "and {n} problems more; all of them: --json", more)

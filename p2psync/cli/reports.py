@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from p2psync.cli.rendering import problem_lines, table
-from p2psync.cli.values import files, moment, short, short_device, size
+from p2psync.cli.values import files, moment, quoted, short, short_device, size
 from p2psync.i18n import _, ngettext
 
 Row = Mapping[str, Any]
@@ -87,7 +87,7 @@ def _reasons(answer: Row) -> list[str]:
         lines.append(_("Not connected, gets it later: {devices}").format(devices=", ".join(absent)))
     for problem in answer.get("problems") or []:
         where = [_("On {device}:").format(device=problem["device"])] if problem.get("device") else []
-        lines += [*where, *problem_lines(problem)]
+        lines += [*where, *problem_lines(problem, problem.get("mandate") or answer.get("mandate") or "")]
     if answer.get("message") and answer["result"] != "failed":
         lines.append(answer["message"])
     return lines
@@ -123,7 +123,8 @@ def conflicts(rows: Sequence[Row]) -> str:
         lines.append("  " + _("stands:     {version}").format(version=_version(row["winner"])))
         lines += ["  " + _("kept aside: {version}").format(version=_version(loser)) for loser in row["losers"]]
     first = rows[0]
-    example = f'p2psync conflicts {first["mandate"]} "{first["path"]}" --keep {short(first["losers"][0]["id"])}'
+    named = f"{quoted(first['mandate'])} {quoted(first['path'])}"
+    example = f"p2psync conflicts {named} --keep {short(first['losers'][0]['id'])}"
     lines += [
         "",
         _("All versions are safe. To choose another one, or to close the conflict: {command}").format(command=example),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,6 +78,12 @@ def size(count: int | None) -> str:
 def files(count: int) -> str:
     """So many files."""
     return ngettext("{n} file", "{n} files", count).format(n=f"{count:,}".replace(",", "’"))
+
+
+def quoted(word: str) -> str:
+    """A name as one types it in a command: in quotes where a shell would take it apart."""
+    plain = word and all(one.isalnum() or one in "-_.:/\\" for one in word)
+    return word if plain else f'"{word}"' if not set(word) & set('"$`!\\') else shlex.quote(word)
 
 
 def short(identifier: str | None) -> str:

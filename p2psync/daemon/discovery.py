@@ -266,11 +266,13 @@ class Discovery:
         self._dial_soon.set()
 
     def _connected(self, attempt: Attempt, device: DeviceId) -> None:
+        if device == self._identity.device:
+            return  # this device itself, or a copy of it: neither is of any use
         self._dialer.connected(attempt, device, self._now_s())
         self._links_of[device] += 1
 
     def _ended(self, attempt: Attempt, link: Link, heard: bool) -> None:
-        if heard:
+        if heard and link.remote != self._identity.device:
             self._unlinked(link.remote, heard)
         else:
             self._failed(attempt)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding
 from p2psync.engine.admin import Admin, Founding, Welcome, found
@@ -180,9 +180,6 @@ class Device:
     # -- links -----------------------------------------------------------------------------------------
 
     def _link_up(self, up: LinkUp) -> None:
-        if up.device == self.keys.device:
-            self._scope.emit(CloseLink(up.link, "this is the same device"))
-            return
         link = _Link(up.link, up.device, up.initiator, up.way, Conversation())
         self._links[up.link] = link
         self._say_hello(link)
@@ -242,7 +239,7 @@ class Device:
         """The other side broke the rules: its link ends, and it is shown."""
         for mandate in self.mandates.values():
             if link.number in mandate.peers:
-                mandate.state.put_problems([Problem("", Code.PEER_MISBEHAVED, link.device.hex()[:8])])
+                mandate.state.put_problems([Problem("", Code.PEER_MISBEHAVED, device_text(link.device))])
         self._scope.notice("peer.misbehaved", None, device=link.device.hex(), reason=reason)
         self._send(link, Close(CloseCode.PROTOCOL_ERROR, reason[:200]))
         self._close(link, reason)
@@ -256,6 +253,9 @@ class Device:
             self._send(link, Close(CloseCode.VERSION, "update p2psync"))
             self._close(link, "the other device speaks another version of the protocol: update p2psync there and here")
             return
+        if link.device == self.keys.device:
+            self._meet_itself(link, hello)
+            return
         first = link.hello is None
         link.hello = hello
         if first:
@@ -264,6 +264,12 @@ class Device:
             if self._is_duplicate(link):
                 return
         self._open_sessions(link)
+
+    def _meet_itself(self, link: _Link, hello: Hello) -> None:
+        """Another run under this device's own id is a copy of it, with which nothing can be exchanged."""
+        if hello.run_nonce != self.run_nonce:
+            self._tell_of_clone(link)
+        self._close(link, "this is the same device")
 
     def _open_sessions(self, link: _Link) -> None:
         if link.hello is None:
@@ -288,13 +294,16 @@ class Device:
         """A run nonce that comes back after another one was seen: two live devices share one identity."""
         seen = self._nonces.setdefault(link.device, [])
         if nonce in seen and seen[-1] != nonce:
-            for mandate in (m for m in self.mandates.values() if m.id in link.listed):
-                mandate.state.put_problems([Problem("", Code.DEVICE_CLONED, link.device.hex()[:8])])
-            self._scope.notice("device.cloned", None, device=link.device.hex())
+            self._tell_of_clone(link)
         if nonce in seen:
             seen.remove(nonce)
         seen.append(nonce)
         del seen[:-NONCES_REMEMBERED]
+
+    def _tell_of_clone(self, link: _Link) -> None:
+        for mandate in (m for m in self.mandates.values() if m.id in link.listed):
+            mandate.state.put_problems([Problem("", Code.DEVICE_CLONED, device_text(link.device))])
+        self._scope.notice("device.cloned", None, device=link.device.hex())
 
     def _is_duplicate(self, link: _Link) -> bool:
         """Of two links to one running device the one that the lower id dialled stays; of two runs both."""

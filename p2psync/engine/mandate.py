@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from p2psync.core.authority import Authority
 from p2psync.core.block import AUTHORITY
-from p2psync.core.ids import ContentId, DeviceId, LogId, MandateId
+from p2psync.core.ids import ContentId, DeviceId, LogId, MandateId, device_text
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding
 from p2psync.core.rules import Role
@@ -48,6 +48,8 @@ PROGRESS_EVERY_S = 1.0
 
 FOLDER_CODES = frozenset({Code.FOLDER_GONE, Code.FOLDER_MARKER_GONE, Code.READ_ONLY, Code.DISK_ERROR})
 """Problems of the folder as a whole that keep everything from being placed."""
+OF_ONE_RUN = (Code.DEVICE_CLONED, Code.PEER_MISBEHAVED)
+"""What is found out anew in the next run, if it is still so."""
 
 
 class Mandate:
@@ -125,7 +127,7 @@ class Mandate:
             case Merged():
                 self.replica.placement.merged(event)
             case FolderOpened():
-                self.state.clear_problems([""], [Code.UPDATE_NEEDED])
+                self.state.clear_problems([""], [Code.UPDATE_NEEDED, *OF_ONE_RUN])
                 self.replica.opened(event)
             case EpochRenewed(_, epoch):
                 self.state.put("epoch", epoch)
@@ -204,7 +206,7 @@ class Mandate:
                 other.forward(taken.row)
         if taken.forked:
             author = self.ledger.author(taken.row.log)
-            self.state.put_problems([Problem("", Code.LOG_FORKED, author.hex()[:8])])
+            self.state.put_problems([Problem("", Code.LOG_FORKED, device_text(author))])
             self._scope.notice("log.forked", self.id, device=author.hex())
             for other in self.peers.values():
                 other.refresh()
@@ -284,6 +286,9 @@ class Mandate:
         # Roles and rules choose between heads: every conflict may have another winner now.
         self.replica.plan.touched(self.state.conflicted())
         members = self.members()
+        gone = {device_text(device) for device in self.authority.former}
+        if any(p.code is Code.DEVICE_CLONED and p.detail in gone for p in self.state.problems()):
+            self.state.clear_problems([""], [Code.DEVICE_CLONED])
         for link in [link for link, peer in self.peers.items() if peer.device not in members]:
             self.close_peer(link)
         for peer in self.peers.values():

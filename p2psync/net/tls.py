@@ -195,7 +195,7 @@ async def dial(host: str, port: int, tag: bytes, trust: Trust, identity: Identit
     the tag or this device not, or is no member; LinkError if it cannot be reached; ConfigError if this device's own
     key cannot be read.
     """
-    members = trusted_certificates(trust, identity.device)
+    members = trusted_certificates(trust)
     context = client_context(identity, members)
 
     def who(certificate: bytes) -> DeviceId:

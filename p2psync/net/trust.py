@@ -142,7 +142,7 @@ class TrustTable:
         yield from (admission for _, admission in self._pairing.values())
 
     def _admit_members(self, key: bytes, trust: Trust) -> Admission:
-        members = trusted_certificates(trust, self._identity.device)
+        members = trusted_certificates(trust)
         return Admission(key, False, server_context(self._identity, members), members)
 
     def _admit_newcomer(self, key: bytes) -> Admission:
@@ -171,9 +171,12 @@ class _Names:
         return cls(mandates, pairing, nonces, _period(now_s), opens)
 
 
-def trusted_certificates(trust: Trust, own: DeviceId) -> dict[bytes, DeviceId]:
-    """The members' certificates without one's own, and without those that are not their device's."""
-    return {der: device for device, der in trust.members.items() if device != own and _belongs(der, device)}
+def trusted_certificates(trust: Trust) -> dict[bytes, DeviceId]:
+    """The members' certificates, without those that are not their device's.
+
+    One's own is among them: only on a link that is up can a device tell a copy of itself from itself.
+    """
+    return {der: device for device, der in trust.members.items() if _belongs(der, device)}
 
 
 def gate_context(find: Callable[[str | None], Admission | None]) -> ssl.SSLContext:

@@ -67,7 +67,7 @@ def test_each_state_in_words(changes: dict[str, Any], expected: str) -> None:
 
 @pytest.mark.parametrize("code", Code)
 def test_every_problem_has_a_sentence_and_a_remedy(code: Code) -> None:
-    lines = rendering.problem_lines({"path": "a.crp", "code": code.value, "detail": "x"})
+    lines = rendering.problem_lines({"path": "a.crp", "code": code.value, "detail": "x"}, "Cargo")
     assert len(lines) == 2
     assert lines[0].startswith("! ")
     assert lines[1].startswith("  -> ")
@@ -75,7 +75,7 @@ def test_every_problem_has_a_sentence_and_a_remedy(code: Code) -> None:
 
 
 def test_a_problem_of_a_newer_daemon_is_shown_as_it_is() -> None:
-    assert rendering.problem_lines({"path": "a", "code": "brand-new", "detail": ""}) == ["! a: brand-new"]
+    assert rendering.problem_lines({"path": "a", "code": "brand-new", "detail": ""}, "Cargo") == ["! a: brand-new"]
 
 
 def test_many_problems_are_not_all_shown() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2psync.core.clock import Tip
-from p2psync.core.ids import BlockHash, DeviceId, LogId, MandateId
+from p2psync.core.ids import BlockHash, DeviceId, LogId, MandateId, device_text
 from p2psync.core.problem import Code, Problem
 from p2psync.core.rules import Role
 from p2psync.engine.admin import Founding, Newcomer, Welcome
@@ -287,11 +287,38 @@ def test_a_goodbye_is_not_answered() -> None:
 
 def test_a_link_to_oneself() -> None:
     office = Office()
-    office.link(1, office.device.keys.device)
-    assert office.effects == [CloseLink(1, "this is the same device")]
+    office.link(1, office.device.keys.device).hello(1, run_nonce=office.device.run_nonce)
+    assert office.of(CloseLink) == [CloseLink(1, "this is the same device")]
+    assert office.problems == []
+    assert office.of(PeerJoined) == []
     office.effects.clear()
     office.hello(1)
     assert office.effects == []
+
+
+def test_a_copy_of_oneself_is_told_who_it_meets_and_closed() -> None:
+    office = Office()
+    own = office.device.keys.device
+    office.link(1, own)
+    (hello,) = office.sent(1)
+    assert isinstance(hello, Hello), "so that the copy learns of it too"
+    office.hello(1, run_nonce=b"2" * 16)
+    assert office.of(CloseLink) == [CloseLink(1, "this is the same device")]
+    assert office.of(PeerJoined) == []
+    [problem] = office.state.mandate(office.mandate).problems()
+    assert problem == Problem("", Code.DEVICE_CLONED, device_text(own))
+    office << FolderOpened(office.mandate, True, b"epoch")
+    assert office.problems == [], "found out anew in the next run, if it is still so"
+
+
+def test_a_copy_that_was_revoked_is_no_problem_any_more() -> None:
+    office = Office()
+    for number, nonce in enumerate([b"1" * 16, b"2" * 16, b"1" * 16]):
+        office.link(number).hello(number, run_nonce=nonce)
+    assert office.problems == [Code.DEVICE_CLONED]
+    office.device.act(NOW)
+    office.device.admin(office.mandate).revoke(MEMBER)
+    assert office.problems == []
 
 
 # -- duplicates and clones ---------------------------------------------------------------------------

@@ -130,7 +130,7 @@ async def test_a_link_outlives_a_change_of_members_but_no_new_one_begins(alice: 
 @pytest.mark.asyncio
 async def test_who_is_revoked_during_his_handshake_is_refused(alice: Node, bob: Node) -> None:
     known = admit(alice, bob)
-    context = client_context(bob.identity, trusted_certificates(known, bob.identity.device))
+    context = client_context(bob.identity, trusted_certificates(known))
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname=server_name(nonce_tag(SECRET, NONCE)))
     reader, writer = await asyncio.open_connection("127.0.0.1", alice.listener.port)
@@ -157,9 +157,12 @@ async def test_a_listener_that_is_no_member_is_left(alice: Node, bob: Node, tmp_
 
 
 @pytest.mark.asyncio
-async def test_nobody_links_to_himself(alice: Node) -> None:
-    with pytest.raises(PeerRefused):
-        await alice.dial(alice, admit(alice))
+async def test_whoever_links_to_himself_or_to_a_copy_is_told_so(alice: Node) -> None:
+    dialled = await alice.dial(alice, admit(alice))
+    accepted = await alice.links.get()
+    assert dialled.remote == accepted.remote == alice.identity.device
+    for link in (dialled, accepted):
+        await link.close()
 
 
 @pytest.mark.asyncio

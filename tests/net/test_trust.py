@@ -139,7 +139,7 @@ def test_a_change_of_members_makes_a_new_context_for_that_mandate_only(table: Tr
     assert before is not None
     assert after is not None
     assert before.context is not after.context
-    assert list(after.members.values()) == [third.device]
+    assert set(after.members.values()) == {me.device, third.device}
     assert table.find(server_name(nonce_tag(b"other", NONCE))) is other_before
     assert table.admission_of(before.context) is None
     assert table.admission_of(after.context) is after
@@ -175,8 +175,8 @@ def test_nothing_shared_opens_nothing(table: TrustTable) -> None:
 def test_only_certificates_of_their_own_device_are_trusted(tmp_path: Path) -> None:
     me, other, third = (device(tmp_path, name) for name in ("me", "other", "third"))
     swapped = {other.device: third.certificate, third.device: b"nonsense", me.device: me.certificate}
-    assert trusted_certificates(Trust((SECRET,), swapped), me.device) == {}
-    assert trusted_certificates(trust(me, other), me.device) == {other.certificate: other.device}
+    assert trusted_certificates(Trust((SECRET,), swapped)) == {me.certificate: me.device}
+    assert trusted_certificates(trust(me, other)) == {me.certificate: me.device, other.certificate: other.device}
 
 
 def test_no_member_is_no_error(tmp_path: Path) -> None:

@@ -90,16 +90,17 @@ function peers(mandate) {
   return [element("div", "", "scroll", [element("table", "", "", [head, ...mandate.peers.map(peerRow)])])];
 }
 
-function problem(one) {
+function problem(mandate, one) {
   const known = words.problems[one.code] || { sentence: "{path}: " + one.code, remedy: "{detail}" };
-  const facts = { path: one.path || say("whole-folder"), detail: one.detail || "?", device: one.device || "?" };
+  const facts = { path: one.path || say("whole-folder"), detail: one.detail || "?" };
+  Object.assign(facts, { mandate: `"${mandate.name}"`, device: (one.device || "?").split("-")[0] });
   const [sentence, remedy] = [filled(known.sentence, facts), filled(known.remedy, facts)];
   return element("li", "", "", [element("span", sentence), element("br"), element("small", remedy)]);
 }
 
 function problems(mandate) {
   if (!mandate.problem_list.length) return [];
-  return [element("h3", say("problems")), element("ul", "", "", mandate.problem_list.map(problem))];
+  return [element("h3", say("problems")), element("ul", "", "", mandate.problem_list.map((one) => problem(mandate, one)))];
 }
 
 function version(mandate, conflict, one, text) {

@@ -11,7 +11,7 @@ import typer
 from p2psync.cli import rendering
 from p2psync.cli.command import Session, command, say
 from p2psync.cli.exits import CommandFailed
-from p2psync.cli.values import absolute
+from p2psync.cli.values import absolute, quoted
 from p2psync.cli.wording import Group
 from p2psync.i18n import _
 
@@ -129,8 +129,8 @@ def create(
 
 
 def _created(row: rendering.Row) -> str:
-    return _("Made {name} in {folder}.\nIt is only on this PC. Share it with: p2psync share {name}").format(
-        name=row["name"], folder=row["folder"]
+    return _("Made {name} in {folder}.\nIt is only on this PC. Share it with: p2psync share {typed}").format(
+        name=row["name"], folder=row["folder"], typed=quoted(row["name"])
     )
 
 
@@ -197,11 +197,13 @@ def share(session: Session, mandate: MANDATE) -> int:
     shared = session.call("share", mandate=mandate)
     if session.as_json:
         return session.show(shared, rendering.mandate)
-    say(_("{name} is shared. Invite others with: p2psync invite {name} --role ROLE").format(name=shared.data["name"]))
+    name = shared.data["name"]
+    text = _("{name} is shared. Invite others with: p2psync invite {typed} --role ROLE")
+    say(text.format(name=name, typed=quoted(name)))
     say(
         _(
-            "In case the only admin's PC is lost, save its recovery key: p2psync mandate recovery {name} --save FILE"
-        ).format(name=shared.data["name"])
+            "In case the only admin's PC is lost, save its recovery key: p2psync mandate recovery {typed} --save FILE"
+        ).format(typed=quoted(name))
     )
     return shared.exit
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from p2psync import __version__
 from p2psync.core.authority import Member
 from p2psync.core.ids import DeviceId, device_text
-from p2psync.core.problem import Code
+from p2psync.core.problem import Code, Problem
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.mandates import described
 from p2psync.daemon.operations.shapes import find_mandates, time_text
+from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.peer import Peer
@@ -81,9 +82,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate) -> di
         "problems": len(problems),
         "pending": 0,
         "peers": sorted(peers, key=lambda p: (str(p["name"]).casefold(), str(p["device"]))),
-        "problem_list": [
-            {"path": p.path, "code": p.code.value, "detail": p.detail} for p in problems[:PROBLEMS_SHOWN_MAX]
-        ],
+        "problem_list": [_problem_row(mandate, problem) for problem in problems[:PROBLEMS_SHOWN_MAX]],
     }
 
 
@@ -100,6 +99,18 @@ def _session(device: Device, mandate: Mandate, member: DeviceId) -> _Session:
         if link in mandate.peers:
             return _Session(link, way, mandate.peers[link])
     return _Session(None, None, None)
+
+
+def _problem_row(mandate: Mandate, problem: Problem) -> dict[str, object]:
+    """Of a problem with a device, `detail` is what people call that device."""
+    known = (*mandate.authority.members, *mandate.authority.former) if problem.detail and not problem.path else ()
+    found = next((device for device in known if device_text(device) == problem.detail), None)
+    return {
+        "path": problem.path,
+        "code": problem.code.value,
+        "detail": problem.detail if found is None else name_of(mandate, found),
+        "device": None if found is None else device_text(found),
+    }
 
 
 def _health(mandate: Mandate, conflicts: bool, codes: list[Code], peers: list[dict[str, object]]) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from p2psync import __version__
 from p2psync.errors import UsageError
-from tests.daemon.homes import company, pcs
+from p2psync.store.packing import pack_value
+from tests.daemon.homes import Pc, company, pcs
 from tests.daemon.patience import until
 
 
@@ -102,3 +105,32 @@ async def test_how_far_a_member_is_behind_is_known_while_it_is_off_and_after_a_r
         await one.call("peer.add", mandate="Cargo", address=f"127.0.0.1:{two.running.discovery.port}")
         await one.in_sync(1)
         assert await lacks() == ({"files": 0, "bytes": 0}, (True, 0, 0))
+
+
+@pytest.mark.asyncio
+async def test_a_copy_of_a_pc_and_the_pc_itself_both_say_so(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        await two.stop()
+        copied = Pc(tmp_path, "copy")
+        shutil.copytree(two.config.home, copied.config.home)
+        shutil.copytree(two.folder, copied.folder)
+        with sqlite3.connect(copied.config.home / "p2psync.db") as database:
+            database.execute("UPDATE setting SET value = ? WHERE name = 'folder'", (pack_value(str(copied.folder)),))
+        database.close()
+        try:
+            for pc in (two, copied):
+                await pc.start()
+            await copied.call("peer.add", mandate="Cargo", address=f"127.0.0.1:{two.running.discovery.port}")
+
+            async def tells(pc: Pc) -> bool:
+                return [p["code"] for p in (await pc.status())["problem_list"]] == ["device-cloned"]
+
+            async def all_know() -> bool:
+                return await tells(two) and await tells(copied)
+
+            await until(all_know)
+            (problem,) = (await two.status())["problem_list"]
+            assert (problem["detail"], problem["device"]) == ("pc2", two.device)
+            assert not (await one.status())["problem_list"]
+        finally:
+            await copied.stop()
