@@ -374,7 +374,9 @@ def _category(bits: int | None) -> Category | None:
 
 
 def _names(record: _Record) -> Names:
-    numbered = ((read_integer(key.removeprefix(_NAME)), value) for key, value in record.fields.items() if _NAME in key)
+    numbered = (
+        (read_integer(key.removeprefix(_NAME)), value) for key, value in record.fields.items() if key.startswith(_NAME)
+    )
     return tuple(sorted((number, value.strip()) for number, value in numbered if number is not None))
 
 

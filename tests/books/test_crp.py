@@ -58,6 +58,12 @@ def test_every_invented_chart_is_read_without_a_finding(count: int, seed: int) -
     assert not read.findings
 
 
+def test_cost_centres_may_have_names_in_languages() -> None:
+    block = "BEGIN=CENTERS\r\nENTRY\r\nNUM=10\r\nNAME=Atelier\r\nNAME.1=Werkstatt\r\nNAME.X=?\r\nEND=CENTERS"
+    (centre,) = read_chart(crp(block, "BEGIN=COMPTES", "END=COMPTES")).cost_centres
+    assert (centre.name_in(0), centre.name_in(1)) == ("Atelier", "Werkstatt")
+
+
 def test_names_are_there_in_every_language() -> None:
     group = next(one for one in read_chart(SMALL).accounts if one.number == "1")
     assert group.name_in(0) == "Actifs"
@@ -188,6 +194,18 @@ def test_a_field_that_is_there_twice_does_not_go_on() -> None:
     read = read_chart(with_accounts("NUM=1|NAME=a|NAME=b|c|STATUS=0"))
     assert [one.name for one in read.accounts] == ["a"]
     assert [trouble for _, trouble in troubles(read)] == [Trouble.FIELD_TWICE, Trouble.LINE_NOT_UNDERSTOOD]
+
+
+def test_a_record_that_is_there_twice_is_left_out_in_every_block() -> None:
+    data = crp(
+        "BEGIN=TVACODES\r\nENTRY\r\nNAME=TVA\r\nENTRY\r\nNAME=TVA\r\nEND=TVACODES",
+        "BEGIN=CENTERS\r\nENTRY\r\nNUM=1\r\nENTRY\r\nNUM=1\r\nEND=CENTERS",
+        "BEGIN=PATHS\r\nCOMMENT=a\r\r\nCOMMENT=b\r\nEND=PATHS",
+        "BEGIN=COMPTES\r\nEND=COMPTES",
+    )
+    read = read_chart(data)
+    assert (len(read.vat_codes), len(read.cost_centres)) == (1, 1)
+    assert troubles(read) == [(7, Trouble.NUMBER_TWICE), (13, Trouble.NUMBER_TWICE)]
 
 
 def test_paths_on_other_pcs_are_not_kept() -> None:

@@ -83,6 +83,11 @@ def test_encodings_and_line_ends_make_no_difference(encoding: str, end: str) -> 
     assert read_entries(ecf(LOT, LINE, end=end, encoding=encoding)) == read_entries(ecf(LOT, LINE))
 
 
+def test_the_longest_line_is_read() -> None:
+    longest = LINE + "x" * (LINE_CHARACTERS_MAX - len(LINE))
+    assert read_entries(ecf(longest)).raws() == [longest]
+
+
 def test_lines_that_are_no_booking_are_named_and_not_counted() -> None:
     short = "\t".join(LINE.split("\t")[: FIELDS_MIN - 1])
     long = LINE + "x" * LINE_CHARACTERS_MAX

@@ -33,12 +33,20 @@ def test_they_are_sorted_and_bounded_but_all_are_counted() -> None:
     for line in range(FINDINGS_MAX + 5, 0, -1):
         collector.add(line, Trouble.NUMBER_MISSING)
     found = collector.findings()
-    assert len(found.items) == FINDINGS_MAX
+    assert len(found.items) == FINDINGS_MAX == 1000
+    assert collector.count == FINDINGS_MAX + 5
     assert found.left_out == 5
     assert found.count == FINDINGS_MAX + 5
     assert list(found.items) == sorted(found.items)
     assert found
     assert not Collector().findings()
+    assert Collector().count == Collector().findings().count == 0
+
+
+def test_a_long_fact_is_cut_and_says_so() -> None:
+    assert shown("x" * FACT_CHARACTERS_MAX) == "x" * FACT_CHARACTERS_MAX
+    assert shown("x" * (FACT_CHARACTERS_MAX + 1)) == "x" * (FACT_CHARACTERS_MAX - 1) + "…"
+    assert FACT_CHARACTERS_MAX == 60
 
 
 @given(st.text())

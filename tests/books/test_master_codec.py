@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from p2psync.books.export import RecordKind
 from p2psync.books.master import Key, MasterData, OpenField, edited, imported, merged, removed
-from p2psync.books.master_codec import COUNTER_MAX, decode, encode
+from p2psync.books.master_codec import COUNTER_MAX, MASTER_BYTES_MAX, decode, encode
 from p2psync.books.synthetic_master import master_records
 from p2psync.core.ids import device_id
 from p2psync.errors import CodecError
@@ -48,6 +48,11 @@ def test_the_same_data_are_the_same_bytes() -> None:
     data = some(20, 1)
     shuffled = dict(reversed(list(data.registers.items())))
     assert encode(MasterData(shuffled)) == encode(data)
+
+
+def test_too_much_is_refused() -> None:
+    with pytest.raises(CodecError, match="more than"):
+        decode(b"\x92\x01\x90" + bytes(MASTER_BYTES_MAX))
 
 
 def test_a_row_as_it_must_be_is_taken() -> None:

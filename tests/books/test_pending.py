@@ -52,6 +52,11 @@ def test_what_was_never_posted_is_new() -> None:
     assert pending(NoFile(), side_of(SALARIES), [Y2025]) == Pending(State.PENDING, (Count(Y2025, 42, 0, 0),))
 
 
+def test_there_may_be_no_file() -> None:
+    assert side_of(None) == NoFile()
+    assert pending(side_of(SALARIES), side_of(None)).total == Count(None, 0, 0, 42)
+
+
 def test_what_was_posted_waits_no_more() -> None:
     assert pending(side_of(SALARIES), side_of(SALARIES), [Y2025]) == Pending(State.POSTED)
     assert pending(NoFile(), NoFile()) == Pending(State.POSTED)
@@ -171,6 +176,8 @@ def test_the_lines_behind_the_numbers_can_be_shown() -> None:
     assert [one.number for one in found.removed] == [3]
     assert found
     assert not differences(NoFile(), NoFile())
+    assert differences(ecf(line(1)), NoFile())
+    assert differences(ecf(line(1)), ecf(line(1, amount="9.00")))
 
 
 def _amount(text: str) -> object:

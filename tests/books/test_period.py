@@ -29,6 +29,7 @@ def test_it_says_its_year_where_it_is_one() -> None:
 
 def test_it_is_read_only_from_two_dates_in_their_order() -> None:
     assert period_of("01.01.2025", " 31.12.2025 ") == YEAR
+    assert period_of("01.01.2025", "01.01.2025") == Period(YEAR.begin, YEAR.begin)
     assert period_of("31.12.2025", "01.01.2025") is None
     assert period_of("01.01.2025", "") is None
     with pytest.raises(AssertionError):

@@ -77,5 +77,6 @@ def test_numbers() -> None:
 
 def test_integers() -> None:
     assert read_integer("0042") == 42
+    assert read_integer("9" * 18) == 10**18 - 1
     for text in ("", "-1", "+1", " 1", "1.0", "²", "\u0663", "9" * 19):
         assert read_integer(text) is None
