@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -29,7 +30,7 @@ from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.transfer import MandateContents
 from p2psync.engine.device import Device
 from p2psync.engine.effects import KeepVersion, Merge, Place, Rescan
-from p2psync.engine.events import EpochRenewed, FolderOpened, Observed, ScanFinished
+from p2psync.engine.events import EpochRenewed, FolderOpened, Observed, ScanFinished, Seen
 from p2psync.engine.scope import Now
 from p2psync.engine.settle import Settler
 from p2psync.engine.site import DISK_CODES
@@ -258,7 +259,7 @@ class Folders:
         try:
             epoch = await self._write_epoch(mandate, folder)
             troubled = await self._runtime.query(lambda device, _: _troubled(device, mandate))
-            one = self._assemble(mandate, folder, troubled, lock)
+            one = self._assemble(mandate, folder, continuous, troubled, lock)
             await asyncio.to_thread(one.placer.recover)
             kept = frozenset[ContentId]() if continuous else await asyncio.to_thread(_kept, one.versions)
         except BaseException:
@@ -272,20 +273,33 @@ class Folders:
         one.observing = self._tasks.keep(one.observer.run, f"observe {mandate.hex()[:8]}")
         self._log.event("folder.opened", mandate=mandate, folder=folder.root, continuous=continuous)
 
-    def _assemble(self, mandate: MandateId, folder: Folder, troubled: Sequence[str], lock: HomeLock | None) -> _Open:
+    def _assemble(
+        self, mandate: MandateId, folder: Folder, continuous: bool, troubled: Sequence[str], lock: HomeLock | None
+    ) -> _Open:
         reading = Reading(self._database, mandate)
         staging, versions = Staging(folder.staging), Versions(folder.versions)
         contents = Contents(folder, staging, versions, reading.sources)
         scanner = Scanner(folder, reading)
-        scanned = asyncio.Event()
+        scanned, steady = asyncio.Event(), threading.Event()
+        if continuous:
+            steady.set()
 
         async def emit(event: Observed | ScanFinished) -> None:
             await self._runtime.post(event)
-            if isinstance(event, ScanFinished) and not observer.scan_waits:
-                scanned.set()  # after one that was under way when the next was asked for, that is still to come
+            if isinstance(event, ScanFinished):
+                if event.complete:
+                    steady.set()
+                if not observer.scan_waits:
+                    scanned.set()  # after one that was under way when the next was asked for, that is still to come
+
+        def hold(seen: Seen) -> bool:
+            """Until the folder was scanned after a discontinuity, nothing that is seen is an edit."""
+            content = seen.entry.content
+            return content is None or not steady.is_set() or contents.hold(content, seen.path)
 
         observer = Observer(
             *(mandate, folder, scanner, watcher_for(folder), Settler(), emit),
+            hold=hold,
             troubled=troubled,
         )
         placer = Placer(folder, staging, versions, contents, register=observer.expect)

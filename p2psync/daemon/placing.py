@@ -190,14 +190,11 @@ class Placing:
     def _keep(self, effect: KeepVersion) -> Kept | FetchFailed:
         content = effect.entry.content
         assert content is not None
-        for source in (self._folder.path(effect.path), self._staging.path(content)):
-            try:
-                if self._versions.copy_in(source, content):
-                    return Kept(self._mandate, effect.path, effect.entry, effect.reason, effect.change)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                self._log.event("version.failed", mandate=self._mandate, path=effect.path, reason=error)
+        try:
+            if self._contents.keep(content, effect.path):
+                return Kept(self._mandate, effect.path, effect.entry, effect.reason, effect.change)
+        except OSError as error:
+            self._log.event("version.failed", mandate=self._mandate, path=effect.path, reason=error)
         return FetchFailed(self._mandate, (content,))
 
     def _merge(self, effect: Merge) -> Merged:

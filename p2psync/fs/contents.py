@@ -121,6 +121,20 @@ class Contents:
         candidates = (*self._standing(content, known), self._versions.where(content))
         return any(_unless_unreadable(self._staging.stage_copy, path, content) for path in candidates)
 
+    def hold(self, content: ContentId, path: RelPath) -> bool:
+        """Put a copy of what stands at `path` into staging, for `keep`, whatever a program saves there next.
+
+        False if it holds something else by now. True where no copy can be made: then `keep` says why.
+        """
+        try:
+            if self._staging.has(content) or self._versions.has(content):
+                return True
+            return self._staging.stage_copy(self._places.path(path), content)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+
     def keep(self, content: ContentId, path: RelPath) -> bool:
         """Make sure that a content is among the versions, from staging or from what stands at `path`; durably.
 

@@ -12,10 +12,11 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from p2psync.core.entry import ABSENT, FileStat
+from p2psync.books.completeness import ENTRIES, INDEX, MASTER, suffix_of
+from p2psync.core.entry import ABSENT, FileStat, Kind
 from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath, ancestors
@@ -43,16 +44,11 @@ TROUBLED_BELOW_MAX = 1_000
 PAUSE_S = 0.005
 """Between two looks: in a storm, what becomes due one by one is looked at together."""
 THREADS = 4
+BOOKKEEPING = frozenset({MASTER, INDEX, *ENTRIES})
+"""Extensions of the files that programs save in place, again and again."""
 
 Emit = Callable[[Observed | ScanFinished], Awaitable[None]]
 T = TypeVar("T")
-
-
-@dataclass(slots=True, eq=False)
-class _Step:
-    """Disk work under way; what others told of meanwhile is newer than what it brings."""
-
-    overtaken: set[RelPath] = field(default_factory=set)
 
 
 class Observer:
@@ -65,21 +61,27 @@ class Observer:
         settler: Settler,
         emit: Emit,
         *,
+        hold: Callable[[Seen], bool] = lambda seen: True,
         troubled: Iterable[str] = (),
         rescan_s: float = RESCAN_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`troubled`: paths that had a problem of the disk's kind when this device last ran."""
+        """`hold`: called in a thread, makes sure of the bytes of a bookkeeping file that is about to be told of, for
+        programs save one again and again; False if it holds something else by now. `troubled`: paths that had a
+        problem of the disk's kind when this device last ran.
+        """
         self._mandate = mandate
         self._folder = folder
         self._scanner = scanner
         self._watcher = watcher
         self._settler = settler
         self._emit_event = emit
+        self._hold = hold
         self._rescan_s = rescan_s
         self._clock = clock
         self._troubled: dict[str, Problem | None] = dict.fromkeys(troubled)
-        self._steps: set[_Step] = set()
+        self._steps: list[set[RelPath]] = []
+        """For each disk work under way, what was told of meanwhile."""
         self._large: deque[RelPath] = deque()
         self._full = False
         self._unwatched = False
@@ -299,12 +301,24 @@ class Observer:
                 self._large.append(large.path)
                 self._large_there.set()
         self._wake()
+        seen = await self._held(seen)
         told = {s.path for s in seen}
-        for step in self._steps:
-            step.overtaken |= told
+        for overtaken_of_step in self._steps:
+            overtaken_of_step.update(told)
         await self._emit(seen, sight.problems, [path for path in told if path in self._troubled])
         paths = [f.seen.path for f in sight.found] + [m.path for m in sight.missing] + [x.path for x in sight.large]
         return [path for path in paths if path not in told]
+
+    async def _held(self, seen: list[Seen]) -> list[Seen]:
+        """Without what was saved again before a copy was made: that is looked at anew."""
+        precious = [s for s in seen if s.entry.kind is Kind.FILE and suffix_of(s.path) in BOOKKEEPING]
+        if not precious:
+            return seen
+        async with self._step() as overtaken:
+            changed = await self._thread(lambda: {s.path for s in precious if not self._hold(s)})
+        for path in changed | overtaken:
+            self._settler.noticed(path, How.ASKED, self._clock())
+        return [s for s in seen if s.path not in changed | overtaken]
 
     def _ready(self, sight: Sight, overtaken: set[RelPath], now: float) -> list[Seen]:
         seen = []
@@ -351,15 +365,21 @@ class Observer:
     async def _sights(self, sights: Iterator[Sight]) -> AsyncIterator[tuple[Sight, set[RelPath]]]:
         """Each with the paths that were told of by others while it was made."""
         while True:
-            step = _Step()
-            self._steps.add(step)
-            try:
+            async with self._step() as overtaken:
                 sight = await self._thread(lambda: next(sights, None))
-            finally:
-                self._steps.discard(step)
             if sight is None:
                 return
-            yield sight, step.overtaken
+            yield sight, overtaken
+
+    @asynccontextmanager
+    async def _step(self) -> AsyncIterator[set[RelPath]]:
+        """Disk work under way; yields the paths that others told of meanwhile, which is newer than what it brings."""
+        overtaken: set[RelPath] = set()
+        self._steps.append(overtaken)
+        try:
+            yield overtaken
+        finally:
+            self._steps = [step for step in self._steps if step is not overtaken]
 
     async def _thread(self, work: Callable[[], T]) -> T:
         return await in_thread(self._pool, work, self._scanner.stop)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
-from p2psync.core.ids import parse_mandate
+from p2psync.core.ids import content_of, parse_mandate
 from p2psync.daemon import folders
 from p2psync.engine.device import Device
 from p2psync.errors import FolderError
@@ -187,6 +188,35 @@ async def test_files_of_another_age_go_through_and_are_no_news_at_the_next_scan(
         await one.in_sync(1)
         assert len(await one.call("log", mandate=MANDATE)) == told
         assert await problems(one) == await problems(two) == []
+
+
+@pytest.mark.asyncio
+async def test_a_first_version_that_is_overwritten_at_once_is_kept(tmp_path: Path) -> None:
+    """Nobody else is there to fetch it, and the thread that keeps copies is busy."""
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        await pc.call("sync", timeout_s=20)
+        busy = threading.Event()
+        pc.running.folders._lanes.keep.submit(busy.wait, 30)
+        try:
+            for version in ("FIRST=1\r\nENDOFFILE", "SECOND=1\r\nENDOFFILE"):
+                pc.save("Cargo.crp", version)
+
+                async def is_told(version: str = version) -> bool:
+                    told = await pc.call("log", mandate=MANDATE)
+                    return content_of(version.encode()).hex() in [row["content"] for row in told]
+
+                await until(is_told)
+        finally:
+            busy.set()
+
+        async def both_are_kept() -> bool:
+            listed = await pc.call("versions", mandate=MANDATE, path="Cargo.crp")
+            return [row["reason"] for row in listed] == ["current", "edited"]
+
+        await until(both_are_kept)
+        await pc.call("restore", mandate=MANDATE, path="Cargo.crp", to=str(tmp_path / "first"))
+        assert (tmp_path / "first").read_bytes() == b"FIRST=1\r\nENDOFFILE"
 
 
 @pytest.mark.asyncio

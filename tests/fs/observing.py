@@ -113,6 +113,7 @@ async def observing(
     watcher: Watcher | None = None,
     rescan_s: float = 600.0,
     troubled: tuple[str, ...] = (),
+    hold: Callable[[Seen], bool] = lambda seen: True,
 ) -> AsyncIterator[Told]:
     played = PlayedWatcher()
 
@@ -126,6 +127,7 @@ async def observing(
         watcher or played,
         Settler(),
         emit,
+        hold=hold,
         troubled=troubled,
         rescan_s=rescan_s,
     )

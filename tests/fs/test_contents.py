@@ -111,6 +111,25 @@ def test_the_empty_content_is_always_here(m: Mandate) -> None:
     assert m.staging.has(EMPTY_CONTENT)
 
 
+def test_what_is_held_is_kept_whatever_is_saved_next(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = m.save("a", b"a")
+    assert m.contents.hold(A, RelPath("a"))
+    path.write_bytes(b"next")
+    assert m.contents.hold(A, RelPath("a")), "it was already"
+    assert m.contents.keep(A, RelPath("a"))
+    assert m.contents.hold(A, RelPath("a")), "it is a version"
+    assert not m.staging.has(A)
+    assert not m.contents.hold(content_of(b"before"), RelPath("a"))
+    path.unlink()
+    assert not m.contents.hold(content_of(b"next"), RelPath("a"))
+
+    def full(self: Staging, source: Path, content: ContentId) -> bool:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(Staging, "stage_copy", full)
+    assert m.contents.hold(content_of(b"next"), RelPath("a")), "whoever keeps it says why that fails"
+
+
 @pytest.mark.parametrize("put", [in_staging, in_base])
 def test_keeping_makes_a_version(m: Mandate, put: object) -> None:
     assert callable(put)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from p2psync.core.ids import content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine import settle
-from p2psync.engine.events import Observed, ScanFinished
+from p2psync.engine.events import Observed, ScanFinished, Seen
 from p2psync.engine.settle import How
 from p2psync.fs import inspector, observer, scanner, sight, stable
 from p2psync.fs.inotify import InotifyWatcher
@@ -29,6 +30,56 @@ R = RelPath
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "Cargo")
+
+
+# -- what programs save again and again ---------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_bookkeeping_file_that_is_saved_again_before_its_copy_is_made_is_looked_at_anew(place: Place) -> None:
+    held: list[Seen] = []
+
+    def hold(seen: Seen) -> bool:
+        held.append(seen)
+        if len(held) == 1:
+            place.save("a.crp", b"SECOND=1\r\nENDOFFILE")
+        return len(held) > 1
+
+    async with observing(place, hold=hold) as told:
+        await told.scanned()
+        place.save("a.crp", b"FIRST=1\r\nENDOFFILE")
+        place.save("b.txt")
+        told.played.notice(("a.crp", How.RENAMED), ("b.txt", How.RENAMED))
+        await told.path("+a.crp")
+        await told.path("+b.txt")
+        assert told.paths.count("+a.crp") == 1
+        assert {s.path for s in held} == {"a.crp"}
+        [a] = [s for s in told.seen if s.path == "a.crp"]
+        assert a.entry.content == content_of(b"SECOND=1\r\nENDOFFILE")
+
+
+@pytest.mark.asyncio
+async def test_what_is_told_while_a_copy_is_made_is_newer(place: Place) -> None:
+    """A look that is slow to make its copy does not tell of the old after another has told of the new."""
+    slow, go_on = threading.Event(), threading.Event()
+
+    def hold(seen: Seen) -> bool:
+        if seen.entry.content == content_of(b"FIRST=1\r\nENDOFFILE"):
+            slow.set()
+            assert go_on.wait(PATIENCE_S)
+        return True
+
+    async with observing(place, hold=hold) as told:
+        await told.scanned()
+        place.save("a.crp", b"FIRST=1\r\nENDOFFILE")
+        told.observer.rescan()  # by the scan, so that a look is free to go on
+        await asyncio.to_thread(slow.wait, PATIENCE_S)
+        place.save("a.crp", b"SECOND=1\r\nENDOFFILE")
+        told.played.notice(("a.crp", How.RENAMED))
+        await told.path("+a.crp")
+        go_on.set()
+        await told.scanned(2)
+        assert [s.entry.content for s in told.seen] == [content_of(b"SECOND=1\r\nENDOFFILE")]
 
 
 # -- scans --------------------------------------------------------------------------------------------------------
