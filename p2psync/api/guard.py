@@ -20,6 +20,7 @@ LOGINS_MAX = 32
 SESSIONS_MAX = 64
 """Browsers let in; the oldest has to come again."""
 LOCAL_NAME = "localhost"
+HTTP_PORT = "80"
 
 
 class Caller(Enum):
@@ -89,10 +90,9 @@ class Guard:
         return bool(found) and scheme == "http" and self._is_ours(host)
 
     def _is_ours(self, host: str) -> bool:
-        name, _, port = host.rpartition(":")
+        name, port = _split(host.lower())
         if port != str(self.port):
             return False
-        name = name.lower()
         if name == self._name or name == LOCAL_NAME:
             return True
         try:
@@ -108,6 +108,12 @@ class Guard:
         while len(values) > limit:
             values.popitem(last=False)
         return value
+
+
+def _split(host: str) -> tuple[str, str]:
+    """Name and port of a Host; browsers leave out the port that HTTP has anyway."""
+    name, colon, port = host.rpartition(":")
+    return (name, port) if colon and not host.endswith("]") else (host, HTTP_PORT)
 
 
 def is_loopback(host: str) -> bool:

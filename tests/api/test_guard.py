@@ -55,6 +55,19 @@ def test_all_names_of_loopback_are_right(guard: Guard, host: str) -> None:
     assert guard.is_right_host(host)
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "127.0.0.1:80", "[::1]:80"])
+def test_browsers_leave_out_the_port_80(host: str) -> None:
+    guard = Guard("127.0.0.1")
+    guard.port = 80
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    assert guard.caller(headers, logged_in(guard), changes=True) is Caller.PAGE
+    for wrong in ("evil.example", "evil.example:80", "localhost:", "127.0.0.1:8080", "[::1", "::1", "", "[::1]]"):
+        assert guard.caller({**headers, "Host": wrong}, logged_in(guard), changes=True) is Caller.STRANGER, wrong
+        assert guard.caller({**headers, "Origin": f"http://{wrong}"}, logged_in(guard), changes=True) is Caller.STRANGER
+    guard.port = 4711
+    assert not guard.is_right_host(host)
+
+
 @pytest.mark.parametrize(
     "origin",
     [
