@@ -11,7 +11,7 @@ this block's author read" is one integer, and states at different views are cach
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from p2psync.core.block import Block
 from p2psync.core.cut import Cut
 from p2psync.core.ids import MANDATE_ID_BYTES, BlockHash, DeviceId, MandateId
 from p2psync.core.relpath import RelPath
-from p2psync.core.rules import DEFAULT_RULES, Mode, Role, Rule, RuleTable
+from p2psync.core.rules import DEFAULT_RULES, OWNER, Mode, Role, Rule, RuleTable
 from p2psync.core.statement import (
     TAKING,
     Admit,
@@ -102,22 +102,42 @@ class Authority:
         readers = self.rules.readers_of(file_class)
         return readers is None or member.admin or member.role == Role.KEEPER or member.role in readers
 
-    def may_write(self, device: DeviceId, path: RelPath) -> bool:
-        """Whether a change of the path by this device is accepted."""
+    def may_write(
+        self, device: DeviceId, path: RelPath, makers: Callable[[RelPath], Set[DeviceId]] = lambda path: frozenset()
+    ) -> bool:
+        """Whether a change of the path by this device is accepted.
+
+        `makers` gives the authors of the first changes that this one follows from, none for a new file; asked only
+        where nobody but the file's owner may change it.
+        """
         member = self.members.get(device)
         if member is None or member.role in (Role.READER, Role.KEEPER):
             return False
         rule = self.rules.rule_for(path)
         if rule.readers is not None and not self.may_read(device, self.rules.class_id(path) or ""):
             return False
-        return rule.mode != Mode.ENFORCE or self.is_master(device, path, rule)
+        if rule.mode != Mode.ENFORCE:
+            return True
+        return self._owns(member, path, rule, makers) if rule.master == OWNER else self.is_master(device, path, rule)
+
+    def _owns(self, member: Member, path: RelPath, rule: Rule, makers: Callable[[RelPath], Set[DeviceId]]) -> bool:
+        """Whether a file is this member's: it was given to it, or it made it; an orphan is accounting's."""
+        named = self.owners.get(path)
+        if named is not None:
+            return named == member.device if named in self.members else member.role == Role.ACCOUNTING
+        made_by = makers(path)
+        if not made_by:
+            return member.role in rule.owner_roles
+        able = (d for d in made_by if d in self.members and self.members[d].role in rule.owner_roles)
+        owner = min(able, default=None)
+        return owner == member.device if owner is not None else member.role == Role.ACCOUNTING
 
     def is_master(self, device: DeviceId, path: RelPath, rule: Rule) -> bool:
         """Whether the rule's master is this device: accounting, or the file's owner."""
         member = self.members.get(device)
         if member is None:
             return False
-        if rule.master == "owner":
+        if rule.master == OWNER:
             owner = self.owners.get(path)
             if owner is not None and owner in self.members:
                 return owner == device

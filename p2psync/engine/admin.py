@@ -301,7 +301,7 @@ class Admin:
             )
         base = state.bases([path]).get(path)
         self._require_bytes(heads, base.entry.content if base else None)
-        if not self._mandate.authority.may_write(self._device, path):
+        if not self._mandate.ledger.may_write(path):
             raise NotAllowed(
                 "The role of this device may not decide about {path!r}. Ask accounting or an admin.", path=path
             )

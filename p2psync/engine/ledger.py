@@ -7,7 +7,7 @@ authority alone; when the authority changes in a way that may touch older blocks
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -86,6 +86,8 @@ class Ledger:
         self.tips: dict[LogId, tuple[Tip, ...]] = dict(state.tips())
         self._trunks = {log: _trunk(state.blocks_of(log, 0)) for log, tips in self.tips.items() if len(tips) > 1}
         """For each log that has forked, the number of the last block before."""
+        self._makers: dict[ChangeId, frozenset[DeviceId]] = {}
+        """Who made the file, by change, where that has been asked: only under rules by which it decides."""
         self._named: dict[LogId, Tips] = {}
         """For each own log, what its blocks of this run have named; a new run names everything once more."""
         self._unsealed: dict[tuple[tuple[bytes, ...], LogId], tuple[Tip, ...]] = {}
@@ -107,6 +109,26 @@ class Ledger:
     def verdict(self, path: RelPath, heads: Sequence[Stated], base_heads: Sequence[ChangeId] = ()) -> Verdict:
         """Which of these heads wins, by the authority of now."""
         return judge(path, heads, self.authority, self._state.founders, base_heads)
+
+    def may_write(self, path: RelPath) -> bool:
+        """Whether a change of this path by this device would be accepted."""
+        return self.authority.may_write(self._keys.device, path, self._makers_here)
+
+    def _makers_here(self, path: RelPath) -> Set[DeviceId]:
+        return self._makers_of(tuple(head.id for head in self._state.heads([path]).get(path, ())))
+
+    def _makers_of(self, named: tuple[ChangeId, ...]) -> Set[DeviceId]:
+        """The authors of the first changes that these follow from: a function of their ancestry alone."""
+        before: dict[ChangeId, Stated] = {}
+        ahead = [change for change in named if change not in self._makers]
+        while ahead:
+            before.update(self._state.changes(ahead))
+            further = {parent for change in ahead for parent in before[change].named}
+            ahead = [change for change in further if change not in self._makers and change not in before]
+        for stated in sorted(before.values(), key=lambda s: s.stamp):
+            makers = (self._makers[parent] for parent in stated.named)
+            self._makers[stated.id] = frozenset().union(*makers) if stated.named else frozenset({stated.author})
+        return frozenset[DeviceId]().union(*(self._makers[change] for change in named))
 
     def class_of(self, path: RelPath) -> str:
         """The class of the log that a change of this path belongs in."""
@@ -321,8 +343,12 @@ class Ledger:
         authority = self.constitution.at(
             view, lambda cut: not self.covered({row.log: self._cut_in(cut, row.log)}, row.log, tip)
         )
+
+        def makers(path: RelPath) -> Set[DeviceId]:
+            return self._makers_of(next(c.named for c in block.changes if c.path == path))
+
         return [
-            (authority.rules.class_id(c.path) or ORDINARY) == file_class and authority.may_write(author, c.path)
+            (authority.rules.class_id(c.path) or ORDINARY) == file_class and authority.may_write(author, c.path, makers)
             for c in block.changes
         ]
 

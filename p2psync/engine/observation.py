@@ -118,11 +118,11 @@ class Observation:
         return tuple(self._site.state.with_content(seen.path, seen.entry.content)[-1:])
 
     def _edit(self, edits: Sequence[Seen]) -> list[Taken]:
-        authority, device = self._site.ledger.authority, self._site.keys.device
+        may_write = self._site.ledger.may_write
         allowed: list[Seen] = []
         refused: list[Seen] = []
         for s in edits:
-            (allowed if authority.may_write(device, s.path) else refused).append(s)
+            (allowed if may_write(s.path) else refused).append(s)
         if refused:
             self._refuse(refused)
         return self.append(allowed) if allowed else []
@@ -188,7 +188,7 @@ class Observation:
         heads = self._site.state.heads([write.path]).get(write.path, ())
         known = next((h.id for h in heads if h.entry.same_as(write.entry)), None)
         parents = self._written_over(write)
-        allowed = self._site.ledger.authority.may_write(self._site.keys.device, write.path)
+        allowed = self._site.ledger.may_write(write.path)
         if known is None and parents and write.whole and allowed:
             change = Change(write.path, write.entry, parents)
             file_class = self._site.ledger.class_of(write.path)
@@ -249,7 +249,7 @@ class Observation:
             bases, known = self._site.state.bases(paths), self._site.state.is_known(paths)
             self._site.state.drop_todo(TodoKind.JUDGE, paths)
             news = [p for p in paths if p not in known and p in bases]
-            allowed = [p for p in news if self._site.ledger.authority.may_write(self._site.keys.device, p)]
+            allowed = [p for p in news if self._site.ledger.may_write(p)]
             if allowed:
                 taken += self.append([Seen(p, bases[p].entry, bases[p].stat) for p in allowed])
             self._set_aside([bases[p] for p in paths if p in bases and p not in allowed])

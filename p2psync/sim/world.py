@@ -28,7 +28,10 @@ REST_S = 120.0
 """Virtual time without faults and users after which all has to be equal."""
 START_MS = 1_750_000_000_000
 ROLES = (Role.INVOICING, Role.PAYROLL, Role.ACCOUNTING, Role.BANKING, Role.READER, Role.KEEPER)
-SETTINGS = ("*.txt=manual", "*.crp=enforce:accounting", "*.txt=newest", "*.crp=prefer:accounting")
+SETTINGS = (
+    *("*.txt=manual", "*.crp=enforce:accounting", "*.ecf=enforce:owner"),
+    *("*.txt=newest", "*.crp=prefer:accounting", "*.ecf=prefer:owner"),
+)
 
 
 class World:

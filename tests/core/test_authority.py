@@ -462,7 +462,7 @@ def test_all_members_read_what_is_open_and_few_what_is_restricted() -> None:
         (DEFAULT_RULES.with_setting(parse_setting("*.crp=enforce")), "a.crp", {}, {ACC}),
         (DEFAULT_RULES.with_setting(parse_setting("*.ecf=enforce")), "a.ecf", {}, {INV, ADMIN}),
         (DEFAULT_RULES.with_setting(parse_setting("*.ecf=enforce")), "a.ecf", {"a.ecf": PAY}, {PAY}),
-        (DEFAULT_RULES.with_setting(parse_setting("*.ecf=enforce")), "a.ecf", {"a.ecf": STRANGER}, {ACC, INV, ADMIN}),
+        (DEFAULT_RULES.with_setting(parse_setting("*.ecf=enforce")), "a.ecf", {"a.ecf": STRANGER}, {ACC}),
         (DEFAULT_RULES.with_setting(parse_setting("*.ecf=manual")), "a.ecf", {}, {ACC, INV, PAY, BAN, ADMIN}),
     ],
 )
@@ -470,6 +470,23 @@ def test_who_may_write(rules: RuleTable, path: str, owners: dict[str, DeviceId],
     authority = with_roles(rules, owners)
     candidates = [ACC, INV, PAY, BAN, REA, KEE, ADMIN, STRANGER, RECOVERY]
     assert {d for d in candidates if authority.may_write(d, parse(path))} == writers
+
+
+@pytest.mark.parametrize(
+    ("makers", "writers"),
+    [
+        (set(), {INV, ADMIN}),
+        ({INV}, {INV}),
+        ({INV, ADMIN}, {min(INV, ADMIN)}),
+        ({INV, STRANGER, PAY}, {INV}),
+        ({STRANGER}, {ACC}),
+        ({PAY}, {ACC}),
+    ],
+)
+def test_under_enforce_who_made_a_file_owns_it(makers: set[DeviceId], writers: set[DeviceId]) -> None:
+    authority = with_roles(DEFAULT_RULES.with_setting(parse_setting("*.ecf=enforce")))
+    candidates = [ACC, INV, PAY, BAN, REA, KEE, ADMIN, STRANGER, RECOVERY]
+    assert {d for d in candidates if authority.may_write(d, parse("a.ecf"), lambda _: makers)} == writers
 
 
 def test_masters() -> None:

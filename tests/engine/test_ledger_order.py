@@ -56,9 +56,10 @@ class Life:
         cut = desk.ledger.cut()
         role, admin = self._one_of(list(Role)), self._draw(st.booleans())
         enforced = self._rules.with_setting(parse_setting("*.crp=enforce"))
+        owned = self._rules.with_setting(parse_setting("*.ecf=enforce"))
         statements = [
             *(Revoke(other, cut), SetRole(other, role, admin, cut), Admit(other, b"cert", "PC", role, admin, b"")),
-            *(SetRules(enforced, cut), SetRules(self._rules, cut), Rename("renamed")),
+            *(SetRules(enforced, cut), SetRules(owned, cut), SetRules(self._rules, cut), Rename("renamed")),
         ]
         desk.say(self._one_of(statements))
 

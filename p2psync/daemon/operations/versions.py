@@ -111,7 +111,7 @@ def _choose(device: Device, named: str, path_text: str, wanted: str, at_ms: int 
     path = path_in(mandate, path_text)
     several = versions_of(mandate, path)
     version = _wanted(mandate, path, several, wanted, at_ms)
-    may_write = mandate.authority.may_write(device.keys.device, path)
+    may_write = mandate.ledger.may_write(path)
     return _Chosen(mandate.id, path, version, may_write)
 
 
