@@ -1,22 +1,32 @@
-"""A bar on long work, on a terminal's stderr; elsewhere nothing at all."""
+"""A bar on long work, on a terminal's stderr: files and bytes, done and in all; elsewhere nothing at all."""
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from p2psync.cli.client import Client
 from p2psync.cli.exits import CommandFailed
+from p2psync.cli.values import files, size
 from p2psync.i18n import _
 
 LOOK_EVERY_S = 0.3
 QUIET_S = 0.7
 """Work that is over by then shows no bar."""
+ALONE_S = 15.0
+"""How long a first replica waits for anybody to give it."""
 
 Ask = Callable[[], Any]
+
+
+class Left(NamedTuple):
+    """What is still to be moved, in or out."""
+
+    files: int = 0
+    bytes: int = 0
 
 
 @contextmanager
@@ -35,31 +45,84 @@ def shown(client: Client, mandate: str | None, what: str, wanted: bool = True) -
         watcher.join()
 
 
+def first_replica(client: Client, mandate: str, wanted: bool = True) -> bool:
+    """On a terminal, stay until this device holds the whole mandate; False if it does not, as nobody is in reach."""
+    if not wanted or not sys.stderr.isatty():
+        return True
+    never, alone_s = threading.Event(), 0.0
+    with shown(client, mandate, _("Receiving")):
+        while alone_s < ALONE_S:
+            one = _only(client, mandate)
+            if one is None:
+                return False
+            connected = any(peer["connected"] for peer in one["peers"])
+            if one["in_sync"] and connected and not one["to_receive"]["files"]:
+                return True
+            alone_s = 0.0 if connected else alone_s + LOOK_EVERY_S
+            never.wait(LOOK_EVERY_S)
+    return False
+
+
+def left_over(client: Client, mandate: str | None) -> Left:
+    """What is still to be moved; nothing where nobody knows. What a device that is off lacks does not count."""
+    try:
+        status = client.call("status", {"mandate": mandate}).data
+    except CommandFailed:
+        return Left()
+    several = [one for m in status["mandates"] for one in (_coming(m), _going(m))]
+    return Left(sum(one.files for one in several), sum(one.bytes for one in several))
+
+
+def told(what: str, total: Left, left: Left) -> str:
+    """How far it is, for people."""
+    return _("{what}: {done} of {files}, {moved} of {size}").format(
+        what=what,
+        done=f"{total.files - left.files:,}".replace(",", "’"),
+        files=files(total.files),
+        moved=size(max(0, total.bytes - left.bytes)),
+        size=size(total.bytes),
+    )
+
+
 def _watch(client: Client, mandate: str | None, what: str, done: threading.Event) -> None:
     if done.wait(QUIET_S):
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=None)
-        most = 0
+        total = Left()
         while not done.wait(LOOK_EVERY_S):
             left = left_over(client, mandate)
-            most = max(most, left)
-            if left:
-                progress.update(task, total=most, completed=most - left, description=_left(what, left))
+            total = Left(max(total.files, left.files), max(total.bytes, left.bytes))
+            if total.files:
+                share = _share(total, left)
+                progress.update(task, total=1.0, completed=share, description=told(what, total, left))
 
 
-def left_over(client: Client, mandate: str | None) -> int:
-    """Files that are still to be moved, in or out; 0 where nobody knows."""
+def _share(total: Left, left: Left) -> float:
+    """By bytes; ten thousand empty files are work too."""
+    if total.bytes == 0:
+        return 1 - left.files / total.files
+    return 1 - (left.bytes / total.bytes + left.files / total.files) / 2
+
+
+def _coming(mandate: Mapping[str, Any]) -> Left:
+    return Left(int(mandate["to_receive"]["files"]), int(mandate["to_receive"]["bytes"]))
+
+
+def _going(mandate: Mapping[str, Any]) -> Left:
+    """To whoever of those who are connected lacks most."""
+    behind = [(peer["behind_bytes"], peer["behind_files"]) for peer in mandate["peers"] if peer["connected"]]
+    most_bytes, most_files = max(behind, default=(0, 0))
+    return Left(most_files, most_bytes)
+
+
+def _only(client: Client, mandate: str) -> Any:
+    """The status of one mandate; None if it cannot be had."""
     try:
-        status = client.call("status", {"mandate": mandate}).data
+        return client.call("status", {"mandate": mandate}).data["mandates"][0]
     except CommandFailed:
-        return 0
-    return sum(int(m["to_receive"]["files"]) + int(m["to_send"]["files"]) for m in status["mandates"])
-
-
-def _left(what: str, left: int) -> str:
-    return _("{what}: {n} files to go").format(what=what, n=left)
+        return None

@@ -243,9 +243,14 @@ def joined(answer: Row) -> str:
     """`join`."""
     if "waiting_for" in answer:
         return str(answer["message"])
+    text = (
+        _("This device is a member of {mandate} already, as {role}.")
+        if answer.get("already")
+        else _("You are a member of {mandate} now, as {role}.")
+    )
     return "\n".join(
         [
-            _("You are a member of {mandate} now, as {role}.").format(mandate=answer["mandate"], role=answer["role"]),
+            text.format(mandate=answer["mandate"], role=answer["role"]),
             _("The folder: {folder}").format(folder=answer.get("folder", "-")),
             _("Invited by a device with the fingerprint: {print}").format(print=answer["fingerprint"]),
         ]

@@ -160,6 +160,10 @@ class Transfer:
 
     def drop(self, mandate: MandateId, contents: Iterable[ContentId]) -> None:
         """Not wanted any more; nothing will be reported of them."""
+    def arrived(self, mandate: MandateId) -> int:
+        """Bytes of files that are on this disk in part."""
+        return self._fetcher.arrived(mandate)
+
         gone = list(contents)
         for content in gone:
             self._paths.pop((mandate, content), None)

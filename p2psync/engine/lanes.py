@@ -82,6 +82,8 @@ class BigFile:
     todo: Queue[Piece] = field(default_factory=Queue)
     open: int = 0
     """Pieces that wait, are asked for or are being written."""
+    missing: int = 0
+    """Bytes that are not on this disk yet."""
 
     def push(self, piece: Piece) -> None:
         self.todo.push(piece)

@@ -13,14 +13,18 @@ import pytest
 from p2psync.cli import progress
 from p2psync.cli.client import Client, Reply
 from p2psync.cli.exits import CommandFailed
+from p2psync.cli.progress import Left
+
+OFF = {"connected": False, "behind_files": 9, "behind_bytes": 900}
 
 
 class Daemon(Client):
-    """Says how many files are left, one fewer each time."""
+    """Says how many files are to come, one fewer each time, and one to go to the only PC that is connected."""
 
-    def __init__(self, left: int) -> None:
+    def __init__(self, left: int, *peers: dict[str, Any]) -> None:
         super().__init__(Path())
         self.left = left
+        self.peers = peers or ({"connected": True, "behind_files": 1, "behind_bytes": 5}, OFF)
         self.asked = threading.Event()
 
     def call(self, name: str, arguments: dict[str, Any] | None = None, timeout_s: float = 1) -> Reply:
@@ -29,8 +33,9 @@ class Daemon(Client):
         self.left -= 1
         if self.left <= 2:
             self.asked.set()
-        one = {"to_receive": {"files": self.left}, "to_send": {"files": 1}}
-        return Reply({"mandates": [one]}, 0)
+        left = max(self.left, 0)
+        coming = {"files": left, "bytes": 10 * left}
+        return Reply({"mandates": [{"to_receive": coming, "in_sync": not left, "peers": list(self.peers)}]}, 0)
 
 
 class Terminal(io.StringIO):
@@ -38,19 +43,32 @@ class Terminal(io.StringIO):
         return True
 
 
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """In the test itself: what pytest sets up before it has another stderr."""
+    made = Terminal()
+    monkeypatch.setattr(sys, "stderr", made)
+    monkeypatch.setattr(progress, "QUIET_S", 0)
+    monkeypatch.setattr(progress, "LOOK_EVERY_S", 0.001)
+    return made
+
+
 def test_what_is_left_is_what_is_to_come_and_to_go() -> None:
-    assert progress.left_over(Daemon(5), None) == 5
-    assert progress.left_over(Daemon(-1), None) == 0
+    assert progress.left_over(Daemon(5), None) == Left(5, 45)
+    assert progress.left_over(Daemon(5, OFF), None) == Left(4, 40)
+    assert progress.left_over(Daemon(-1), None) == Left(0, 0)
+
+
+def test_how_far_it_is_is_told_in_files_and_bytes() -> None:
+    assert progress.told("Receiving", Left(4000, 9_500_000), Left(2766, 9_000_000)) == (
+        "Receiving: 1’234 of 4’000 files, 500 kB of 9.5 MB"
+    )
 
 
 def test_a_bar_is_drawn_while_the_work_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal, daemon = Terminal(), Daemon(5)
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(progress, "QUIET_S", 0)
-    monkeypatch.setattr(progress, "LOOK_EVERY_S", 0.001)
+    terminal, daemon = at_a_terminal(monkeypatch), Daemon(5)
     with progress.shown(daemon, None, "Syncing"):
         assert daemon.asked.wait(30)
-    assert "files to go" in terminal.getvalue()
+    assert "of 5 files" in terminal.getvalue()
 
 
 @pytest.mark.parametrize(("stderr", "wanted"), [(io.StringIO(), True), (Terminal(), False)])
@@ -60,13 +78,27 @@ def test_elsewhere_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch, stderr: io.
     monkeypatch.setattr(progress, "QUIET_S", 0)
     with progress.shown(daemon, None, "Syncing", wanted):
         pass
+    assert progress.first_replica(daemon, "Cargo", wanted)
     assert (daemon.left, stderr.getvalue()) == (5, "")
 
 
 def test_short_work_shows_nothing_and_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
+    terminal = at_a_terminal(monkeypatch)
     monkeypatch.setattr(progress, "QUIET_S", 600)
     with progress.shown(Daemon(5), None, "Syncing"):
         pass
     assert terminal.getvalue() == ""
+
+
+def test_at_a_terminal_the_first_replica_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, daemon = at_a_terminal(monkeypatch), Daemon(200)
+    assert progress.first_replica(daemon, "Cargo")
+    assert daemon.left <= 0
+    assert "Receiving" in terminal.getvalue()
+
+
+def test_a_first_replica_that_nobody_gives_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_a_terminal(monkeypatch)
+    monkeypatch.setattr(progress, "ALONE_S", 0.01)
+    assert not progress.first_replica(Daemon(10**9, OFF), "Cargo")
+    assert not progress.first_replica(Daemon(-1), "Cargo")

@@ -232,6 +232,18 @@ def test_a_big_file_is_fetched_by_its_manifest_then_its_pieces_then_verified() -
     assert fetcher.finished(finish, True, 0.0) == [Done(M, (cid(1),))]
 
 
+def test_what_is_here_of_a_big_file_is_known() -> None:
+    pieces = (Piece((0, 1), 6, frozenset()), Piece((3,), 4, frozenset()))
+    fetcher, outputs = begun(1, pieces=pieces)
+    assert fetcher.arrived(M) == BIG - 10
+    assert fetcher.arrived(N) == 0
+    requests = {request.chunks: request for _, request in asks(outputs)}
+    (write,) = fetcher.response(1, answer(requests[0, 1], b"aaa", b"bbb"), 0.0)
+    assert isinstance(write, Write)
+    fetcher.written(write, (), 0.0)
+    assert fetcher.arrived(M) == BIG - 4
+
+
 def test_a_manifest_comes_in_parts_and_is_bounded() -> None:
     fetcher = joined(1)
     ((_, request),) = asks(fetcher.want(M, [wanted(1, BIG)], 0.0))

@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 
-from p2psync.cli import rendering
+from p2psync.cli import progress, rendering
 from p2psync.cli.command import Session, command, tell
 from p2psync.cli.commands.mandates import MANDATE, ROLES
 from p2psync.cli.exits import TIMED_OUT, WRONG_USAGE, CommandFailed
 from p2psync.cli.values import absolute, parse_count, parse_duration
 from p2psync.cli.wording import Group
+from p2psync.errors import TicketError
 from p2psync.i18n import _
 
 DEVICE_HELP = _("The beginning of the device's id, or its name.")
@@ -192,7 +193,7 @@ def join(
 ) -> int:
     text = ticket_text(ticket)
     timeout_s = parse_duration(timeout)
-    if not session.as_json:
+    if not session.as_json and looks_right(text):
         tell(_("Looking for the device that made this ticket ..."))
     joined = session.call(
         "join", timeout_s + ANSWER_S, ticket=text, folder=absolute(folder), name=name, timeout_s=timeout_s
@@ -202,7 +203,28 @@ def join(
             raise CommandFailed(rendering.joined(joined.data), TIMED_OUT)
         return session.show(joined, rendering.joined)
     session.show(joined, rendering.joined)
+    if not joined.data.get("already"):
+        _receive(session, joined.data["id"])
     return joined.exit
+
+
+def _receive(session: Session, mandate: str) -> None:
+    """A person at a terminal sees the first replica come; it comes all the same if he does not stay to look."""
+    try:
+        if not progress.first_replica(session.client, mandate, not session.as_json):
+            tell(_("The files come as soon as another PC of the mandate is on. See: p2psync status"))
+    except KeyboardInterrupt:
+        tell(_("The files go on coming. See: p2psync status"))
+
+
+def looks_right(text: str) -> bool:
+    """Whether it is worth while to look for anybody."""
+    from p2psync.pair.ticket import parse
+
+    with suppress(TicketError):
+        parse(text)
+        return True
+    return False
 
 
 def ticket_text(given: str) -> str:

@@ -150,6 +150,7 @@ async def join(node: Node, given: Arguments) -> object:
         "role": outcome.welcome.role.value,
         "folder": str(folder),
         "fingerprint": device_fingerprint(ticket.inviter),
+        "already": False,
     }
 
 
@@ -180,6 +181,7 @@ def _membership(device: Device, ticket: Ticket) -> dict[str, object] | None:
         "role": str(role),
         "folder": mandate.state.get("folder"),
         "fingerprint": device_fingerprint(ticket.inviter),
+        "already": True,
     }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from p2psync import __version__
 from p2psync.core.authority import Member
-from p2psync.core.ids import DeviceId, device_text
+from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.problem import Code, Problem
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.mandates import described
@@ -29,7 +30,9 @@ PASSING = frozenset({Code.STILL_CHANGING, Code.LOCKED, Code.CONTENT_MISSING, Cod
 async def status(node: Node, given: Arguments) -> object:
     named = given.text_or("mandate", "")
     given.done()
-    return await node.runtime.query(lambda device, now: whole_status(node, device, now, named))
+    found = await node.runtime.query(lambda device, _: [mandate.id for mandate in find_mandates(device, named)])
+    arrived = {mandate: node.transfer.arrived(mandate) for mandate in found}
+    return await node.runtime.query(lambda device, now: whole_status(node, device, now, named, arrived))
 
 
 async def ping(node: Node, given: Arguments) -> object:
@@ -43,7 +46,10 @@ async def stop(node: Node, given: Arguments) -> object:
     return {"stopping": True}
 
 
-def whole_status(node: Node, device: Device, now: Now, named: str) -> dict[str, object]:
+def whole_status(
+    node: Node, device: Device, now: Now, named: str, arrived: Mapping[MandateId, int]
+) -> dict[str, object]:
+    """`arrived`: the bytes of each mandate that are here of files that are not whole."""
     own = device.keys.device
     return {
         "device": {
@@ -54,11 +60,11 @@ def whole_status(node: Node, device: Device, now: Now, named: str) -> dict[str, 
             "port": node.discovery.port,
             "mdns_problem": node.discovery.mdns_problem,
         },
-        "mandates": [mandate_status(node, device, now, m) for m in find_mandates(device, named)],
+        "mandates": [mandate_status(node, device, now, m, arrived.get(m.id, 0)) for m in find_mandates(device, named)],
     }
 
 
-def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate) -> dict[str, object]:
+def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, arrived: int) -> dict[str, object]:
     files, size = mandate.state.live_totals()
     wanted_files, wanted_bytes = mandate.state.todo_totals()
     problems = mandate.state.problems()
@@ -76,7 +82,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate) -> di
         "bytes": size,
         "in_sync": mandate.is_in_sync,
         "health": _health(mandate, bool(conflicts), [p.code for p in problems], peers),
-        "to_receive": {"files": wanted_files, "bytes": wanted_bytes},
+        "to_receive": {"files": wanted_files, "bytes": max(0, wanted_bytes - arrived)},
         "to_send": {"files": to_send.files, "bytes": to_send.bytes},
         "conflicts": conflicts,
         "problems": len(problems),
