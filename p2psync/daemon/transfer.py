@@ -158,12 +158,12 @@ class Transfer:
         """Answered by Fetched and FetchFailed, not necessarily all at once."""
         self._local.put_nowait(effect)
 
-    def drop(self, mandate: MandateId, contents: Iterable[ContentId]) -> None:
-        """Not wanted any more; nothing will be reported of them."""
     def arrived(self, mandate: MandateId) -> int:
         """Bytes of files that are on this disk in part."""
         return self._fetcher.arrived(mandate)
 
+    def drop(self, mandate: MandateId, contents: Iterable[ContentId]) -> None:
+        """Not wanted any more; nothing will be reported of them."""
         gone = list(contents)
         for content in gone:
             self._paths.pop((mandate, content), None)

@@ -134,12 +134,12 @@ class Fetcher:
                 self._ban(begin.link, "a manifest that cannot be read")
         else:
             file = wants.files[item.content] = BigFile(item, begin.link)
+            file.missing = sum(piece.size for piece in pieces)
             for piece in pieces:
                 file.push(piece)
             self._finish_if_whole(begin.mandate, file)
         return self._advance(now)
 
-            file.missing = sum(piece.size for piece in pieces)
     def written(self, write: Write, bad: Collection[int], now: float) -> list[Output]:
         """The disk wrote chunks, except those that do not fit the manifest."""
         sizes = dict(zip(write.chunks, map(len, write.data), strict=True))
@@ -148,12 +148,12 @@ class Fetcher:
         if file is None:
             return self._advance(now)
         file.open -= 1
+        file.missing -= sum(size for index, size in sizes.items() if index not in bad)
         if bad:
             size = sum(sizes[index] for index in bad)
             file.push(Piece(tuple(sorted(bad)), size, write.tried | {write.link}))
         if bad and write.link == file.giver:  # from another peer it may be the giver's manifest that is wrong
             self._ban(write.link, "chunks that do not fit its own manifest")
-        file.missing -= sum(size for index, size in sizes.items() if index not in bad)
         self._finish_if_whole(write.mandate, file)
         return self._advance(now)
 
@@ -181,16 +181,16 @@ class Fetcher:
         self._fail(output.mandate, contents)
         return self._advance(now)
 
-    def tick(self, now: float) -> list[Output]:
-        """Gives up on links that are silent for too long."""
-        for peer in self._peers.values():
-            for asked in [asked for asked in peer.asked.values() if peer.due_s(asked) <= now]:
-                self._take_back(peer, asked, tried=True)
     def arrived(self, mandate: MandateId) -> int:
         """Bytes of big files that are here, though not the whole file is."""
         wants = self._mandates.get(mandate)
         return sum(file.item.size - file.missing for file in wants.files.values()) if wants is not None else 0
 
+    def tick(self, now: float) -> list[Output]:
+        """Gives up on links that are silent for too long."""
+        for peer in self._peers.values():
+            for asked in [asked for asked in peer.asked.values() if peer.due_s(asked) <= now]:
+                self._take_back(peer, asked, tried=True)
         return self._advance(now)
 
     def deadline_s(self) -> float | None:
