@@ -278,6 +278,7 @@ def _check_parents(world: World, change: Stated) -> None:
         if content not in allowed:
             allowed.add(content)
             ahead += users.wrote_over.get((host.name, change.path, content), ())
+    allowed |= users.cut_off.get((host.name, path), set())
     for parent in change.parents:
         stated = _state(host).changes([parent]).get(parent) if host.device is not None else None
         if stated is None or stated.entry.content is None:

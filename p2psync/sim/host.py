@@ -69,6 +69,8 @@ class Host:
         self.backups: list[tuple[MemoryDeviceState, Disk]] = []
         self.dirty: set[RelPath] = set()
         """Paths that a user touched and that the watcher overlooked or that nobody has looked at yet."""
+        self._untold: set[tuple[RelPath, ContentId | None]] = set()
+        """What placements took out that the device has not heard of yet."""
 
     # -- life ------------------------------------------------------------------------------------------
 
@@ -97,6 +99,9 @@ class Host:
     def crash(self) -> None:
         self.life += 1
         self.device = None
+        for path, content in self._untold:
+            self.world.users.cut_off.setdefault((self.name, path), set()).add(content)
+        self._untold.clear()
         self.disk.staged.clear()
         for out in self.disk.outs.values():
             if out.written is not None:  # it lies under the name of what it held before: nobody will find it
@@ -181,7 +186,13 @@ class Host:
 
     def _place(self, effect: Place) -> None:
         outcomes = tuple(self.disk.place(item) for item in effect.items)
-        self.later(self.world.knobs.disk_s, lambda: self.handle(Placed(effect.mandate, outcomes)))
+        self._untold |= {(i.path, i.expect.content) for i, o in zip(effect.items, outcomes, strict=True) if o.placed}
+        self.later(self.world.knobs.disk_s, lambda: self._tell(Placed(effect.mandate, outcomes)))
+
+    def _tell(self, placed: Placed) -> None:
+        paths = {outcome.path for outcome in placed.outcomes}
+        self._untold = {(path, content) for path, content in self._untold if path not in paths}
+        self.handle(placed)
 
     def _keep(self, effect: KeepVersion) -> None:
         content = effect.entry.content

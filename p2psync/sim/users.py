@@ -40,6 +40,9 @@ class Users:
         """Versions that were written over, and with what, by a program just before the PC crashed."""
         self.wrote_over: dict[tuple[str, RelPath, ContentId | None], set[ContentId | None]] = {}
         """(host, path, content saved) -> what stood there before."""
+        self.cut_off: dict[tuple[str, RelPath], set[ContentId | None]] = {}
+        """(host, path) -> what placements took out there just before a crash: it is not known whether who saved next
+        had that or what was placed before him."""
         self._removed: dict[tuple[str, RelPath], ContentId] = {}
 
     def act(self) -> None:

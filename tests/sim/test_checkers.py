@@ -209,6 +209,19 @@ def test_too_much_at_once_is_seen(life: World) -> None:
         check_always(life, one, [Fetch(one.mandate, (wanted,) * (2 * IN_FLIGHT_MAX + 1))])
 
 
+def test_a_late_write_that_nobody_hears_of_is_noticed() -> None:
+    life = together()
+    one, two = life.hosts
+    save(life, one, "a.txt", "one")
+    rest(life)
+    path = parse("a.txt")
+    stood = mandate_of(two).state.bases([path])[path].heads
+    entry = Entry(Kind.FILE, 4, 0, 0, content_of(b"late"))
+    check_late_writes(two, [LateWrite(path, entry, (), None, True)])
+    with pytest.raises(Failure, match=r"written late at 'a\.txt'"):
+        check_late_writes(two, [LateWrite(path, entry, stood, None, True)])
+
+
 # -- how it is told ------------------------------------------------------------------------------------
 
 
@@ -229,16 +242,3 @@ def test_a_fault_of_the_engine_is_a_failure_with_its_seed(monkeypatch: pytest.Mo
     monkeypatch.setattr(world, "check_at_rest", fail)
     with pytest.raises(Failure, match=r"Total: KeyError: 'gone' \(python -m p2psync.sim --seed 7\)"):
         run(7)
-
-
-def test_a_late_write_that_nobody_hears_of_is_noticed() -> None:
-    life = together()
-    one, two = life.hosts
-    save(life, one, "a.txt", "one")
-    rest(life)
-    path = parse("a.txt")
-    stood = mandate_of(two).state.bases([path])[path].heads
-    entry = Entry(Kind.FILE, 4, 0, 0, content_of(b"late"))
-    check_late_writes(two, [LateWrite(path, entry, (), None, True)])
-    with pytest.raises(Failure, match=r"written late at 'a\.txt'"):
-        check_late_writes(two, [LateWrite(path, entry, stood, None, True)])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from p2psync.core.entry import Entry, Kind
 from p2psync.core.ids import content_of
 from p2psync.core.relpath import parse
 from p2psync.engine.effects import KeepVersion, Rescan
+from p2psync.sim.checkers import check_at_rest
 from p2psync.sim.host import Host, keyed
 from p2psync.sim.world import World
 from tests.sim.lives import again, apart, mandate_of, rest, save, shown, together
@@ -68,6 +71,27 @@ def test_a_crash_leaves_what_was_committed_and_the_folder() -> None:
     assert known(one) == before
     rest(world)
     assert shown(one) == shown(two) == {A: "while it was off", parse("b.txt"): "meanwhile"}
+
+
+def test_who_saves_after_a_crash_may_have_seen_what_was_placed_or_what_was_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = together()
+    one, two = world.hosts
+    save(world, one, "a.txt", "old")
+    rest(world)
+    monkeypatch.setattr(two, "_tell", lambda placed: two.crash())
+    save(world, one, "a.txt", "new")
+    rest(world, 5)
+    monkeypatch.undo()
+    world.network.cut()
+    assert shown(two) == {A: "new"}
+    assert world.users.cut_off == {(two.name, A): {content_of(b"old")}}
+    save(world, two, "a.txt", "newer")
+    world._restart(two)
+    rest(world)
+    world.healed = True
+    check_at_rest(world)
 
 
 def test_a_pc_that_is_off_hears_nothing() -> None:
