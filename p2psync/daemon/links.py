@@ -1,7 +1,8 @@
 """The open links of this device: frames in become events or content messages, messages out keep their order.
 
 A link has a number, which this process never uses again. What the engine says on it waits in a queue of its own; a
-peer that does not read is closed, not buffered without end.
+peer that does not read is closed, not buffered without end. One that breaks the rules, or talks without end, is closed
+too, and stays outside for a while; the others come in between whatever it says.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from dataclasses import dataclass, field
 
 from p2psync.core.ids import DeviceId
 from p2psync.daemon.logs import EventLog
+from p2psync.daemon.manners import NEEDLESS_ANSWER_POINTS, Allowance, Outcasts, points
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.events import LinkDown, LinkUp, Received
-from p2psync.errors import LinkClosed, P2PSyncError
+from p2psync.errors import CodecError, LinkClosed, P2PSyncError, RemoteProtocolError
 from p2psync.net.link import Link
 from p2psync.wire.codec import decode, encode
-from p2psync.wire.messages import Close, CloseCode, Message, Ping, Pong, Request, Response
+from p2psync.wire.messages import Close, CloseCode, Hello, Message, Ping, Pong, Request, Response
 
 UNSENT_BYTES_MAX = 32 << 20
 """Said by the engine and not taken by the link: beyond, the other side does not read."""
@@ -32,8 +34,9 @@ PING_EVERY_S = 20.0
 ENCODE_HERE_BYTES_MAX = 32 * 1024
 """Content beyond is encoded in a thread: compressing it would hold up everything else."""
 
-OnContent = Callable[[int, Request | Response], None]
-"""Takes what asks for, or brings, content. Raises RemoteProtocolError, which closes the link."""
+OnContent = Callable[[int, Request | Response], bool]
+"""Takes what asks for, or brings, content; False if nobody waits for it. Raises RemoteProtocolError, which closes the
+link."""
 
 
 @dataclass(slots=True)
@@ -45,6 +48,7 @@ class _Line:
     on_heard: Callable[[], None]
     on_lost: Callable[[bool], None]
     closing: asyncio.Future[str]
+    allowance: Allowance
     unsent: deque[bytes] = field(default_factory=deque)
     unsent_bytes: int = 0
     more: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,6 +73,7 @@ class Links:
         self._numbers = itertools.count(1)
         self._lines: dict[int, _Line] = {}
         self._serving: set[asyncio.Task[None]] = set()
+        self._outcasts = Outcasts()
         self._stopping = False
 
     def add(
@@ -83,11 +88,12 @@ class Links:
         was ever heard on it.
         """
         number = next(self._numbers)
-        if self._stopping:
+        if self._stopping or self._outcasts.has(link.remote, self._now_s()):
             on_lost(False)
             self._tasks.start(link.close(), f"link {number}")
             return number
-        line = _Line(number, link, on_heard, on_lost, asyncio.get_running_loop().create_future())
+        closing = asyncio.get_running_loop().create_future()
+        line = _Line(number, link, on_heard, on_lost, closing, Allowance(self._now_s()))
         self._lines[number] = line
         self._runtime.post_now(LinkUp(number, link.remote, link.initiator, link.way))
         self._log.event("link.up", link=number, device=link.remote, way=link.way, dialled=link.initiator)
@@ -101,6 +107,8 @@ class Links:
         line = self._lines.get(number)
         if line is None or line.closing.done():
             return
+        if isinstance(message, Close) and message.code is CloseCode.PROTOCOL_ERROR:
+            self._outcasts.add(line.link.remote, self._now_s())
         try:
             frame = encode(message)
         except P2PSyncError as error:
@@ -131,6 +139,13 @@ class Links:
         """Close a link once it has sent what was said."""
         line = self._lines.get(number)
         if line is not None:
+            self._end(line, reason)
+
+    def cast_out(self, number: int, reason: str) -> None:
+        """Close the link of a device that broke the rules; it will not be let in again at once."""
+        line = self._lines.get(number)
+        if line is not None:
+            self._outcasts.add(line.link.remote, self._now_s())
             self._end(line, reason)
 
     def close_all(self, reason: str) -> None:
@@ -173,6 +188,10 @@ class Links:
                 group.create_task(self._write(line), name=f"link {line.number} writes")
                 group.create_task(self._ping(line), name=f"link {line.number} pings")
                 group.create_task(self._until_closed(line), name=f"link {line.number} closes")
+        except* (RemoteProtocolError, CodecError) as errors:
+            reason = str(_first(errors))
+            self._outcasts.add(line.link.remote, self._now_s())
+            self._log.event("peer.misbehaved", link=line.number, device=line.link.remote, reason=reason)
         except* P2PSyncError as errors:
             reason = str(_first(errors))
         except* Exception as errors:
@@ -190,17 +209,22 @@ class Links:
         while True:
             message = decode(await line.link.receive())
             if not line.heard.is_set():
+                if not isinstance(message, Hello | Close):
+                    raise RemoteProtocolError(f"a link that begins with {type(message).__name__}")
                 line.heard.set()
                 line.on_heard()
+            line.allowance.spend(points(message), self._now_s())
             match message:
                 case Request() | Response():
-                    self._on_content(line.number, message)
+                    if not self._on_content(line.number, message):
+                        line.allowance.spend(NEEDLESS_ANSWER_POINTS, self._now_s())
                 case Ping(count):
                     self.send(line.number, Pong(count))
                 case Pong():
                     line.rtt_ms = (self._now_s() - line.pinged_s) * 1000
                 case _:
                     await self._runtime.post(Received(line.number, message))
+            await asyncio.sleep(0)  # Frames that are here already would be read without ever letting others in.
 
     async def _write(self, line: _Line) -> None:
         while True:

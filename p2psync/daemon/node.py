@@ -230,13 +230,13 @@ class Node:
             except OSError as error:
                 self.log.event("rescue.failed", reason=error)
 
-    def _on_content(self, link: int, message: Request | Response) -> None:
+    def _on_content(self, link: int, message: Request | Response) -> bool:
         """A peer may ask as soon as it has our Hello; its own, which came before, may still be with the engine."""
         if isinstance(message, Request) and message.mandate not in self._sessions.get(link, ()):
             early = self._early.setdefault(link, deque(maxlen=EARLY_MAX))
             early.append(message)
-        else:
-            self.transfer.on_message(link, message)
+            return True
+        return self.transfer.on_message(link, message)
 
     def _peer_joined(self, effect: PeerJoined) -> None:
         self._sessions.setdefault(effect.link, {})[effect.mandate] = effect.device
@@ -268,7 +268,7 @@ class Node:
 
     async def _misbehaved(self, link: int, reason: str) -> None:
         self.log.event("peer.misbehaved", link=link, reason=reason)
-        self.links.close(link, reason)
+        self.links.cast_out(link, reason)
 
     # -- what the parts ask of the device --------------------------------------------------------------
 

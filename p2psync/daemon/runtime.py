@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -27,6 +27,8 @@ from p2psync.wire.messages import IndexUpdate
 
 QUEUE_MAX = 512
 """Events waiting; from here on `post` waits."""
+QUEUE_PER_LINK_MAX = 16
+"""Messages waiting of one link; its next one waits, so that those of others come between. A megabyte each at most."""
 BATCH_EVENTS_MAX = 64
 """Events in one transaction."""
 BATCH_PATHS_MAX = 500
@@ -79,6 +81,8 @@ class Runtime:
         self._performer = performer
         self._log = log
         self._queue: deque[Event | _Call[Any]] = deque()
+        self._queued_of: Counter[int] = Counter()
+        """By link: the messages in the queue."""
         self._wanted = threading.Condition()
         self._stopping = False
         self._wake_at_s: float | None = None
@@ -104,10 +108,8 @@ class Runtime:
     # -- from the loop ---------------------------------------------------------------------------------
 
     async def post(self, event: Event) -> None:
-        """Queue an event; waits while too many are queued already."""
-        while len(self._queue) >= QUEUE_MAX and not self._stopping:
-            waiter = self._loop.create_future()
-            self._waiters.append(waiter)
+        """Queue an event; waits while too many are queued already, in all or of the same link."""
+        while (waiter := self._waiter_for(event)) is not None:
             await waiter
         self.post_now(event)
 
@@ -131,6 +133,16 @@ class Runtime:
         self._put(_Call(run, future, writes))
         return await future
 
+    def _waiter_for(self, event: Event) -> asyncio.Future[None] | None:
+        """What to wait for before an event can be queued; None if there is room."""
+        with self._wanted:  # or room could be made between the look and the wait, and nobody would tell
+            too_many = isinstance(event, Received) and self._queued_of[event.link] >= QUEUE_PER_LINK_MAX
+            if self._stopping or not (too_many or len(self._queue) >= QUEUE_MAX):
+                return None
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            return waiter
+
     def _put(self, item: Event | _Call[Any]) -> None:
         with self._wanted:
             if self._stopping:
@@ -138,15 +150,24 @@ class Runtime:
                     raise P2PSyncError(_("p2psync is stopping."))
                 return
             self._queue.append(item)
+            if isinstance(item, Received):
+                self._queued_of[item.link] += 1
             self._wanted.notify()
 
+    def _pop(self) -> Event | _Call[Any]:
+        item = self._queue.popleft()
+        if isinstance(item, Received):
+            self._queued_of[item.link] -= 1
+            if not self._queued_of[item.link]:
+                del self._queued_of[item.link]
+        return item
+
     def _wake_waiters(self) -> None:
-        room = QUEUE_MAX - len(self._queue)
-        while self._waiters and (room > 0 or self._stopping):
-            waiter = self._waiters.popleft()
+        """Each looks for itself whether there is room for it now."""
+        waiters, self._waiters = self._waiters, deque()
+        for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-                room -= 1
 
     # -- in the engine's thread ------------------------------------------------------------------------
 
@@ -184,8 +205,8 @@ class Runtime:
         while self._queue and len(batch) < BATCH_EVENTS_MAX and weight < BATCH_PATHS_MAX:
             first = self._queue[0]
             if isinstance(first, _Call):
-                return batch or [self._queue.popleft()]
-            batch.append(self._queue.popleft())
+                return batch or [self._pop()]
+            batch.append(self._pop())
             weight += _weight(first)
         if self._wake_at_s is not None and self._wake_at_s <= time.monotonic():
             self._wake_at_s = None

@@ -147,12 +147,14 @@ class Transfer:
             _, task = self._outboxes.pop(link)
             task.cancel()
 
-    def on_message(self, link: int, message: Request | Response) -> None:
-        """Raises RemoteProtocolError for what no honest peer sends."""
+    def on_message(self, link: int, message: Request | Response) -> bool:
+        """False for an answer that nobody waits for. Raises RemoteProtocolError for what no honest peer sends."""
         if isinstance(message, Request):
             self._serving.request(link, message)
-        else:
-            self._perform(self._fetcher.response(link, message, self._clock()))
+            return True
+        awaited = self._fetcher.awaits(link, message.number)
+        self._perform(self._fetcher.response(link, message, self._clock()))
+        return awaited
 
     def fetch(self, effect: Fetch) -> None:
         """Answered by Fetched and FetchFailed, not necessarily all at once."""

@@ -81,6 +81,11 @@ class Fetcher:
         """True while a link can be asked for any mandate."""
         return link in self._peers
 
+    def awaits(self, link: int, number: int) -> bool:
+        """Whether a Request of this number is open on the link."""
+        peer = self._peers.get(link)
+        return peer is not None and number in peer.asked
+
     def response(self, link: int, message: Response, now: float) -> list[Output]:
         """Answers to what was never asked, or was given up meanwhile, are passed over."""
         peer = self._peers.get(link)

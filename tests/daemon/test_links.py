@@ -12,6 +12,7 @@ from p2psync.core.ids import ContentId, MandateId
 from p2psync.daemon import links
 from p2psync.daemon.links import Links
 from p2psync.daemon.logs import EventLog, LogEvent
+from p2psync.daemon.manners import NEEDLESS_ANSWER_POINTS, POINTS_MAX
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.events import Event, LinkDown, LinkUp, Received
@@ -78,11 +79,11 @@ async def test_content_goes_another_way_than_events() -> None:
         here, there = wire()
         number = h.links.add(here)
         answer = Response(MANDATE, 1, 0, (b"bytes",), True)
-        await there.send(encode(REQUEST))
-        await there.send(encode(answer))
+        for message in (HELLO, REQUEST, answer):
+            await there.send(encode(message))
         await until(lambda: len(h.content) == 2)
         assert h.content == [(number, REQUEST), (number, answer)]
-        assert not any(isinstance(event, Received) for event in h.told)
+        assert [event for event in h.told if isinstance(event, Received)] == [Received(number, HELLO)]
 
 
 @pytest.mark.asyncio
@@ -119,9 +120,101 @@ async def test_content_that_breaks_the_rules_ends_the_link() -> None:
         here, there = wire()
         h.refuse = RemoteProtocolError("asks for too much")
         number = h.links.add(here)
+        await there.send(encode(HELLO))
         await there.send(encode(REQUEST))
         await until(lambda: here.closed)
         assert h.told[-1] == LinkDown(number, "asks for too much")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("message", [REQUEST, Ping(1), Have(MANDATE, {})], ids=lambda m: type(m).__name__)
+async def test_nothing_is_answered_before_a_greeting(message: Message) -> None:
+    async with hall() as h:
+        here, there = wire()
+        number = h.links.add(here)
+        await there.send(encode(message))
+        await until(lambda: here.closed)
+        assert h.told[1:] == [LinkDown(number, f"a link that begins with {type(message).__name__}")]
+        assert h.content == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("message", [Ping(1), HELLO, Have(MANDATE, {})], ids=lambda m: type(m).__name__)
+async def test_a_flood_ends_the_link(message: Message) -> None:
+    async with hall() as h:
+        here, there = wire()
+        number = h.links.add(here)
+        await there.send(encode(HELLO))
+        for _ in range(int(POINTS_MAX) + 100):
+            await there.send(encode(message))
+        await until(lambda: here.closed)
+        assert h.told[-1] == LinkDown(number, "the other device says more than anybody has to say")
+        assert "peer.misbehaved" in [event.name for event in h.events]
+
+
+@pytest.mark.asyncio
+async def test_answers_that_nobody_waits_for_end_the_link_and_others_do_not() -> None:
+    async with hall() as h:
+        here, there = wire()
+        number = h.links.add(here)
+        await there.send(encode(HELLO))
+        answer = encode(Response(MANDATE, 1, 0, (b"bytes",), True))
+        for _ in range(2 * int(POINTS_MAX)):
+            await there.send(answer)
+        await until(lambda: len(h.content) == 2 * POINTS_MAX)
+        assert not here.closed
+        h.waits_for_answers = False
+        for _ in range(int(POINTS_MAX) // NEEDLESS_ANSWER_POINTS + 100):
+            await there.send(answer)
+        await until(lambda: here.closed)
+        assert h.told[-1] == LinkDown(number, "the other device says more than anybody has to say")
+
+
+@pytest.mark.asyncio
+async def test_who_says_little_comes_between_who_says_much() -> None:
+    async with hall() as h:
+        much, little = wire(), wire()
+        flooded, other = h.links.add(much[0]), h.links.add(little[0])
+        for number in range(1000):
+            await much[1].send(encode(HELLO if number == 0 else Have(MANDATE, {})))
+        await little[1].send(encode(HELLO))
+        await until(lambda: Received(other, HELLO) in h.told)
+        heard = [event.link for event in h.told if isinstance(event, Received)]
+        assert heard.index(other) < 10
+        assert set(heard[10:]) <= {flooded}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("how", ["nonsense", "blamed by the engine", "blamed for its content"])
+async def test_who_broke_the_rules_is_not_let_in_again_at_once(how: str) -> None:
+    async with hall() as h:
+        here, there = wire()
+        number = h.links.add(here)
+        if how == "nonsense":
+            await there.send(b"\xff")
+        elif how == "blamed by the engine":
+            h.links.send(number, Close(CloseCode.PROTOCOL_ERROR, "no block"))
+            h.links.close(number, "no block")
+        else:
+            h.links.cast_out(number, "wrong bytes")
+        await until(lambda: here.closed)
+        told, lost = list(h.told), list[bool]()
+        again, _ = wire()
+        h.links.add(again, on_lost=lost.append)
+        await until(lambda: again.closed)
+        assert (h.told, lost) == (told, [False])
+
+
+@pytest.mark.asyncio
+async def test_who_just_left_is_let_in_again_at_once() -> None:
+    async with hall() as h:
+        here, there = wire()
+        h.links.add(here)
+        await there.close()
+        await until(lambda: here.closed)
+        again, _ = wire()
+        number = h.links.add(again)
+        assert h.told[-1] == LinkUp(number, RIGHT, True, "lan")
 
 
 @pytest.mark.asyncio
@@ -144,6 +237,7 @@ async def test_pings_are_answered_and_measure_the_way() -> None:
     async with hall() as h:
         here, there = wire()
         number = h.links.add(here)
+        await there.send(encode(HELLO))
         await there.send(encode(Ping(5)))
         said = [decode(await there.receive()), decode(await there.receive())]
         assert Pong(5) in said
@@ -216,6 +310,7 @@ class Hall:
         self.content: list[tuple[int, Request | Response]] = []
         self.events: list[LogEvent] = []
         self.refuse: RemoteProtocolError | None = None
+        self.waits_for_answers = True
         log = EventLog(None)
         log.listen(self.events.append)
         self.tasks = Tasks(log)
@@ -228,10 +323,11 @@ class Hall:
     async def post(self, event: Event) -> None:
         self.told.append(event)
 
-    def _on_content(self, link: int, message: Request | Response) -> None:
+    def _on_content(self, link: int, message: Request | Response) -> bool:
         if self.refuse is not None:
             raise self.refuse
         self.content.append((link, message))
+        return self.waits_for_answers
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from p2psync.core.ids import DeviceId, MandateId
 from p2psync.core.rules import Role
 from p2psync.daemon import runtime
 from p2psync.daemon.logs import EventLog, LogEvent
-from p2psync.daemon.runtime import QUEUE_MAX, Runtime
+from p2psync.daemon.runtime import QUEUE_MAX, QUEUE_PER_LINK_MAX, Runtime
 from p2psync.engine.admin import Founding
 from p2psync.engine.device import Device
 from p2psync.engine.effects import Effect, MembersChanged, Send
@@ -101,6 +101,29 @@ async def test_whoever_posts_too_much_waits(tmp_path: Path) -> None:
             assert not late.is_set()
             resume()
         assert late.is_set()
+
+
+@pytest.mark.asyncio
+async def test_one_link_waits_where_others_do_not(tmp_path: Path) -> None:
+    async with engine(tmp_path) as desk:
+        resume = desk.hold()
+        sent: list[int] = []
+
+        async def flood(link: int) -> None:
+            for number in range(3 * QUEUE_PER_LINK_MAX):
+                await desk.runtime.post(Received(link, Ping(number)))
+                sent.append(link)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(flood(1))
+            await until(lambda: len(sent) == QUEUE_PER_LINK_MAX)
+            await desk.runtime.post(Received(2, Ping(1)))
+            await desk.runtime.post(Tick())
+            assert len(sent) == QUEUE_PER_LINK_MAX
+            resume()
+        assert len(sent) == 3 * QUEUE_PER_LINK_MAX
+        await desk.runtime.query(lambda *_: None)
+        assert not desk.runtime._queued_of
 
 
 @pytest.mark.asyncio
