@@ -22,21 +22,24 @@ ALONE_S = 15.0
 Ask = Callable[[], Any]
 
 
-class Left(NamedTuple):
-    """What is still to be moved, in or out."""
+class Load(NamedTuple):
+    """What is to be moved, in or out."""
 
     files: int = 0
     bytes: int = 0
 
 
+NOTHING = Load()
+
+
 @contextmanager
-def shown(client: Client, mandate: str | None, what: str, wanted: bool = True) -> Iterator[None]:
-    """Show how much is still to be received and sent, while the body waits for something."""
+def shown(client: Client, mandate: str | None, what: str, wanted: bool = True, total: Load = NOTHING) -> Iterator[None]:
+    """Show how much is still to be received and sent, of at least `total`, while the body waits for something."""
     if not wanted or not sys.stderr.isatty():
         yield
         return
     done = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(client, mandate, what, done), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(client, mandate, what, done, total), daemon=True)
     watcher.start()
     try:
         yield
@@ -49,8 +52,9 @@ def first_replica(client: Client, mandate: str, wanted: bool = True) -> bool:
     """On a terminal, stay until this device holds the whole mandate; False if it does not, as nobody is in reach."""
     if not wanted or not sys.stderr.isatty():
         return True
-    never, alone_s = threading.Event(), 0.0
-    with shown(client, mandate, _("Receiving")):
+    never, alone_s, whole = threading.Event(), 0.0, _only(client, mandate)
+    total = Load(int(whole["files"]), int(whole["bytes"])) if whole is not None else Load()
+    with shown(client, mandate, _("Receiving"), total=total):
         while alone_s < ALONE_S:
             one = _only(client, mandate)
             if one is None:
@@ -63,28 +67,28 @@ def first_replica(client: Client, mandate: str, wanted: bool = True) -> bool:
     return False
 
 
-def left_over(client: Client, mandate: str | None) -> Left:
+def left_over(client: Client, mandate: str | None) -> Load:
     """What is still to be moved; nothing where nobody knows. What a device that is off lacks does not count."""
     try:
         status = client.call("status", {"mandate": mandate}).data
     except CommandFailed:
-        return Left()
+        return Load()
     several = [one for m in status["mandates"] for one in (_coming(m), _going(m))]
-    return Left(sum(one.files for one in several), sum(one.bytes for one in several))
+    return Load(sum(one.files for one in several), sum(one.bytes for one in several))
 
 
-def told(what: str, total: Left, left: Left) -> str:
+def told(what: str, moved: Load, total: Load) -> str:
     """How far it is, for people."""
     return _("{what}: {done} of {files}, {moved} of {size}").format(
         what=what,
-        done=f"{total.files - left.files:,}".replace(",", "’"),
+        done=f"{moved.files:,}".replace(",", "’"),
         files=files(total.files),
-        moved=size(max(0, total.bytes - left.bytes)),
+        moved=size(moved.bytes),
         size=size(total.bytes),
     )
 
 
-def _watch(client: Client, mandate: str | None, what: str, done: threading.Event) -> None:
+def _watch(client: Client, mandate: str | None, what: str, done: threading.Event, total: Load) -> None:
     if done.wait(QUIET_S):
         return
     from rich.console import Console
@@ -93,31 +97,31 @@ def _watch(client: Client, mandate: str | None, what: str, done: threading.Event
     columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=None)
-        total = Left()
+        moved = Load()
         while not done.wait(LOOK_EVERY_S):
             left = left_over(client, mandate)
-            total = Left(max(total.files, left.files), max(total.bytes, left.bytes))
+            total = Load(max(total.files, left.files), max(total.bytes, left.bytes))
+            # What has come of a big file is not counted while the whole of it is verified.
+            moved = Load(max(moved.files, total.files - left.files), max(moved.bytes, total.bytes - left.bytes))
             if total.files:
-                share = _share(total, left)
-                progress.update(task, total=1.0, completed=share, description=told(what, total, left))
+                progress.update(task, total=1.0, completed=_share(moved, total), description=told(what, moved, total))
 
 
-def _share(total: Left, left: Left) -> float:
-    """By bytes; ten thousand empty files are work too."""
-    if total.bytes == 0:
-        return 1 - left.files / total.files
-    return 1 - (left.bytes / total.bytes + left.files / total.files) / 2
+def _share(moved: Load, total: Load) -> float:
+    """Of the work: bytes, but ten thousand empty files are some too."""
+    by_files = moved.files / total.files
+    return (by_files + moved.bytes / total.bytes) / 2 if total.bytes else by_files
 
 
-def _coming(mandate: Mapping[str, Any]) -> Left:
-    return Left(int(mandate["to_receive"]["files"]), int(mandate["to_receive"]["bytes"]))
+def _coming(mandate: Mapping[str, Any]) -> Load:
+    return Load(int(mandate["to_receive"]["files"]), int(mandate["to_receive"]["bytes"]))
 
 
-def _going(mandate: Mapping[str, Any]) -> Left:
+def _going(mandate: Mapping[str, Any]) -> Load:
     """To whoever of those who are connected lacks most."""
     behind = [(peer["behind_bytes"], peer["behind_files"]) for peer in mandate["peers"] if peer["connected"]]
     most_bytes, most_files = max(behind, default=(0, 0))
-    return Left(most_files, most_bytes)
+    return Load(most_files, most_bytes)
 
 
 def _only(client: Client, mandate: str) -> Any:

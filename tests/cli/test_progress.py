@@ -13,7 +13,7 @@ import pytest
 from p2psync.cli import progress
 from p2psync.cli.client import Client, Reply
 from p2psync.cli.exits import CommandFailed
-from p2psync.cli.progress import Left
+from p2psync.cli.progress import Load
 
 OFF = {"connected": False, "behind_files": 9, "behind_bytes": 900}
 
@@ -35,7 +35,14 @@ class Daemon(Client):
             self.asked.set()
         left = max(self.left, 0)
         coming = {"files": left, "bytes": 10 * left}
-        return Reply({"mandates": [{"to_receive": coming, "in_sync": not left, "peers": list(self.peers)}]}, 0)
+        return Reply(
+            {
+                "mandates": [
+                    {"to_receive": coming, "in_sync": not left, "files": 7, "bytes": 70, "peers": list(self.peers)}
+                ]
+            },
+            0,
+        )
 
 
 class Terminal(io.StringIO):
@@ -53,13 +60,13 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def test_what_is_left_is_what_is_to_come_and_to_go() -> None:
-    assert progress.left_over(Daemon(5), None) == Left(5, 45)
-    assert progress.left_over(Daemon(5, OFF), None) == Left(4, 40)
-    assert progress.left_over(Daemon(-1), None) == Left(0, 0)
+    assert progress.left_over(Daemon(5), None) == Load(5, 45)
+    assert progress.left_over(Daemon(5, OFF), None) == Load(4, 40)
+    assert progress.left_over(Daemon(-1), None) == Load(0, 0)
 
 
 def test_how_far_it_is_is_told_in_files_and_bytes() -> None:
-    assert progress.told("Receiving", Left(4000, 9_500_000), Left(2766, 9_000_000)) == (
+    assert progress.told("Receiving", Load(1234, 500_000), Load(4000, 9_500_000)) == (
         "Receiving: 1’234 of 4’000 files, 500 kB of 9.5 MB"
     )
 
