@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,10 +23,11 @@ from p2psync.daemon.restoring import Restorer
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import KeepVersion, Merge, Place, PlaceItem
-from p2psync.engine.events import FetchFailed, Kept, Merged, Outcome, Placed, WrittenLate
+from p2psync.engine.events import FetchFailed, Kept, Merged, Observed, Outcome, Placed, WrittenLate
 from p2psync.errors import CodecError
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import Folder
+from p2psync.fs.look import disk_problem
 from p2psync.fs.placer import Placer
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
@@ -34,6 +36,9 @@ PLACE_BATCH_AIM = 256
 """Files placed in one hop, about: what one flush of the disk makes durable together."""
 KEEP_BATCH_MAX = 64
 """Versions copied in one hop."""
+RETRY_S = 5.0
+"""When what the disk refused is tried again."""
+FAILED_MAX = 10_000
 PLACERS = 2
 """Threads that place, over all mandates."""
 
@@ -79,6 +84,11 @@ class Placing:
         self._places: asyncio.Queue[Place | None] = asyncio.Queue()
         """None ends the work."""
         self._others: asyncio.Queue[KeepVersion | Merge | None] = asyncio.Queue()
+        self._failed: deque[KeepVersion | Merge] = deque()
+        """What the disk refused, to be tried again at `_retry_at_s` of the loop's clock."""
+        self._retry_at_s = 0.0
+        self._troubled: dict[RelPath, Code] = {}
+        """The problems told of those."""
         self._restorer = Restorer(folder, staging, contents, placer.outs, placer.exchange)
         self._restoring = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -164,13 +174,46 @@ class Placing:
 
     async def _work_others(self) -> None:
         while True:
-            effects = [await self._others.get()]
-            while len(effects) < KEEP_BATCH_MAX and not self._others.empty():
-                effects.append(self._others.get_nowait())
-            for event in await _in_thread(self._lanes.keep, self._do_others, [e for e in effects if e is not None]):
-                await self._runtime.post(event)
+            effects = await self._next_others()
+            wanted = [e for e in effects if e is not None]
+            answers = await _in_thread(self._lanes.keep, self._do_others, wanted)
+            for effect, answer in zip(wanted, answers, strict=True):
+                if isinstance(answer, OSError):
+                    await self._put_off(effect, answer)
+                else:
+                    await self._runtime.post(answer)
+            await self._say_what_is_over([effect.path for effect in wanted])
             if None in effects:
                 return
+
+    async def _next_others(self) -> list[KeepVersion | Merge | None]:
+        """What came, or what the disk refused a while ago."""
+        try:
+            async with asyncio.timeout_at(self._retry_at_s if self._failed else None):
+                effects = [await self._others.get()]
+        except TimeoutError:
+            return [self._failed.popleft() for _one in range(min(KEEP_BATCH_MAX, len(self._failed)))]
+        while len(effects) < KEEP_BATCH_MAX and not self._others.empty():
+            effects.append(self._others.get_nowait())
+        return effects
+
+    async def _put_off(self, effect: KeepVersion | Merge, error: OSError) -> None:
+        """A disk that is full, or may not be written, is told of, and tried again until it is not."""
+        self._retry_at_s = asyncio.get_running_loop().time() + RETRY_S
+        if len(self._failed) < FAILED_MAX:
+            self._failed.append(effect)
+        problem = disk_problem(effect.path, error)
+        if self._troubled.get(effect.path) != problem.code:
+            self._troubled[effect.path] = problem.code
+            await self._runtime.post(Observed(self._mandate, (), problems=(problem,)))
+
+    async def _say_what_is_over(self, paths: Sequence[RelPath]) -> None:
+        left = {effect.path for effect in self._failed}
+        over = tuple(path for path in dict.fromkeys(paths) if path in self._troubled and path not in left)
+        for path in over:
+            del self._troubled[path]
+        if over:
+            await self._runtime.post(Observed(self._mandate, (), cleared=over))
 
     # -- in threads ------------------------------------------------------------------------------------
 
@@ -184,17 +227,21 @@ class Placing:
             self._log.failure("place.failed", error, mandate=self._mandate)
             return [Outcome(i.path, False, problem=Problem(i.path, Code.DISK_ERROR, repr(error))) for i in items]
 
-    def _do_others(self, effects: Sequence[KeepVersion | Merge]) -> list[Kept | FetchFailed | Merged]:
-        return [self._merge(e) if isinstance(e, Merge) else self._keep(e) for e in effects]
+    def _do_others(self, effects: Sequence[KeepVersion | Merge]) -> list[Kept | FetchFailed | Merged | OSError]:
+        return [self._do_other(effect) for effect in effects]
+
+    def _do_other(self, effect: KeepVersion | Merge) -> Kept | FetchFailed | Merged | OSError:
+        try:
+            return self._merge(effect) if isinstance(effect, Merge) else self._keep(effect)
+        except OSError as error:
+            self._log.event("keep.failed", mandate=self._mandate, path=effect.path, reason=error)
+            return error
 
     def _keep(self, effect: KeepVersion) -> Kept | FetchFailed:
         content = effect.entry.content
         assert content is not None
-        try:
-            if self._contents.keep(content, effect.path):
-                return Kept(self._mandate, effect.path, effect.entry, effect.reason, effect.change)
-        except OSError as error:
-            self._log.event("version.failed", mandate=self._mandate, path=effect.path, reason=error)
+        if self._contents.keep(content, effect.path):
+            return Kept(self._mandate, effect.path, effect.entry, effect.reason, effect.change)
         return FetchFailed(self._mandate, (content,))
 
     def _merge(self, effect: Merge) -> Merged:
@@ -208,9 +255,6 @@ class Placing:
         except CodecError as error:
             self._log.event("merge.failed", mandate=self._mandate, path=effect.path, reason=error)
             return Merged(self._mandate, effect.path, effect.sources, None)
-        except OSError as error:
-            self._log.event("merge.failed", mandate=self._mandate, path=effect.path, reason=error)
-            return Merged(self._mandate, effect.path, effect.sources, None, unmergeable=False)
         problems = tuple(Problem(effect.path, Code.INDEX_CONFLICT, text) for text in merged.problems)
         entry = Entry(Kind.FILE, len(merged.data), 0, 0, content)
         return Merged(self._mandate, effect.path, effect.sources, entry, problems)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,12 +15,13 @@ from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import BlockHash, ChangeId, MandateId, content_of
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
+from p2psync.daemon import placing
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.placing import DiskLanes, Placing
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import KeepVersion, Merge, Place, PlaceItem
-from p2psync.engine.events import Event, FetchFailed, Kept, Merged, Placed, WrittenLate
+from p2psync.engine.events import Event, FetchFailed, Kept, Merged, Observed, Placed, WrittenLate
 from p2psync.fs import outs
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import Folder, Marker
@@ -148,7 +150,10 @@ async def test_what_cannot_be_merged_is_told_apart_from_what_is_not_here(tmp_pat
 
 
 @pytest.mark.asyncio
-async def test_what_a_restored_file_replaced_is_kept_and_watched(tmp_path: Path) -> None:
+async def test_what_a_restored_file_replaced_is_kept_and_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outs, "LOOK_AGAIN_AFTER_S", (0.05, 0.05))
     async with desk(tmp_path) as d:
         before = d.folder.root / "a.txt"
         before.write_bytes(b"new")
@@ -174,6 +179,42 @@ async def test_what_was_saved_in_the_midst_and_overtaken_is_listed(tmp_path: Pat
         d.placing.place(Place(MANDATE, (d.item("b.txt", b"new"),)))
         await until(lambda: len(d.told) == 2)
         assert d.told[1] == Kept(MANDATE, RelPath("a.txt"), overtaken, "edited", None)
+
+
+@pytest.mark.asyncio
+async def test_what_a_full_disk_refuses_is_told_once_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing, "RETRY_S", 0.02)
+    monkeypatch.setattr(placing, "KEEP_BATCH_MAX", 2)
+    full, attempts = OSError(errno.ENOSPC, "No space left on device"), []
+    async with desk(tmp_path) as d:
+        sources = (content_of(INDEX), content_of(OTHER_INDEX))
+        d.staging.stage_whole([(sources[0], INDEX), (sources[1], OTHER_INDEX)])
+        wanted = [d.keep(path, b"data") for path in ("a.crp", "b.crp", "c.crp")]
+        for one in wanted:
+            (d.folder.root / one.path).write_bytes(b"data")
+
+        def fail(*given: object) -> None:
+            attempts.append(given)
+            raise full
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Versions, "copy_in", fail)
+            patch.setattr(Staging, "stage_whole", fail)
+            effects: list[KeepVersion | Merge] = [*wanted, Merge(MANDATE, RelPath("d.ecc"), sources)]
+            for effect in effects:
+                d.placing.keep(effect)
+            await until(lambda: len(attempts) >= 12)
+            told = [problem for event in d.told if isinstance(event, Observed) for problem in event.problems]
+            assert sorted(p.path for p in told) == ["a.crp", "b.crp", "c.crp", "d.ecc"]
+            assert {p.code for p in told} == {Code.DISK_FULL}
+            assert len(told) == len(d.told) == 4, "nothing is answered, and nothing said twice"
+        await until(lambda: sum(len(event.cleared) for event in d.told if isinstance(event, Observed)) == 4)
+        kept = {event.path for event in d.told if isinstance(event, Kept)}
+        over = [path for event in d.told if isinstance(event, Observed) for path in event.cleared]
+        assert (kept, sorted(over)) == ({"a.crp", "b.crp", "c.crp"}, ["a.crp", "b.crp", "c.crp", "d.ecc"])
+        assert [event.entry is not None for event in d.told if isinstance(event, Merged)] == [True]
 
 
 @pytest.mark.asyncio
