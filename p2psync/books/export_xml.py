@@ -50,10 +50,13 @@ def _read_list(element: Element, builder: Builder, collector: Collector) -> None
     for name in element.attributes:
         collector.add(element.line, Trouble.FIELD_UNKNOWN, field=name)
     for child in element.children:
-        if child.name == kind.value:
-            builder.add(kind, _raw(child, collector), child.line)
-        else:
+        if child.name != kind.value:
             collector.add(child.line, Trouble.RECORD_UNKNOWN, text=child.name)
+            continue
+        before = collector.count
+        raw = _raw(child, collector)
+        if collector.count == before:
+            builder.add(kind, raw, child.line)
 
 
 def _raw(element: Element, collector: Collector) -> dict[str, str]:

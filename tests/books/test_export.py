@@ -139,6 +139,13 @@ def test_what_breaks_a_rule_is_named_and_left_out() -> None:
     assert str(export.findings.items[4]) == "Line 6: type cannot be x."
 
 
+def test_what_is_just_within_the_rules_is_taken() -> None:
+    names = {f"name.{chr(97 + at)}x": "h" for at in range(LANGUAGES_MAX)}
+    day = {"postable-from": "2025-02-01", "postable-to": "2025-02-01"}
+    terms = {"side": "debtor", "discount-1-percent": "0", "discount-2-percent": "100", "net-days": "9999"}
+    assert not built((CENTRE, {"number": "1", **names, **day}), (TERM, {"number": "2", **terms})).findings
+
+
 def test_the_same_number_may_stand_in_several_lists() -> None:
     raw = {"number": "10", "name.fr": "a"}
     assert not built((ACCOUNT, raw), (CENTRE, raw), (RecordKind.COST_OBJECT, raw)).findings

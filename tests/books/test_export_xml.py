@@ -68,6 +68,15 @@ def test_what_is_not_documented_is_named_by_line() -> None:
 
 
 @pytest.mark.parametrize(
+    "inside", ["<name lang='fr'>a<b/></name>", "<name lang='fr' x='1'>a</name>", "<name lang='fr'>a</name><label/>"]
+)
+def test_names_are_plain_and_nothing_else_is_in_a_record(inside: str) -> None:
+    read = read_xml_export(xml("<accounts>", f"<account number='1'>{inside}</account>", "</accounts>"))
+    assert Trouble.FIELD_UNKNOWN in [trouble for _, trouble in troubles(read)]
+    assert read.records == ()
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"<accounts/>",

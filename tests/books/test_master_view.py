@@ -89,6 +89,11 @@ def test_a_payment_term_has_all_its_fields_and_whole_discounts_only() -> None:
     assert found == PaymentTerm("30N", (), "creditor", 30, (Discount(10, Decimal(2)),), blocked=True, deleted=False)
 
 
+def test_a_payment_term_has_two_discounts() -> None:
+    (found,) = payment_terms([Record(RecordKind.PAYMENT_TERM, "30N", {**FULL_TERM, "discount-2-percent": "1.5"})])
+    assert found.discounts == (Discount(10, Decimal(2)), Discount(20, Decimal("1.5")))
+
+
 def test_what_is_not_stated_is_empty() -> None:
     assert accounts([Record(RecordKind.ACCOUNT, "1", {})])[0].blocked_from is None
     assert centres([Record(RecordKind.COST_CENTRE, "1", {})])[0].quantity is None

@@ -75,6 +75,16 @@ def test_what_is_too_much_or_no_xml_is_refused_with_the_reason(data: bytes, reas
         read_xml(data, MAX)
 
 
+def test_what_is_just_within_the_bounds_is_read() -> None:
+    deep = read_xml(b"<a>" * DEPTH_MAX + b"</a>" * DEPTH_MAX, MAX)
+    assert len(deep.children) == 1
+    wide = read_xml(b"<a " + b" ".join(b"x%d='1'" % at for at in range(ATTRIBUTES_MAX)) + b"/>", MAX)
+    assert len(wide.attributes) == ATTRIBUTES_MAX
+    assert len(read_xml(b"<a>" + b"x" * TEXT_CHARACTERS_MAX + b"</a>", MAX).text) == TEXT_CHARACTERS_MAX
+    many = read_xml(b"<a>" + b"<b/>" * (ELEMENTS_MAX - 1) + b"</a>", MAX)
+    assert len(many.children) == ELEMENTS_MAX - 1
+
+
 def test_blanks_between_elements_are_no_text() -> None:
     assert read_xml(b"<a>" + b" \n" * TEXT_CHARACTERS_MAX + b"<b/> </a>", MAX).text == ""
 
