@@ -19,6 +19,8 @@ from p2psync.core.clock import Tip, Tips
 from p2psync.core.ids import HASH_BYTES, BlockHash, LogId
 
 NONCE_BYTES = 12
+SEALED_TIPS_MAX = 16
+"""Tips that are sealed together; a log with more branches is sealed in parts."""
 _KEY_CONTEXT = "p2psync the tips of a restricted log in a cut, version 1"
 _TIP = struct.Struct(f">Q{HASH_BYTES}s")
 
@@ -28,18 +30,23 @@ class Cut:
     tips: Tips = field(default_factory=dict)
     """Of the logs that every member may read."""
     sealed: tuple[bytes, ...] = ()
-    """A nonce and the encrypted tips of one restricted log each, sorted."""
+    """A nonce and the encrypted tips, or some of them, of one restricted log each, sorted."""
 
     def of(self, log: LogId) -> tuple[Tip, ...]:
         """The tips of this log; none if the cut does not name it."""
         if log in self.tips:
             return self.tips[log]
-        return next((tips for one in self.sealed if (tips := _opened(log, one)) is not None), ())
+        return tuple(sorted(tip for one in self.sealed for tip in _opened(log, one)))
 
 
 def cut_of(tips: Tips, restricted: Tips, rng: Random) -> Cut:
     """A cut at these tips; the order of the sealed ones says nothing about their logs."""
-    return Cut(tips, tuple(sorted(_sealed(log, many, rng.randbytes(NONCE_BYTES)) for log, many in restricted.items())))
+    parts = [
+        (log, many[start : start + SEALED_TIPS_MAX])
+        for log, many in restricted.items()
+        for start in range(0, len(many), SEALED_TIPS_MAX)
+    ]
+    return Cut(tips, tuple(sorted(_sealed(log, part, rng.randbytes(NONCE_BYTES)) for log, part in parts)))
 
 
 def _sealed(log: LogId, tips: tuple[Tip, ...], nonce: bytes) -> bytes:
@@ -47,13 +54,13 @@ def _sealed(log: LogId, tips: tuple[Tip, ...], nonce: bytes) -> bytes:
     return nonce + ChaCha20Poly1305(_key(log)).encrypt(nonce, plain, None)
 
 
-def _opened(log: LogId, sealed: bytes) -> tuple[Tip, ...] | None:
-    """None if it is another log's, or damaged."""
+def _opened(log: LogId, sealed: bytes) -> tuple[Tip, ...]:
+    """Nothing if it is another log's, or damaged."""
     try:
         plain = ChaCha20Poly1305(_key(log)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
         return tuple(Tip(seq, BlockHash(digest)) for seq, digest in _TIP.iter_unpack(plain))
     except (InvalidTag, ValueError, struct.error):
-        return None
+        return ()
 
 
 def _key(log: LogId) -> bytes:

@@ -43,8 +43,14 @@ from p2psync.wire.messages import TIPS_PER_LOG_MAX
 
 CHANGE_BYTES_GUESS = 160
 """What a change costs in a block beside its path; only to split batches before they grow too large."""
+BRANCHES_MAX = 16
+"""Tips of one log that its author may tell a device; each restored backup of it makes one more."""
 TIPS_PER_DEVICE_MAX = 256
-"""Tips of all logs of one device: everybody has to name them, so none may open logs without end."""
+"""Tips of all its logs that a device may tell another."""
+TIPS_OF_DEVICE_MAX = 4096
+"""The same of a device by way of others. What one honest member has taken in from a device, all others must be able
+to take in too, or they would refuse each other: so the two limits above hold for the author alone. This one is out
+of its reach: it could tell so much only to as many members that are all apart from each other, or by an accomplice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,17 +198,18 @@ class Ledger:
     ) -> Taken:
         log, opening = self._own_log(file_class)
         top = self.tips[log][-1] if opening is None else None
+        named = {change.block for one in changes for change in one.named}
         block = Block(
             log,
             top.seq + 1 if top else 1,
             top.hash if top else None,
             now_ms,
-            self._clock_for(log, file_class),
+            self._clock_for(log, file_class, named),
             opening,
             changes,
             statements,
         )
-        return self._take(sign_block(self.mandate, block, self._keys.sign), self._keys.device)
+        return self._take(sign_block(self.mandate, block, self._keys.sign), self._keys.device, told_by=None)
 
     def _own_log(self, file_class: str) -> tuple[LogId, Opening | None]:
         """The log to go on in; a new one, to be opened so, where there is none or where the old one has forked."""
@@ -215,23 +222,37 @@ class Ledger:
         self._state.put(name, fresh)
         return fresh, opening
 
-    def _clock_for(self, log: LogId, file_class: str) -> tuple[tuple[LogId, Tip], ...]:
+    def _clock_for(self, log: LogId, file_class: str, named: Set[BlockHash]) -> tuple[tuple[LogId, Tip], ...]:
         """Only logs that every reader of this one may read, and only what changed since its last block.
 
-        Authority names authority alone: who belongs can be told without any file's history.
+        Authority names authority alone: who belongs can be told without any file's history. Of a device that opened
+        logs or branches without end, only the blocks whose changes are `named` here: a clock has to fit a block.
         """
         classes = {AUTHORITY} if file_class == AUTHORITY else {ORDINARY, AUTHORITY, file_class}
+        overgrown = self._overgrown()
         readable = {
-            other: tips for other, tips in self.tips.items() if other != log and self.file_class(other) in classes
+            other: tips
+            for other, tips in self.tips.items()
+            if other != log and self.file_class(other) in classes and other not in overgrown
         }
         clock = differing(readable, self._named.get(log, {}))
         self._named[log] = readable
+        rows = [row for block in sorted(named) if (row := self._state.block(block)) is not None] if overgrown else []
+        clock += [(row.log, Tip(row.seq, row.hash)) for row in rows if row.log in overgrown and row.log != log]
         return tuple(clock)
+
+    def _overgrown(self) -> Set[LogId]:
+        """The logs of files of devices that have more tips than they may tell anybody."""
+        tips = Counter[DeviceId]()
+        for log, several in self.tips.items():
+            tips[self.author(log)] += len(several)
+        many = {device for device, count in tips.items() if count > TIPS_PER_DEVICE_MAX}
+        return {log for log in self.tips if self.author(log) in many and self.file_class(log) != AUTHORITY}
 
     # -- join ------------------------------------------------------------------------------------------
 
-    def join(self, raw: bytes) -> Taken | None:
-        """Take in a block from anybody; None if it is here already.
+    def join(self, raw: bytes, told_by: DeviceId | None = None) -> Taken | None:
+        """Take in a block from anybody; None if it is here already. `told_by`: which device it came from.
 
         Raises CodecError, SignatureInvalid or RemoteProtocolError for a block that no honest device sends,
         MissingBlock if one it names is not here.
@@ -243,7 +264,7 @@ class Ledger:
         signed.verify(self.mandate, author, self._keys.verify)
         self._check_chain(signed.block)
         self._check_author(author)  # now that its admission, which it names, is here
-        return self._take(signed, author)
+        return self._take(signed, author, told_by)
 
     def _author_of(self, block: Block) -> DeviceId:
         if block.opening is None:
@@ -278,11 +299,11 @@ class Ledger:
 
     # -- both ------------------------------------------------------------------------------------------
 
-    def _take(self, signed: SignedBlock, author: DeviceId) -> Taken:
+    def _take(self, signed: SignedBlock, author: DeviceId, told_by: DeviceId | None) -> Taken:
         block = signed.block
         file_class = block.opening.file_class if block.opening else self._logs[block.log].file_class
         tips = with_block(self.tips, block.log, Tip(block.seq, signed.hash), block.prev)
-        self._check_branches(block.log, author, tips)
+        self._check_branches(block.log, author, tips, told_by)
         named = self.constitution.maximal({*self._authority_before(block), *self._authority_in(block)})
         if block.statements and file_class != AUTHORITY:
             raise CodecError("statements outside an authority log")
@@ -310,13 +331,17 @@ class Ledger:
         tip = Tip(row.seq, row.hash)
         return any(tip in self._cut_in(cut, row.log) for cut in self.constitution.cuts)
 
-    def _check_branches(self, log: LogId, author: DeviceId, tips: Tips) -> None:
+    def _check_branches(self, log: LogId, author: DeviceId, tips: Tips, told_by: DeviceId | None) -> None:
+        """What an author tells too much of is refused; what others took in of it already counts."""
         if len(tips[log]) <= len(self.tips.get(log, ())):
             return
-        if len(tips[log]) > TIPS_PER_LOG_MAX:
+        of_log, of_device = TIPS_PER_LOG_MAX, TIPS_OF_DEVICE_MAX
+        if told_by == author:
+            of_log, of_device = BRANCHES_MAX, TIPS_PER_DEVICE_MAX
+        if len(tips[log]) > of_log:
             raise RemoteProtocolError("a log with too many branches")
         others = sum(len(tips[row.log]) for row in self._logs.values() if row.device == author and row.log != log)
-        if others + len(tips[log]) > TIPS_PER_DEVICE_MAX:
+        if others + len(tips[log]) > of_device:
             raise RemoteProtocolError("a device with too many logs")
 
     def _take_authority(

@@ -183,7 +183,7 @@ class Mandate:
         missing: LogId | None = None
         try:
             for raw in blocks:
-                one = self.ledger.join(raw)
+                one = self.ledger.join(raw, peer.device)
                 if one is not None:
                     taken.append(one)
         except MissingBlock as error:

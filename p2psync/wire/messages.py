@@ -19,7 +19,8 @@ MANDATES_MAX = 1000
 """Mandates in a Hello."""
 LOGS_MAX = 10_000
 """Logs in a Have."""
-TIPS_PER_LOG_MAX = 16
+TIPS_PER_LOG_MAX = 1024
+"""Branches of one log; a device that makes more than a few is not listened to, but what others took in is."""
 BLOCKS_MAX = 64
 """Blocks in an IndexUpdate."""
 BLOCK_BYTES_MAX = 256 * 1024

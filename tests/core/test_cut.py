@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2psync.core.clock import Tip
-from p2psync.core.cut import NONCE_BYTES, Cut, cut_of
+from p2psync.core.cut import NONCE_BYTES, SEALED_TIPS_MAX, Cut, cut_of
 from p2psync.core.ids import LogId
-from tests.core.making import digest, tips
+from p2psync.core.statement import Revoke, pack_statements, unpack_statements
+from tests.core.making import ANNA, digest, tips
 
 OPEN, ONE, TWO = (LogId(name * 16) for name in (b"o", b"1", b"2"))
 TIPS = {OPEN: (Tip(3, digest("open")),)}
@@ -32,6 +33,14 @@ def test_who_knows_a_log_reads_its_tips(
     for log, its in {**restricted, **open_}.items():
         assert cut.of(log) == its
     assert len(cut.sealed) == len(restricted)
+
+
+def test_a_log_with_many_branches_is_sealed_in_parts_that_fit_a_statement() -> None:
+    branches = tuple(sorted(Tip(seq, digest(str(seq))) for seq in range(1, 2 * SEALED_TIPS_MAX + 2)))
+    cut = cut_of({}, {ONE: branches, TWO: RESTRICTED[TWO]}, Random(1))
+    assert (cut.of(ONE), cut.of(TWO)) == (branches, RESTRICTED[TWO])
+    assert len(cut.sealed) == 4
+    assert unpack_statements(pack_statements((Revoke(ANNA, cut),))) == (Revoke(ANNA, cut),)
 
 
 def test_a_log_that_is_not_named_has_no_tips() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
+from p2psync.core.block import Block, Opening, log_id_of, parse_block, sign_block
 from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
 from p2psync.core.clock import Tip
@@ -154,3 +156,38 @@ def office(
     for other in others:
         other.read(first)
     return [first, *others]
+
+
+def two() -> tuple[Desk, Desk]:
+    """Two members that wrote and know of each other."""
+    a, b = office("a", "b")
+    a.save("theirs", "one")
+    b.read(a)
+    b.save("b's", "one")
+    a.read(b)
+    return a, b
+
+
+def forged(desk: Desk, block: Block) -> bytes:
+    """A block signed by this device that its own ledger never wrote."""
+    return sign_block(desk.mandate, block, desk.keys.sign).raw
+
+
+def blocks_of(desk: Desk, log: LogId) -> list[Block]:
+    parsed = [parse_block(desk.mandate, raw).block for raw in desk.blocks()]
+    return [block for block in parsed if block.log == log]
+
+
+def new_block(author: Desk, *changes: Change, number: int = 0, file_class: str = "", **fields: object) -> Block:
+    """The first block of a new log, but for what is said otherwise; the number tells such logs apart."""
+    clock = tuple((log, tips[0]) for log, tips in sorted(author.ledger.tips.items()))
+    made = changes or (Change(parse("x"), entry("mine"), ()),)
+    opening = Opening(author.id, file_class, bytes([number // 256, number % 256]))
+    block = Block(log_id_of(opening), 1, None, 0, clock, opening, made)
+    return replace(block, **fields)  # type: ignore[arg-type]
+
+
+def next_block(author: Desk, **fields: object) -> Block:
+    """The next block of the author's log, but for what is said otherwise."""
+    end = author.tip()
+    return replace(new_block(author, log=author.own(), seq=end.seq + 1, prev=end.hash, opening=None), **fields)  # type: ignore[arg-type]

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
-from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2psync.core.block import AUTHORITY, CHANGES_MAX, SALT_BYTES, Block, Opening, log_id_of, parse_block, sign_block
+from p2psync.core.block import AUTHORITY, CHANGES_MAX, SALT_BYTES, Block, log_id_of
 from p2psync.core.change import NAMED_MAX, Change
 from p2psync.core.clock import Tip
 from p2psync.core.ids import BlockHash, ChangeId, LogId
 from p2psync.core.relpath import parse
 from p2psync.core.rules import Role
 from p2psync.core.statement import NAME_CHARACTERS_MAX, Rename, Revoke, SetRole, Share
-from p2psync.engine.ledger import CHANGE_BYTES_GUESS, TIPS_PER_DEVICE_MAX, MissingBlock
+from p2psync.engine.ledger import CHANGE_BYTES_GUESS, MissingBlock
 from p2psync.errors import CodecError, RemoteProtocolError, SignatureInvalid, UsageError
-from p2psync.wire.messages import TIPS_PER_LOG_MAX
-from tests.engine.ledgers import Desk, entry, office
-
-
-def forged(desk: Desk, block: Block) -> bytes:
-    """A block signed by this device that its own ledger never wrote."""
-    return sign_block(desk.mandate, block, desk.keys.sign).raw
-
-
-def blocks_of(desk: Desk, log: LogId) -> list[Block]:
-    parsed = [parse_block(desk.mandate, raw).block for raw in desk.blocks()]
-    return [block for block in parsed if block.log == log]
-
+from tests.engine.ledgers import Desk, blocks_of, entry, forged, new_block, next_block, office, two
 
 # -- append ------------------------------------------------------------------------------------------
 
@@ -229,21 +215,6 @@ def test_blocks_of_one_whose_admission_was_undone_are_taken_in_and_do_not_count(
 # -- lies --------------------------------------------------------------------------------------------
 
 
-def new_block(author: Desk, *changes: Change, number: int = 0, file_class: str = "", **fields: object) -> Block:
-    """The first block of a new log, but for what is said otherwise; the number tells such logs apart."""
-    clock = tuple((log, tips[0]) for log, tips in sorted(author.ledger.tips.items()))
-    made = changes or (Change(parse("x"), entry("mine"), ()),)
-    opening = Opening(author.id, file_class, bytes([number // 256, number % 256]))
-    block = Block(log_id_of(opening), 1, None, 0, clock, opening, made)
-    return replace(block, **fields)  # type: ignore[arg-type]
-
-
-def next_block(author: Desk, **fields: object) -> Block:
-    """The next block of the author's log, but for what is said otherwise."""
-    end = author.tip()
-    return replace(new_block(author, log=author.own(), seq=end.seq + 1, prev=end.hash, opening=None), **fields)  # type: ignore[arg-type]
-
-
 def of_path(path: str, *parents: ChangeId, settled: tuple[ChangeId, ...] = ()) -> Change:
     return Change(parse(path), entry("mine"), parents, settled)
 
@@ -266,16 +237,6 @@ LIES: dict[str, Callable[[Desk, Desk], Block]] = {
     "opens a log under any other id": lambda a, b: new_block(b, log=LogId(b"n" * 16)),
     "states outside an authority log": lambda a, b: new_block(b, changes=(), statements=(Share(),)),
 }
-
-
-def two() -> tuple[Desk, Desk]:
-    """Two members that wrote and know of each other."""
-    a, b = office("a", "b")
-    a.save("theirs", "one")
-    b.read(a)
-    b.save("b's", "one")
-    a.read(b)
-    return a, b
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
@@ -369,31 +330,6 @@ def test_a_device_takes_its_own_lost_blocks_like_anybodys() -> None:
     a.read(lost)
     assert a.texts("x") == {"two"}
     assert len({log for log in a.logs() if a.ledger.author(log) == b.id}) == 2
-
-
-def test_a_log_has_a_limited_number_of_branches() -> None:
-    a, b = two()
-    log, end = b.own(), b.tip()
-    rng = Random(1)
-    for _ in range(TIPS_PER_LOG_MAX):
-        branch = replace(next_block(b), time_ms=rng.getrandbits(40))
-        assert a.ledger.join(forged(b, branch)) is not None
-    assert len(a.ledger.tips[log]) == TIPS_PER_LOG_MAX
-    before = a.outcome()
-    with pytest.raises(RemoteProtocolError, match="too many branches"):
-        a.ledger.join(forged(b, replace(next_block(b), time_ms=7)))
-    assert a.outcome() == before
-    longer = replace(next_block(b), seq=end.seq + 2, prev=a.ledger.tips[log][0].hash)
-    assert a.ledger.join(forged(b, longer)) is not None, "a branch may still grow"
-
-
-def test_a_device_has_a_limited_number_of_logs() -> None:
-    a, b = two()
-    for number in range(TIPS_PER_DEVICE_MAX - 1):
-        a.ledger.join(forged(b, new_block(b, number=number + 1)))
-    with pytest.raises(RemoteProtocolError, match="too many logs"):
-        a.ledger.join(forged(b, new_block(b)))
-    assert a.ledger.join(forged(b, next_block(b))) is not None
 
 
 def test_a_save_over_more_heads_than_a_change_may_name_is_understood_by_all() -> None:

@@ -20,7 +20,6 @@ from p2psync.wire.messages import (
     REQUEST_ITEMS_MAX,
     RESPONSE_DATA_BYTES_MAX,
     TEXT_CHARACTERS_MAX,
-    TIPS_PER_LOG_MAX,
     UNPLACED_MAX,
     Close,
     CloseCode,
@@ -71,7 +70,7 @@ def test_an_append_leaves_room_for_the_clock_that_members_can_make_long() -> Non
     tip = len(msgpack.packb([bytes(16), 1 << 40, bytes(32)]))
     devices = (block.PAYLOAD_BYTES_MAX - block.PAYLOAD_BYTES_AIM) // (tip * ledger.TIPS_PER_DEVICE_MAX)
     assert devices >= 6, "so many members at once would have to open logs without end"
-    assert ledger.TIPS_PER_DEVICE_MAX >= TIPS_PER_LOG_MAX
+    assert ledger.TIPS_PER_DEVICE_MAX >= ledger.BRANCHES_MAX
     assert block.CLOCK_MAX >= LOGS_MAX
 
 
