@@ -183,9 +183,11 @@ def _same_index(world: World, members: Sequence[Host]) -> None:
 
 
 def _is_nowhere(world: World, contents: Sequence[ContentId]) -> bool:
-    """A backup, or its own user, took the only copy away before another member had it."""
+    """A backup, or its own user, took the only copy away before another member had it; or who has it was revoked."""
+    members = [h for h in world.hosts if not h.revoked]
     gone = world.users.excused | world.users.replaced | world.users.spoiled
-    return any(c in gone and all(h.disk.find(c) is None for h in world.hosts if not h.revoked) for c in contents)
+    gone |= {c for h in world.hosts if h.revoked for c in contents if h.disk.find(c) is not None}
+    return any(c in gone and all(h.disk.find(c) is None for h in members) for c in contents)
 
 
 def _shares_a_slot(host: Host, path: RelPath, aims: Mapping[RelPath, ContentId | None]) -> bool:

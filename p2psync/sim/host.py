@@ -69,8 +69,6 @@ class Host:
         self.backups: list[tuple[MemoryDeviceState, Disk]] = []
         self.dirty: set[RelPath] = set()
         """Paths that a user touched and that the watcher overlooked or that nobody has looked at yet."""
-        self._untold: set[tuple[RelPath, ContentId | None]] = set()
-        """What placements took out that the device has not heard of yet."""
 
     # -- life ------------------------------------------------------------------------------------------
 
@@ -86,6 +84,8 @@ class Host:
         assert self.mandate is not None
         state = self.device.mandates[self.mandate].state
         continuous = bool(self.disk.epoch) and state.get("epoch") == self.disk.epoch
+        for path, base in state.bases(state.placing()).items():
+            self.world.users.cut_off.setdefault((self.name, path), set()).add(base.entry.content)
         self.device.set_folding(self.mandate, self.disk.folding)
         self.disk.epoch = self.world.rng.randbytes(16)
         self.handle(FolderOpened(self.mandate, continuous, self.disk.epoch, frozenset(self.disk.versions)))
@@ -99,9 +99,6 @@ class Host:
     def crash(self) -> None:
         self.life += 1
         self.device = None
-        for path, content in self._untold:
-            self.world.users.cut_off.setdefault((self.name, path), set()).add(content)
-        self._untold.clear()
         self.disk.staged.clear()
         for out in self.disk.outs.values():
             if out.written is not None:  # it lies under the name of what it held before: nobody will find it
@@ -186,13 +183,7 @@ class Host:
 
     def _place(self, effect: Place) -> None:
         outcomes = tuple(self.disk.place(item) for item in effect.items)
-        self._untold |= {(i.path, i.expect.content) for i, o in zip(effect.items, outcomes, strict=True) if o.placed}
-        self.later(self.world.knobs.disk_s, lambda: self._tell(Placed(effect.mandate, outcomes)))
-
-    def _tell(self, placed: Placed) -> None:
-        paths = {outcome.path for outcome in placed.outcomes}
-        self._untold = {(path, content) for path, content in self._untold if path not in paths}
-        self.handle(placed)
+        self.later(self.world.knobs.disk_s, lambda: self.handle(Placed(effect.mandate, outcomes)))
 
     def _keep(self, effect: KeepVersion) -> None:
         content = effect.entry.content

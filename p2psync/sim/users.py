@@ -41,8 +41,8 @@ class Users:
         self.wrote_over: dict[tuple[str, RelPath, ContentId | None], set[ContentId | None]] = {}
         """(host, path, content saved) -> what stood there before."""
         self.cut_off: dict[tuple[str, RelPath], set[ContentId | None]] = {}
-        """(host, path) -> what placements took out there just before a crash: it is not known whether who saved next
-        had that or what was placed before him."""
+        """(host, path) -> what a placement was to take out there when a crash came, or a backup was made: it is not
+        known whether who saved next had that or what was placed before him."""
         self._removed: dict[tuple[str, RelPath], ContentId] = {}
 
     def act(self) -> None:

@@ -7,8 +7,10 @@ import pytest
 from p2psync.core.entry import Entry, Kind
 from p2psync.core.ids import content_of
 from p2psync.core.relpath import parse
-from p2psync.engine.effects import KeepVersion, Rescan
+from p2psync.engine.effects import KeepVersion, PlaceItem, Rescan
+from p2psync.engine.events import Outcome
 from p2psync.sim.checkers import check_at_rest
+from p2psync.sim.disk import Disk
 from p2psync.sim.host import Host, keyed
 from p2psync.sim.world import World
 from tests.sim.lives import again, apart, mandate_of, rest, save, shown, together
@@ -80,15 +82,21 @@ def test_who_saves_after_a_crash_may_have_seen_what_was_placed_or_what_was_not(
     one, two = world.hosts
     save(world, one, "a.txt", "old")
     rest(world)
-    monkeypatch.setattr(two, "_tell", lambda placed: two.crash())
+    place = Disk.place
+
+    def place_and_crash(disk: Disk, item: PlaceItem) -> Outcome:
+        two.crash()
+        return place(disk, item)
+
+    monkeypatch.setattr(Disk, "place", place_and_crash)
     save(world, one, "a.txt", "new")
     rest(world, 5)
     monkeypatch.undo()
     world.network.cut()
     assert shown(two) == {A: "new"}
-    assert world.users.cut_off == {(two.name, A): {content_of(b"old")}}
     save(world, two, "a.txt", "newer")
     world._restart(two)
+    assert world.users.cut_off == {(two.name, A): {content_of(b"old")}}
     rest(world)
     world.healed = True
     check_at_rest(world)
