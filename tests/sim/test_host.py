@@ -85,8 +85,9 @@ def test_who_saves_after_a_crash_may_have_seen_what_was_placed_or_what_was_not(
     place = Disk.place
 
     def place_and_crash(disk: Disk, item: PlaceItem) -> Outcome:
+        outcome = place(disk, item)
         two.crash()
-        return place(disk, item)
+        return outcome
 
     monkeypatch.setattr(Disk, "place", place_and_crash)
     save(world, one, "a.txt", "new")
