@@ -108,6 +108,7 @@ class Conflict:
     mode: Mode
     winner: Stated
     losers: tuple[Stated, ...]
+    """Of several that say the same the best one."""
 
 
 def found(founder: DeviceId, founding: Founding, rng: Random) -> tuple[MandateId, Genesis]:
@@ -283,7 +284,8 @@ class Admin:
             base = bases.get(path)
             verdict = self._mandate.ledger.verdict(path, heads.get(path, ()), base.heads if base else ())
             if verdict.winner is not None and verdict.losers:
-                found.append(Conflict(path, authority.rules.rule_for(path).mode, verdict.winner, verdict.losers))
+                mode, losers = authority.rules.rule_for(path).mode, _distinct(verdict.losers)
+                found.append(Conflict(path, mode, verdict.winner, losers))
         return found
 
     def resolve(self, path: RelPath, keep: ChangeId) -> None:
@@ -317,3 +319,7 @@ class Admin:
         missing = contents - self._mandate.state.has_version(contents) - {standing}
         if missing:
             raise UsageError("The other versions have not arrived here yet. Try again in a moment, with their PCs on.")
+
+
+def _distinct(heads: Sequence[Stated]) -> tuple[Stated, ...]:
+    return tuple(h for at, h in enumerate(heads) if not any(h.entry.same_as(other.entry) for other in heads[:at]))

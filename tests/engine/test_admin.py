@@ -318,6 +318,27 @@ def test_conflicts_are_the_same_list_everywhere() -> None:
     assert (conflict.path, conflict.mode, len(conflict.losers)) == ("a.txt", Mode.NEWEST, 1)
 
 
+def test_heads_of_the_same_content_are_listed_once_whichever_stands_here() -> None:
+    """Under `manual` each PC goes on showing its own version: to each of them the others' lost."""
+    village = Village("a", "b", "c", rules=DEFAULT_RULES.with_setting(parse_setting("*.txt=manual")))
+    for name in "bc":
+        village.admit("a", name)
+        village.connect("a", name)
+    village.settle(3)
+    village.disconnect()
+    for name, data in (("a", b"same"), ("b", b"other"), ("c", b"same")):
+        village.save(name, "x.txt", data)
+    village.settle()
+    for one, two in ("ab", "bc", "ac"):
+        village.connect(one, two)
+    village.settle(12)
+    assert [village[n].disk["x.txt"] for n in "abc"] == [b"same", b"other", b"same"]
+    assert len(village["b"].m.state.heads([parse("x.txt")])[parse("x.txt")]) == 3
+    lists = [{h.id for c in village[n].admin.conflicts() for h in (c.winner, *c.losers)} for n in "abc"]
+    assert len(lists[0]) == 2
+    assert lists[0] == lists[1] == lists[2]
+
+
 def test_heads_of_the_same_content_are_no_conflict() -> None:
     village = office("payroll")
     village.disconnect()
