@@ -139,11 +139,14 @@ class TlsStream(asyncio.BufferedProtocol):
             error = LinkClosed(
                 _("The connection to {address} was lost: {reason}").format(address=self.address, reason=exc)
             )
-        if self._link is not None:
-            self._link.lost(error)
-            self._on_closed(self, None)
+        link, on_closed = self._link, self._on_closed
+        # They know this stream: a circle would keep them all, with their buffers, until the interpreter looks for such.
+        del self._link, self._on_open, self._on_closed
+        if link is not None:
+            link.lost(error)
+            on_closed(self, None)
         else:
-            self._on_closed(self, error or LinkClosed(_("{address} hung up").format(address=self.address)))
+            on_closed(self, error or LinkClosed(_("{address} hung up").format(address=self.address)))
 
     # What the link calls.
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from p2psync.errors import ConfigError, LinkClosed, LinkError, PeerRefused
 from p2psync.net.link import UNKNOWN_DEVICE, Link
+from p2psync.net.stream import TlsStream
 from p2psync.net.tls import LINKS_PER_DEVICE_MAX, dial, dial_pairing
 from p2psync.net.trust import client_context, nonce_tag, period_tag, server_name, trusted_certificates
 from tests.lab import lan, requires_lab
@@ -271,6 +275,31 @@ async def test_a_port_in_use_is_told(alice: Node, bob: Node) -> None:
         await bob.listener.start("192.0.2.77")
     assert bob.listener.port == 0
     await bob.listener.close()
+
+
+@pytest.mark.asyncio
+async def test_what_is_closed_leaves_nothing_in_memory(alice: Node, bob: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even until the interpreter looks for circles: who comes again and again would fill megabytes meanwhile."""
+    streams: list[weakref.ref[TlsStream]] = []
+
+    class Watched(TlsStream):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            streams.append(weakref.ref(self))
+
+    monkeypatch.setattr("p2psync.net.tls.TlsStream", Watched)
+    known = admit(alice, bob)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            await asyncio.gather(*[link.close() for link in (await bob.dial(alice, known), await alice.links.get())])
+        async with asyncio.timeout(30):
+            while any(stream() is not None for stream in streams):
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
+    assert len(streams) == 6
 
 
 @pytest.mark.asyncio
