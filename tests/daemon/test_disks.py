@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 
-from p2psync.core.ids import parse_mandate
+from p2psync.core.ids import content_of, parse_mandate
 from p2psync.core.relpath import Platform, parse, to_disk
-from p2psync.fs import inspector, stable
+from p2psync.daemon import folders
+from p2psync.fs import inspector, observer, stable
 from tests.daemon.homes import MANDATE, Pc, company
-from tests.fs.mounted import FATS, fat
+from tests.daemon.patience import until
+from tests.fs.mounted import FATS, drive, fat, filled, small_disk
 
 ODD = {"odd: name?.txt", "trailing.", "CON", 'say "so"', "back\\slash", "Ünïcödé.txt", "日本語"}
 """Their spelling on a stick has letters above ASCII."""
@@ -24,6 +27,19 @@ async def told(pc: Pc) -> int:
 
 async def looked_through(pc: Pc) -> None:
     await pc.running.folders.look_through(parse_mandate((await pc.status())["id"]))
+
+
+async def problems(pc: Pc) -> dict[str, str]:
+    return {p["path"]: p["code"] for p in (await pc.status())["problem_list"]}
+
+
+async def shows(pc: Pc, **wanted: str) -> None:
+    """Wait until these problems are shown, by path, and no others."""
+
+    async def holds() -> bool:
+        return await problems(pc) == wanted
+
+    await until(holds, f"{pc.name} shows {wanted}")
 
 
 def reads_below(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -79,3 +95,117 @@ async def test_a_stick_changes_nothing_by_what_it_cannot_keep(
             assert not os.access(one.folder / "plain.txt", os.X_OK)
             assert await told(one) == count + 2
             assert one.files().keys() == names
+
+
+# -- full ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_what_does_not_fit_comes_when_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "pc2.crsync"):
+        async with company(tmp_path, "payroll") as (one, two):
+            one.save("edited", "before")
+            await two.has("edited", "before")
+            files = {"edited": 5_000, "small": 5_000, "new/large": 3 << 20}
+            with filled(two.folder / ".p2psync"):
+                for name, size in files.items():
+                    one.save(name, os.urandom(size))
+                await shows(two, **dict.fromkeys(files, "disk-full"))
+                assert two.files() == {"edited": b"before"}
+            for name in files:
+                await two.has(name, one.read(name))
+            await shows(two)
+
+
+@pytest.mark.asyncio
+async def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    """What is fetched lies in staging already; placing it needs what the disk does not have."""
+    with small_disk(tmp_path / "pc2.crsync", "64m,nr_inodes=60"):
+        async with company(tmp_path, "payroll") as (one, two):
+            fillers = []
+            with contextlib.suppress(OSError):
+                for number in range(100):
+                    fillers.append(two.folder / ".p2psync" / f"filler {number}")
+                    fillers[-1].touch()
+            fillers[0].unlink()  # for the file; the directory that it lies in needs another
+            one.save("a/b.txt", "new")
+            await shows(two, **{"a/b.txt": "disk-full"})
+            for filler in fillers:
+                filler.unlink(missing_ok=True)
+            await two.has("a/b.txt", "new")
+            await shows(two)
+
+
+@pytest.mark.asyncio
+async def test_a_version_that_could_not_be_kept_is_kept_when_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "pc2.crsync"):
+        async with company(tmp_path, "payroll") as (one, two):
+            two.save("a.ecf", "#FSC\tfirst\r\n")
+            await one.has("a.ecf", "#FSC\tfirst\r\n")
+            with filled(two.folder / ".p2psync"):
+                with (two.folder / "a.ecf").open("r+b") as program:  # in place: that needs no room
+                    program.write(b"#FSC\tagain\r\n")
+                await one.has("a.ecf", "#FSC\tagain\r\n")
+                await shows(two, **{"a.ecf": "disk-full"})
+            await shows(two)
+            two.save("a.ecf", "#FSC\tthird\r\n")
+            await one.has("a.ecf", "#FSC\tthird\r\n")
+            listed = await two.call("versions", mandate=MANDATE, path="a.ecf")
+            contents = [content_of(f"#FSC\t{word}\r\n".encode()).hex() for word in ("third", "again", "first")]
+            assert [row["content"] for row in listed] == contents
+
+
+# -- read-only, and gone -------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_disk_that_becomes_read_only(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "pc2.crsync") as disk:
+        async with company(tmp_path, "payroll") as (one, two):
+            for name in ("edited", "removed"):
+                one.save(name, "before")
+                await two.has(name, "before")
+            with disk.read_only():
+                one.save("edited", "after")
+                one.save("sub/new", "new")
+                (one.folder / "removed").unlink()
+                await shows(two, **dict.fromkeys(("edited", "sub/new", "removed"), "read-only"))
+                assert two.files() == {"edited": b"before", "removed": b"before"}
+            await two.has("edited", "after")
+            await two.has("sub/new", "new")
+            await two.has("removed", None)
+            await shows(two)
+            assert one.files() == two.files()
+
+
+@pytest.mark.asyncio
+async def test_a_drive_that_is_pulled_out_while_it_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(observer, "RETURN_S", 0.2)
+    monkeypatch.setattr(observer, "PRESENCE_S", 0.2)
+    with drive(tmp_path / "pc2.crsync", tmp_path / "store") as disk:
+        async with company(tmp_path, "payroll") as (one, two):
+            for number in range(50):
+                one.save(f"{number}.txt", f"{number}")
+            await two.has("49.txt", "49")
+            count = await told(one)
+            disk.pull_out(by_force=True)
+            one.save("meanwhile.txt", "by one")
+
+            async def is_missed() -> bool:
+                return (await problems(two)).get("") == "folder-marker-gone"
+
+            await until(is_missed)
+            await looked_through(one)
+            assert list(two.folder.iterdir()) == [], "nothing is written where the drive was"
+            assert len(one.files()) == 51
+            (tmp_path / "store" / "7.txt").write_text("edited elsewhere")
+            disk.plug_in()
+            await two.has("meanwhile.txt", "by one")
+            await one.has("7.txt", "edited elsewhere")
+            await shows(two)
+            await two.in_sync(1)
+            assert one.files() == two.files()
+            assert await told(one) == count + 2

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -36,19 +36,55 @@ class Mount:
         """`by_force`: while somebody still looks into it, as when a drive is unplugged."""
         run("umount", *(["-l"] if by_force else []), self.folder)
 
-    def remount(self, options: str) -> None:
-        run("mount", "-o", f"remount,{options}", self.folder)
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """As a disk with errors becomes, whoever has files open there."""
+        run("mount", "--bind", self.folder, self.folder)
+        run("mount", "-o", "remount,bind,ro", self.folder)
+        try:
+            yield
+        finally:
+            self.pull_out(by_force=True)
 
 
 @contextmanager
 def small_disk(folder: Path, size: str = "64m") -> Iterator[Mount]:
-    """A disk of its own; pulled out, it loses everything."""
+    """A disk of its own, in memory."""
     _need_root()
-    disk = Mount(folder, lambda: run("mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder))
+    yield from _mounted(folder, lambda: run("mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder))
+
+
+@contextmanager
+def drive(folder: Path, store: Path) -> Iterator[Mount]:
+    """A disk that holds what the directory `store` holds, also while it is pulled out."""
+    _need_root()
+    store.mkdir()
+    yield from _mounted(folder, lambda: run("mount", "--bind", store, folder))
+
+
+def _mounted(folder: Path, mount: Callable[[], object]) -> Iterator[Mount]:
+    disk = Mount(folder, mount)
     try:
         yield disk
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=False, capture_output=True)
+        with suppress(subprocess.CalledProcessError):  # until nothing is mounted there any more
+            while True:
+                disk.pull_out(by_force=True)
+
+
+@contextmanager
+def filled(disk: Path) -> Iterator[None]:
+    """While there is no byte left on the disk that holds this directory."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+    try:
+        yield
+    finally:
+        filler.unlink()
 
 
 @contextmanager
@@ -60,9 +96,7 @@ def fat(kind: str, folder: Path, image: Path) -> Iterator[Mount]:
         file.truncate(FAT_MIB << 20)
     run("mkfs.exfat" if kind == "exfat" else "mkfs.vfat", image)
     with ExitStack() as stack:
-        disk = Mount(folder, _mounting(kind, folder, image, stack))
-        stack.callback(subprocess.run, ["umount", "-l", str(folder)], check=False, capture_output=True)
-        yield disk
+        yield from _mounted(folder, _mounting(kind, folder, image, stack))
 
 
 def _mounting(kind: str, folder: Path, image: Path, stack: ExitStack) -> Callable[[], object]:
