@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from p2psync.cli.client import Client
 from p2psync.cli.exits import CommandFailed
@@ -29,7 +30,7 @@ def start(home: Path, options: Sequence[str], timeout_s: float = START_S) -> int
     """Begin a daemon and return its process id once it answers. Raises CommandFailed with the end of its output."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     output = home / OUTPUT_LOG
-    with output.open("wb") as file:
+    with _private(output) as file:
         words = [sys.executable, "-m", "p2psync", "--lang", language(), "up", "--home", str(home), *options]
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, **_detached())
     client = Client(home)
@@ -49,6 +50,13 @@ def start(home: Path, options: Sequence[str], timeout_s: float = START_S) -> int
         )
     process.returncode = 0  # nobody waits for it: it outlives this command
     return process.pid
+
+
+def _private(path: Path) -> BinaryIO:
+    """An empty file that this user alone can read: the page's address in it lets a browser in."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def stop(home: Path, timeout_s: float = STOP_S) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from p2psync.cli.exits import FAILED, WRONG_USAGE, CommandFailed
 from p2psync.cli.home import note_failure
-from p2psync.errors import ConfigError, InvalidId, P2PSyncError, UsageError
+from p2psync.errors import ConfigError, HomeInUse, InvalidId, P2PSyncError, UsageError
 from p2psync.i18n import _, said
 
 
@@ -21,7 +21,7 @@ def guarded(act: Callable[[], int | None], home: Path, as_json: bool) -> int:
     except CommandFailed as failure:
         return fail(str(failure), failure.exit_code, as_json)
     except P2PSyncError as error:
-        wrong_usage = isinstance(error, UsageError | ConfigError | InvalidId)
+        wrong_usage = isinstance(error, UsageError | ConfigError | InvalidId) and not isinstance(error, HomeInUse)
         return fail(said(error), WRONG_USAGE if wrong_usage else FAILED, as_json)
     except KeyboardInterrupt:
         return fail(_("Stopped by you."), FAILED, as_json)

@@ -220,7 +220,7 @@ def _membership(device: Row) -> str:
         return _("this device")
     if device["state"] == "waiting":
         return _("waits for approval")
-    texts = {"member": _("member"), "revoked": _("revoked")}
+    texts = {"member": _("member"), "revoked": _("revoked"), "left": _("has left")}
     return texts.get(device["state"]) or str(device["state"])
 
 
@@ -268,4 +268,6 @@ def recovery_saved(answer: Row) -> str:
 
 def addresses(rows: Sequence[Row]) -> str:
     """`peer list`."""
-    return "\n".join(r["address"] for r in rows) or _("No address was given. Other PCs are found by mDNS alone.")
+    return "\n".join(r["address"] for r in rows) or _(
+        "No address was given. The other PCs are found by themselves in the local network."
+    )

@@ -227,9 +227,10 @@ def _what(row: Row) -> str:
 def verified(answer: Row) -> str:
     """`log --verify`."""
     if answer["ok"]:
-        return _(
-            "The log is whole: {blocks} signed entries by {devices} devices, every signature and link verified."
-        ).format(blocks=answer["blocks"], devices=answer["devices"])
+        entries = ngettext("{n} signed entry", "{n} signed entries", answer["blocks"]).format(n=answer["blocks"])
+        devices = ngettext("{n} device", "{n} devices", answer["devices"]).format(n=answer["devices"])
+        text = _("The log is whole: {entries} by {devices}, every signature and link verified.")
+        return text.format(entries=entries, devices=devices)
     bad = answer["first_bad"]
     return _("The log is not whole. First bad entry: no. {seq} by {device}: {reason}").format(
         seq=bad["seq"], device=bad.get("name") or short_device(bad["device"]), reason=bad["reason"]

@@ -64,6 +64,8 @@ class Authority:
     shared: bool = False
     members: Mapping[DeviceId, Member] = field(default_factory=dict)
     former: Mapping[DeviceId, Member] = field(default_factory=dict)
+    left: frozenset[DeviceId] = frozenset()
+    """Of the former members those who went by their own word."""
     rules: RuleTable = DEFAULT_RULES
     owners: Mapping[str, DeviceId] = field(default_factory=dict)
     primary: DeviceId | None = None
@@ -162,6 +164,18 @@ class Turn:
     """True if its author was no admin at its turn: it has no effect."""
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Why a device belongs no more."""
+
+    by: DeviceId
+    """The admin who revoked it, or itself if it left."""
+    time_ms: int
+    """The clock of that device then, for people."""
+    blocks: tuple[BlockHash, ...]
+    """The block that says so, the last, and before it all that its author had read: nothing newer."""
+
+
 class Constitution:
     """The authority blocks taken in so far, and what they mean at any view.
 
@@ -209,6 +223,24 @@ class Constitution:
             return len(self._takings) > takings
         self._fold()
         return self.turns[: len(before)] != before or len(self._takings) > takings
+
+    def removal_of(self, device: DeviceId) -> Removal | None:
+        """What took the place of a former member away; None for any other device."""
+        if device not in self.current.former:
+            return None
+        gone: Turn | None = None
+        for turn in (turn for turn in self.turns if not turn.void):
+            match turn.statement:
+                case Revoke(revoked) if revoked == device:
+                    gone = gone or turn
+                case Leave() if turn.author == device:
+                    gone = gone or turn
+                case Admit(admitted) if admitted == device:
+                    gone = None
+        assert gone is not None, "who is a former member went by a turn that counted"
+        before = (at for at in range(gone.index + 1) if self._ancestors[gone.index] >> at & 1)
+        blocks = (*(self._blocks[at][0] for at in before), self._blocks[gone.index][0])
+        return Removal(gone.author, self._blocks[gone.index][2].time_ms, blocks)
 
     @property
     def cuts(self) -> list[Cut]:
@@ -329,7 +361,7 @@ def _apply(state: Authority, author: DeviceId, statement: Any) -> Authority:
         case Revoke(device):
             return _revoke(state, device)
         case Leave():
-            return _revoke(state, author)
+            return replace(_revoke(state, author), left=state.left | {author})
         case SetRole(device, role, admin) if device in state.members:
             changed = replace(state.members[device], role=role, admin=admin)
             return replace(state, members={**state.members, device: changed})
@@ -378,6 +410,7 @@ def _admit(state: Authority, admit: Admit) -> Authority:
         state,
         members={**state.members, admit.device: member},
         former={d: m for d, m in state.former.items() if d != admit.device},
+        left=state.left - {admit.device},
         admitted_by_ticket=by_ticket,
         next_rank=state.next_rank + (known is None),
     )

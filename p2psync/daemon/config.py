@@ -60,7 +60,7 @@ class Config:
     api: bool = True
     """False serves neither: for devices that are embedded in another program."""
     name: str = ""
-    """What this device calls itself, for people; the host's name unless given."""
+    """What this device calls itself, for people: unless given, what it was called before, else the host's name."""
     mdns: bool = True
     """Whether to announce and to look for others in the local network."""
     mdns_interfaces: tuple[str, ...] | None = None
@@ -69,8 +69,11 @@ class Config:
     """URLs of meeting hosts."""
     documents: Path = field(default_factory=default_documents)
     """Where a mandate's folder goes when none is named."""
+    is_named: bool = field(init=False)
+    """True if `name` was given."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_named", bool(self.name))
         name = "".join(c for c in self.name or socket.gethostname() if c.isprintable()).strip()
         if not name or len(name) > NAME_CHARACTERS_MAX:
             raise ConfigError(

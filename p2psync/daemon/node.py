@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -137,7 +138,7 @@ class Node:
             undo.callback(database.close)
             if aside is not None:
                 log.event("database.rebuilt", damaged=aside)
-            node = cls(config, log, identity, database)
+            node = cls(await asyncio.to_thread(_called, config, database), log, identity, database)
             await node._begin(undo)
             node._undo = undo.pop_all()
         return node
@@ -326,6 +327,17 @@ def _make_home(home: Path) -> None:
         raise ConfigError(
             _("The home directory {home} cannot be made: {reason}").format(home=home, reason=error.strerror or error)
         ) from error
+
+
+def _called(config: Config, database: Database) -> Config:
+    """A name that was given once holds until another one is given."""
+    records = Records(database)
+    if config.is_named:
+        with database.transaction():
+            records.put_setting("name", config.name)
+        return config
+    kept = records.setting("name")
+    return replace(config, name=kept) if isinstance(kept, str) else config
 
 
 def _keys(identity: Identity) -> Keys:

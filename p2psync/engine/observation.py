@@ -269,5 +269,6 @@ class Observation:
                 self._site.state.put_bases([replace(row, heads=same)])
                 continue
             if row.entry.kind == Kind.FILE:
-                self._site.state.put_problems([Problem(row.path, Code.SET_ASIDE)])
+                code = Code.SET_ASIDE if heads else Code.EDIT_REFUSED
+                self._site.state.put_problems([Problem(row.path, code)])
                 self._site.scope.notice("file.set_aside", self._site.mandate, path=row.path)

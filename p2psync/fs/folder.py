@@ -144,7 +144,7 @@ class Folder:
                 marked = marked or other
         if marked is not None:
             raise FolderError(
-                _("{folder} and {other}, another mandate's folder, lie in each other; choose a folder apart.").format(
+                _("{folder} and {other}, the folder of another mandate, lie in one another. Choose another folder.").format(
                     folder=self.root, other=marked
                 )
             )

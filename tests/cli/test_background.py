@@ -25,6 +25,7 @@ def test_start_and_stop_as_often_as_one_likes(pc: Machine) -> None:
         assert background.is_alive(pid)
         assert pc.run("start").out == "p2psync is running already.\n"
         assert pc.run("status").code == 0
+        assert os.name == "nt" or (pc.home / "daemon-output.log").stat().st_mode & 0o077 == 0
     finally:
         assert background.stop(pc.home)
     assert not background.is_alive(pid)

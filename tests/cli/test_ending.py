@@ -12,7 +12,7 @@ import pytest
 from p2psync.cli.ending import guarded
 from p2psync.cli.exits import FAILED, NOT_RUNNING, WRONG_USAGE, CommandFailed
 from p2psync.cli.home import COMMAND_LOG
-from p2psync.errors import ConfigError, InvalidId, StoreError, UsageError
+from p2psync.errors import ConfigError, HomeInUse, InvalidId, StoreError, UsageError
 
 
 def raising(error: BaseException) -> Callable[[], int]:
@@ -34,6 +34,7 @@ def test_a_command_says_itself_how_it_ended(tmp_path: Path, result: int | None, 
         (UsageError("not so"), WRONG_USAGE),
         (ConfigError("not there"), WRONG_USAGE),
         (InvalidId("no id"), WRONG_USAGE),
+        (HomeInUse("it runs already"), FAILED),
         (StoreError("the disk is full"), FAILED),
     ],
 )

@@ -113,7 +113,7 @@ def test_lists() -> None:
     assert "4f1d" in rendering.invites([invitation])
     assert "p2psync invite" in rendering.invites([])
     assert rendering.addresses([{"address": "a:1"}, {"address": "b:2"}]) == "a:1\nb:2"
-    assert "mDNS" in rendering.addresses([])
+    assert "local network" in rendering.addresses([])
 
 
 def test_rules_in_words() -> None:

@@ -164,7 +164,7 @@ def test_a_member_leaves_by_its_own_word_and_nobody_elses() -> None:
     court.say("1", ANNA, admit(BERT), after="genesis")
     court.say("2", BERT, Leave(), after="1")
     assert court.members == {ANNA}
-    assert set(court.now.former) == {BERT}
+    assert set(court.now.former) == court.now.left == {BERT}
     court.say("3", BERT, Leave(), after="2")
     court.say("4", STRANGER, Leave(), after="2")
     assert court.void == ["Leave", "Leave"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.daemon.config import Config
 from p2psync.daemon.node import EARLY_MAX, Node
 from p2psync.engine.device import Device
 from p2psync.engine.effects import PeerJoined
@@ -201,3 +203,18 @@ async def test_a_device_at_rest_lets_go_of_what_it_has_read(tmp_path: Path) -> N
         assert said == ["PRAGMA shrink_memory"]
         await pc.stop()
         await node.let_go()
+
+
+@pytest.mark.asyncio
+async def test_a_name_once_given_holds_until_another_is_given(tmp_path: Path) -> None:
+    async def name(given: str = "") -> str:
+        node = await Node.start(Config(home=tmp_path, name=given, mdns=False, api=False))
+        try:
+            return str((await node.operations.call("status", {})).data["device"]["name"])  # type: ignore[index]
+        finally:
+            await node.stop()
+
+    assert await name() == socket.gethostname()
+    assert await name("Office") == "Office"
+    assert await name() == "Office"
+    assert await name("Home") == "Home"

@@ -336,7 +336,7 @@ def test_a_reader_publishes_nothing_that_it_found() -> None:
     rig = Rig(role=Role.READER, opened=False).open({"mine.txt": "mine"}, continuous=False)
     rig.replica.observation.ready_to_judge = True
     assert rig.replica.pump() == []
-    assert rig.problems == [("mine.txt", Code.SET_ASIDE)]
+    assert rig.problems == [("mine.txt", Code.EDIT_REFUSED)]
 
 
 @pytest.mark.parametrize("complete", [True, False])

@@ -11,7 +11,7 @@ import typer
 from p2psync.cli import rendering
 from p2psync.cli.command import Session, command, say
 from p2psync.cli.exits import CommandFailed
-from p2psync.cli.values import absolute, quoted
+from p2psync.cli.values import absolute, quoted, short_device
 from p2psync.cli.wording import Group
 from p2psync.i18n import _
 
@@ -188,9 +188,15 @@ def leave(
 
 
 def _left(row: rendering.Row) -> str:
-    if row["wiped"]:
-        return _("Left. The folder was deleted: {folder}").format(folder=row["folder"])
-    return _("Left. The files stay in {folder}").format(folder=row["folder"])
+    text = _("Left. The folder was deleted: {folder}") if row["wiped"] else _("Left. The files stay in {folder}")
+    if row["told"]:
+        return text.format(folder=row["folder"])
+    more = _(
+        "No other PC was in reach to hear of it. So that they do not wait for this one, an admin types: "
+        "p2psync devices {mandate} --revoke {device}"
+    )
+    named = more.format(mandate=quoted(row["name"]), device=short_device(row["device"]))
+    return f"{text.format(folder=row['folder'])}\n{named}"
 
 
 def share(session: Session, mandate: MANDATE) -> int:

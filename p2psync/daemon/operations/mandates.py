@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2psync.core.ids import MandateId, mandate_text
+from p2psync.core.ids import MandateId, device_text, mandate_text
 from p2psync.core.rules import DEFAULT_RULES, RuleTable, parse_restriction, parse_role, parse_setting
 from p2psync.core.statement import NAME_CHARACTERS_MAX
 from p2psync.daemon.operations.arguments import Arguments
@@ -104,12 +104,13 @@ async def leave(node: Node, given: Arguments) -> object:
     named, wipe = given.text("mandate"), given.flag("wipe")
     given.done()
 
-    def check(device: Device, _: Now) -> MandateId:
+    def check(device: Device, _: Now) -> tuple[MandateId, str, bool]:
         mandate = find_mandate(device, named)
         device.admin(mandate.id).check_may_leave()
-        return mandate.id
+        alone = not set(mandate.authority.members) - {device.keys.device}
+        return mandate.id, mandate.name, alone or bool(mandate.peers)
 
-    mandate = await node.runtime.query(check)
+    mandate, name, told = await node.runtime.query(check)
     folder = await node.folders.close(mandate)
 
     def act(device: Device, _: Now) -> None:
@@ -120,7 +121,14 @@ async def leave(node: Node, given: Arguments) -> object:
     await node.discovery.renew()
     if folder is not None:
         await node.folders.abandon(folder, wipe)
-    return {"id": mandate_text(mandate), "folder": str(folder) if folder else None, "wiped": wipe}
+    return {
+        "id": mandate_text(mandate),
+        "name": name,
+        "folder": str(folder) if folder else None,
+        "wiped": wipe,
+        "told": told,
+        "device": device_text(node.identity.device),
+    }
 
 
 # -- rules ---------------------------------------------------------------------------------------------

@@ -217,10 +217,14 @@ def _all_devices(node: Node, device: Device, now: Now, mandate: Mandate) -> list
         for w in node.records.newcomers(mandate.id)
     ]
     rows += [
-        _row(m.device, m.name, m.role, m.admin, "revoked", seen.get(m.device))
+        _row(m.device, m.name, m.role, m.admin, _parted(mandate, m), seen.get(m.device))
         for m in mandate.authority.former.values()
     ]
     return sorted(rows, key=lambda row: (str(row["state"]), str(row["name"]).casefold(), str(row["device"])))
+
+
+def _parted(mandate: Mandate, member: Member) -> str:
+    return "left" if member.device in mandate.authority.left else "revoked"
 
 
 def _member_row(

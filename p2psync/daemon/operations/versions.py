@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from p2psync.core.ids import MandateId, device_text
+from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.relpath import RelPath, parse
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.shapes import find_mandate, time_text
@@ -48,7 +48,7 @@ async def versions(node: Node, given: Arguments) -> object:
                 mandate=mandate.name,
                 path=path,
             )
-        return [_shown(mandate, one) for one in found]
+        return [_shown(mandate, one, device.keys.device) for one in found]
 
     return await node.runtime.query(look)
 
@@ -138,14 +138,16 @@ def _wanted(mandate: Mandate, path: RelPath, several: list[Version], wanted: str
     return older[0]
 
 
-def _shown(mandate: Mandate, one: Version) -> dict[str, Any]:
+def _shown(mandate: Mandate, one: Version, own: DeviceId) -> dict[str, Any]:
+    """What nobody signed was saved on this PC: it was refused or set aside here, or has not been announced."""
+    device = one.device or own
     return {
         "id": one.id,
         "path": one.path,
         "time": time_text(one.saved_ms),
         "kept": time_text(one.kept_ms) if one.kept_ms is not None else None,
-        "device": device_text(one.device) if one.device is not None else None,
-        "name": name_of(mandate, one.device) if one.device is not None else None,
+        "device": device_text(device),
+        "name": name_of(mandate, device),
         "size": one.size,
         "content": one.content.hex(),
         "reason": one.reason,

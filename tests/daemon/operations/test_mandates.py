@@ -39,7 +39,7 @@ async def test_a_folder_that_cannot_be_used_leaves_no_mandate(tmp_path: Path) ->
         inside = pc.folder / "inside"
         long = tmp_path / ("x" * 256)
         for folder, reason in (
-            (inside, "lie in each other"),
+            (inside, "lie in one another"),
             (tmp_path / "Dropbox" / "x", "Dropbox"),
             (long, "name too long"),
         ):
@@ -87,7 +87,7 @@ async def test_leaving_keeps_the_folder_unless_it_is_wiped(tmp_path: Path) -> No
         await three.has("a.txt", "a")
         with pytest.raises(UsageError, match="last admin"):
             await one.call("mandate.leave", mandate="Cargo")
-        await two.call("mandate.leave", mandate="Cargo")
+        assert (await two.call("mandate.leave", mandate="Cargo"))["told"]
         assert two.files() == {"a.txt": b"a"}
         assert await two.call("mandate.list") == []
         await three.call("mandate.leave", mandate="Cargo", wipe=True)
@@ -95,6 +95,26 @@ async def test_leaving_keeps_the_folder_unless_it_is_wiped(tmp_path: Path) -> No
         one.save("a.txt", "changed")
         await one.in_sync(0)
         assert two.files() == {"a.txt": b"a"}
+
+
+@pytest.mark.asyncio
+async def test_leaving_says_whether_anybody_heard_of_it(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll", "payroll") as (one, two, three):
+        await two.call("mandate.leave", mandate="Cargo")
+
+        async def knows() -> bool:
+            rows = await one.call("devices", mandate="Cargo")
+            return {str(row["name"]): str(row["state"]) for row in rows}["pc2"] == "left"
+
+        await until(knows)
+        await one.stop()
+
+        async def alone() -> bool:
+            return not any(peer["connected"] for peer in (await three.status())["peers"])
+
+        await until(alone)
+        left = await three.call("mandate.leave", mandate="Cargo")
+        assert (left["told"], left["name"], left["device"]) == (False, "Cargo", three.device)
 
 
 @pytest.mark.asyncio

@@ -63,7 +63,7 @@ async def test_getting_back_in_needs_a_member_and_a_folder_and_leaves_nothing_wi
         text = (await office.call("mandate.recovery", mandate=MANDATE))["text"]
         await office.stop()
         await new.call("mandate.create", name="Other", folder=str(tmp_path / "other"))
-        with pytest.raises(FolderError, match="lie in each other"):
+        with pytest.raises(FolderError, match="lie in one another"):
             await new.call("join", ticket=text, folder=str(tmp_path / "other" / "in"), timeout_s=0.1)
 
         result = await new.ask("join", ticket=text, folder=str(new.folder), timeout_s=0.3)
