@@ -152,4 +152,8 @@ _TEXTS = {
         _("{detail} broke the rules of the exchange; its connection was closed and is tried again."),
         _("Update p2psync there. If it goes on, an admin can revoke the device."),
     ),
+    Code.REMOVED: lambda: (
+        _("This PC was removed from the mandate ({detail}). The folder stays as it is; nothing is exchanged any more."),
+        _("Ask an admin why. To come back: p2psync mandate leave, then join with a new invitation."),
+    ),
 }

@@ -43,6 +43,7 @@ class Code(StrEnum):
     CLOCK_WRONG = "clock-wrong"
     DATABASE_REBUILT = "database-rebuilt"
     PEER_MISBEHAVED = "peer-misbehaved"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True, slots=True, order=True)

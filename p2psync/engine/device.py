@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from p2psync.core.ids import DeviceId, MandateId, device_text
@@ -39,6 +39,8 @@ from p2psync.wire.session import Conversation
 CLOCK_TOLERANCE_S = 24 * 3600
 """Clocks further apart than this are shown as a Problem; they decide nothing."""
 NONCES_REMEMBERED = 8
+PARTING_S = 10.0
+"""How long a link stays open on which a device was told that it is no member any more."""
 
 
 @dataclass(slots=True)
@@ -50,6 +52,10 @@ class _Link:
     conversation: Conversation
     listed: tuple[MandateId, ...] = ()
     """The mandates of our last Hello."""
+    parted: set[MandateId] = field(default_factory=set)
+    """Those of which the other side was told that it belongs no more."""
+    parting_at_s: float | None = None
+    """When the link is closed if nothing else is shared; monotonic seconds."""
     hello: Hello | None = None
     """Theirs."""
 
@@ -155,6 +161,7 @@ class Device:
                 for mandate in self.mandates.values():
                     mandate.tick()
                 self._touched.update(self.mandates)
+                self._part_in_time()
             case _:
                 mandate_there = self._touch(event.mandate)
                 if mandate_there is not None:
@@ -205,6 +212,7 @@ class Device:
             if link.listed != self._shared_with(link.device):
                 self._say_hello(link)
                 self._open_sessions(link)
+                self._part(link)
 
     def _send(self, link: _Link, message: Message) -> None:
         link.conversation.sent(message)
@@ -230,10 +238,46 @@ class Device:
                 self._close(link, reason or "closed by the other side")
             case Have() | IndexUpdate() | Placed() | Secret():
                 mandate = self._touch(message.mandate)
-                if mandate is not None:
+                if mandate is not None and link.number in mandate.peers:
                     mandate.on_message(link.number, message)
+                elif mandate is not None:
+                    self._on_stray(link, mandate, message)
             case _:
                 pass  # requests and responses are the transfer's; pongs only keep the link alive
+
+    def _on_stray(self, link: _Link, mandate: Mandate, message: Message) -> None:
+        """Without a session only farewells count; anything else was on its way when the session was closed."""
+        match message:
+            case IndexUpdate(_, blocks) if link.device in mandate.members():
+                mandate.hear_out(link.number, link.device, blocks)
+            case Have() if mandate.farewells.answered(link.device, message):
+                self._close_parted(link)
+            case _:
+                pass
+
+    def _part(self, link: _Link) -> None:
+        """Tell a device why we share less with it than it thinks: once on a link, before that is closed."""
+        for listed in link.hello.mandates if link.hello is not None else ():
+            mandate = self.mandates.get(listed)
+            if mandate is not None and listed not in link.parted and mandate.counts_out(link.device):
+                link.parted.add(listed)
+                link.parting_at_s = self._scope.now.monotonic_s + PARTING_S
+                self._scope.wake_in(PARTING_S)
+                mandate.farewells.tell(link.number, link.device)
+
+    def _part_in_time(self) -> None:
+        now_s = self._scope.now.monotonic_s
+        for link in [link for link in self._links.values() if link.parting_at_s is not None]:
+            if link.parting_at_s is not None and link.parting_at_s <= now_s:
+                self._close_parted(link)
+            elif link.parting_at_s is not None:
+                self._scope.wake_in(link.parting_at_s - now_s)
+
+    def _close_parted(self, link: _Link) -> None:
+        link.parting_at_s = None
+        if not any(link.number in mandate.peers for mandate in self.mandates.values()):
+            self._send(link, Close(CloseCode.NOT_A_MEMBER, ""))
+            self._close(link, "the other device is no member of any shared mandate any more")
 
     def _blame(self, link: _Link, reason: str) -> None:
         """The other side broke the rules: its link ends, and it is shown."""
@@ -264,6 +308,7 @@ class Device:
             if self._is_duplicate(link):
                 return
         self._open_sessions(link)
+        self._part(link)
 
     def _meet_itself(self, link: _Link, hello: Hello) -> None:
         """Another run under this device's own id is a copy of it, with which nothing can be exchanged."""

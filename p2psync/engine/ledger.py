@@ -144,6 +144,11 @@ class Ledger:
         """The tips of the logs that a member may read."""
         return {log: tips for log, tips in self.tips.items() if self.may_read(device, log)}
 
+    def raw_blocks(self, blocks: Sequence[BlockHash]) -> Sequence[bytes]:
+        """The signed bytes of blocks that are here, in the order asked for."""
+        rows = [row for block in blocks if (row := self._state.block(block)) is not None]
+        return self._state.raw_blocks([row.intake for row in rows])
+
     def may_read(self, device: DeviceId, log: LogId) -> bool:
         return self._is_open(self.file_class(log)) or self.authority.may_read(device, self.file_class(log))
 

@@ -7,6 +7,8 @@ observe -> append -> announce -> join -> plan -> fetch -> place -> (observe).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -19,7 +21,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding
 from p2psync.core.rules import Role
 from p2psync.engine.arrears import Arrears
-from p2psync.engine.effects import MembersChanged, PeerJoined, PeerLeft
+from p2psync.engine.effects import MembersChanged, PeerJoined, PeerLeft, Rescan, Send
 from p2psync.engine.events import (
     DiskEvent,
     EpochRenewed,
@@ -33,6 +35,7 @@ from p2psync.engine.events import (
     WrittenLate,
 )
 from p2psync.engine.events import Placed as PathsPlaced
+from p2psync.engine.farewell import Farewells
 from p2psync.engine.ledger import Keys, Ledger, MissingBlock, Taken
 from p2psync.engine.peer import Peer
 from p2psync.engine.replica import Replica
@@ -42,6 +45,8 @@ from p2psync.engine.site import Site
 from p2psync.engine.state import MandateState
 from p2psync.wire.messages import UNPLACED_MAX, Have, IndexUpdate, Placed, Secret
 
+TIME_MS_SHOWN_MAX = 253_402_300_799_000
+"""The end of the year 9999; a clock may say more."""
 PROGRESS_EVERY_S = 1.0
 """How often a device that is busy placing tells the others how much is left."""
 
@@ -63,6 +68,7 @@ class Mandate:
         self.replica = Replica(self._site)
         self.secrets = Secrets(state)
         self.arrears = Arrears(mandate, state, self.ledger)
+        self.farewells = Farewells(mandate, state, self.ledger, scope)
         self.peers: dict[int, Peer] = {}
         """By link."""
         self._keys = keys
@@ -70,6 +76,7 @@ class Mandate:
         self._rng = rng
         self._progress_said_s = 0.0
         self._folder_trouble: Code | None = None
+        self._was_removed = self.is_removed
 
     @property
     def authority(self) -> Authority:
@@ -87,6 +94,15 @@ class Mandate:
     def is_stopped(self) -> bool:
         """A newer version wrote what this one cannot judge: nothing is changed until it is updated."""
         return self.ledger.constitution.unknown is not None
+
+    @property
+    def is_removed(self) -> bool:
+        """This device belonged and does no more: its folder stays as it is, and nothing is exchanged."""
+        return self._keys.device in self.authority.former
+
+    def counts_out(self, device: DeviceId) -> bool:
+        """Whether a device belonged and does no more, as far as this one, which does, knows."""
+        return device in self.authority.former and not self.is_removed
 
     def members(self) -> dict[DeviceId, bytes]:
         """Who may connect, with their certificates; a newcomer trusts whom its ticket named until it has the log."""
@@ -107,6 +123,9 @@ class Mandate:
 
     def on_disk(self, event: DiskEvent) -> None:
         if self.is_stopped:
+            return
+        if self.is_removed:
+            self._keep_books(event)
             return
         match event:
             case Observed():
@@ -133,6 +152,18 @@ class Mandate:
                 self.state.put("epoch", epoch)
             case ScanFinished(_, complete):
                 self.replica.observation.scan_finished(complete)
+
+    def _keep_books(self, event: DiskEvent) -> None:
+        """While nothing is exchanged: only what the folder has to be compared with if this device belongs again."""
+        match event:
+            case PathsPlaced():
+                self.replica.placement.placed(event)
+            case FolderOpened():
+                self.replica.opened(event)
+            case EpochRenewed(_, epoch):
+                self.state.put("epoch", epoch)
+            case _:
+                pass
 
     def _note_folder(self, event: Observed) -> None:
         """Whether the folder as a whole is there: while it is not, nothing is placed, and the others are told."""
@@ -200,7 +231,22 @@ class Mandate:
             if other is not peer:
                 other.say_have()
 
-    def _after_join(self, taken: Taken, source: Peer) -> None:
+    def hear_out(self, link: int, device: DeviceId, blocks: Sequence[bytes]) -> None:
+        """A member that counts this device out says why; raises as `on_message` does."""
+        taken: list[Taken] = []
+        with suppress(MissingBlock):
+            for raw in blocks:
+                one = self.ledger.join(raw, device)
+                if one is not None:
+                    taken.append(one)
+        self.replica.plan.touched(path for one in taken for path in one.paths)
+        for one in taken:
+            self._after_join(one, None)
+        if self.is_removed:
+            known = {log: tips for log, tips in self.ledger.tips.items() if self.ledger.file_class(log) == AUTHORITY}
+            self._scope.emit(Send(link, Have(self.id, known)))
+
+    def _after_join(self, taken: Taken, source: Peer | None) -> None:
         for other in self.peers.values():
             if other is not source:
                 other.forward(taken.row)
@@ -289,6 +335,8 @@ class Mandate:
         gone = {device_text(device) for device in self.authority.former}
         if any(p.code is Code.DEVICE_CLONED and p.detail in gone for p in self.state.problems()):
             self.state.clear_problems([""], [Code.DEVICE_CLONED])
+        self.farewells.forget_members()
+        self._note_removal()
         for link in [link for link, peer in self.peers.items() if peer.device not in members]:
             self.close_peer(link)
         for peer in self.peers.values():
@@ -297,11 +345,25 @@ class Mandate:
                 self._learn_secret(peer, *peer.claimed)
         self._scope.emit(MembersChanged(self.id))
 
+    def _note_removal(self) -> None:
+        """Say who removed this device, or go on where it was left when it belongs again."""
+        removal = self.ledger.constitution.removal_of(self._keys.device)
+        if removal is not None:
+            by = self.authority.members.get(removal.by) or self.authority.former.get(removal.by)
+            when = datetime.fromtimestamp(min(removal.time_ms, TIME_MS_SHOWN_MAX) / 1000, UTC)
+            detail = f"{by.name if by else device_text(removal.by)}, {when:%Y-%m-%d %H:%M} UTC"
+            self.state.put_problems([Problem("", Code.REMOVED, detail)])
+        elif self._was_removed:
+            self.state.clear_problems([""], [Code.REMOVED])
+            self.replica.forget()
+            self._scope.emit(Rescan(self.id))
+        self._was_removed = removal is not None
+
     # -- after every event -----------------------------------------------------------------------------
 
     def settle(self) -> None:
         """Start what may start, say what is due."""
-        if not self.is_stopped:
+        if not self.is_stopped and not self.is_removed:
             self._replace_secret_if_due()
             self._update_readiness()
             self.announce(self.replica.pump())
@@ -324,7 +386,7 @@ class Mandate:
 
     def _say_placed(self) -> None:
         """All placed: say so at once. Busy: say once a second how much is left."""
-        if not self.peers:
+        if not self.peers or self.is_removed:
             return
         waiting, stuck, busy = self.replica.waiting(), self.replica.stuck, self.replica.is_busy
         now_s = self._scope.now.monotonic_s
@@ -359,6 +421,6 @@ class Mandate:
     @property
     def is_in_sync(self) -> bool:
         """Nothing to receive, and each connected member has placed what this device knows."""
-        if self.replica.waiting() or self.replica.is_busy:
+        if self.is_removed or self.replica.waiting() or self.replica.is_busy:
             return False
         return all(peer.has_caught_us_up() and peer.has_placed_everything() for peer in self.peers.values())

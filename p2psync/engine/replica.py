@@ -42,9 +42,13 @@ class Replica:
 
     def opened(self, event: FolderOpened) -> None:
         """The folder is looked after from now on."""
+        self.forget()
+        self.observation.opened(event)
+
+    def forget(self) -> None:
+        """Whatever was asked for before will not be answered, or nobody will listen."""
         self.placement.forget()
         self.keeping.forget()
-        self.observation.opened(event)
 
     def pump(self) -> list[Taken]:
         """Start what can be started; returns blocks with files that were found earlier and judged now."""

@@ -185,6 +185,34 @@ def test_the_secret_is_stale_until_one_is_made_that_who_went_does_not_know(leave
     assert not court.now.secret_is_stale, "he is no member any more"
 
 
+def test_a_removal_is_told_by_the_blocks_up_to_it() -> None:
+    court = Court(genesis())
+    court.say("1", ANNA, admit(BERT), admit(CARL, admin=True), after="genesis")
+    court.say("2", ANNA, Rename("before"), after="1")
+    court.say("unread", CARL, Rename("at the same time"), after="1")
+    court.say("3", ANNA, revoke(BERT), after="2")
+    court.say("4", ANNA, Rename("after"), after="3 unread")
+    court.say("5", CARL, revoke(BERT), after="4")
+    removal = court.constitution.removal_of(BERT)
+    assert removal is not None
+    assert removal.by == ANNA
+    assert removal.blocks == tuple(map(digest, ("genesis", "1", "2", "3")))
+    assert court.constitution.removal_of(ANNA) is None
+    assert court.constitution.removal_of(STRANGER) is None
+
+
+def test_who_was_removed_came_back_and_left_was_removed_by_itself() -> None:
+    court = Court(genesis())
+    court.say("1", ANNA, admit(BERT), after="genesis")
+    court.say("2", ANNA, revoke(BERT), after="1")
+    court.say("3", ANNA, admit(BERT), after="2")
+    assert court.constitution.removal_of(BERT) is None
+    court.say("4", BERT, Leave(), after="3")
+    removal = court.constitution.removal_of(BERT)
+    assert removal is not None
+    assert (removal.by, removal.blocks[-1]) == (BERT, digest("4"))
+
+
 def test_one_ticket_may_bring_several() -> None:
     court = Court(genesis())
     court.say("1", ANNA, admit(BERT, ticket=b"t"), admit(CARL, ticket=b"t"), admit(DORA), after="genesis")

@@ -162,16 +162,17 @@ def test_a_newcomer_is_greeted_again() -> None:
     assert [type(m) for m in rest] == [Secret, Have, Placed]
 
 
-def test_who_is_revoked_is_told_no_more() -> None:
+def test_who_is_revoked_is_told_why_and_no_more() -> None:
     office = Office()
     office.link(1).hello(1)
     office.effects.clear()
     office.device.admin(office.mandate).revoke(MEMBER)
     office.effects += office.device.finish()
     assert office.of(PeerLeft) == [PeerLeft(1, office.mandate, MEMBER)]
-    [hello] = office.sent(1)
+    [hello, farewell] = office.sent(1)
     assert isinstance(hello, Hello)
     assert hello.mandates == ()
+    assert isinstance(farewell, IndexUpdate)
     office << Received(1, Have(office.mandate, {}))
     assert office.sent(1) == []
 
