@@ -6,6 +6,7 @@ Everything else talks to it from the event loop: `post` an event, `call` a perso
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections import Counter, deque
@@ -15,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from p2psync.core.authority import Authority
 from p2psync.core.ids import MandateId
+from p2psync.core.problem import Code, Problem
 from p2psync.daemon.logs import EventLog
 from p2psync.engine.device import Device
 from p2psync.engine.effects import Effect, MembersChanged, PeerJoined, WakeAt
@@ -40,6 +42,8 @@ FAULTS_S = 60.0
 """So many faults of our own in so many seconds, and going on makes nothing better."""
 DISK_RETRY_S = 5.0
 """How long the engine rests after the database could not be written."""
+
+_CODES = {sqlite3.SQLITE_FULL: Code.DISK_FULL, sqlite3.SQLITE_READONLY: Code.READ_ONLY}
 
 T = TypeVar("T")
 
@@ -76,6 +80,9 @@ class Runtime:
         self, database: Database, make_device: Callable[[], Device], performer: Performer, log: EventLog
     ) -> None:
         """`make_device` builds the device from the database's rows; it runs in the engine's thread."""
+        self.trouble: Problem | None = None
+        """While the database cannot be written: why, for people. It cannot lie there."""
+        self._changes_then = 0
         self._database = database
         self._make_device = make_device
         self._performer = performer
@@ -247,6 +254,8 @@ class Runtime:
         return result
 
     def _publish(self, effects: Sequence[Effect]) -> None:
+        if self._database.connection.total_changes != self._changes_then:
+            self.trouble = None
         wakes = [e.at_s for e in effects if isinstance(e, WakeAt)]
         if wakes:
             self._wake_at_s = wakes[-1]
@@ -264,6 +273,8 @@ class Runtime:
             raise error
         if isinstance(error, StoreError):
             self._log.event("store.failed", reason=error)
+            self.trouble = _trouble(self._database, error)
+            self._changes_then = self._database.connection.total_changes
             self._rest(DISK_RETRY_S)
         else:
             self._log.failure("engine.fault", error)
@@ -299,6 +310,12 @@ class Runtime:
     def _later(self, function: Callable[..., object], *arguments: object) -> None:
         """Have the loop call it, after all that it was asked to call before."""
         self._loop.call_soon_threadsafe(function, *arguments)
+
+
+def _trouble(database: Database, error: StoreError) -> Problem:
+    cause = error.__cause__
+    code = _CODES.get(getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF, Code.DISK_ERROR)
+    return Problem(str(database.path), code, str(cause or error))
 
 
 def _now() -> Now:

@@ -10,7 +10,7 @@ import pytest
 
 from p2psync.core.ids import content_of, parse_mandate
 from p2psync.core.relpath import Platform, parse, to_disk
-from p2psync.daemon import folders
+from p2psync.daemon import folders, runtime
 from p2psync.fs import inspector, observer, stable
 from tests.daemon.homes import MANDATE, Pc, company
 from tests.daemon.patience import until
@@ -153,6 +153,26 @@ async def test_a_version_that_could_not_be_kept_is_kept_when_there_is_room(tmp_p
             listed = await two.call("versions", mandate=MANDATE, path="a.ecf")
             contents = [content_of(f"#FSC\t{word}\r\n".encode()).hex() for word in ("third", "again", "first")]
             assert [row["content"] for row in listed] == contents
+
+
+@pytest.mark.asyncio
+async def test_a_database_that_cannot_grow_is_told_of_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "DISK_RETRY_S", 0.5)
+    with small_disk(tmp_path / "pc2.home", "16m"):
+        async with company(tmp_path, "payroll") as (one, two):
+            with filled(tmp_path / "pc2.home"):
+                for number in range(30):
+                    one.save(f"one {number}", "x" * 100)
+                    two.save(f"two {number}", "y" * 100)
+                await shows(two, **{str(tmp_path / "pc2.home" / "p2psync.db"): "disk-full"})
+            for number in range(30):
+                await two.has(f"one {number}", "x" * 100)
+                await one.has(f"two {number}", "y" * 100)
+            await shows(two)
+            await two.in_sync(1)
+            assert one.files() == two.files()
 
 
 # -- read-only, and gone -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 
 from p2psync.core.authority import Authority
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.problem import Code, Problem
 from p2psync.core.rules import Role
 from p2psync.daemon import runtime
 from p2psync.daemon.logs import EventLog, LogEvent
@@ -162,6 +163,14 @@ async def test_a_full_disk_is_no_fault_of_ours(tmp_path: Path, monkeypatch: pyte
             await desk.rebuilt_for(number)
         assert desk.broken_by is None
         assert {event.name for event in desk.events} == {"store.failed"}
+        assert desk.runtime.trouble == Problem(str(desk.database.path), Code.DISK_ERROR, "the disk is full")
+        monkeypatch.undo()
+        await desk.runtime.post(Tick())
+        await desk.runtime.query(lambda device, _: None)
+        assert desk.runtime.trouble is not None, "nothing was written yet"
+        await desk.runtime.call(lambda device, _: device.create(FOUNDING))
+        await desk.runtime.query(lambda device, _: None)
+        assert desk.runtime.trouble is None
 
 
 @pytest.mark.asyncio

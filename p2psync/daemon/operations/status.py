@@ -67,7 +67,8 @@ def whole_status(
 def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, arrived: int) -> dict[str, object]:
     files, size = mandate.state.live_totals()
     wanted_files, wanted_bytes = mandate.state.todo_totals()
-    problems = mandate.state.problems()
+    own_trouble = node.runtime.trouble
+    problems = [*([own_trouble] if own_trouble is not None else []), *mandate.state.problems()]
     conflicts = len(device.admin(mandate.id).conflicts())
     seen = node.last_seen(mandate)
     sessions = {one: _session(device, mandate, one) for one in mandate.authority.members if one != device.keys.device}
