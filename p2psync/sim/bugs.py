@@ -14,7 +14,7 @@ from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId
 from p2psync.core.relpath import RelPath
-from p2psync.engine import ledger, observation, plan
+from p2psync.engine import farewell, ledger, observation, plan
 from p2psync.engine.effects import PlaceItem
 from p2psync.engine.events import LateWrite, Outcome, Placed
 from p2psync.engine.replica import Replica
@@ -151,6 +151,11 @@ def _late_writes_are_only_kept() -> list[Patch]:
     return [(observation.Observation, "written_late", written_late)]
 
 
+def _the_removed_hear_nothing() -> list[Patch]:
+    """Who was revoked is only refused, and never told why."""
+    return [(farewell.Farewells, "tell", lambda self, link, device: None)]
+
+
 BUGS: dict[str, Callable[[], list[Patch]]] = {
     "place without compare": _place_without_compare,
     "no losers kept": _keep_no_losers,
@@ -163,6 +168,7 @@ BUGS: dict[str, Callable[[], list[Patch]]] = {
     "a restored folder counts as edits": _a_scan_after_a_restore_counts_as_edits,
     "masters do not win": _masters_do_not_win,
     "late writes are only kept": _late_writes_are_only_kept,
+    "the removed hear nothing": _the_removed_hear_nothing,
 }
 
 

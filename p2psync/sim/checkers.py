@@ -95,6 +95,7 @@ def check_at_rest(world: World) -> None:
     _master_rules(members)
     _losers_kept(world, members)
     _no_lost_write(world, members)
+    _removed_know(world, members)
 
 
 def _mandate(host: Host) -> Mandate:
@@ -287,3 +288,11 @@ def _check_parents(world: World, change: Stated) -> None:
             continue
         right = stated.entry.content in allowed
         require(right, "NoLostWrite", f"{host.name} replaced something at {path!r} that its user never saw")
+
+
+def _removed_know(world: World, members: Sequence[Host]) -> None:
+    """Who was removed knows it; but a backup may have made it forget."""
+    for host in world.hosts:
+        if host.revoked and host.device is not None and host.mandate in host.device.mandates:
+            told = any(host.keys.device not in _mandate(member).farewells.untold for member in members)
+            require(told or _mandate(host).is_removed, "Told", f"{host.name} does not know that it was removed")

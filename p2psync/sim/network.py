@@ -45,9 +45,10 @@ class Network:
 
     @staticmethod
     def _trust(a: Host, b: Host) -> bool:
+        """Members, and those who are to hear that they belong no more."""
         assert a.device is not None
         mandate = a.device.mandates.get(a.mandate) if a.mandate is not None else None
-        return mandate is not None and b.keys.device in mandate.members()
+        return mandate is not None and b.keys.device in mandate.members().keys() | mandate.farewells.untold
 
     def _connect(self, a: Host, b: Host) -> None:
         here, there = self._next, self._next + 1
