@@ -16,7 +16,7 @@ POINTS_MAX: Final = 5_000.0
 """What a peer may spend at once."""
 POINTS_PER_S: Final = 500.0
 """What it gets back; an honest one, in an office of fifty that all save all the time, spends a tenth of that."""
-ITEMS_A_POINT: Final = 32
+ITEMS_A_POINT: Final = 16
 BLOCK_BYTES_A_POINT: Final = 32 * 1024
 NEEDLESS_ANSWER_POINTS: Final = 50
 """For an answer that nobody waits for. After a silence some come too late, but not one after the other for ever."""

@@ -42,9 +42,9 @@ TIPS = {LogId(number.to_bytes(16, "big")): (Tip(1, BlockHash(bytes(32))),) for n
     [
         (Ping(1), 1),
         (Have(MANDATE, {}), 1),
-        (Have(MANDATE, TIPS), 313),
-        (Placed(MANDATE, TIPS, 500, (("a", "b"),) * 500), 329),
-        (Hello(1, "a", "p", bytes(16), 0.0, (MANDATE,) * 1000), 32),
+        (Have(MANDATE, TIPS), 626),
+        (Placed(MANDATE, TIPS, 500, (("a", "b"),) * 500), 657),
+        (Hello(1, "a", "p", bytes(16), 0.0, (MANDATE,) * 1000), 63),
         (IndexUpdate(MANDATE, ()), 1),
         (IndexUpdate(MANDATE, (bytes(BLOCK_BYTES_MAX),) * 2), 17),
         (Request(MANDATE, 1, What.CONTENT, (ContentId(bytes(32)),) * 1024), 0),
