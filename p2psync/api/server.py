@@ -100,8 +100,8 @@ class Server:
         app.router.add_get("/api/events", self._events, allow_head=False)
         app.router.add_get("/api/openapi.json", self._openapi)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_post("/api/web", self._web)
         if self._page:
-            app.router.add_post("/api/web", self._web)
             Page(lambda: self.guard).add_to(app.router)
         return app
 
@@ -174,6 +174,8 @@ class Server:
             return failure(503, _("Too many pages are open; close some of them."))
 
     async def _web(self, request: web.Request) -> web.Response:
+        if not self._page:
+            return failure(404, _("The web page is off. To have it, start p2psync without: --web off"))
         return done({"url": self.login_url()}, 0)
 
     async def _openapi(self, request: web.Request) -> web.Response:
