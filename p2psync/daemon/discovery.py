@@ -45,6 +45,8 @@ class Survey:
     """Where members may be found without mDNS."""
     doors: Mapping[bytes, bytes]
     """By id of a ticket that this device issued: the secret by which inviter and joiner meet."""
+    removed: frozenset[MandateId] = frozenset()
+    """Of the shared ones those that this device was removed from: it calls nobody there, but may be called."""
 
 
 @dataclass(slots=True)
@@ -141,11 +143,12 @@ class Discovery:
             await asyncio.to_thread(self._table.update, survey.shared)
             await asyncio.to_thread(self._table.set_pairing, survey.doors)
             self._shared, self._doors = survey.shared, survey.doors
-            members = {device for trust in survey.shared.values() for device in trust.members}
-            self._links.close_strangers(members)
+            expected = {device for trust in survey.shared.values() for device in (*trust.members, *trust.former)}
+            self._links.close_strangers(expected)
             await self._listen_if_wanted()
             now_s = self._now_s()
-            self._dialer.set_mandates({m: trust.secrets for m, trust in survey.shared.items()}, now_s)
+            called = {m: trust for m, trust in survey.shared.items() if m not in survey.removed}
+            self._dialer.set_mandates({m: (*trust.secrets, *trust.outdated) for m, trust in called.items()}, now_s)
             for mandate in survey.shared:
                 self._dialer.set_addresses(mandate, survey.addresses.get(mandate, ()), now_s)
             self._announce()
@@ -205,7 +208,8 @@ class Discovery:
             return
         announced: dict[bytes, tuple[bytes, ...]] = {bytes(m): trust.secrets for m, trust in self._shared.items()}
         announced.update({ticket: (secret,) for ticket, secret in self._doors.items()})
-        sought = {ticket: (quest.secret,) for ticket, quest in self._quests.items()}
+        sought: dict[bytes, tuple[bytes, ...]] = {ticket: (quest.secret,) for ticket, quest in self._quests.items()}
+        sought.update({bytes(m): trust.outdated for m, trust in self._shared.items() if trust.outdated})
         self._mdns.update(announced, self._listener.port, sought)
 
     def _announcing(self, nonces: tuple[bytes, ...]) -> None:

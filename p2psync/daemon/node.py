@@ -283,16 +283,13 @@ class Node:
         await self.runtime.call(lambda *_: self.records.set_port(port))
 
     def _look_around(self, device: Device, now: Now) -> Survey:
-        shared = {
-            m.id: Trust(m.secrets.recognised, m.members())
-            for m in device.mandates.values()
-            if m.is_shared and m.secrets.recognised
-        }
+        shared = {m.id: _trust_of(m) for m in device.mandates.values() if m.is_shared and m.secrets.recognised}
         addresses = {m: tuple(parse_address(text) for text in self.records.addresses(m)) for m in shared}
         since_s = now.wall_ms / 1000 - DOOR_STAYS_S
         recent = [i for i in self.records.invitations().values() if i.expires_s > since_s and i.mandate in shared]
         recent.sort(key=lambda i: (i.cancelled or i.uses_left == 0, -i.expires_s))
-        return Survey(shared, addresses, {i.ticket: meeting_secret(i.secret) for i in recent[:DOORS_MAX]})
+        doors: dict[bytes, bytes] = {i.ticket: meeting_secret(i.secret) for i in recent[:DOORS_MAX]}
+        return Survey(shared, addresses, doors, frozenset(m for m in shared if device.mandates[m].is_removed))
 
     def _may_read(self, link: int, mandate: MandateId, contents: Sequence[ContentId]) -> list[bool]:
         """Whether each content is named in a log that the device on this link may read."""
@@ -338,6 +335,13 @@ def _called(config: Config, database: Database) -> Config:
         return config
     kept = records.setting("name")
     return replace(config, name=kept) if isinstance(kept, str) else config
+
+
+def _trust_of(mandate: Mandate) -> Trust:
+    untold = sorted(mandate.farewells.untold) if not mandate.is_removed else []
+    former = {device: mandate.authority.former[device].certificate for device in untold}
+    outdated = mandate.secrets.outdated if former else ()
+    return Trust(mandate.secrets.recognised, mandate.members(), former, outdated)
 
 
 def _keys(identity: Identity) -> Keys:

@@ -250,7 +250,7 @@ class Device:
         match message:
             case IndexUpdate(_, blocks) if link.device in mandate.members():
                 mandate.hear_out(link.number, link.device, blocks)
-            case Have() if mandate.farewells.answered(link.device, message):
+            case Have() if mandate.heard_out(link.device, message):
                 self._close_parted(link)
             case _:
                 pass

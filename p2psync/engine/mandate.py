@@ -246,6 +246,15 @@ class Mandate:
             known = {log: tips for log, tips in self.ledger.tips.items() if self.ledger.file_class(log) == AUTHORITY}
             self._scope.emit(Send(link, Have(self.id, known)))
 
+    def heard_out(self, device: DeviceId, have: Have) -> bool:
+        """A device without a session says what it has; whether it knows now that it was removed."""
+        if not self.farewells.answered(device, have):
+            return False
+        if not self.farewells.untold:
+            self.secrets.forget_outdated()
+        self._scope.emit(MembersChanged(self.id))
+        return True
+
     def _after_join(self, taken: Taken, source: Peer | None) -> None:
         for other in self.peers.values():
             if other is not source:
@@ -264,7 +273,7 @@ class Mandate:
 
         Two admins may have made one of the same number each; then all go on with the one that counts.
         """
-        authority = self.authority
+        authority, before = self.authority, self.secrets.recognised
         peer.claimed = None
         if number == authority.secret_number and blake3(secret).digest() == authority.secret_digest:
             fresh = self.secrets.add(number, secret)
@@ -278,7 +287,9 @@ class Mandate:
         self.secrets.shown_by(peer.device, number, authority.members)
         if fresh:
             self.secrets.shown_by(self._keys.device, number, authority.members)
+        if self.secrets.recognised != before:
             self._scope.emit(MembersChanged(self.id))
+        if fresh:
             for other in self.peers.values():
                 if other is not peer:
                     other.say_secret((number, secret))

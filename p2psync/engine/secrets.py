@@ -1,8 +1,8 @@
 """The mandate's numbered discovery secrets: the newest announces, older ones are recognised.
 
-A revocation brings a new secret. It travels only inside links; the log holds its digest. An older one is
-forgotten when every remaining member has shown that it knows the newest, so that nobody who was offline is
-lost.
+A revocation brings a new secret. It travels only inside links; the log holds its digest. An older one is recognised
+until every remaining member has shown that it knows the newest, so that nobody who was offline is lost. After that it
+opens no door any more: it only serves to find who was removed and does not know that yet.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from p2psync.core.statement import SetSecret
 from p2psync.engine.state import MandateState
 
 SECRET_BYTES = 32
+OUTDATED_MAX = 8
 
 
 class Secrets:
@@ -25,6 +26,8 @@ class Secrets:
         self._state = state
         stored: Any = state.get("secrets") or []
         self._known: dict[int, bytes] = {number: secret for number, secret in stored}
+        outdated: Any = state.get("outdated_secrets") or []
+        self._outdated: dict[int, bytes] = {number: secret for number, secret in outdated}
         acknowledged: Any = state.get("secret_known_by") or {}
         self._known_by: dict[bytes, int] = dict(acknowledged)
 
@@ -36,6 +39,17 @@ class Secrets:
     def recognised(self) -> tuple[bytes, ...]:
         """Newest first."""
         return tuple(secret for _, secret in sorted(self._known.items(), reverse=True))
+
+    @property
+    def outdated(self) -> tuple[bytes, ...]:
+        """Newest first: those that members know no longer, but perhaps somebody who was removed."""
+        return tuple(secret for _, secret in sorted(self._outdated.items(), reverse=True))
+
+    def forget_outdated(self) -> None:
+        """Nobody is left who would have to be found by them."""
+        if self._outdated:
+            self._outdated = {}
+            self._save()
 
     def all(self) -> list[tuple[int, bytes]]:
         return sorted(self._known.items())
@@ -62,9 +76,12 @@ class Secrets:
         self._known_by[device] = number
         oldest = min((self._known_by.get(m, 0) for m in members), default=0)
         newest = self.newest
-        self._known = {n: s for n, s in self._known.items() if n >= oldest or (newest and n == newest[0])}
+        known = {n: s for n, s in self._known.items() if n >= oldest or (newest and n == newest[0])}
+        outdated = self._outdated | {n: s for n, s in self._known.items() if n not in known}
+        self._known, self._outdated = known, dict(sorted(outdated.items())[-OUTDATED_MAX:])
         self._save()
 
     def _save(self) -> None:
         self._state.put("secrets", [[n, s] for n, s in sorted(self._known.items())])
+        self._state.put("outdated_secrets", [[n, s] for n, s in sorted(self._outdated.items())])
         self._state.put("secret_known_by", self._known_by)

@@ -11,7 +11,7 @@ import hmac
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from p2psync.core.ids import DeviceId, MandateId
@@ -39,6 +39,10 @@ class Trust:
     """Discovery secrets, newest first; older ones while some member may not have the newest yet."""
     members: Mapping[DeviceId, bytes]
     """Certificate of each member, DER. One that does not belong to its device lets nobody in."""
+    former: Mapping[DeviceId, bytes] = field(default_factory=dict)
+    """The same of devices that were removed and do not know it yet: let in to be told, and for nothing else."""
+    outdated: tuple[bytes, ...] = ()
+    """Secrets by which only those are found; they open no door here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +176,11 @@ class _Names:
 
 
 def trusted_certificates(trust: Trust) -> dict[bytes, DeviceId]:
-    """The members' certificates, without those that are not their device's.
+    """The certificates of all who may connect, without those that are not their device's.
 
     One's own is among them: only on a link that is up can a device tell a copy of itself from itself.
     """
-    return {der: device for device, der in trust.members.items() if _belongs(der, device)}
+    return {der: device for device, der in {**trust.former, **trust.members}.items() if _belongs(der, device)}
 
 
 def gate_context(find: Callable[[str | None], Admission | None]) -> ssl.SSLContext:

@@ -11,7 +11,7 @@ import pytest
 from p2psync.daemon.config import LOOPBACK, Endpoint
 from p2psync.errors import ConfigError
 from p2psync.pair.ticket import encode, parse
-from tests.daemon.homes import company, pcs
+from tests.daemon.homes import Pc, company, pcs
 from tests.daemon.patience import until
 
 MDNS = {"mdns": True, "mdns_interfaces": (LOOPBACK,)}
@@ -87,13 +87,60 @@ async def test_the_last_shared_mandate_closes_the_door_behind_it(tmp_path: Path)
 
 
 @pytest.mark.asyncio
-async def test_a_revoked_device_is_cut_off_at_once_and_not_let_in_again(tmp_path: Path) -> None:
+async def test_a_revoked_device_is_told_at_once_and_calls_nobody_any_more(tmp_path: Path) -> None:
     async with company(tmp_path, "payroll") as (one, two):
+        two.save("a.txt", "before")
+        await one.has("a.txt", "before")
         await one.call("devices.revoke", mandate="Cargo", device="pc2")
         await until(lambda: not one.running.links._lines)
+        detail = await removal_of(two)
+        assert detail.startswith("pc1, ")
+        await two.stop()
+        two.save("a.txt", "by the removed")
+        await two.start()
+        assert await removal_of(two) == detail
+        await two.running.discovery.renew()
+        assert two.running.discovery._dialer.wake_at() is None
+        assert (two.read("a.txt"), one.read("a.txt")) == (b"by the removed", b"before")
+        assert (await two.status())["in_sync"] is False
+
+
+@pytest.mark.asyncio
+async def test_who_was_off_at_its_revocation_is_told_when_it_comes_back(tmp_path: Path) -> None:
+    """The others know another secret by then: they look for it by the old one, and it gets in nowhere by that."""
+    async with pcs(tmp_path, "one", "two", "three", **MDNS) as (one, two, three):
+        await one.create()
+        for pc in (two, three):
+            await pc.join(await one.invite("payroll"))
+        await one.in_sync(2)
+        three.save("a.txt", "mine")
+        await one.has("a.txt", "mine")
+        await three.stop()
+        await one.call("devices.revoke", mandate="Cargo", device="three")
         await two.stop()
         await two.start()
-        log = two.config.home / "p2psync.log"
-        await until(lambda: "link.down" in log.read_text().rpartition(" started ")[2])
-        assert not one.running.links._lines
-        assert two.read("never.txt") is None
+        await until(lambda: secrets_of(one) == (1, 1), "two showed that it knows the new secret")
+        one.save("b.txt", "not for three")
+        await three.start()
+        assert (await removal_of(three)).startswith("one, ")
+        assert three.files() == {"a.txt": b"mine"}
+        await until(lambda: secrets_of(one) == (1, 0), "three showed that it knows")
+
+
+def secrets_of(pc: Pc) -> tuple[int, int]:
+    """How many discovery secrets open a door, and by how many others somebody is looked for."""
+    (trust,) = pc.running.discovery._shared.values()
+    return len(trust.secrets), len(trust.outdated)
+
+
+async def removal_of(pc: Pc) -> str:
+    """By whom and when this device was removed, once it knows."""
+    found: list[str] = []
+
+    async def known() -> bool:
+        problems = (await pc.status())["problem_list"]
+        found.extend(problem["detail"] for problem in problems if problem["code"] == "removed")
+        return bool(found)
+
+    await until(known, f"{pc.name} knows that it was removed")
+    return found[0]

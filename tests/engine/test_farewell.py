@@ -60,6 +60,26 @@ def test_who_was_off_is_told_by_any_member_that_it_meets() -> None:
     assert village["c"].m.farewells.untold == set()
 
 
+def test_when_all_removed_know_who_keeps_connections_looks_for_nobody_any_more() -> None:
+    village = star("a", "b", "c", "d")
+    a = village["a"]
+    village.disconnect()
+    for name in "bc":
+        revoked(village, "a", name)
+    village.connect("a", "d")
+    village.settle(1)
+    village.disconnect()
+    village.connect("a", "d")
+    village.settle(1)
+    assert len(a.m.secrets.outdated) == 2
+    for name, left in (("b", 2), ("c", 0)):
+        village.connect("a", name)
+        before = a.trust_renewed
+        village.settle()
+        assert len(a.m.secrets.outdated) == left
+        assert a.trust_renewed > before
+
+
 def test_nothing_newer_than_the_removal_is_told() -> None:
     village = star("a", "b", "c")
     village.disconnect()

@@ -123,7 +123,9 @@ def test_when_a_member_leaves_an_admin_makes_a_new_secret() -> None:
     assert a.secrets.newest[0] == before[0] + 1
     village.disconnect()
     village.connect("a", "c")
+    renewed = village["a"].trust_renewed
     village.settle(1)
+    assert village["a"].trust_renewed > renewed, "what opens no door any more opens none"
     assert a.secrets.recognised == c.secrets.recognised == (a.secrets.newest[1],), "what the leaver knows is forgotten"
     assert blake3(a.secrets.newest[1]).digest() == c.authority.secret_digest
     assert village.heard("b", Secret) == []

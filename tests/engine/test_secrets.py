@@ -7,7 +7,7 @@ from random import Random
 from blake3 import blake3
 
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.engine.secrets import SECRET_BYTES, Secrets
+from p2psync.engine.secrets import OUTDATED_MAX, SECRET_BYTES, Secrets
 from p2psync.sim.state import MemoryDeviceState, MemoryMandateState
 
 A, B, C = (DeviceId(name * 32) for name in (b"a", b"b", b"c"))
@@ -103,3 +103,26 @@ def test_all_of_it_survives_a_restart() -> None:
     again.shown_by(B, 2, [A, B])
     assert again.all() == [(2, TWO)], "that A had shown it was not forgotten"
     assert Secrets(state).all() == [(2, TWO)]
+
+
+def test_what_opens_no_door_any_more_is_kept_to_find_the_removed_until_all_of_them_know() -> None:
+    secrets, state = fresh()
+    for number, secret in ((1, ONE), (2, TWO), (3, THREE)):
+        secrets.add(number, secret)
+    assert secrets.outdated == ()
+    secrets.shown_by(A, 2, [A])
+    secrets.shown_by(A, 3, [A])
+    assert (secrets.recognised, secrets.outdated) == ((THREE,), (TWO, ONE))
+    again = Secrets(state)
+    assert again.outdated == (TWO, ONE)
+    again.forget_outdated()
+    assert (again.outdated, Secrets(state).outdated, Secrets(state).recognised) == ((), (), (THREE,))
+
+
+def test_few_of_them_are_kept() -> None:
+    secrets, _ = fresh()
+    for number in range(1, OUTDATED_MAX + 4):
+        secrets.add(number, bytes([number]) * SECRET_BYTES)
+    secrets.shown_by(A, OUTDATED_MAX + 3, [A])
+    assert len(secrets.outdated) == OUTDATED_MAX
+    assert ONE not in secrets.outdated

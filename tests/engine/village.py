@@ -24,6 +24,7 @@ from p2psync.engine.effects import (
     Effect,
     Fetch,
     KeepVersion,
+    MembersChanged,
     Merge,
     Notice,
     Place,
@@ -84,6 +85,8 @@ class House:
     versions: dict[ContentId, bytes] = field(default_factory=dict)
     staged: dict[ContentId, bytes] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    trust_renewed: int = 0
+    """How often whoever keeps connections was told that it is not as it was who may connect."""
     closed: list[str] = field(default_factory=list)
     sent_bytes: int = 0
 
@@ -299,6 +302,8 @@ class Village:
                 self.look(house, *(paths or house.disk))
             case Notice(name):
                 house.notices.append(name)
+            case MembersChanged():
+                house.trust_renewed += 1
             case _:
                 pass
 

@@ -179,6 +179,21 @@ def test_only_certificates_of_their_own_device_are_trusted(tmp_path: Path) -> No
     assert trusted_certificates(trust(me, other)) == {me.certificate: me.device, other.certificate: other.device}
 
 
+def test_the_removed_are_let_in_by_the_secrets_that_hold_and_by_no_others(tmp_path: Path) -> None:
+    me, other, gone = (device(tmp_path, name) for name in ("me", "other", "gone"))
+    members = trust(me, other)
+    known = replace(members, former={gone.device: gone.certificate}, outdated=(b"old secret",))
+    assert trusted_certificates(known)[gone.certificate] == gone.device
+    table = TrustTable(me, Clock())
+    table.update({MANDATE: known})
+    assert opens(table, period_tag(SECRET, NOW_S)) == MANDATE
+    assert opens(table, period_tag(b"old secret", NOW_S)) is None
+    table.update({MANDATE: members})
+    admission = table.find(server_name(period_tag(SECRET, NOW_S)))
+    assert admission is not None
+    assert gone.certificate not in admission.members, "once it was told"
+
+
 def test_no_member_is_no_error(tmp_path: Path) -> None:
     table = TrustTable(device(tmp_path, "me"))
     table.update({MandateId(b"m" * 16): replace(trust(), members={})})
