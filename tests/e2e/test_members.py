@@ -46,6 +46,7 @@ def test_a_revoked_device_is_refused_by_all(pcs: list[Pc]) -> None:
     revoked = c.device
     a.run("devices", "Cargo", "--revoke", revoked)
     until(lambda: c.connected() == set(), "nobody talks to c")
+    until(lambda: c.problems().get("") == "removed", "c knows why")
     assert b.connected() == {"a"}
     a.save("secret.txt", "for members")
     b.has("secret.txt", "for members")
@@ -65,6 +66,7 @@ def test_a_revoked_device_is_refused_by_all(pcs: list[Pc]) -> None:
             "c": "revoked",
         }
     assert c.read("secret.txt") is None
+    assert c.read("for all.txt") == b"by the revoked", "its folder stays as it is"
 
 
 def test_a_member_that_was_off_during_the_revocation_comes_back(pcs: list[Pc]) -> None:
@@ -98,7 +100,7 @@ def test_a_member_tells_another_of_a_revocation(pcs: list[Pc]) -> None:
     a.stop()
     b.start()
     b.save("late.txt", "by the revoked")
-    pause(3)
+    until(lambda: b.problems().get("") == "removed", "c told b")
     assert b.connected() == set()
     assert c.connected() == set()
     assert c.read("late.txt") is None
