@@ -224,8 +224,8 @@ class Discovery:
                 quest.on_sighting(sighting)
         self._dial_soon.set()
 
-    def _gone(self, nonce: bytes) -> None:
-        self._dialer.gone(nonce)
+    def _gone(self, nonce: bytes, name: str) -> None:
+        self._dialer.gone(nonce, name)
 
     def _network_changed(self) -> None:
         self._dialer.network_changed(self._now_s())

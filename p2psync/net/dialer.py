@@ -4,10 +4,14 @@ The runtime tells it what happens (seen by mDNS, an address given, an attempt's 
 what `next_attempts` says, and asks again at `wake_at`. An address that leads to a linked device is left alone; one
 that fails is tried again after 0.5 s to 60 s; whatever gives new hope (a new announcement, another network, a link
 that had lasted and broke) is tried at once.
+
+Anybody in the network can repeat an announcement with addresses of his own, under another name. So each is kept apart,
+few of one announcer, and all that is announced together gets a limited number of calls a second.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -24,7 +28,13 @@ STABLE_S: Final = 30.0
 IN_FLIGHT_MAX: Final = 16
 RETRIES_IN_FLIGHT_MAX: Final = 12
 """Of these; dead addresses that take long to fail must not keep a new announcement waiting."""
+CALLS_AT_ONCE: Final = 128
+"""To announced addresses, after a while without any."""
+CALL_EVERY_S: Final = 0.125
+"""And afterwards."""
 SIGHTINGS_MAX: Final = 256
+COPIES_MAX: Final = 4
+"""Announcements with the same nonce."""
 ADDRESSES_PER_SIGHTING_MAX: Final = 8
 ADDRESSES_PER_MANDATE_MAX: Final = 64
 
@@ -53,6 +63,8 @@ class Sighting:
     matches: tuple[Match, ...]
     addresses: tuple[Address, ...]
     """Most promising first."""
+    name: str = ""
+    """Of the announcement; another one may repeat the nonce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +78,25 @@ class Attempt:
     """Makes the tag."""
     nonce: bytes | None
     """The announcer, for `nonce_tag`; None for a known address, for `period_tag`."""
+    name: str = ""
+    """Of the announcement."""
 
 
-_Key = tuple[bytes, Address]
-"""(announcement or mandate, address)"""
+class _Source(NamedTuple):
+    """Where a way to somebody comes from: an announcement, or what is known of a mandate."""
+
+    nonce: bytes | None
+    name: str = ""
+    mandate: bytes = b""
+
+
+_Key = tuple[_Source, Address]
 
 
 @dataclass(slots=True)
 class _Target:
     address: Address
-    nonce: bytes | None
+    source: _Source
     doors: tuple[tuple[MandateId, bytes], ...]
     """(mandate, secret) to try in turn: the other side may know only some of them."""
     due: float
@@ -92,7 +113,9 @@ class Dialer:
         self._random = random
         self._secrets: dict[MandateId, tuple[bytes, ...]] = {}
         self._known: dict[MandateId, tuple[Address, ...]] = {}
-        self._sightings: dict[bytes, Sighting] = {}
+        self._sightings: dict[_Source, Sighting] = {}
+        self._called_until = -math.inf
+        """When all calls to announced addresses would be over, if they had been CALL_EVERY_S apart."""
         self._own_nonces: frozenset[bytes] = frozenset()
         self._targets: dict[_Key, _Target] = {}
         self._in_flight: dict[_Key, tuple[Attempt, bool]] = {}
@@ -103,8 +126,8 @@ class Dialer:
     def set_mandates(self, secrets: Mapping[MandateId, tuple[bytes, ...]], now: float) -> None:
         """The shared mandates and their discovery secrets, newest first. Ways to others are forgotten."""
         self._secrets = dict(secrets)
-        for nonce in list(self._sightings):
-            self._refresh_sighting(nonce, now)
+        for source in self._sightings:
+            self._refresh_sighting(source, now)
         for mandate in self._known.keys() | secrets.keys():
             self._refresh_known(mandate, now)
 
@@ -118,22 +141,21 @@ class Dialer:
     def set_own_nonces(self, nonces: Iterable[bytes]) -> None:
         """What this device announces itself by: not to be dialled."""
         self._own_nonces = frozenset(nonces)
-        for nonce in self._own_nonces & self._sightings.keys():
-            self.gone(nonce)
+        for source in [source for source in self._sightings if source.nonce in self._own_nonces]:
+            self._forget(source)
 
     def sighted(self, sighting: Sighting, now: float) -> None:
         """An announcement is new or has changed."""
         if sighting.nonce in self._own_nonces:
             return
-        if sighting.nonce not in self._sightings and len(self._sightings) >= SIGHTINGS_MAX:
-            self.gone(self._least_promising())
-        self._sightings[sighting.nonce] = sighting
-        self._refresh_sighting(sighting.nonce, now)
+        source = _Source(sighting.nonce, sighting.name)
+        if source in self._sightings or self._make_room(source):
+            self._sightings[source] = sighting
+            self._refresh_sighting(source, now)
 
-    def gone(self, nonce: bytes) -> None:
+    def gone(self, nonce: bytes, name: str = "") -> None:
         """An announcement was taken back or ran out."""
-        self._sightings.pop(nonce, None)
-        self._drop_targets(_of_sighting(nonce), keep=())
+        self._forget(_Source(nonce, name))
 
     def network_changed(self, now: float) -> None:
         """Other interfaces or addresses: what failed before may work now."""
@@ -144,24 +166,26 @@ class Dialer:
     def next_attempts(self, now: float) -> list[Attempt]:
         """What to start now. Each attempt is reported back once, by `failed` or `connected`."""
         attempts = []
-        for _, due, key in sorted(self._startable()):
-            retry = self._targets[key].failures > 0
-            if due <= now and self._has_room(retry):
-                attempt = self._attempt(self._targets[key])
-                self._in_flight[key] = (attempt, retry)
+        for target in sorted(self._startable(), key=lambda target: (target.failures, target.due)):
+            retry = target.failures > 0
+            if self._startable_at(target) <= now and self._has_room(retry):
+                if target.source.nonce is not None:
+                    self._called_until = max(self._called_until, now) + CALL_EVERY_S
+                attempt = self._attempt(target)
+                self._in_flight[target.source, target.address] = (attempt, retry)
                 attempts.append(attempt)
         return attempts
 
     def wake_at(self) -> float | None:
         """When `next_attempts` has more to say, if nothing happens before; None if only then."""
-        return min((due for _, due, _ in self._startable()), default=None)
+        return min(map(self._startable_at, self._startable()), default=None)
 
     def failed(self, attempt: Attempt, now: float) -> None:
         """It led to no device."""
         target = self._land(attempt)
         if target is not None:
             self._leads_to.pop(target.address, None)
-            if target.nonce is None:  # An announcement stays its device's, whichever of its addresses fail.
+            if target.source.nonce is None:  # An announcement stays its device's, whichever of its addresses fail.
                 target.device = None
             self._back_off(target, now)
 
@@ -170,8 +194,9 @@ class Dialer:
         self._land(attempt)
         self._leads_to[attempt.address] = device
         for target in self._targets.values():
-            known_at = target.address == attempt.address and (target.nonce is None or target.device is None)
-            seen_as = target.nonce is not None and target.nonce == attempt.nonce
+            nonce = target.source.nonce
+            known_at = target.address == attempt.address and (nonce is None or target.device is None)
+            seen_as = nonce is not None and nonce == attempt.nonce
             if known_at or seen_as:
                 target.device = device
         self.linked(device, now)
@@ -195,12 +220,22 @@ class Dialer:
             else:
                 self._back_off(target, now)
 
-    def _startable(self) -> Iterator[tuple[int, float, _Key]]:
-        """(failures, due, key) of what could be started, were it due; new hopes sort first."""
+    def _startable(self) -> Iterator[_Target]:
+        """What could be started, were it due."""
         for key, target in self._targets.items():
-            linked = target.device is not None and target.device in self._linked
-            if not linked and key not in self._in_flight and self._has_room(target.failures > 0):
-                yield target.failures, target.due, key
+            if not self._is_linked(target) and key not in self._in_flight and self._has_room(target.failures > 0):
+                yield target
+
+    def _is_linked(self, target: _Target) -> bool:
+        announced = target.source.nonce is not None
+        device = self._leads_to.get(target.address, target.device) if announced else target.device
+        return device is not None and device in self._linked
+
+    def _startable_at(self, target: _Target) -> float:
+        """When it is due and, if it was only announced, there is a call left for it."""
+        if target.source.nonce is None:
+            return target.due
+        return max(target.due, self._called_until - CALLS_AT_ONCE * CALL_EVERY_S)
 
     def _has_room(self, retry: bool) -> bool:
         retries = sum(retrying for _, retrying in self._in_flight.values())
@@ -208,11 +243,11 @@ class Dialer:
 
     def _attempt(self, target: _Target) -> Attempt:
         mandate, secret = target.doors[target.failures % len(target.doors)]
-        return Attempt(target.address, mandate, secret, target.nonce)
+        return Attempt(target.address, mandate, secret, target.source.nonce, target.source.name)
 
     def _land(self, attempt: Attempt) -> _Target | None:
-        owner = _of_mandate(attempt.mandate) if attempt.nonce is None else _of_sighting(attempt.nonce)
-        key = (owner, attempt.address)
+        known = _Source(None, mandate=attempt.mandate)
+        key = (known if attempt.nonce is None else _Source(attempt.nonce, attempt.name), attempt.address)
         if key not in self._in_flight or self._in_flight[key][0] != attempt:
             return None
         del self._in_flight[key]
@@ -224,60 +259,73 @@ class Dialer:
         step_s = min(BACKOFF_MAX_S, BACKOFF_MIN_S * 2.0 ** min(target.failures, 10))
         target.due = now + self._random.uniform(step_s / 2, step_s)
 
-    def _refresh_sighting(self, nonce: bytes, now: float) -> None:
-        sighting = self._sightings[nonce]
+    def _refresh_sighting(self, source: _Source, now: float) -> None:
+        sighting = self._sightings[source]
         doors = tuple(
             (MandateId(match.key), match.secret)
             for match in sighting.matches
             if match.secret in self._secrets.get(MandateId(match.key), ())
         )
         addresses = tuple(dict.fromkeys(sighting.addresses))[:ADDRESSES_PER_SIGHTING_MAX]
-        self._set_targets(_of_sighting(nonce), nonce, addresses, doors, now, STAGGER_S)
+        self._set_targets(source, addresses, doors, now)
 
     def _refresh_known(self, mandate: MandateId, now: float) -> None:
         doors = tuple((mandate, secret) for secret in self._secrets.get(mandate, ()))
-        self._set_targets(_of_mandate(mandate), None, self._known.get(mandate, ()), doors, now, 0.0)
+        self._set_targets(_Source(None, mandate=mandate), self._known.get(mandate, ()), doors, now)
 
     def _set_targets(
-        self,
-        owner: bytes,
-        nonce: bytes | None,
-        addresses: tuple[Address, ...],
-        doors: tuple[tuple[MandateId, bytes], ...],
-        now: float,
-        stagger_s: float,
+        self, source: _Source, addresses: tuple[Address, ...], doors: tuple[tuple[MandateId, bytes], ...], now: float
     ) -> None:
-        """The targets of one announcement or mandate. Those that stay keep their history, unless the doors changed."""
+        """The ways from one source. Those that stay keep their history, unless the doors changed."""
         if not doors:
             addresses = ()
-        self._drop_targets(owner, keep=addresses)
-        # Who renews his announcement still listens where he did: no need to dial to learn that.
-        device = next((t.device for key, t in self._targets.items() if nonce and key[0] == owner and t.device), None)
-        device = device or next((self._leads_to[a] for a in addresses if nonce and a in self._leads_to), None)
+        self._drop_targets(source, keep=addresses)
+        device = self._announcer(source.nonce, addresses) if source.nonce is not None else None
+        stagger_s = STAGGER_S if source.nonce is not None else 0.0
         for place, address in enumerate(addresses):
-            old = self._targets.get((owner, address))
+            old = self._targets.get((source, address))
             if old is None or old.doors != doors:
                 due = now + place * stagger_s
-                self._targets[owner, address] = _Target(
-                    address, nonce, doors, due, device=old.device if old else device
+                self._targets[source, address] = _Target(
+                    address, source, doors, due, device=old.device if old else device
                 )
 
-    def _drop_targets(self, owner: bytes, keep: tuple[Address, ...]) -> None:
-        for key in [key for key in self._targets if key[0] == owner and key[1] not in keep]:
+    def _announcer(self, nonce: bytes, addresses: tuple[Address, ...]) -> DeviceId | None:
+        """Who announces this, if that is known: who renews his announcement still listens where he did."""
+        known = (t.device for t in self._targets.values() if t.source.nonce == nonce and t.device)
+        return next(known, None) or next((self._leads_to[a] for a in addresses if a in self._leads_to), None)
+
+    def _drop_targets(self, source: _Source, keep: tuple[Address, ...]) -> None:
+        for key in [key for key in self._targets if key[0] == source and key[1] not in keep]:
             del self._targets[key]
 
-    def _least_promising(self) -> bytes:
-        """The announcement that failed most; the oldest of several such."""
+    def _forget(self, source: _Source) -> None:
+        self._sightings.pop(source, None)
+        self._drop_targets(source, keep=())
+
+    def _make_room(self, source: _Source) -> bool:
+        """Let an announcement go that is less promising than this new one, if there are too many; False if none is."""
+        copies = [other for other in self._sightings if other.nonce == source.nonce]
+        if len(copies) >= COPIES_MAX:
+            failed = {other: self._failures(other) for other in copies}
+            worst = max(copies, key=lambda other: failed[other])
+            if not failed[worst]:
+                return False
+            self._forget(worst)
+        elif len(self._sightings) >= SIGHTINGS_MAX:
+            self._forget(self._least_promising())
+        return True
+
+    def _least_promising(self) -> _Source:
+        """Of those that lead to nobody linked that which failed most; the oldest of several such."""
         failures = dict.fromkeys(self._sightings, 0)
+        linked = set()
         for target in self._targets.values():
-            if target.nonce is not None:
-                failures[target.nonce] = max(failures[target.nonce], target.failures)
-        return max(failures, key=lambda nonce: failures[nonce])
+            if target.source in failures:
+                failures[target.source] = max(failures[target.source], target.failures)
+                if self._is_linked(target):
+                    linked.add(target.source)
+        return max(failures, key=lambda source: (source not in linked, failures[source]))
 
-
-def _of_sighting(nonce: bytes) -> bytes:
-    return b"nonce" + nonce
-
-
-def _of_mandate(mandate: MandateId) -> bytes:
-    return b"mandate" + mandate
+    def _failures(self, source: _Source) -> int:
+        return max((t.failures for (owner, _), t in self._targets.items() if owner == source), default=0)

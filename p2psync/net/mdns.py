@@ -3,6 +3,9 @@
 One service instance with a random name announces a random nonce and tags, `announced_tag(secret, nonce)` for each
 secret that is held, sorted and padded with random ones to a multiple of eight. Whoever holds one of the secrets finds
 its tag; to all others it is noise that changes every hour and with every network.
+
+Whoever fills the network with announcements costs little: when there are more than any office has, all is forgotten and
+nobody listened to for a while. Links stay, and known addresses are dialled all the same.
 """
 
 from __future__ import annotations
@@ -40,6 +43,10 @@ RESOLVERS: Final = 4
 INCOMPLETE_MAX: Final = 64
 RESOLVE_S: Final = 2.0
 LEAVE_S: Final = 3.0
+INSTANCES_MAX: Final = 2048
+"""In one network at a time; who comes and goes does not add up."""
+FLOODED_S: Final = 15.0
+"""How long nobody is listened to when there were more. They cost processor time, and the library some memory each."""
 
 K = TypeVar("K", bound=bytes)
 _NOTHING: Final[Mapping[bytes, tuple[bytes, ...]]] = MappingProxyType({})
@@ -52,14 +59,14 @@ class Mdns:
         self,
         *,
         on_sighting: Callable[[Sighting], None],
-        on_gone: Callable[[bytes], None],
+        on_gone: Callable[[bytes, str], None],
         on_nonces: Callable[[tuple[bytes, ...]], None],
         on_network: Callable[[], None],
         interfaces: Sequence[str] | None = None,
     ) -> None:
-        """`on_gone` gets the nonce of a sighting that ended. `on_nonces` gets what this device announces and what it
-        announced just before, ahead of announcing it. `on_network`: the own addresses changed. `interfaces` limits
-        everything to these own IP addresses.
+        """`on_gone` gets the nonce and name of a sighting that ended. `on_nonces` gets what this device announces and
+        what it announced just before, ahead of announcing it. `on_network`: the own addresses changed. `interfaces`
+        limits everything to these own IP addresses.
         """
         self._on_sighting = on_sighting
         self._on_gone = on_gone
@@ -75,6 +82,8 @@ class Mdns:
         self._nonces: tuple[bytes, ...] = ()
         self._seen: dict[str, _Seen] = {}
         self._incomplete: asyncio.Queue[str] = asyncio.Queue(INCOMPLETE_MAX)
+        self._flooded = False
+        self._deaf_until_s = 0.0
         self.problem: str | None = None
         """Why mDNS does not work here, for people; None while it does or is not wanted."""
 
@@ -121,6 +130,16 @@ class Mdns:
 
     async def _settle(self) -> None:
         """Bring what is on the network in line with what is wanted."""
+        now_s = asyncio.get_running_loop().time()
+        if self._flooded:
+            self._flooded = False
+            self._deaf_until_s = now_s + FLOODED_S
+            self.problem = _("Somebody floods this network with announcements. p2psync looks again in a while.")
+            await self._leave()
+        if now_s >= self._deaf_until_s:
+            await self._be_on_network()
+
+    async def _be_on_network(self) -> None:
         addresses = self._usable_addresses() if self._secrets else frozenset[OwnAddress]()
         if self._presence is not None and addresses != self._addresses:
             await self._leave()
@@ -147,7 +166,9 @@ class Mdns:
         return frozenset(address for address in all_addresses() if address.ip in self._interfaces)
 
     def _enter(self, addresses: frozenset[OwnAddress]) -> None:
-        self._presence = _Presence(addresses, self._on_instance, self._on_instance_gone, self._on_incomplete)
+        self._presence = _Presence(
+            *(addresses, self._on_instance, self._on_instance_gone, self._on_incomplete, self._on_flood)
+        )
         self._addresses = addresses
         self._renew(self._presence)
         self._presence.browse()
@@ -188,10 +209,10 @@ class Mdns:
             seen.tags = tags
             return
         if seen.matches and (seen.nonce != nonce or not matches):
-            self._gone(name, seen)
+            self._on_gone(seen.nonce, name)
         seen.nonce, seen.tags, seen.matches, seen.addresses = nonce, tags, matches, addresses
         if matches:
-            self._on_sighting(Sighting(nonce, matches, addresses))
+            self._on_sighting(Sighting(nonce, matches, addresses, name))
 
     def _on_incomplete(self, name: str) -> None:
         if not self._incomplete.full():
@@ -200,12 +221,11 @@ class Mdns:
     def _on_instance_gone(self, name: str) -> None:
         seen = self._seen.pop(name, None)
         if seen is not None and seen.matches:
-            self._gone(name, seen)
+            self._on_gone(seen.nonce, name)
 
-    def _gone(self, name: str, seen: _Seen) -> None:
-        """Unless another instance repeats the nonce: somebody else's copy must not end it."""
-        if not any(other.nonce == seen.nonce and other.matches for n, other in self._seen.items() if n != name):
-            self._on_gone(seen.nonce)
+    def _on_flood(self) -> None:
+        self._flooded = True
+        self._wake.set()
 
     def _forget_a_stranger(self) -> bool:
         name = next((name for name, seen in self._seen.items() if not seen.matches), None)
@@ -278,13 +298,16 @@ class _Presence:
         on_instance: Callable[[str, Mapping[bytes, bytes | None], Iterable[Address]], None],
         on_instance_gone: Callable[[str], None],
         on_incomplete: Callable[[str], None],
+        on_flood: Callable[[], None],
     ) -> None:
-        """Raises OSError or RuntimeError if the sockets cannot be opened."""
+        """`on_flood`: there are too many instances. Raises OSError or RuntimeError if the sockets cannot be opened."""
         from zeroconf.asyncio import AsyncZeroconf
 
         self._on_instance = on_instance
         self._on_instance_gone = on_instance_gone
         self._on_incomplete = on_incomplete
+        self._on_flood = on_flood
+        self._instances: set[str] = set()
         self._ips = sorted({address.ip for address in addresses})
         self._zeroconf: AsyncZeroconf = AsyncZeroconf(interfaces=_zeroconf_interfaces(addresses))
         self._browser: AsyncServiceBrowser | None = None
@@ -366,8 +389,13 @@ class _Presence:
         from zeroconf.asyncio import AsyncServiceInfo
 
         if state_change is ServiceStateChange.Removed:
+            self._instances.discard(name)
             self._on_instance_gone(name)
             return
+        if len(self._instances) >= INSTANCES_MAX:
+            self._on_flood()
+            return
+        self._instances.add(name)
         try:
             info = AsyncServiceInfo(service_type, name)
         except BadTypeInNameException:

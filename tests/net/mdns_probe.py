@@ -24,7 +24,7 @@ def say_sighting(sighting: Sighting) -> None:
 async def main(secret: bytes, port: int) -> None:
     mdns = Mdns(
         on_sighting=say_sighting,
-        on_gone=lambda nonce: say("gone", nonce.hex()),
+        on_gone=lambda nonce, name: say("gone", nonce.hex()),
         on_nonces=lambda nonces: say("nonce", nonces[0].hex()),
         on_network=lambda: say("network"),
     )

@@ -16,6 +16,9 @@ from p2psync.net.dialer import (
     ADDRESSES_PER_SIGHTING_MAX,
     BACKOFF_MAX_S,
     BACKOFF_MIN_S,
+    CALL_EVERY_S,
+    CALLS_AT_ONCE,
+    COPIES_MAX,
     IN_FLIGHT_MAX,
     RETRIES_IN_FLIGHT_MAX,
     SIGHTINGS_MAX,
@@ -42,8 +45,8 @@ def dialer() -> Dialer:
     return dialer
 
 
-def sighting(*addresses: Address, nonce: bytes = NONCE, match: Match | None = None) -> Sighting:
-    return Sighting(nonce, (match or Match(M, b"new"),), addresses)
+def sighting(*addresses: Address, nonce: bytes = NONCE, match: Match | None = None, name: str = "") -> Sighting:
+    return Sighting(nonce, (match or Match(M, b"new"),), addresses, name)
 
 
 def only(attempts: list[Attempt]) -> Attempt:
@@ -292,6 +295,66 @@ def test_tables_are_bounded(dialer: Dialer) -> None:
     assert len(dialer.next_attempts(0)) == IN_FLIGHT_MAX
 
 
+def test_who_repeats_an_announcement_replaces_nothing(dialer: Dialer) -> None:
+    """Somebody else in the network, with an address of his own, under another name."""
+    dialer.sighted(sighting(HOME, name="bob"), 0)
+    dialer.sighted(sighting(OFFICE, name="mallory"), 0)
+    bobs, mallorys = dialer.next_attempts(0)
+    assert (bobs.address, mallorys.address) == (HOME, OFFICE)
+    dialer.failed(mallorys, 1)
+    dialer.gone(NONCE, "mallory")
+    dialer.connected(bobs, BOB, 1)
+    dialer.lost(BOB, 1 + STABLE_S)
+    assert only(dialer.next_attempts(1 + STABLE_S)).address == HOME
+
+
+def test_copies_of_a_linked_devices_announcement_are_left_alone(dialer: Dialer) -> None:
+    dialer.sighted(sighting(HOME, name="bob"), 0)
+    dialer.connected(only(dialer.next_attempts(0)), BOB, 0)
+    for number in range(50):
+        dialer.sighted(sighting(Address("10.6.6.6", number + 1), name=f"mallory {number}"), 1)
+    assert dialer.next_attempts(1) == []
+
+
+def test_of_many_copies_few_are_tried_and_those_that_fail_make_room(dialer: Dialer) -> None:
+    copies = [Address("10.6.6.6", number + 1) for number in range(100)]
+    dialer.sighted(sighting(HOME, name="bob"), 0)
+    for copy in copies:
+        dialer.sighted(sighting(copy, name=str(copy.port)), 0)
+    first = dialer.next_attempts(0)
+    assert [attempt.address for attempt in first] == [HOME, *copies[: COPIES_MAX - 1]]
+    for attempt in first[1:]:
+        dialer.failed(attempt, 0)
+    dialer.sighted(sighting(OFFICE, name="another"), 1)
+    assert OFFICE in [attempt.address for attempt in dialer.next_attempts(1)]
+
+
+def test_announcements_of_any_number_get_so_many_calls_and_no_more(dialer: Dialer) -> None:
+    """A member that announces itself under a new nonce a thousand times a second calls nobody's port for us."""
+    called, number = list[float](), 0
+    for tick in range(10):
+        for _ in range(60):
+            number += 1
+            dialer.sighted(sighting(Address("10.6.6.6", number), nonce=number.to_bytes(16, "big")), tick)
+        while attempts := [attempt for attempt in dialer.next_attempts(tick) if attempt.nonce]:
+            for attempt in attempts:
+                called.append(tick)
+                dialer.failed(attempt, tick)
+    assert len(called) == CALLS_AT_ONCE + 1 + 9 / CALL_EVERY_S
+    assert dialer.wake_at() == 9 + CALL_EVERY_S
+    dialer.set_addresses(M, [HOME], 9)
+    assert only(dialer.next_attempts(9)).address == HOME, "what a person gave is not held up by that"
+
+
+def test_a_flood_of_announcements_makes_nobody_forget_who_is_linked(dialer: Dialer) -> None:
+    dialer.sighted(sighting(HOME), 0)
+    dialer.connected(only(dialer.next_attempts(0)), BOB, 0)
+    for number in range(2 * SIGHTINGS_MAX):
+        dialer.sighted(sighting(Address("10.6.6.6", 1 + number), nonce=number.to_bytes(16, "big")), 1)
+    dialer.lost(BOB, 1 + STABLE_S)
+    assert HOME in [target.address for target in dialer._targets.values()]
+
+
 def test_secrets_are_not_shown() -> None:
     assert "hush" not in repr(Attempt(HOME, M, b"hush", NONCE))
     assert "hush" not in repr(sighting(HOME, match=Match(M, b"hush")))
@@ -325,15 +388,16 @@ class AnyLife(RuleBasedStateMachine):
 
     @rule(
         nonce=st.sampled_from(NONCES),
+        name=st.sampled_from("xy"),
         matches=st.lists(st.builds(Match, st.sampled_from([M, N]), st.sampled_from([b"new", b"old"]))),
         addresses=st.lists(st.sampled_from(ADDRESSES)),
     )
-    def sighted(self, nonce: bytes, matches: list[Match], addresses: list[Address]) -> None:
-        self.dialer.sighted(Sighting(nonce, tuple(matches), tuple(addresses)), self.now)
+    def sighted(self, nonce: bytes, name: str, matches: list[Match], addresses: list[Address]) -> None:
+        self.dialer.sighted(Sighting(nonce, tuple(matches), tuple(addresses), name), self.now)
 
-    @rule(nonce=st.sampled_from(NONCES))
-    def gone(self, nonce: bytes) -> None:
-        self.dialer.gone(nonce)
+    @rule(nonce=st.sampled_from(NONCES), name=st.sampled_from("xy"))
+    def gone(self, nonce: bytes, name: str) -> None:
+        self.dialer.gone(nonce, name)
 
     @rule(nonces=st.sets(st.sampled_from(NONCES), max_size=2))
     def renew(self, nonces: set[bytes]) -> None:
@@ -353,7 +417,7 @@ class AnyLife(RuleBasedStateMachine):
         wake_at = self.dialer.wake_at()
         attempts = self.dialer.next_attempts(self.now)
         assert bool(attempts) == (wake_at is not None and wake_at <= self.now)
-        assert len({(a.nonce or a.mandate, a.address) for a in attempts}) == len(attempts)
+        assert len({(a.nonce or a.mandate, a.name, a.address) for a in attempts}) == len(attempts)
         for attempt in attempts:
             assert attempt not in self.flying
             assert attempt.nonce not in self.own
