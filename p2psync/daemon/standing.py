@@ -54,7 +54,7 @@ class Standing:
     unconfirmed: frozenset[DeviceId]
     """Connected ones that have not confirmed all that is waited for."""
     is_placing: bool
-    """Something is still to be placed here that needs nobody's help."""
+    """Something is still to be placed here, or a loser to be kept, that needs nobody's help."""
     troubles: tuple[Trouble, ...]
 
     @property
@@ -104,12 +104,13 @@ def _has_confirmed(mandate: Mandate, peer: Peer, goal: Tips) -> bool:
 def _is_placing(mandate: Mandate, only: str | None) -> bool:
     if only is None:
         return mandate.replica.is_busy
-    stuck = mandate.replica.plan.stuck
-    return any(path not in stuck for path in to_place(mandate) if is_of(mandate, path, only))
+    stuck = mandate.replica.stuck
+    paths = (path for kind in (TodoKind.PLACE, TodoKind.KEEP) for path in _to_do(mandate, kind))
+    return any(path not in stuck for path in paths if is_of(mandate, path, only))
 
 
 def _troubles(mandate: Mandate, peers: Mapping[DeviceId, Peer], only: str | None) -> Iterator[Trouble]:
-    stuck = mandate.replica.plan.stuck
+    stuck = mandate.replica.stuck
     for problem in mandate.state.problems():
         path = problem.path
         if (path in stuck or problem.code in UNSHARED) and is_of(mandate, path, only):
@@ -128,8 +129,12 @@ def is_of(mandate: Mandate, path: str, only: str | None) -> bool:
 
 def to_place(mandate: Mandate) -> Iterator[RelPath]:
     """What this disk does not show yet as it should."""
+    return _to_do(mandate, TodoKind.PLACE)
+
+
+def _to_do(mandate: Mandate, kind: TodoKind) -> Iterator[RelPath]:
     after: RelPath | None = None
-    while rows := mandate.state.todo(TodoKind.PLACE, after, PAGE_ROWS):
+    while rows := mandate.state.todo(kind, after, PAGE_ROWS):
         yield from (row.path for row in rows)
         after = rows[-1].path
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 import pytest
 
 from p2psync.core.ids import DeviceId
+from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.standing import (
     Item,
@@ -21,6 +22,7 @@ from p2psync.daemon.standing import (
     to_place,
 )
 from p2psync.engine.mandate import Mandate
+from p2psync.engine.state import TodoKind, TodoRow
 from tests.daemon.homes import Pc, company
 from tests.daemon.patience import until
 
@@ -91,6 +93,25 @@ async def test_a_file_that_cannot_be_placed_is_a_trouble_of_whom_it_is(tmp_path:
         assert await troubles(one) == [(False, "papers/a.txt")]
         assert await troubles(two) == [(True, "papers/a.txt")]
         assert await troubles(one, "master") == []
+
+
+@pytest.mark.asyncio
+async def test_a_loser_that_is_not_kept_yet_is_waited_for_and_one_that_nobody_has_is_a_trouble(tmp_path: Path) -> None:
+    async with company(tmp_path) as (one,):
+        path = RelPath("a.crp")
+
+        def losing(mandate: Mandate, own: DeviceId) -> list[tuple[bool, int]]:
+            mandate.state.add_todo([TodoRow(path, TodoKind.KEEP)])
+            found = [look(mandate, own, None, only) for only in (None, "master", "entries")]
+            mandate.replica.keeping.stuck[path] = Code.CONTENT_MISSING
+            mandate.state.put_problems([Problem(path, Code.CONTENT_MISSING)])
+            found += [look(mandate, own, None, only) for only in (None, "master", "entries")]
+            return [(standing.is_placing, len(standing.troubles)) for standing in found]
+
+        answers = await one.running.runtime.call(
+            lambda device, _: losing(next(iter(device.mandates.values())), device.keys.device)
+        )
+        assert answers == [(True, 0), (True, 0), (False, 0), (False, 1), (False, 1), (False, 0)]
 
 
 @pytest.mark.asyncio
