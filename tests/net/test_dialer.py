@@ -316,6 +316,15 @@ def test_copies_of_a_linked_devices_announcement_are_left_alone(dialer: Dialer) 
     assert dialer.next_attempts(1) == []
 
 
+def test_an_address_is_left_alone_while_it_leads_to_a_linked_device_whoever_announced_it(dialer: Dialer) -> None:
+    dialer.sighted(sighting(HOME, OFFICE), 0)
+    home, office = dialer.next_attempts(STAGGER_S)
+    dialer.connected(home, CAROL, 1)
+    dialer.connected(office, BOB, 1)
+    dialer.lost(BOB, 1 + STABLE_S)
+    assert [attempt.address for attempt in dialer.next_attempts(1 + STABLE_S)] == [OFFICE]
+
+
 def test_of_many_copies_few_are_tried_and_those_that_fail_make_room(dialer: Dialer) -> None:
     copies = [Address("10.6.6.6", number + 1) for number in range(100)]
     dialer.sighted(sighting(HOME, name="bob"), 0)
