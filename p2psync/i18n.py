@@ -3,11 +3,10 @@
 Catalogs lie in ``p2psync/locale/<language>/LC_MESSAGES/`` as ``p2psync.po``, which translators edit, and
 ``p2psync.mo``, which the standard library reads. Both are committed: reading ``.po`` at run time would cost every
 user a library and its memory for a file that only translators need, and compiling at build time would leave a run
-from a clone in English. A test refuses an ``.mo`` that does not say what its ``.po`` says. To renew them::
+from a clone in English. A test refuses an ``.mo`` that does not say what its ``.po`` says. To bring both up to date,
+before and after translating, and to see what is left to translate::
 
-    pybabel extract --no-location -o p2psync.pot p2psync
-    pybabel update --no-fuzzy-matching -i p2psync.pot -d p2psync/locale -D p2psync
-    pybabel compile -d p2psync/locale -D p2psync
+    python -m tests.catalogs
 
 A language holds for the whole process: one daemon or one command serves one person.
 """

@@ -27,6 +27,21 @@ SAID_TO_NOBODY = frozenset({"CodecError", "LocalProtocolError", "RemoteProtocolE
 """What is wrong with bytes from another device is for its log and its makers."""
 MARKS = {"_", "later"} | ERRORS - SAID_TO_NOBODY
 LINE_WIDTH = 120
+NAMES = {"fr": "French", "de": "German", "it": "Italian"}
+HEAD = """\
+# {name} sentences of p2psync, as used in Switzerland.
+# They are distributed under the same license as p2psync.
+msgid ""
+msgstr ""
+"Project-Id-Version: p2psync\\n"
+"Language: {lang}\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+"Plural-Forms: {plural}\\n"
+
+"""
+"""Without dates: a catalog changes when a sentence does."""
 
 Sentence = str | tuple[str, str]
 """Two for one that has a singular and a plural."""
@@ -69,14 +84,14 @@ def read(lang: str) -> Catalog:
 
 def renew(lang: str) -> list[Sentence]:
     """Bring one language's catalog up to date; returns the sentences that it lacks."""
-    template = Catalog()
+    before = {forms(message.id): message.string for message in read(lang) if message.id}
+    catalog = Catalog(locale=lang, domain=DOMAIN)
     for sentence in sentences():
-        template.add(sentence)
-    catalog = read(lang)
-    catalog.update(template, no_fuzzy_matching=True)
-    catalog.obsolete.clear()
+        catalog.add(sentence, before.get(forms(sentence), ""))
+    head = HEAD.format(name=NAMES[lang], lang=lang, plural=catalog.plural_forms)
     with po_file(lang).open("wb") as target:
-        write_po(target, catalog, width=LINE_WIDTH)
+        target.write(head.encode())
+        write_po(target, catalog, width=LINE_WIDTH, omit_header=True)
     with po_file(lang).with_suffix(".mo").open("wb") as target:
         write_mo(target, catalog)
     return lacking(catalog)

@@ -124,5 +124,5 @@ def parse_change(text: str) -> ChangeId:
 
 def _exactly(raw: object, size: int, what: str) -> bytes:
     if not isinstance(raw, bytes) or len(raw) != size:
-        raise InvalidId(f"not a {what}: it must be {size} bytes")
+        raise InvalidId("not a {what}: it must be {size} bytes", what=what, size=size)
     return raw

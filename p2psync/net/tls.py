@@ -152,19 +152,19 @@ class Listener:
         """The handshake is done: who is it? Raises PeerRefused for nobody that may be here (any more)."""
         admission = self._table.admission_of(stream.context)
         if admission is None:
-            raise PeerRefused(f"what {stream.address} was let in by holds no longer")
+            raise PeerRefused("what {address} was let in by holds no longer", address=stream.address)
         if admission.pairing:
             if len(self._newcomers) >= NEWCOMERS_MAX:
-                raise PeerRefused(f"{stream.address} is one newcomer too many")
+                raise PeerRefused("{address} is one newcomer too many", address=stream.address)
             self._newcomers.add(stream)
             link = _link(stream, UNKNOWN_DEVICE, initiator=False)
             self._on_pairing(link, admission.key)
             return link
         device = admission.members.get(stream.certificate)
         if device is None:
-            raise PeerRefused(f"{stream.address} is not a member")
+            raise PeerRefused("{address} is not a member", address=stream.address)
         if self._per_device[device] >= LINKS_PER_DEVICE_MAX:
-            raise PeerRefused(f"{stream.address} has too many links")
+            raise PeerRefused("{address} has too many links", address=stream.address)
         self._forget_stranger(stream)
         self._members[stream] = device
         self._per_device[device] += 1

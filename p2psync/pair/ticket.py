@@ -132,7 +132,7 @@ def check_expiry(ticket: Ticket, now_s: float) -> None:
     """Raises TicketExpired that tells since when. The inviter's clock decides; this spares the joiner the way there."""
     if now_s >= ticket.expires_s:
         when = datetime.fromtimestamp(ticket.expires_s, UTC)
-        raise TicketExpired("This ticket expired on {when:%Y-%m-%d at %H:%M} UTC. Ask for a new one.", when=when)
+        raise TicketExpired("This ticket expired on {when:%Y-%m-%d %H:%M} UTC. Ask for a new one.", when=when)
 
 
 def meeting_secret(secret: bytes) -> bytes:

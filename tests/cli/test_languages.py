@@ -94,7 +94,7 @@ def _acted(pc: Machine) -> list[Result]:
 
 def _commands(help_text: str) -> list[str]:
     """A line for each command: its name, and the first sentence of its help."""
-    return help_text.split("Commands:\n")[1].split("\n\n")[0].splitlines()
+    return next(part for part in help_text.split("\n\n") if "\n  status " in part).splitlines()[1:]
 
 
 def _sentences(lang: str) -> frozenset[str]:
