@@ -9,11 +9,11 @@ import asyncio
 import contextlib
 import os
 import shutil
-import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from secrets import token_bytes
@@ -21,6 +21,7 @@ from secrets import token_bytes
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import OWN_DIRECTORY, RelPath
+from p2psync.daemon.holding import Holding
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.placing import DiskLanes, Placing
 from p2psync.daemon.reading import Reading
@@ -30,7 +31,7 @@ from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.transfer import MandateContents
 from p2psync.engine.device import Device
 from p2psync.engine.effects import KeepVersion, Merge, Place, Rescan
-from p2psync.engine.events import EpochRenewed, FolderOpened, Observed, ScanFinished, Seen
+from p2psync.engine.events import EpochRenewed, FolderOpened, Observed, ScanFinished
 from p2psync.engine.scope import Now
 from p2psync.engine.settle import Settler
 from p2psync.engine.site import DISK_CODES
@@ -83,6 +84,17 @@ class _Found:
 
     folder: Folder
     marker: Marker | None
+
+
+class Past(Enum):
+    """What a folder's marker tells of the time since this device last had it open."""
+
+    KNOWN = "known"
+    """Nobody else had it: what stands in it follows from what stood there."""
+    OTHER = "other"
+    """It was restored from a backup, or the database was."""
+    NONE = "none"
+    """This device never had it open."""
 
 
 class Folders:
@@ -254,13 +266,14 @@ class Folders:
 
     async def _start(self, mandate: MandateId, found: _Found, epochs: tuple[bytes, ...]) -> None:
         folder = found.folder
-        continuous = found.marker is not None and found.marker.epoch in epochs
+        past = _past(found.marker, epochs)
         lock = await asyncio.to_thread(_lock, folder)
         try:
             epoch = await self._write_epoch(mandate, folder)
             troubled = await self._runtime.query(lambda device, _: _troubled(device, mandate))
-            one = self._assemble(mandate, folder, continuous, troubled, lock)
+            one = self._assemble(mandate, folder, past, troubled, lock)
             await asyncio.to_thread(one.placer.recover)
+            continuous = past is Past.KNOWN
             kept = frozenset[ContentId]() if continuous else await asyncio.to_thread(_kept, one.versions)
         except BaseException:
             if lock is not None:
@@ -274,32 +287,26 @@ class Folders:
         self._log.event("folder.opened", mandate=mandate, folder=folder.root, continuous=continuous)
 
     def _assemble(
-        self, mandate: MandateId, folder: Folder, continuous: bool, troubled: Sequence[str], lock: HomeLock | None
+        self, mandate: MandateId, folder: Folder, past: Past, troubled: Sequence[str], lock: HomeLock | None
     ) -> _Open:
         reading = Reading(self._database, mandate)
         staging, versions = Staging(folder.staging), Versions(folder.versions)
         contents = Contents(folder, staging, versions, reading.sources)
         scanner = Scanner(folder, reading)
-        scanned, steady = asyncio.Event(), threading.Event()
-        if continuous:
-            steady.set()
+        holding = Holding(folder, contents, reading, self._log, edits=past is Past.KNOWN, restoring=past is Past.OTHER)
+        scanned = asyncio.Event()
 
         async def emit(event: Observed | ScanFinished) -> None:
             await self._runtime.post(event)
             if isinstance(event, ScanFinished):
                 if event.complete:
-                    steady.set()
+                    holding.scanned()
                 if not observer.scan_waits:
                     scanned.set()  # after one that was under way when the next was asked for, that is still to come
 
-        def hold(seen: Seen) -> bool:
-            """Until the folder was scanned after a discontinuity, nothing that is seen is an edit."""
-            content = seen.entry.content
-            return content is None or not steady.is_set() or contents.hold(content, seen.path)
-
         observer = Observer(
             *(mandate, folder, scanner, watcher_for(folder), Settler(), emit),
-            hold=hold,
+            hold=holding.judge,
             troubled=troubled,
         )
         placer = Placer(folder, staging, versions, contents, register=observer.expect)
@@ -362,6 +369,12 @@ def _epochs(device: Device, mandate: MandateId) -> tuple[bytes, ...]:
     state = device.mandates[mandate].state
     known = (state.get("epoch"), state.get("epoch_next"))
     return tuple(epoch for epoch in known if isinstance(epoch, bytes))
+
+
+def _past(marker: Marker | None, epochs: tuple[bytes, ...]) -> Past:
+    if not epochs:
+        return Past.NONE
+    return Past.KNOWN if marker is not None and marker.epoch in epochs else Past.OTHER
 
 
 def _troubled(device: Device, mandate: MandateId) -> list[str]:

@@ -46,6 +46,18 @@ class Reading:
         with self._lock:
             return self._bases.sources_of(contents, SOURCES_MAX)
 
+    def is_known(self, paths: Iterable[RelPath]) -> Set[RelPath]:
+        """Of these paths, those that an accepted change names."""
+        with self._lock:
+            return self._changes.is_known(paths)
+
+    def past(self, path: RelPath, content: ContentId) -> Sequence[Entry]:
+        """How a path was stated when it held a content that was followed by another; empty if a head states it."""
+        with self._lock:
+            stating = self._changes.by_id(self._changes.with_content(path, content))
+            heads = {head.id for head in self._changes.heads([path]).get(path, ())}
+        return [] if heads & stating.keys() else [change.entry for change in stating.values()]
+
     def classes_of(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Set[str]]:
         """The classes of the logs whose accepted changes name a content; contents that none names are left out."""
         with self._lock:

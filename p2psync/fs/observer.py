@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from p2psync.books.completeness import ENTRIES, INDEX, MASTER, suffix_of
-from p2psync.core.entry import ABSENT, FileStat, Kind
+from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath, ancestors
@@ -44,10 +44,11 @@ TROUBLED_BELOW_MAX = 1_000
 PAUSE_S = 0.005
 """Between two looks: in a storm, what becomes due one by one is looked at together."""
 THREADS = 4
-BOOKKEEPING = frozenset({MASTER, INDEX, *ENTRIES})
-"""Extensions of the files that programs save in place, again and again."""
+OLD_NS = 60_000_000_000
+_BOOKKEEPING = frozenset({MASTER, INDEX, *ENTRIES})
 
 Emit = Callable[[Observed | ScanFinished], Awaitable[None]]
+Hold = Callable[[Sequence[Seen]], Mapping[RelPath, float]]
 T = TypeVar("T")
 
 
@@ -61,14 +62,14 @@ class Observer:
         settler: Settler,
         emit: Emit,
         *,
-        hold: Callable[[Seen], bool] = lambda seen: True,
+        hold: Hold = lambda seen: {},
         troubled: Iterable[str] = (),
         rescan_s: float = RESCAN_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`hold`: called in a thread, makes sure of the bytes of a bookkeeping file that is about to be told of, for
-        programs save one again and again; False if it holds something else by now. `troubled`: paths that had a
-        problem of the disk's kind when this device last ran.
+        """`hold`: judges, in a thread, bookkeeping files and old ones that are about to be told of: those that are not
+        to be told of yet, and in how many seconds they are to be looked at again. May raise FolderVanished.
+        `troubled`: paths that had a problem of the disk's kind when this device last ran.
         """
         self._mandate = mandate
         self._folder = folder
@@ -301,7 +302,7 @@ class Observer:
                 self._large.append(large.path)
                 self._large_there.set()
         self._wake()
-        seen = await self._held(seen)
+        seen = await self._not_held(seen)
         told = {s.path for s in seen}
         for overtaken_of_step in self._steps:
             overtaken_of_step.update(told)
@@ -309,16 +310,17 @@ class Observer:
         paths = [f.seen.path for f in sight.found] + [m.path for m in sight.missing] + [x.path for x in sight.large]
         return [path for path in paths if path not in told]
 
-    async def _held(self, seen: list[Seen]) -> list[Seen]:
-        """Without what was saved again before a copy was made: that is looked at anew."""
-        precious = [s for s in seen if s.entry.kind is Kind.FILE and suffix_of(s.path) in BOOKKEEPING]
-        if not precious:
+    async def _not_held(self, seen: list[Seen]) -> list[Seen]:
+        """Without what has to wait: that is looked at anew. Raises FolderVanished."""
+        doubtful = [s for s in seen if s.entry.kind is Kind.FILE and (is_bookkeeping(s.path) or is_old(s.entry))]
+        if not doubtful:
             return seen
         async with self._step() as overtaken:
-            changed = await self._thread(lambda: {s.path for s in precious if not self._hold(s)})
-        for path in changed | overtaken:
-            self._settler.noticed(path, How.ASKED, self._clock())
-        return [s for s in seen if s.path not in changed | overtaken]
+            held = await self._thread(lambda: self._hold(doubtful))
+        now = self._clock()
+        for path in held.keys() | overtaken:
+            self._settler.again(path, now + held.get(path, 0.0), now)
+        return [s for s in seen if s.path not in held and s.path not in overtaken]
 
     def _ready(self, sight: Sight, overtaken: set[RelPath], now: float) -> list[Seen]:
         seen = []
@@ -383,3 +385,13 @@ class Observer:
 
     async def _thread(self, work: Callable[[], T]) -> T:
         return await in_thread(self._pool, work, self._scanner.stop)
+
+
+def is_bookkeeping(path: RelPath) -> bool:
+    """True for the files that programs save in place, again and again."""
+    return suffix_of(path) in _BOOKKEEPING
+
+
+def is_old(entry: Entry) -> bool:
+    """True for a file that was not saved just now but moved or copied here, if anything happened to it at all."""
+    return time.time_ns() - entry.mtime_ns > OLD_NS

@@ -114,7 +114,7 @@ class Scanner:
                 yield self._checked(batch)
 
     def _checked(self, batch: Gathering) -> Sight:
-        if batch.missing and not self.folder.is_there():
+        if len(batch) and not self.folder.is_there():  # what a backup brings is no edit, what is unplugged not deleted
             raise FolderVanished
         return batch.take()
 

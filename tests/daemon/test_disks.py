@@ -21,8 +21,8 @@ ODD = {"odd: name?.txt", "trailing.", "CON", 'say "so"', "back\\slash", "Ünïc�
 
 
 async def told(pc: Pc) -> int:
-    """How many changes the log holds."""
-    return len(await pc.call("log", mandate=MANDATE))
+    """How many changes of files the log holds."""
+    return len([row for row in await pc.call("log", mandate=MANDATE) if row["path"]])
 
 
 async def looked_through(pc: Pc) -> None:

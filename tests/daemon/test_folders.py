@@ -110,6 +110,60 @@ async def test_a_backup_restored_while_the_device_runs_is_noticed(
         assert one.read("a.txt") == b"today's"
 
 
+async def told(pc: Pc) -> int:
+    """How many changes of files the log holds."""
+    return len([row for row in await pc.call("log", mandate=MANDATE) if row["path"]])
+
+
+@pytest.mark.parametrize("marker", ["first", "last", "not at all"])
+@pytest.mark.asyncio
+async def test_a_backup_copied_over_a_folder_that_is_looked_after_publishes_nothing_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marker: str
+) -> None:
+    monkeypatch.setattr(folders, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr("p2psync.fs.observer.OLD_NS", 0)  # last week
+    names = [f"{number}.txt" for number in range(4)]
+    async with company(tmp_path, "payroll") as (one, two):
+        for name in names:
+            two.save(name, "last week's")
+            await one.has(name, "last week's")
+        await two.stop()
+        shutil.copytree(two.folder, tmp_path / "backup")
+        await two.start()
+        for name in names:
+            one.save(name, f"today's {name}")
+            await two.has(name, f"today's {name}")
+        await two.in_sync(1)
+        count = await told(one)
+        if marker == "first":
+            shutil.copy2(tmp_path / "backup" / ".p2psync" / "marker", two.folder / ".p2psync" / "marker")
+        for name in names:
+            shutil.copy2(tmp_path / "backup" / name, two.folder / name)
+        if marker == "last":
+            shutil.copy2(tmp_path / "backup" / ".p2psync" / "marker", two.folder / ".p2psync" / "marker")
+        for name in names:
+            await two.has(name, f"today's {name}")
+        two.save("goes on.txt", "by two")
+        await one.has("goes on.txt", "by two")
+        assert await told(one) == count + 1
+        assert one.files() == two.files()
+
+
+@pytest.mark.asyncio
+async def test_an_undo_by_hand_is_an_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("p2psync.fs.observer.OLD_NS", 0)
+    monkeypatch.setattr("p2psync.daemon.holding.HOLD_S", 0.2)
+    async with company(tmp_path, "payroll") as (one, two):
+        two.save("a.txt", "before")
+        await one.has("a.txt", "before")
+        shutil.copy2(two.folder / "a.txt", tmp_path / "copy")
+        two.save("a.txt", "after")
+        await one.has("a.txt", "after")
+        shutil.copy2(tmp_path / "copy", two.folder / "a.txt")
+        await one.has("a.txt", "before")
+        assert await told(one) == 3
+
+
 @pytest.mark.asyncio
 async def test_a_crash_while_the_marker_is_written_loses_no_edit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -180,13 +234,13 @@ async def test_files_of_another_age_go_through_and_are_no_news_at_the_next_scan(
             fresh.rename(one.folder / f"{number}.txt")
             await two.has(f"{number}.txt", "of another age")
         await one.in_sync(1)
-        told = len(await one.call("log", mandate=MANDATE))
+        count = await told(one)
         for pc in (one, two):
             await pc.running.folders.look_through(parse_mandate((await pc.status())["id"]), full=True)
             await pc.stop()
             await pc.start()
         await one.in_sync(1)
-        assert len(await one.call("log", mandate=MANDATE)) == told
+        assert await told(one) == count
         assert await problems(one) == await problems(two) == []
 
 

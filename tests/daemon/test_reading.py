@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from p2psync.core.entry import Entry, FileStat, Kind
-from p2psync.core.ids import ContentId, MandateId
+from p2psync.core.ids import ContentId, MandateId, content_of, parse_mandate
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.reading import SOURCES_MAX, Reading
 from p2psync.engine.state import BaseRow
 from p2psync.store.base import PAGE
 from p2psync.store.database import Database
 from p2psync.store.state import SqliteDeviceState
+from tests.daemon.homes import pcs
 
 MANDATE = MandateId(b"m" * 16)
 STAT = FileStat(3, 5, 7)
@@ -84,3 +85,23 @@ def test_several_threads_take_turns(database: Database) -> None:
 def test_a_mandate_that_is_not_there_is_an_error(database: Database) -> None:
     with pytest.raises(KeyError):
         Reading(database, MandateId(b"x" * 16))
+
+
+@pytest.mark.asyncio
+async def test_the_past_of_a_file_is_what_was_followed_by_something_else(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        made = await pc.create()
+        for text in ("first", "second"):
+            pc.save("a.txt", text)
+            await pc.call("sync", timeout_s=20)
+        reading = pc.running.folders.reading(parse_mandate(made["id"]))
+        assert reading is not None
+        path, first, second = RelPath("a.txt"), content_of(b"first"), content_of(b"second")
+        assert [entry.content for entry in reading.past(path, first)] == [first]
+        assert reading.past(path, second) == [], "it stands"
+        assert reading.past(RelPath("b.txt"), first) == []
+        assert reading.is_known([path, RelPath("b.txt")]) == {path}
+        pc.save("a.txt", "first")
+        await pc.call("sync", timeout_s=20)
+        assert reading.past(path, first) == [], "it stands again"
+        assert [entry.size for entry in reading.past(path, second)] == [6]

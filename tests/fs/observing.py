@@ -13,7 +13,7 @@ from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.events import Observed, ScanFinished, Seen
 from p2psync.engine.settle import How, Settler
-from p2psync.fs.observer import Observer
+from p2psync.fs.observer import Hold, Observer
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.signs import Lost, Noticed, Signs, Watcher
 from tests.fs.watched import MANDATE, Place
@@ -113,7 +113,7 @@ async def observing(
     watcher: Watcher | None = None,
     rescan_s: float = 600.0,
     troubled: tuple[str, ...] = (),
-    hold: Callable[[Seen], bool] = lambda seen: True,
+    hold: Hold = lambda seen: {},
 ) -> AsyncIterator[Told]:
     played = PlayedWatcher()
 

@@ -16,13 +16,13 @@ from p2psync.core.ids import content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath
 from p2psync.fs import inspector, sight, stable
-from p2psync.fs.folder import FolderVanished
+from p2psync.fs.folder import Folder, FolderVanished, Marker
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.sight import Row
 from p2psync.fs.stable import Stopped
 from p2psync.fs.traits import SYSTEMS_OWN, Traits
 from tests.fs.scanning import denied, look, reads, scan, taken, told
-from tests.fs.watched import Place
+from tests.fs.watched import MANDATE, Place
 
 R = RelPath
 
@@ -421,6 +421,16 @@ def test_an_unplugged_drive_deletes_nothing(place: Place, scanner: Scanner) -> N
         scan(scanner)
     with pytest.raises(FolderVanished):
         look(scanner, "a", "d")
+
+
+def test_what_lies_in_a_folder_of_another_past_is_not_told(place: Place, scanner: Scanner) -> None:
+    """A backup brings its own marker with it."""
+    Folder(place.root).write_marker(Marker(MANDATE, b"o" * 16))
+    place.save("a", b"last week's")
+    with pytest.raises(FolderVanished):
+        look(scanner, "a")
+    with pytest.raises(FolderVanished):
+        scan(scanner)
 
 
 def test_a_drive_unplugged_during_the_scan_deletes_nothing(
