@@ -22,12 +22,13 @@ FILE_LINES_MAX = 500
 
 PURE = frozenset({"errors", "core", "wire", "pair", "books", "engine"})
 SHELLS = frozenset({"store", "fs", "net", "rendezvous", "api"})
-WORDS = frozenset({"i18n", "remedies"})
+WORDS = frozenset({"i18n", "remedies", "findings"})
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "errors": frozenset(),
     "i18n": frozenset({"errors"}),
     "remedies": frozenset({"errors", "core", "i18n"}),
+    "findings": frozenset({"errors", "core", "books", "i18n"}),
     "core": frozenset({"errors"}),
     "wire": frozenset({"errors", "core"}),
     "pair": frozenset({"errors", "core"}),

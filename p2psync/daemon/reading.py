@@ -41,6 +41,12 @@ class Reading:
         low, high = prefix_range(directory)
         return self._pages(low, high)
 
+    def files_with(self, suffixes: Iterable[str]) -> Mapping[RelPath, Entry]:
+        """What lies in the folder under names that end so, in lower or upper case, sorted."""
+        with self._lock:
+            found = self._bases.with_suffixes(suffixes)
+        return {row.path: row.entry for row in found}
+
     def sources(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Sequence[RelPath]]:
         """Paths at which this device last saw contents; at most a few for each."""
         with self._lock:

@@ -90,6 +90,15 @@ class BaseRows:
         )
         return [_row(row) for row in found]
 
+    def with_suffixes(self, suffixes: Iterable[str]) -> Sequence[BaseRow]:
+        """Those whose names end so, whatever the case of A to Z, in byte order."""
+        found = self._connection.execute(
+            f"SELECT {COLUMNS} FROM base WHERE mandate = ? AND EXISTS "
+            "(SELECT 1 FROM json_each(?) AS asked WHERE base.path LIKE '%' || asked.value) ORDER BY path",
+            (self._mandate, listed(suffixes)),
+        )
+        return [_row(row) for row in found]
+
     def all(self) -> Iterable[BaseRow]:
         rows = self.page("")
         while rows:

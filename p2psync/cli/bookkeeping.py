@@ -1,0 +1,154 @@
+"""How answers about bookkeeping files look to people: charts of accounts, mistakes, what waits to be posted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from p2psync.cli.rendering import Row, table
+from p2psync.cli.values import moment
+from p2psync.findings import sentence
+from p2psync.i18n import _, language, ngettext
+
+FINDINGS_SHOWN = 30
+"""Of each file; --json has more."""
+
+
+# -- charts --------------------------------------------------------------------------------------------
+
+
+def chart(answer: Row, parts: Sequence[Callable[[Row], str]]) -> str:
+    """`chart show`: what it is, then the lists that were asked for."""
+    head = [f"{answer['title'] or answer['file']}  {_days(answer)}", answer["file"]]
+    if answer["count"]:
+        text = ngettext("! {n} line was not understood.", "! {n} lines were not understood.", answer["count"])
+        head.append(text.format(n=answer["count"]))
+    if answer["others"]:
+        head.append(_("Other charts: {files}").format(files=", ".join(answer["others"])))
+    return "\n\n".join(["\n".join(head), *(part(answer) for part in parts)])
+
+
+def accounts(answer: Row) -> str:
+    return table(
+        (_("ACCOUNT"), _("NAME"), _("CATEGORY"), _("VAT")),
+        (
+            (one["number"], _named(one), _category(one) if one["kind"] == "account" else "", one["vat_code"] or "-")
+            for one in answer["accounts"]
+        ),
+        _("The chart has no accounts."),
+    )
+
+
+def vat_codes(answer: Row) -> str:
+    return table(
+        (_("VAT CODE"), _("RATE"), _("ACCOUNT"), _("WHAT FOR")),
+        (
+            (one["code"], _rate(one), one["account"] or "-", " ".join(one["description"].split()))
+            for one in answer["vat_codes"]
+        ),
+        _("The chart has no VAT codes."),
+    )
+
+
+def centres(answer: Row) -> str:
+    return table(
+        (_("COST CENTRE"), _("NAME")),
+        ((one["number"], _named(one)) for one in answer["cost_centres"]),
+        _("The chart has no cost centres."),
+    )
+
+
+def _days(answer: Row) -> str:
+    if not answer["period"]:
+        return _("(it states no accounting period)")
+    return _("from {begin} to {end}").format(begin=answer["begin"], end=answer["end"])
+
+
+def _named(one: Row) -> str:
+    return str(one["names"].get(language()) or one["name"])
+
+
+def _category(one: Row) -> str:
+    texts = {
+        "assets": _("assets"),
+        "liabilities": _("liabilities"),
+        "expense": _("expense"),
+        "income": _("income"),
+        "operating": _("operating"),
+    }
+    return texts.get(one["category"] or "", one["category"] or "-")
+
+
+def _rate(one: Row) -> str:
+    return f"{one['rate_percent']} %" if one["rate_percent"] is not None else "-"
+
+
+# -- checks --------------------------------------------------------------------------------------------
+
+
+def checked(rows: Sequence[Row]) -> str:
+    """`check`: each file with what is wrong in it."""
+    lines = [line for row in rows for line in _checked_lines(row)]
+    return "\n".join(lines) or _("There are no files of bookings and no chart of accounts in the folder.")
+
+
+def _checked_lines(row: Row) -> list[str]:
+    if row["message"]:
+        return [_("! {file} cannot be read: {reason}").format(file=row["file"], reason=row["message"])]
+    if not row["count"]:
+        return [_("{file}: nothing wrong ({what})").format(file=row["file"], what=_checks(row))]
+    text = ngettext("! {file}: {n} finding ({what})", "! {file}: {n} findings ({what})", row["count"])
+    shown = row["findings"][:FINDINGS_SHOWN]
+    lines = [text.format(file=row["file"], n=row["count"], what=_checks(row)), *(f"  {_finding(one)}" for one in shown)]
+    more = row["count"] - len(shown)
+    if more:
+        lines.append("  " + ngettext("and {n} more", "and {n} more", more).format(n=more))
+    return lines
+
+
+def _checks(row: Row) -> str:
+    """What a file was checked for."""
+    if row["file"].lower().endswith(".crp"):
+        return _("whether it can be read")
+    texts = {
+        "dates": _("dates"),
+        "accounts": _("accounts"),
+        "vat-codes": _("VAT codes"),
+        "cost-centres": _("cost centres"),
+    }
+    return ", ".join(texts.get(one, one) for one in row["checks"]) or _("without a chart of accounts to compare with")
+
+
+def _finding(one: Row) -> str:
+    return sentence(one["code"], one["line"], one["facts"])
+
+
+# -- pending -------------------------------------------------------------------------------------------
+
+
+def pending(rows: Sequence[Row]) -> str:
+    """`pending`: a line for each file and period, then what has no number, and why."""
+    counted = table(
+        (_("MANDATE"), _("FILE"), _("PERIOD"), _("NEW"), _("CHANGED"), _("REMOVED"), _("SINCE")),
+        (
+            (
+                *(one["mandate"], one["file"], one["period"] or "-"),
+                *(f"+{one['new']}", f"~{one['changed']}", f"-{one['removed']}", moment(one["since"])),
+            )
+            for one in rows
+            if one["new"] is not None
+        ),
+        "",
+    )
+    others = [line for one in rows for line in _remarks(one)]
+    return "\n".join([counted] * bool(counted) + others) or _("Nothing waits to be posted.")
+
+
+def _remarks(row: Row) -> list[str]:
+    if row["rewritten"]:
+        text = _("! {file} has the bookings that were posted, but its program wrote them anew: were they taken back?")
+        return [text.format(file=row["file"])]
+    if row["new"] is not None:
+        return []
+    reason = _finding(row["finding"]) if row["finding"] else row["message"]
+    where = row["file"] or row["mandate"]
+    return [_("! {file} cannot be counted: {reason}").format(file=where, reason=reason)]

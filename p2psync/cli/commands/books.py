@@ -1,0 +1,77 @@
+"""Bookkeeping: the chart of accounts, mistakes in bookings, and what waits to be posted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from p2psync.cli import bookkeeping
+from p2psync.cli.command import Session, command
+from p2psync.cli.commands.mandates import MANDATE, OPTIONAL_MANDATE
+from p2psync.cli.wording import Group
+from p2psync.i18n import _
+
+READ_S = 120.0
+"""How long it may take to read a mandate's files of bookings for the first time."""
+FILE = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="FILE", help=_("This file, as it is called inside the mandate's folder."), show_default=False
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make these commands part of the app."""
+    command(
+        app,
+        "pending",
+        help=_(
+            "List the bookings that wait to be posted.\n\nBy file and accounting period: how many lines are new, "
+            "changed or removed since the file was last marked as posted. A file that cannot be read has no number."
+        ),
+        example="p2psync pending\np2psync pending Cargo --json",
+    )(pending)
+    command(
+        app,
+        "check",
+        help=_(
+            "Hold bookings to the chart of accounts.\n\nEach line whose account or VAT code is unknown, or whose date "
+            "lies in no accounting period, is shown with its number. Exit code 3: something was found."
+        ),
+        example='p2psync check Cargo\np2psync check Cargo "Cargo (01-01-2025 ~ 31-12-2025).ecf"',
+    )(check)
+    group = typer.Typer(
+        cls=Group, no_args_is_help=True, help=_("Look at the chart of accounts."), rich_markup_mode=None
+    )
+    app.add_typer(group, name="chart")
+    command(
+        group,
+        "show",
+        help=_(
+            "Show the accounts of a chart of accounts (.crp).\n\nOf several charts, that of the latest period. Names "
+            "are in the language of --lang where the chart has it, else in the one that accounting works in."
+        ),
+        example='p2psync chart show Cargo\np2psync chart show Cargo "Cargo 2025.crp" --vat --lang de',
+    )(show)
+
+
+def pending(session: Session, mandate: OPTIONAL_MANDATE = None) -> int:
+    return session.show(session.call("pending", READ_S, mandate=mandate), bookkeeping.pending)
+
+
+def check(session: Session, mandate: MANDATE, file: FILE = None) -> int:
+    return session.show(session.call("check", READ_S, mandate=mandate, file=file), bookkeeping.checked)
+
+
+def show(
+    session: Session,
+    mandate: MANDATE,
+    file: FILE = None,
+    centers: Annotated[bool, typer.Option("--centers", help=_("The cost centres instead of the accounts."))] = False,
+    vat: Annotated[bool, typer.Option("--vat", help=_("The VAT codes instead of the accounts."))] = False,
+) -> int:
+    parts = [*([bookkeeping.centres] if centers else []), *([bookkeeping.vat_codes] if vat else [])]
+    answer = session.call("chart", READ_S, mandate=mandate, file=file)
+    return session.show(answer, lambda data: bookkeeping.chart(data, parts or [bookkeeping.accounts]))

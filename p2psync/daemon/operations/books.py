@@ -1,0 +1,225 @@
+"""Bookkeeping: the chart of accounts, what is wrong in bookings, and which of them wait to be posted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from p2psync.books.crp import Account, Chart, CostCentre, Language, Names, VatCode
+from p2psync.books.finding import Finding, Findings
+from p2psync.books.pending import Count, Pending, State
+from p2psync.books.period import Period
+from p2psync.core.ids import MandateId
+from p2psync.core.relpath import RelPath
+from p2psync.daemon.operations.arguments import Arguments
+from p2psync.daemon.operations.result import DONE, PARTLY_DONE, OperationResult
+from p2psync.daemon.operations.shapes import find_mandate, find_mandates
+from p2psync.daemon.operations.versions import path_in
+from p2psync.daemon.shelf import ChartFile, Checked, Waiting
+from p2psync.errors import FolderError, P2PSyncError, UsageError
+from p2psync.i18n import _, said
+
+if TYPE_CHECKING:
+    from p2psync.daemon.node import Node
+
+
+async def chart(node: Node, given: Arguments) -> object:
+    named, file = given.text("mandate"), given.text_or("file", "")
+    given.done()
+    mandate, name, path = await _named(node, named, file)
+    charts = await node.shelf.charts(mandate)
+    chosen = _chosen(charts, name, path)
+    if not isinstance(chosen.read, Chart):
+        raise P2PSyncError(
+            _("{path} cannot be read: {reason}").format(path=chosen.path, reason=said(chosen.read)),
+        )
+    others = [one.path for one in charts if one.path != chosen.path]
+    return {"mandate": name, "file": chosen.path, **_chart(chosen.read), "others": others}
+
+
+async def check(node: Node, given: Arguments) -> object:
+    named, file = given.text("mandate"), given.text_or("file", "")
+    given.done()
+    mandate, name, path = await _named(node, named, file)
+    rows = [_checked(name, one) for one in await node.shelf.check(mandate, path)]
+    return OperationResult(rows, PARTLY_DONE if any(row["count"] or row["message"] for row in rows) else DONE)
+
+
+async def pending(node: Node, given: Arguments) -> object:
+    named = given.text_or("mandate", "")
+    given.done()
+    several = await node.runtime.query(lambda device, _: [(m.id, m.name) for m in find_mandates(device, named)])
+    rows: list[dict[str, Any]] = []
+    for mandate, name in several:
+        try:
+            rows += [row for one in await node.shelf.pending(mandate, {}) for row in _waiting(name, one)]
+        except FolderError as error:
+            if named:
+                raise
+            rows.append(_row(name, "", State.UNCOUNTED, message=said(error)))
+    return OperationResult(rows, DONE)
+
+
+async def _named(node: Node, named: str, file: str) -> tuple[MandateId, str, RelPath | None]:
+    """The mandate that is meant, what it is called, and the file in it, if one is named."""
+
+    def look(device: Any, _: object) -> tuple[MandateId, str, RelPath | None]:
+        mandate = find_mandate(device, named)
+        return mandate.id, mandate.name, path_in(mandate, file) if file else None
+
+    return await node.runtime.query(look)
+
+
+def _chosen(charts: Sequence[ChartFile], mandate: str, path: RelPath | None) -> ChartFile:
+    """The one that is named, else that of the latest period."""
+    if not charts:
+        raise P2PSyncError(
+            _("There is no chart of accounts (.crp) in the folder of {mandate}.").format(mandate=mandate)
+        )
+    if path is None:
+        return max(charts, key=_age)
+    for one in charts:
+        if one.path == path:
+            return one
+    raise UsageError(
+        _("{path} is no chart of accounts of {mandate}. Choose one of: {charts}").format(
+            path=path, mandate=mandate, charts=", ".join(one.path for one in charts)
+        )
+    )
+
+
+def _age(one: ChartFile) -> tuple[bool, date, RelPath]:
+    """Greater for one that can be read, and for a later period."""
+    if not isinstance(one.read, Chart):
+        return False, date.min, one.path
+    return True, one.read.period.end if one.read.period else date.min, one.path
+
+
+# -- charts --------------------------------------------------------------------------------------------
+
+
+def _chart(read: Chart) -> dict[str, Any]:
+    return {
+        "title": read.title,
+        **_period(read.period),
+        "languages": [_language(one) for one in read.languages],
+        "accounts": [_account(one, read.languages) for one in read.accounts],
+        "vat_codes": [_vat_code(one) for one in read.vat_codes],
+        "cost_centres": [_centre(one, read.languages) for one in read.cost_centres],
+        **_findings(read.findings),
+    }
+
+
+def _period(period: Period | None) -> dict[str, str | None]:
+    if period is None:
+        return {"period": None, "begin": None, "end": None}
+    return {"period": str(period), "begin": period.begin.isoformat(), "end": period.end.isoformat()}
+
+
+def _language(one: Language) -> dict[str, Any]:
+    return {"number": one.number, "name": one.name, "code": one.iso_code}
+
+
+def _account(one: Account, languages: Sequence[Language]) -> dict[str, Any]:
+    return {
+        "number": one.number,
+        "name": one.name,
+        "names": _names(one.names, languages),
+        "category": one.category.name.lower() if one.category is not None else None,
+        "kind": one.kind.value if one.kind is not None else None,
+        "group": one.group,
+        "vat_code": one.vat_code,
+        "line": one.line,
+    }
+
+
+def _vat_code(one: VatCode) -> dict[str, Any]:
+    return {
+        "code": one.code,
+        "description": one.description,
+        "rate_percent": f"{one.rate.normalize():f}" if one.rate is not None else None,
+        "account": one.account,
+        "line": one.line,
+    }
+
+
+def _centre(one: CostCentre, languages: Sequence[Language]) -> dict[str, Any]:
+    return {"number": one.number, "name": one.name, "names": _names(one.names, languages), "line": one.line}
+
+
+def _names(names: Names, languages: Sequence[Language]) -> dict[str, str]:
+    """By the language's code, else by its number."""
+    codes = {one.number: one.iso_code for one in languages}
+    return {codes.get(number) or str(number): text for number, text in names}
+
+
+# -- checks --------------------------------------------------------------------------------------------
+
+
+def _checked(mandate: str, one: Checked) -> dict[str, Any]:
+    return {
+        "mandate": mandate,
+        "file": one.path,
+        "checks": sorted(one.checks),
+        **_findings(one.findings),
+        "message": said(one.why) if one.why is not None else "",
+    }
+
+
+def _findings(findings: Findings) -> dict[str, Any]:
+    return {"count": findings.count, "findings": [_finding(one) for one in findings.items]}
+
+
+def _finding(one: Finding) -> dict[str, Any]:
+    return {"line": one.line, "code": one.trouble.value, "facts": dict(one.facts)}
+
+
+# -- pending -------------------------------------------------------------------------------------------
+
+
+def _waiting(mandate: str, one: Waiting) -> Iterable[dict[str, Any]]:
+    found = one.pending
+    match found.state:
+        case State.PENDING:
+            for count in found.counts:
+                yield _row(mandate, one.path, found.state, count)
+        case State.UNCOUNTED:
+            yield _row(mandate, one.path, found.state, **_why(found))
+        case State.POSTED if found.rewritten:
+            yield _row(mandate, one.path, found.state, Count(None, 0, 0, 0), rewritten=True)
+
+
+def _why(found: Pending) -> dict[str, Any]:
+    if isinstance(found.why, Finding):
+        return {"finding": _finding(found.why)}
+    return {"message": said(found.why) if found.why is not None else ""}
+
+
+def _row(
+    mandate: str,
+    path: str,
+    state: State,
+    count: Count | None = None,
+    *,
+    message: str = "",
+    finding: dict[str, Any] | None = None,
+    rewritten: bool = False,
+) -> dict[str, Any]:
+    """A row without a count has no numbers."""
+    return {
+        "mandate": mandate,
+        "file": path,
+        "period": str(count.period) if count is not None and count.period is not None else None,
+        "new": count.new if count is not None else None,
+        "changed": count.changed if count is not None else None,
+        "removed": count.removed if count is not None else None,
+        "since": None,
+        "state": state.value,
+        "rewritten": rewritten,
+        "message": message,
+        "finding": finding,
+    }
+
+
+OPERATIONS = {"chart": chart, "check": check, "pending": pending}

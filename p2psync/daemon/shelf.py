@@ -1,0 +1,241 @@
+"""The bookkeeping files that lie in a mandate's folder, read and understood; what they said is remembered by content.
+
+The event loop asks; everything is read in threads, at most one of them for a mandate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from p2psync.books.completeness import ENTRIES, MASTER, suffix_of
+from p2psync.books.crp import CHART_BYTES_MAX, Chart, read_chart
+from p2psync.books.entries import ENTRIES_BYTES_MAX, EntriesFile, read_entries
+from p2psync.books.finding import Findings
+from p2psync.books.pending import NoFile, Pending, Side, Unreadable, pending, side_of
+from p2psync.books.period import Period, period_in_name
+from p2psync.books.validation import Books, Check, active_checks, books_of_chart, validate
+from p2psync.core.entry import Entry, Kind
+from p2psync.core.ids import ContentId, MandateId
+from p2psync.core.relpath import RelPath, name
+from p2psync.daemon.folders import Folders
+from p2psync.daemon.reading import Reading
+from p2psync.errors import CodecError, FolderError, P2PSyncError
+from p2psync.fs.contents import Contents
+from p2psync.i18n import _, later
+
+CHARTS_MAX = 64
+"""Charts in memory."""
+RESULTS_MAX = 4096
+"""Comparisons and checks in memory: a few numbers each, and findings where there are some."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class ChartFile:
+    """A chart of accounts in the folder."""
+
+    path: RelPath
+    read: Chart | CodecError
+    """Why it cannot be read, if it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is wrong in one file."""
+
+    path: RelPath
+    checks: frozenset[Check]
+    """What its bookings were checked for; none in a chart, and where there is no chart."""
+    findings: Findings
+    why: CodecError | None = None
+    """Why it cannot be read at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits to be posted in one file."""
+
+    path: RelPath
+    content: ContentId | None
+    """What the file holds; None if it was removed."""
+    pending: Pending
+
+
+class Shelf:
+    """Of all mandates. All methods are for the event loop."""
+
+    def __init__(self, folders: Folders) -> None:
+        self._folders = folders
+        self._memory = _Memory()
+        self._turns: dict[MandateId, asyncio.Lock] = {}
+
+    async def charts(self, mandate: MandateId) -> list[ChartFile]:
+        """Sorted by their paths. Raises FolderError, as the others do."""
+        return await self._read(mandate, _Files.charts)
+
+    async def check(self, mandate: MandateId, path: RelPath | None) -> list[Checked]:
+        """What is wrong in the charts and the files of bookings, or in one of them."""
+        return await self._read(mandate, lambda files: files.check(path))
+
+    async def pending(
+        self, mandate: MandateId, posted: Mapping[RelPath, ContentId | None], coming: Iterable[RelPath] = ()
+    ) -> list[Waiting]:
+        """Every file of bookings against what was posted of it, those that are posted whole among them.
+
+        `coming`: paths of files that are not in the folder yet.
+        """
+        left_out = frozenset(coming)
+        return await self._read(mandate, lambda files: files.pending(posted, left_out))
+
+    async def _read(self, mandate: MandateId, work: Callable[[_Files], V]) -> V:
+        reading, place = self._folders.reading(mandate), self._folders.contents.get(mandate)
+        if reading is None or place is None:
+            raise FolderError(_("The mandate's folder is not there. See: p2psync status"))
+        async with self._turns.setdefault(mandate, asyncio.Lock()):
+            return await asyncio.to_thread(work, _Files(reading, place.contents, self._memory))
+
+
+class _Files:
+    """One look at a mandate's files; for a thread."""
+
+    def __init__(self, reading: Reading, contents: Contents, memory: _Memory) -> None:
+        self._contents = contents
+        self._memory = memory
+        found = reading.files_with((MASTER, *sorted(ENTRIES)))
+        self._files = {path: entry for path, entry in found.items() if entry.kind is Kind.FILE}
+        self._charts = {path: self._chart(entry) for path, entry in self._named(MASTER).items()}
+
+    def charts(self) -> list[ChartFile]:
+        return [ChartFile(path, read) for path, read in self._charts.items()]
+
+    def check(self, wanted: RelPath | None) -> list[Checked]:
+        if wanted is not None and wanted not in self._files:
+            raise P2PSyncError(
+                _("{path} is no file of bookings or chart of accounts in the mandate's folder.").format(path=wanted)
+            )
+        paths = sorted(self._files) if wanted is None else [wanted]
+        return [self._checked_chart(path) if path in self._charts else self._checked(path) for path in paths]
+
+    def pending(self, posted: Mapping[RelPath, ContentId | None], coming: frozenset[RelPath]) -> list[Waiting]:
+        now = self._named(*ENTRIES)
+        paths = {*now, *(path for path in posted if suffix_of(path) in ENTRIES)} - coming
+        return [self._waiting(path, posted.get(path), now.get(path)) for path in sorted(paths)]
+
+    # -- one file --------------------------------------------------------------------------------------
+
+    def _checked_chart(self, path: RelPath) -> Checked:
+        read = self._charts[path]
+        if isinstance(read, CodecError):
+            return Checked(path, frozenset(), Findings(), read)
+        return Checked(path, frozenset(), read.findings)
+
+    def _checked(self, path: RelPath) -> Checked:
+        books = [one for read in self._charts.values() if isinstance(read, Chart) and (one := books_of_chart(read))]
+        checks = active_checks(books)
+        charts = tuple(self._files[one].content for one, read in self._charts.items() if isinstance(read, Chart))
+        key = (self._files[path].content, period_in_name(name(path)), charts)
+        found = self._memory.checked.get(key, lambda: self._findings(path, books))
+        return (
+            Checked(path, checks, Findings(), found) if isinstance(found, CodecError) else Checked(path, checks, found)
+        )
+
+    def _findings(self, path: RelPath, books: Sequence[Books]) -> Findings | CodecError:
+        read = self._entries(self._files[path])
+        if isinstance(read, CodecError) or not books:
+            return read if isinstance(read, CodecError) else read.findings
+        return _together(read.findings, validate(read, books, period_in_name(name(path))))
+
+    def _waiting(self, path: RelPath, posted: ContentId | None, entry: Entry | None) -> Waiting:
+        content = entry.content if entry is not None else None
+        stated = period_in_name(name(path))
+        known = sorted({one.period for one in self._charts.values() if isinstance(one, Chart) and one.period})
+        periods = tuple([*known, *([stated] if stated else [])])
+        key = (posted, content, periods)
+        found = self._memory.pending.get(key, lambda: self._compared(posted, entry, periods))
+        return Waiting(path, content, found)
+
+    def _compared(self, posted: ContentId | None, entry: Entry | None, periods: tuple[Period, ...]) -> Pending:
+        content = entry.content if entry is not None else None
+        current = self._side(content, entry.size if entry is not None else 0)
+        return pending(current if posted == content else self._side(posted, 0), current, periods)
+
+    def _side(self, content: ContentId | None, size: int) -> Side:
+        if content is None:
+            return NoFile()
+        data = self._bytes(content, size, ENTRIES_BYTES_MAX)
+        return Unreadable(data) if isinstance(data, CodecError) else side_of(data)
+
+    def _entries(self, entry: Entry) -> EntriesFile | CodecError:
+        return self._parsed(entry, ENTRIES_BYTES_MAX, read_entries)
+
+    def _chart(self, entry: Entry) -> Chart | CodecError:
+        return self._memory.charts.get(entry.content, lambda: self._parsed(entry, CHART_BYTES_MAX, read_chart))
+
+    def _parsed(self, entry: Entry, limit: int, read: Callable[[bytes], V]) -> V | CodecError:
+        assert entry.content is not None, "a file has a content"
+        data = self._bytes(entry.content, entry.size, limit)
+        if isinstance(data, CodecError):
+            return data
+        try:
+            return read(data)
+        except CodecError as error:
+            return error
+
+    def _bytes(self, content: ContentId, size: int, limit: int) -> bytes | CodecError:
+        if size > limit:
+            return CodecError("The file has more than {limit} bytes, which is the limit.", limit=limit)
+        data = self._contents.read(content, limit)
+        return NotHere() if data is None else data
+
+    def _named(self, *suffixes: str) -> dict[RelPath, Entry]:
+        return {path: entry for path, entry in self._files.items() if suffix_of(path) in suffixes}
+
+
+class NotHere(CodecError):
+    """The bytes of a version are on other PCs alone."""
+
+    def __init__(self) -> None:
+        super().__init__(later("Its bytes are not on this PC."))
+
+
+class _Memory:
+    """What was found out of contents, which do not change."""
+
+    def __init__(self) -> None:
+        self.charts: _Remembered[object, Chart | CodecError] = _Remembered(CHARTS_MAX)
+        self.pending: _Remembered[object, Pending] = _Remembered(RESULTS_MAX)
+        self.checked: _Remembered[object, Findings | CodecError] = _Remembered(RESULTS_MAX)
+
+
+class _Remembered(Generic[K, V]):
+    """The latest answers; safe to use from several threads. That bytes are not here may be otherwise next time."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._found: OrderedDict[K, V] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        with self._lock:
+            if key in self._found:
+                self._found.move_to_end(key)
+                return self._found[key]
+        made = make()
+        if not (isinstance(made, NotHere) or (isinstance(made, Pending) and isinstance(made.why, NotHere))):
+            with self._lock:
+                self._found[key] = made
+                if len(self._found) > self._most:
+                    self._found.popitem(last=False)
+        return made
+
+
+def _together(first: Findings, second: Findings) -> Findings:
+    items = tuple(sorted((*first.items, *second.items)))
+    return Findings(items, first.left_out + second.left_out)

@@ -1,0 +1,83 @@
+"""Charts, mistakes and pending bookings as people read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from p2psync.cli import bookkeeping
+
+CHART: dict[str, Any] = {
+    "mandate": "Cargo",
+    "file": "Cargo 2025.crp",
+    "title": "Cargo SA",
+    "period": "2025",
+    "begin": "2025-01-01",
+    "end": "2025-12-31",
+    "languages": [{"number": 0, "name": "Français", "code": "fr"}],
+    "accounts": [
+        {"number": "1", "name": "Actifs", "names": {}, "category": "assets", "kind": "title", "vat_code": ""},
+        {"number": "1000", "name": "Caisse", "names": {"en": "Cash"}, "category": "assets", "kind": "account"},
+    ],
+    "vat_codes": [{"code": "TVA", "description": "taux\nnormal", "rate_percent": None, "account": ""}],
+    "cost_centres": [],
+    "count": 0,
+    "findings": [],
+    "others": [],
+}
+CHART["accounts"][1]["vat_code"] = "TVA"
+FINDING = {"line": 17, "code": "debit-unknown", "facts": {"account": "5999"}}
+
+
+def test_accounts_have_their_names_in_the_language_that_is_spoken() -> None:
+    said = bookkeeping.chart(CHART, [bookkeeping.accounts])
+    assert "Cargo SA  from 2025-01-01 to 2025-12-31" in said
+    first, second = (line.split() for line in said.splitlines()[-2:])
+    assert first == ["1", "Actifs", "-"]
+    assert second == ["1000", "Cash", "assets", "TVA"]
+
+
+def test_other_lists_are_shown_when_asked_for() -> None:
+    said = bookkeeping.chart(CHART, [bookkeeping.centres, bookkeeping.vat_codes])
+    assert "no cost centres" in said
+    assert "TVA       -     -        taux normal" in said
+    assert "Caisse" not in said
+    worse = {**CHART, "period": None, "count": 2, "others": ["Cargo 2024.crp"]}
+    said = bookkeeping.chart(worse, [])
+    assert "states no accounting period" in said
+    assert "2 lines were not understood" in said
+    assert "Cargo 2024.crp" in said
+
+
+def test_a_check_names_lines_and_says_what_it_checked() -> None:
+    clean: dict[str, Any] = {"file": "a.ecf", "checks": [], "count": 0, "findings": [], "message": ""}
+    several = {**clean, "file": "b.ecf", "checks": ["accounts"], "count": 40, "findings": [FINDING] * 40}
+    torn = {**clean, "file": "c.ecf", "message": "it is torn"}
+    chart = {**clean, "file": "Cargo.crp"}
+    said = bookkeeping.checked([clean, several, torn, chart]).splitlines()
+    assert said[0] == "a.ecf: nothing wrong (without a chart of accounts to compare with)"
+    assert said[1] == "! b.ecf: 40 findings (accounts)"
+    assert said[2] == "  Line 17: the debit account 5999 is not in the chart of accounts."
+    assert said[-3] == "  and 10 more"
+    assert said[-2] == "! c.ecf cannot be read: it is torn"
+    assert said[-1] == "Cargo.crp: nothing wrong (whether it can be read)"
+    assert "no files of bookings" in bookkeeping.checked([])
+
+
+def test_pending_lines_are_a_table_and_what_has_no_number_says_why() -> None:
+    row: dict[str, Any] = {
+        **{"mandate": "Cargo", "file": "a.ecf", "period": "2025", "new": 3, "changed": 2, "removed": 1},
+        **{"since": None, "rewritten": False, "message": "", "finding": None},
+    }
+    none = {**row, "new": None, "changed": None, "removed": None, "period": None}
+    rows = [
+        row,
+        {**none, "file": "b.ecf", "message": "it is torn"},
+        {**none, "file": "c.ecf", "finding": FINDING},
+        {**row, "file": "d.ecf", "new": 0, "changed": 0, "removed": 0, "rewritten": True},
+    ]
+    said = bookkeeping.pending(rows).splitlines()
+    assert said[1].split() == ["Cargo", "a.ecf", "2025", "+3", "~2", "-1", "-"]
+    assert "! b.ecf cannot be counted: it is torn" in said
+    assert "! c.ecf cannot be counted: Line 17: the debit account 5999 is not in the chart of accounts." in said
+    assert any(line.startswith("! d.ecf") and "anew" in line for line in said)
+    assert bookkeeping.pending([]) == "Nothing waits to be posted."

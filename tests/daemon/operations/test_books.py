@@ -1,0 +1,127 @@
+"""Charts, checks and what is pending, as a daemon answers."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from p2psync.books import synthetic
+from p2psync.errors import FolderError, P2PSyncError, UsageError
+from tests.daemon.homes import MANDATE, Pc, pcs
+from tests.daemon.patience import until
+
+INVOICES = synthetic.entries_name("Cargo", 2025, "ecf")
+CHART = "Cargo 2025.crp"
+
+
+async def with_files(pc: Pc) -> None:
+    await pc.create()
+    for name, data in synthetic.mandate_files("Cargo", 2025, Random(1)).items():
+        pc.save(name, data)
+    await pc.holds(4)
+
+
+async def checked(pc: Pc, **arguments: str) -> Any:
+    return (await pc.ask("check", mandate=MANDATE, **arguments)).data
+
+
+@pytest.mark.asyncio
+async def test_the_chart_of_the_latest_period_is_shown(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await with_files(one)
+        one.save("Cargo 2024.crp", synthetic.chart(2024, 20, Random(1)))
+        await one.holds(5)
+        shown = await one.call("chart", mandate=MANDATE)
+        assert (shown["file"], shown["period"], shown["others"]) == (CHART, "2025", ["Cargo 2024.crp"])
+        account = next(row for row in shown["accounts"] if row["number"] == "1100")
+        assert (account["category"], account["kind"]) == ("assets", "account")
+        title = next(row for row in shown["accounts"] if row["number"] == "1")
+        assert title["names"] == {"fr": "Actifs", "de": "Aktiven"}
+        assert [row["rate_percent"] for row in shown["vat_codes"]][-1] == "0"
+        assert shown["vat_codes"][0]["rate_percent"] == "8.1"
+        assert [row["number"] for row in shown["cost_centres"]] == ["10", "20"]
+        older = await one.call("chart", mandate=MANDATE, file=str(one.folder / "Cargo 2024.crp"))
+        assert older["begin"] == "2024-01-01"
+        with pytest.raises(UsageError, match=r"Cargo 2024\.crp, Cargo 2025\.crp"):
+            await one.call("chart", mandate=MANDATE, file=INVOICES)
+
+
+@pytest.mark.asyncio
+async def test_a_chart_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await one.create()
+        with pytest.raises(P2PSyncError, match="no chart of accounts"):
+            await one.call("chart", mandate=MANDATE)
+        one.save(CHART, b"not KEY=value\r\n")
+        await one.holds(1)
+        with pytest.raises(P2PSyncError, match=f"{CHART} cannot be read: A chart of accounts begins with KEY=value"):
+            await one.call("chart", mandate=MANDATE)
+        (row,) = await checked(one)
+        assert row["message"].startswith("A chart of accounts begins")
+
+
+@pytest.mark.asyncio
+async def test_findings_have_their_lines_and_make_the_check_partial(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await with_files(one)
+        assert all(row["count"] == 0 for row in await one.call("check", mandate=MANDATE))
+        data = synthetic.entries("ECF", 8, Random(3))
+        lines = data.split(b"\r\n")
+        lines[4] = lines[4].replace(b"\t1100\t", b"\t5999\t")
+        one.save(INVOICES, b"\r\n".join(lines))
+
+        async def is_found() -> bool:
+            return (await one.ask("check", mandate=MANDATE, file=INVOICES)).exit_code == 3
+
+        await until(is_found, "the finding")
+        (row,) = await checked(one, file=INVOICES)
+        assert row["findings"] == [{"line": 5, "code": "debit-unknown", "facts": {"account": "5999"}}]
+        assert row["checks"] == ["accounts", "dates", "vat-codes"]
+
+
+@pytest.mark.asyncio
+async def test_pending_lines_are_counted_by_file_and_period(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await with_files(one)
+        rows = await one.call("pending")
+        assert [(row["file"], row["period"], row["new"], row["changed"], row["removed"]) for row in rows] == [
+            (INVOICES, "2025", 40, 0, 0),
+            (synthetic.entries_name("Cargo Löhne", 2025, "ecs"), "2025", 40, 0, 0),
+        ]
+        assert all(row["since"] is None for row in rows)
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_cannot_be_read_has_a_reason_and_no_number(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await one.create()
+        one.save("a.ecf", b"something else\n")
+        one.save("b.ecf", synthetic.entries("ECF", 2, Random(1)) + b"01.01.2025\t1000\r\n")
+        await one.holds(2)
+        none, torn = await one.call("pending", mandate=MANDATE)
+        assert none["message"].startswith("A file of bookings begins with a line #FSC")
+        assert torn["finding"] == {"line": 5, "code": "fields-missing", "facts": {"fields": "2", "needed": "14"}}
+        for row in (none, torn):
+            assert row["state"] == "uncounted"
+            assert [row[name] for name in ("period", "new", "changed", "removed")] == [None] * 4
+
+
+@pytest.mark.asyncio
+async def test_a_folder_that_is_away_hides_no_other_mandate(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await with_files(one)
+        other = tmp_path / "other.crsync"
+        await one.call("mandate.create", name="Other", folder=str(other))
+        await one.stop()
+        shutil.rmtree(other)
+        await one.start()
+        rows = await one.call("pending")
+        assert {row["mandate"] for row in rows} == {"Cargo", "Other"}
+        (away,) = [row for row in rows if row["mandate"] == "Other"]
+        assert (away["file"], away["state"], away["new"]) == ("", "uncounted", None)
+        with pytest.raises(FolderError):
+            await one.call("pending", mandate="Other")
