@@ -14,7 +14,7 @@ from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId
 from p2psync.core.relpath import RelPath
-from p2psync.engine import farewell, ledger, observation, plan
+from p2psync.engine import farewell, ledger, mandate, observation, plan
 from p2psync.engine.effects import PlaceItem
 from p2psync.engine.events import LateWrite, Outcome, Placed
 from p2psync.engine.replica import Replica
@@ -156,6 +156,11 @@ def _the_removed_hear_nothing() -> list[Patch]:
     return [(farewell.Farewells, "tell", lambda self, link, device: None)]
 
 
+def _who_left_still_knows_the_secret() -> list[Patch]:
+    """Nobody makes a new discovery secret when a member leaves."""
+    return [(mandate.Mandate, "_replace_secret_if_due", lambda self: None)]
+
+
 BUGS: dict[str, Callable[[], list[Patch]]] = {
     "place without compare": _place_without_compare,
     "no losers kept": _keep_no_losers,
@@ -169,6 +174,7 @@ BUGS: dict[str, Callable[[], list[Patch]]] = {
     "masters do not win": _masters_do_not_win,
     "late writes are only kept": _late_writes_are_only_kept,
     "the removed hear nothing": _the_removed_hear_nothing,
+    "who left still knows the secret": _who_left_still_knows_the_secret,
 }
 
 

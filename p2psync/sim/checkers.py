@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from blake3 import blake3
+
 from p2psync.core.changelog import Stated
 from p2psync.core.changelog import heads as heads_among
 from p2psync.core.entry import Kind
@@ -96,6 +98,7 @@ def check_at_rest(world: World) -> None:
     _losers_kept(world, members)
     _no_lost_write(world, members)
     _removed_know(world, members)
+    _same_secret(members)
 
 
 def _mandate(host: Host) -> Mandate:
@@ -274,6 +277,8 @@ def _check_parents(world: World, change: Stated) -> None:
     host, path = owner
     if host.keys.device != change.author or path != change.path:
         return
+    if host.device is None or host.mandate not in host.device.mandates:
+        return  # it has left
     allowed: set[ContentId | None] = set()
     ahead: list[ContentId | None] = [change.entry.content]
     while ahead:
@@ -283,7 +288,7 @@ def _check_parents(world: World, change: Stated) -> None:
             ahead += users.wrote_over.get((host.name, change.path, content), ())
     allowed |= users.cut_off.get((host.name, path), set())
     for parent in change.parents:
-        stated = _state(host).changes([parent]).get(parent) if host.device is not None else None
+        stated = _state(host).changes([parent]).get(parent)
         if stated is None or stated.entry.content is None:
             continue
         right = stated.entry.content in allowed
@@ -296,3 +301,13 @@ def _removed_know(world: World, members: Sequence[Host]) -> None:
         if host.revoked and host.device is not None and host.mandate in host.device.mandates:
             told = any(host.keys.device not in _mandate(member).farewells.untold for member in members)
             require(told or _mandate(host).is_removed, "Told", f"{host.name} does not know that it was removed")
+
+
+def _same_secret(members: Sequence[Host]) -> None:
+    """All know the newest discovery secret, and nobody who belongs no more can know it."""
+    for host in members:
+        mandate = _mandate(host)
+        newest = mandate.secrets.newest
+        require(not mandate.authority.secret_is_stale, "Secret", f"{host.name} goes on with a secret that others know")
+        right = newest is not None and blake3(newest[1]).digest() == mandate.authority.secret_digest
+        require(right, "Secret", f"{host.name} does not know the newest secret")

@@ -146,6 +146,16 @@ class Host:
         self._finish(self.device.finish())
         self.open_folder()
 
+    def leave(self) -> None:
+        """Tell the others, and forget the mandate; the folder stays."""
+        assert self.device is not None
+        assert self.mandate is not None
+        self.state.begin()
+        self.device.act(self.world.now)
+        self.device.leave(self.mandate)
+        self._finish(self.device.finish())
+        self.revoked, self.welcome = True, None
+
     def _finish(self, effects: Sequence[Effect]) -> None:
         self.state.commit()
         self.world.trace(self, effects)

@@ -45,6 +45,8 @@ class Knobs:
     """Devices that are admitted in the midst of it."""
     revocations: int
     """Devices that are revoked in the midst of it."""
+    leaves: int
+    """Devices that leave by their own word in the midst of it."""
     rule_changes: int
     """How often an admin changes a rule or a role in the midst of it."""
     decisions: float
@@ -80,6 +82,7 @@ class Knobs:
             folds_case=sometimes(0.3, 1.0, 0.2),
             late_joins=rng.choice([0, 0, 1]) if devices > 2 else 0,
             revocations=rng.choice([0, 0, 0, 1]) if devices > 2 else 0,
+            leaves=rng.choice([0, 0, 0, 1]) if devices > 3 else 0,
             rule_changes=rng.choice([0, 0, 1, 3]),
             decisions=sometimes(0.05, 0.3, 0.3),
             open_handles=sometimes(0.1, 0.8, 0.3),

@@ -140,6 +140,8 @@ class World:
             self.at(self.rng.uniform(0, end_s), lambda host=host: self._admit(host))  # type: ignore[misc]
         for _ in range(knobs.revocations):
             self.at(self.rng.uniform(0, end_s), self._revoke)
+        for _ in range(knobs.leaves):
+            self.at(self.rng.uniform(0, end_s), self._leave)
         for _ in range(knobs.rule_changes):
             self.at(self.rng.uniform(0, end_s), self._change_rules)
         self._repeat(knobs.partition_every_s, end_s, self._partition)
@@ -220,6 +222,13 @@ class World:
         victim.revoked = True
         self.users.excused.update(c for c, (h, _) in self.users.saved.items() if h is victim)
         admin_host.act(lambda admin: admin.revoke(victim.keys.device))
+
+    def _leave(self) -> None:
+        host = self.rng.choice(self.hosts[1:])
+        if host.device is None or host.mandate not in host.device.mandates or host.revoked:
+            return
+        host.leave()
+        self.users.excused.update(c for c, (h, _) in self.users.saved.items() if h is host)
 
     def _change_rules(self) -> None:
         admin_host = self._admin_host()

@@ -30,6 +30,7 @@ CALM = Knobs(
     folds_case=0.0,
     late_joins=0,
     revocations=0,
+    leaves=0,
     rule_changes=0,
     decisions=0.0,
     open_handles=0.0,

@@ -15,6 +15,7 @@ from p2psync.engine.effects import Fetch, Place, PlaceItem, Wanted
 from p2psync.engine.events import LateWrite
 from p2psync.engine.placement import IN_FLIGHT_MAX
 from p2psync.sim import checkers, world
+from p2psync.sim.bugs import planted
 from p2psync.sim.checkers import Failure, check_always, check_at_rest, check_late_writes
 from p2psync.sim.world import World, run
 from tests.sim.lives import again, apart, mandate_of, rest, save, shown, together
@@ -185,6 +186,22 @@ def test_what_people_decide_may_differ(life: World) -> None:
     check_at_rest(life)
     two.disk.write(parse("letter.txt"), b"neither", 0)
     assert complaint(life).startswith("Converged: pc1 shows something else at 'letter.txt'")
+
+
+def test_a_secret_that_others_know_is_seen(life: World) -> None:
+    one, two = life.hosts
+    two.leave()
+    with planted("who left still knows the secret"):
+        rest(life)
+        assert (
+            complaint(life) == "Secret: pc0 goes on with a secret that others know (python -m p2psync.sim --seed None)"
+        )
+    rest(life)
+    save(life, one, "letter.txt", "to bring it up to date")
+    rest(life)
+    check_at_rest(life)
+    mandate_of(one).secrets._known.clear()
+    assert complaint(life).startswith("Secret: pc0 does not know the newest secret")
 
 
 # -- after every step ----------------------------------------------------------------------------------

@@ -103,6 +103,23 @@ def test_who_saves_after_a_crash_may_have_seen_what_was_placed_or_what_was_not(
     check_at_rest(world)
 
 
+def test_who_leaves_forgets_the_mandate_and_keeps_its_folder() -> None:
+    world = together(3)
+    one, two, three = world.hosts
+    save(world, one, "a.txt", "of all")
+    rest(world)
+    two.leave()
+    rest(world)
+    save(world, one, "b.txt", "of the others")
+    rest(world)
+    assert (two.revoked, two.state.mandates()) == (True, [])
+    assert (shown(two), shown(three)) == ({A: "of all"}, {A: "of all", parse("b.txt"): "of the others"})
+    two.crash()
+    world._restart(two)
+    rest(world)
+    check_at_rest(world)
+
+
 def test_a_pc_that_is_off_hears_nothing() -> None:
     world = together()
     one = world.hosts[0]
