@@ -54,6 +54,8 @@ class _Line:
     more: asyncio.Event = field(default_factory=asyncio.Event)
     drained: asyncio.Event = field(default_factory=asyncio.Event)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
+    greeted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Our Hello was said: nothing else may come before it."""
     pinged_s: float = 0.0
     rtt_ms: float | None = None
 
@@ -115,6 +117,8 @@ class Links:
             self._log.failure("link.unsayable", error, link=number)
             self._end(line, str(error))
             return
+        if isinstance(message, Hello):
+            line.greeted.set()
         line.unsent.append(frame)
         line.unsent_bytes += len(frame) + MESSAGE_OVERHEAD_BYTES
         line.drained.clear()
@@ -238,6 +242,7 @@ class Links:
 
     async def _ping(self, line: _Line) -> None:
         await line.heard.wait()
+        await line.greeted.wait()
         for count in itertools.count(1):
             line.pinged_s = self._now_s()
             self.send(line.number, Ping(count))

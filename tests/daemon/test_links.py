@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -239,13 +240,29 @@ async def test_pings_are_answered_and_measure_the_way() -> None:
         number = h.links.add(here)
         await there.send(encode(HELLO))
         await there.send(encode(Ping(5)))
-        said = [decode(await there.receive()), decode(await there.receive())]
+        h.links.send(number, HELLO)
+        said = [decode(await there.receive()) for _ in range(3)]
         assert Pong(5) in said
         (ping,) = [message for message in said if isinstance(message, Ping)]
         assert h.links.rtt_ms(number) is None
         await there.send(encode(Pong(ping.number)))
         await until(lambda: h.links.rtt_ms(number) is not None)
         assert h.links.address(number) == "r.example:1"
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_said_before_our_hello() -> None:
+    """It comes from the engine, which may be busy; a link that begins with anything else is closed by the others."""
+    async with hall() as h:
+        here, there = wire()
+        number = h.links.add(here)
+        await there.send(encode(HELLO))
+        await until(lambda: Received(number, HELLO) in h.told)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        h.links.send(number, HELLO)
+        assert decode(await there.receive()) == HELLO
+        assert isinstance(decode(await there.receive()), Ping)
 
 
 @pytest.mark.asyncio
