@@ -222,6 +222,7 @@ class Mandate:
         finally:
             self.replica.plan.touched(path for one in taken for path in one.paths)
             for one in taken:
+                self.replica.placement.urgent.saved(self.ledger.author(one.row.log), one.paths)
                 self._after_join(one, peer)
         if peer.link in self.peers:  # else what it sent says that it does not belong here any more
             if missing is not None:

@@ -18,6 +18,7 @@ from p2psync.engine.events import Merged, Outcome, Placed, Seen
 from p2psync.engine.plan import Plan
 from p2psync.engine.site import BATCH_MAX, DISK_CODES, Site
 from p2psync.engine.state import BaseRow, PlacingRow, TodoKind, TodoRow
+from p2psync.engine.urgent import Urgent
 
 IN_FLIGHT_MAX = 2000
 """Paths being fetched, merged or placed at once."""
@@ -42,6 +43,7 @@ class Placement:
         self._ungiven: set[RelPath] = set()
         """Paths that rest since nobody could give their contents."""
         self._cursor: RelPath | None = None
+        self.urgent = Urgent()
 
     def forget(self) -> None:
         """The folder was opened anew: whatever was asked for before will not be answered."""
@@ -54,7 +56,10 @@ class Placement:
         self._plan.more = True
 
     def pump(self) -> None:
-        """Start as many of the things to be done as may be in flight."""
+        """Start as many of the things to be done as may be in flight, and what was just saved in any case."""
+        if urgent := self.urgent.next(self._is_under_way):
+            rows_of = self._site.state.todo_rows(TodoKind.PLACE, urgent)
+            self._begin([row.path for row in rows_of.values() if self._is_free(row)])
         while self._plan.more and self.in_flight < min(IN_FLIGHT_MAX, self._site.state.todo_count(TodoKind.PLACE)):
             rows = self._site.state.todo(TodoKind.PLACE, self._cursor, BATCH_MAX)
             if not rows:
@@ -72,13 +77,10 @@ class Placement:
         return len(self._plan.placing) + len(self._gathering) + len(self._merging)
 
     def _is_free(self, row: TodoRow) -> bool:
-        return not (
-            row.path in self._plan.placing
-            or row.path in self._gathering
-            or row.path in self._merging
-            or self._plan.is_blocked(row.path)
-            or row.path in self._plan.cut_off
-        )
+        return not (self._is_under_way(row.path) or self._plan.is_blocked(row.path) or row.path in self._plan.cut_off)
+
+    def _is_under_way(self, path: RelPath) -> bool:
+        return path in self._plan.placing or path in self._gathering or path in self._merging
 
     def _begin(self, paths: Sequence[RelPath]) -> None:
         """Fetch what has to be fetched, place what needs nothing."""

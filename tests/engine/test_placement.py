@@ -281,6 +281,18 @@ def test_so_many_are_in_flight_and_the_others_follow() -> None:
     assert rig.effects() == []
 
 
+def test_a_save_does_not_wait_for_the_many_that_are_in_flight() -> None:
+    rig = Rig()
+    names = [f"{number:05}" for number in range(IN_FLIGHT_MAX + 1)]
+    rig.author.ledger.append([Change(parse(name), file(name), ()) for name in names], "", 1)
+    assert len(rig.takes_in().fetches()) == IN_FLIGHT_MAX
+    wanting(("saved.txt", "one"), rig=rig)
+    assert rig.effects() == []
+    rig.replica.placement.urgent.saved(rig.author.id, [parse("saved.txt"), parse("not there.txt")])
+    assert rig.fetches() == [content("one")]
+    assert rig.effects() == [], "asked for once"
+
+
 def test_what_is_blocked_does_not_hold_up_the_others() -> None:
     rig = Rig()
     names = [f"{number:05}" for number in range(BATCH_MAX + 1)]
