@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from random import Random
 from typing import Any
 
 import pytest
@@ -11,16 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2psync.core.clock import Tip
-from p2psync.core.ids import BlockHash, DeviceId, LogId, MandateId, device_text
+from p2psync.core.ids import BlockHash, LogId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.rules import Role
-from p2psync.engine.admin import Founding, Newcomer, Welcome
-from p2psync.engine.device import CLOCK_TOLERANCE_S, NONCES_REMEMBERED, Device
-from p2psync.engine.effects import CloseLink, Effect, Notice, PeerJoined, PeerLeft, Send, WakeAt
+from p2psync.engine.device import CLOCK_TOLERANCE_S
+from p2psync.engine.effects import CloseLink, Notice, PeerJoined, PeerLeft, Send, WakeAt
 from p2psync.engine.events import Event, FolderOpened, LinkDown, LinkUp, Received, ScanFinished, Tick
-from p2psync.engine.scope import Now
 from p2psync.errors import NotAllowed, UsageError
-from p2psync.sim.state import MemoryDeviceState
 from p2psync.wire.messages import (
     PROTOCOL_VERSION,
     Close,
@@ -37,70 +32,7 @@ from p2psync.wire.messages import (
     Secret,
     What,
 )
-from tests.engine.village import fake_keys
-
-NOW = Now(1_000.0, 1_700_000_000_000)
-UNKNOWN = MandateId(b"?" * 16)
-MEMBER, STRANGER = fake_keys("member").device, fake_keys("stranger").device
-NONCE = b"n" * 16
-GARBAGE = b"garbage" * 30
-
-
-class Office:
-    """One device under test, founder of a shared mandate with one other member; links to it are numbers."""
-
-    def __init__(self, name: str = "office", *, folder: bool = True):
-        self.state = MemoryDeviceState()
-        self.device = Device(fake_keys(name), self.state, Random(name), name, "p2psync test")
-        self.effects: list[Effect] = []
-        self.mandate = self.found("Cargo", MEMBER)
-        if folder:
-            self << FolderOpened(self.mandate, True, b"epoch") << ScanFinished(self.mandate, True)
-        self.effects.clear()
-
-    def found(self, name: str, *others: DeviceId, share: bool = True) -> MandateId:
-        mandate = self.device.create(Founding(name, Role.ACCOUNTING, b"cert", "office"))
-        if share:
-            self.device.admin(mandate).share()
-        for other in others:
-            self.admit(mandate, other)
-        self.effects += self.device.finish()
-        return mandate
-
-    def admit(self, mandate: MandateId, device: DeviceId) -> Welcome:
-        admin = self.device.admin(mandate)
-        admin.issue(device, Role.INVOICING, False, 1, 2_000_000_000)
-        return admin.admit(Newcomer(device, b"cert", "PC", device))
-
-    def __lshift__(self, event: Event) -> Office:
-        self.effects += self.device.handle(event, NOW)
-        return self
-
-    def link(self, number: int, device: DeviceId = MEMBER, *, initiator: bool = True, way: str = "lan") -> Office:
-        return self << LinkUp(number, device, initiator, way)
-
-    def hello(self, number: int, *mandates: MandateId, **others: Any) -> Office:
-        return self << Received(number, greeting(*(mandates or (self.mandate,)), **others))
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        """The effects of one kind since the last time that anything was asked."""
-        found = [effect for effect in self.effects if isinstance(effect, kind)]
-        self.effects = [effect for effect in self.effects if not isinstance(effect, kind)]
-        return found
-
-    def sent(self, link: int) -> list[Message]:
-        found = [e.message for e in self.effects if isinstance(e, Send) and e.link == link]
-        self.effects = [e for e in self.effects if not isinstance(e, Send) or e.link != link]
-        return found
-
-    @property
-    def problems(self) -> list[Code]:
-        return [problem.code for problem in self.state.mandate(self.mandate).problems()]
-
-
-def greeting(*mandates: MandateId, **others: Any) -> Hello:
-    return replace(Hello(PROTOCOL_VERSION, "PC", "p2psync", NONCE, NOW.wall_ms / 1000, mandates), **others)
-
+from tests.engine.links import GARBAGE, MEMBER, NONCE, NOW, STRANGER, UNKNOWN, Office, closed, greeting
 
 # -- beginning ---------------------------------------------------------------------------------------
 
@@ -229,18 +161,6 @@ def test_events_about_what_is_gone_are_passed_over() -> None:
 # -- what closes the link ----------------------------------------------------------------------------
 
 
-def closed(office: Office, link: int, code: CloseCode) -> str:
-    """That the link was closed with this code; returns the reason."""
-    *_, close = office.sent(link)
-    [closing] = office.of(CloseLink)
-    assert isinstance(close, Close)
-    assert (close.code, closing.link) == (code, link)
-    assert office.device.device_of(link) is None
-    office << Received(link, Ping(1))
-    assert office.sent(link) == [], "a closed link is not listened to"
-    return str(closing.reason)
-
-
 @pytest.mark.parametrize("message", [Have(UNKNOWN, {}), Ping(1), Response(UNKNOWN, 1, 0, (), True)])
 def test_a_link_that_begins_with_anything_else_than_hello(message: Message) -> None:
     office = Office().link(1)
@@ -284,111 +204,6 @@ def test_a_goodbye_is_not_answered() -> None:
     office << Received(1, Close(CloseCode.GOODBYE, "shutting down")) << Received(2, Close(CloseCode.GOODBYE, ""))
     assert office.of(CloseLink) == [CloseLink(1, "shutting down"), CloseLink(2, "closed by the other side")]
     assert office.of(Send) == []
-
-
-def test_a_link_to_oneself() -> None:
-    office = Office()
-    office.link(1, office.device.keys.device).hello(1, run_nonce=office.device.run_nonce)
-    assert office.of(CloseLink) == [CloseLink(1, "this is the same device")]
-    assert office.problems == []
-    assert office.of(PeerJoined) == []
-    office.effects.clear()
-    office.hello(1)
-    assert office.effects == []
-
-
-def test_a_copy_of_oneself_is_told_who_it_meets_and_closed() -> None:
-    office = Office()
-    own = office.device.keys.device
-    office.link(1, own)
-    (hello,) = office.sent(1)
-    assert isinstance(hello, Hello), "so that the copy learns of it too"
-    office.hello(1, run_nonce=b"2" * 16)
-    assert office.of(CloseLink) == [CloseLink(1, "this is the same device")]
-    assert office.of(PeerJoined) == []
-    [problem] = office.state.mandate(office.mandate).problems()
-    assert problem == Problem("", Code.DEVICE_CLONED, device_text(own))
-    office << FolderOpened(office.mandate, True, b"epoch")
-    assert office.problems == [], "found out anew in the next run, if it is still so"
-
-
-def test_a_copy_that_was_revoked_is_no_problem_any_more() -> None:
-    office = Office()
-    for number, nonce in enumerate([b"1" * 16, b"2" * 16, b"1" * 16]):
-        office.link(number).hello(number, run_nonce=nonce)
-    assert office.problems == [Code.DEVICE_CLONED]
-    office.device.act(NOW)
-    office.device.admin(office.mandate).revoke(MEMBER)
-    assert office.problems == []
-
-
-# -- duplicates and clones ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("first_dialled", [True, False])
-@pytest.mark.parametrize("we_are_lower", [True, False])
-def test_of_two_dials_the_lower_ids_stays(we_are_lower: bool, first_dialled: bool) -> None:
-    """Both sides close the same link, whichever came up first."""
-    name = "office"
-    other = next(
-        device
-        for device in (fake_keys(f"{i}").device for i in range(99))
-        if (fake_keys(name).device < device) == we_are_lower
-    )
-    office = Office(name)
-    office.admit(office.mandate, other)
-    office.link(1, other, initiator=first_dialled).hello(1)
-    office.effects.clear()
-    office.link(2, other, initiator=not first_dialled).hello(2)
-    stays = 1 if first_dialled == we_are_lower else 2
-    assert [number for number, _ in office.device.links_to(other)] == [stays]
-    assert list(office.device.mandates[office.mandate].peers) == [stays]
-    assert "another connection" in closed(office, 3 - stays, CloseCode.REPLACED)
-
-
-@pytest.mark.parametrize("initiator", [True, False])
-def test_a_second_dial_by_the_same_side_replaces_the_first(initiator: bool) -> None:
-    office = Office()
-    office.link(1, initiator=initiator).hello(1).link(2, initiator=initiator).hello(2)
-    assert [number for number, _ in office.device.links_to(MEMBER)] == [2]
-    closed(office, 1, CloseCode.REPLACED)
-
-
-def test_a_link_on_which_nothing_was_said_is_no_duplicate() -> None:
-    office = Office().link(1).link(2)
-    office.hello(2)
-    assert office.of(CloseLink) == []
-    office.hello(1)
-    assert len(office.of(CloseLink)) == 1
-
-
-def test_a_new_run_replaces_the_links_of_the_old_one() -> None:
-    office = Office()
-    office.link(1, initiator=True).hello(1).link(2, initiator=False).hello(2, run_nonce=b"2" * 16)
-    assert [number for number, _ in office.device.links_to(MEMBER)] == [2]
-    assert "started anew" in closed(office, 1, CloseCode.REPLACED)
-    assert office.problems == []
-
-
-def test_a_run_that_comes_back_after_another_is_a_clone() -> None:
-    office = Office()
-    for number, nonce in enumerate([b"1" * 16, b"2" * 16, b"2" * 16]):
-        office.link(number).hello(number, run_nonce=nonce)
-    assert office.problems == []
-    office.link(9).hello(9, run_nonce=b"1" * 16)
-    assert office.problems == [Code.DEVICE_CLONED]
-    assert ("device.cloned", (("device", MEMBER.hex()),)) in [(n.name, n.fields) for n in office.of(Notice)]
-    assert list(office.device.mandates[office.mandate].peers) == [9], "synchronising goes on"
-
-
-def test_few_runs_are_remembered() -> None:
-    office = Office()
-    for number in range(NONCES_REMEMBERED + 1):
-        office.link(number).hello(number, run_nonce=bytes([number]) * 16)
-    office.link(99).hello(99, run_nonce=bytes(16))
-    assert office.problems == []
-    office.link(100).hello(100, run_nonce=bytes([NONCES_REMEMBERED - 1]) * 16)
-    assert office.problems == [Code.DEVICE_CLONED]
 
 
 # -- clocks, times, ways -----------------------------------------------------------------------------

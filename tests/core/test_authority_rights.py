@@ -1,0 +1,91 @@
+"""What members may read and change, by role, rule and owner."""
+
+from __future__ import annotations
+
+import pytest
+
+from p2psync.core.authority import Authority, Member
+from p2psync.core.ids import DeviceId
+from p2psync.core.relpath import parse
+from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_setting
+from tests.core.court import RECOVERY, SECRET_FILES, STRANGER
+
+
+def with_roles(rules: RuleTable, owners: dict[str, DeviceId] | None = None) -> Authority:
+    roles = [Role.ACCOUNTING, Role.INVOICING, Role.PAYROLL, Role.BANKING, Role.READER, Role.KEEPER]
+    members = {device_of(role): Member(device_of(role), b"", "", role, False, 2) for role in roles}
+    members[ADMIN] = Member(ADMIN, b"", "", Role.INVOICING, True, 1)
+    return Authority(members=members, rules=rules, owners=owners or {}, recovery=RECOVERY)
+
+
+def device_of(role: Role) -> DeviceId:
+    return DeviceId(role.value.encode().ljust(32))
+
+
+ADMIN = DeviceId(b"admin".ljust(32))
+ACC, INV, PAY, BAN, REA, KEE = (device_of(role) for role in Role)
+
+
+def test_all_members_read_what_is_open_and_few_what_is_restricted() -> None:
+    open_, secret = with_roles(DEFAULT_RULES), with_roles(SECRET_FILES)
+    everybody = {ACC, INV, PAY, BAN, REA, KEE, ADMIN, RECOVERY}
+    restricted = SECRET_FILES.class_id(parse("x.ecs"))
+    assert restricted is not None
+    candidates = [*everybody, STRANGER]
+    assert {d for d in candidates if open_.may_read(d, "")} == everybody
+    assert {d for d in candidates if secret.may_read(d, "")} == everybody
+    assert {d for d in candidates if secret.may_read(d, restricted)} == {ACC, PAY, KEE, ADMIN, RECOVERY}
+    assert {d for d in candidates if open_.may_read(d, restricted)} == {KEE, ADMIN, RECOVERY}, (
+        "an unknown class: too few"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rules", "path", "owners", "writers"),
+    [
+        (DEFAULT_RULES, "a.txt", {}, {ACC, INV, PAY, BAN, ADMIN}),
+        (DEFAULT_RULES, "a.crp", {}, {ACC, INV, PAY, BAN, ADMIN}),
+        (SECRET_FILES, "a.txt", {}, {ACC, INV, PAY, BAN, ADMIN}),
+        (SECRET_FILES, "a.ecs", {}, {ACC, PAY, ADMIN}),
+        (DEFAULT_RULES.with_setting(parse_setting("*.crp=enforce")), "a.crp", {}, {ACC}),
+        (DEFAULT_RULES.with_setting(parse_setting("*.ecf=enforce")), "a.ecf", {}, {INV, ADMIN}),
+        (DEFAULT_RULES.with_setting(parse_setting("*.ecf=enforce")), "a.ecf", {"a.ecf": PAY}, {PAY}),
+        (DEFAULT_RULES.with_setting(parse_setting("*.ecf=enforce")), "a.ecf", {"a.ecf": STRANGER}, {ACC}),
+        (DEFAULT_RULES.with_setting(parse_setting("*.ecf=manual")), "a.ecf", {}, {ACC, INV, PAY, BAN, ADMIN}),
+    ],
+)
+def test_who_may_write(rules: RuleTable, path: str, owners: dict[str, DeviceId], writers: set[DeviceId]) -> None:
+    authority = with_roles(rules, owners)
+    candidates = [ACC, INV, PAY, BAN, REA, KEE, ADMIN, STRANGER, RECOVERY]
+    assert {d for d in candidates if authority.may_write(d, parse(path))} == writers
+
+
+@pytest.mark.parametrize(
+    ("makers", "writers"),
+    [
+        (set(), {INV, ADMIN}),
+        ({INV}, {INV}),
+        ({INV, ADMIN}, {min(INV, ADMIN)}),
+        ({INV, STRANGER, PAY}, {INV}),
+        ({STRANGER}, {ACC}),
+        ({PAY}, {ACC}),
+    ],
+)
+def test_under_enforce_who_made_a_file_owns_it(makers: set[DeviceId], writers: set[DeviceId]) -> None:
+    authority = with_roles(DEFAULT_RULES.with_setting(parse_setting("*.ecf=enforce")))
+    candidates = [ACC, INV, PAY, BAN, REA, KEE, ADMIN, STRANGER, RECOVERY]
+    assert {d for d in candidates if authority.may_write(d, parse("a.ecf"), lambda _: makers)} == writers
+
+
+def test_masters() -> None:
+    authority = with_roles(DEFAULT_RULES, {"mine.ecf": BAN})
+    candidates = [ACC, INV, PAY, BAN, REA, KEE, ADMIN, STRANGER]
+
+    def masters(path: str) -> set[DeviceId]:
+        rule = authority.rules.rule_for(parse(path))
+        return {d for d in candidates if authority.is_master(d, parse(path), rule)}
+
+    assert masters("a.crp") == {ACC}
+    assert masters("a.ecf") == {INV, ADMIN}
+    assert masters("mine.ecf") == {BAN}
+    assert masters("a.txt") == set()
