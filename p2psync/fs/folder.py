@@ -144,9 +144,9 @@ class Folder:
                 marked = marked or other
         if marked is not None:
             raise FolderError(
-                _("{folder} and {other}, the folder of another mandate, lie in one another. Choose another folder.").format(
-                    folder=self.root, other=marked
-                )
+                _(
+                    "{folder} and {other}, the folder of another mandate, lie in one another. Choose another folder."
+                ).format(folder=self.root, other=marked)
             )
         if allow_cloud:
             return
