@@ -90,15 +90,41 @@ class Arrears:
 
     def _lacking_of(self, device: DeviceId) -> Lacking:
         said = self._last_word(device)
-        found = self._found.get(device)
-        if found is None or found.theirs is not said.tips or found.ours is not self._ledger.tips:
-            found = _Found(said.tips, self._ledger.tips, self._paths_after(device, said.tips))
-            self._found[device] = found
+        found = self._found[device] = self._found_now(device, said.tips)
         stuck = {RelPath(path) for path in said.unplaced} - found.lacking.keys()
         if not stuck:
             return found.lacking
         live = self._state.live(stuck)
         return {**found.lacking, **{path: live[path].entry.size if path in live else 0 for path in stuck}}
+
+    def _found_now(self, device: DeviceId, theirs: Tips) -> _Found:
+        """What was found before, and what has changed since."""
+        before, ours = self._found.get(device), self._ledger.tips
+        if before is not None and before.theirs is theirs and before.ours is ours:
+            return before
+        if before is None or before.theirs is not theirs or self._rights(before.ours) != self._rights(ours):
+            return _Found(theirs, ours, self._paths_after(device, theirs))
+        changed = self._paths_of([row for log in ours for row in self._rows_after(log, before.ours)])
+        rest = {path: size for path, size in before.lacking.items() if path not in changed}
+        return _Found(theirs, ours, {**rest, **self._lacking_at(device, theirs, changed)})
+
+    def _rights(self, tips: Tips) -> Tips:
+        """Where authority stood: it decides who may read what, and which changes count."""
+        return {log: several for log, several in tips.items() if self._ledger.file_class(log) == AUTHORITY}
+
+    def _lacking_at(self, device: DeviceId, theirs: Tips, paths: Iterable[RelPath]) -> Lacking:
+        found: dict[RelPath, int] = {}
+        for path, heads in self._state.heads(paths).items():
+            sizes = [head.entry.size for head in heads if self._is_news(device, theirs, head.id.block)]
+            if sizes:
+                found[path] = max(sizes)
+        return found
+
+    def _is_news(self, device: DeviceId, theirs: Tips, block: BlockHash) -> bool:
+        row = self._state.block(block)
+        if row is None or not self._ledger.may_read(device, row.log):
+            return False
+        return not self._ledger.covered(theirs, row.log, Tip(row.seq, row.hash))
 
     def _last_word(self, device: DeviceId) -> _Said:
         if device not in self._said:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from p2psync.core.clock import Tips
 from p2psync.core.relpath import parse
+from p2psync.core.rules import Role
+from p2psync.core.statement import SetRole
 from p2psync.engine.arrears import Arrears, Behind
 from p2psync.engine.peer import Peer
 from p2psync.engine.scope import Scope
@@ -58,6 +60,32 @@ def test_what_was_computed_before_does_not_hide_what_came_since() -> None:
     assert kept.behind(bert.id, None) == Behind(2, 6)
     kept.placed(bert.id, placed(anna, bert))
     assert kept.behind(bert.id, None) == Behind(0, 0)
+
+
+def test_what_changed_since_counts_as_if_all_were_counted_again() -> None:
+    anna, bert = office("anna", "bert", rules=RESTRICTED_RULES)
+    kept = arrears(anna)
+    saves = [("a", "one"), ("b", "three"), ("a", "mine"), ("secret.ecs", "four"), ("b", None), ("c", "two")]
+    for at, (path, text) in enumerate(saves):
+        anna.save(path, text)
+        if at == 1:
+            kept.placed(bert.id, placed(anna, bert))
+        bert.read(anna)
+        anna.read(bert)
+        assert kept.behind(bert.id, None) == arrears(anna.restarted()).behind(bert.id, None)
+    assert kept.behind(bert.id, None) == Behind(3, 7)
+    bert.save("c", "yours")
+    anna.read(bert)
+    assert kept.behind(bert.id, None) == Behind(3, 9), "it said nothing of what it placed itself"
+
+
+def test_who_may_read_what_is_counted_anew_when_it_changes() -> None:
+    anna, bert = office("anna", "bert", rules=RESTRICTED_RULES)
+    anna.save("salaries.ecs", "three")
+    kept = arrears(anna)
+    assert kept.behind(bert.id, None) == Behind(0, 0)
+    anna.say(SetRole(bert.id, Role.PAYROLL, False, anna.ledger.cut()))
+    assert kept.behind(bert.id, None) == Behind(1, 5)
 
 
 def test_a_removal_is_to_be_placed_too() -> None:
