@@ -103,6 +103,10 @@ async def test_a_revoked_device_is_told_at_once_and_calls_nobody_any_more(tmp_pa
         assert two.running.discovery._dialer.wake_at() is None
         assert (two.read("a.txt"), one.read("a.txt")) == (b"by the removed", b"before")
         assert (await two.status())["in_sync"] is False
+        await two.call("mandate.leave", mandate="Cargo")
+        await two.join(await one.invite("payroll"))
+        await one.in_sync(1)
+        assert two.read("a.txt") == b"before", "the mandate's; what was there is set aside"
 
 
 @pytest.mark.asyncio
