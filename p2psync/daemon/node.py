@@ -33,6 +33,7 @@ from p2psync.daemon.operations.mandates import default_folder
 from p2psync.daemon.operations.running import Runs
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.shelf import Shelf
+from p2psync.daemon.tally import Tally
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.transfer import Transfer
 from p2psync.daemon.web import Web
@@ -88,6 +89,7 @@ class Node:
         self.links = Links(self.runtime, self.tasks, self._on_content, self._forget_link, log)
         self.folders = Folders(database, self.runtime, self.tasks, log)
         self.shelf = Shelf(self.folders)
+        self.tally = Tally(self.shelf, self.tasks)
         self.transfer = Transfer(
             *(self.tasks, self.links.send_content, self.runtime.post, self.folders.contents),
             *(self._may_read, self._misbehaved),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,9 +31,15 @@ PASSING = frozenset({Code.STILL_CHANGING, Code.LOCKED, Code.CONTENT_MISSING, Cod
 async def status(node: Node, given: Arguments) -> object:
     named = given.text_or("mandate", "")
     given.done()
-    found = await node.runtime.query(lambda device, _: [mandate.id for mandate in find_mandates(device, named)])
-    arrived = {mandate: node.transfer.arrived(mandate) for mandate in found}
-    return await node.runtime.query(lambda device, now: whole_status(node, device, now, named, arrived))
+    states = await node.runtime.query(
+        lambda device, _: {m.id: (m.ledger.tips, m.replica.waiting()) for m in find_mandates(device, named)}
+    )
+    pending = await asyncio.gather(*(node.tally.pending(mandate, state) for mandate, state in states.items()))
+    beside = {
+        mandate: Beside(node.transfer.arrived(mandate), waiting)
+        for mandate, waiting in zip(states, pending, strict=True)
+    }
+    return await node.runtime.query(lambda device, now: whole_status(node, device, now, named, beside))
 
 
 async def ping(node: Node, given: Arguments) -> object:
@@ -46,10 +53,18 @@ async def stop(node: Node, given: Arguments) -> object:
     return {"stopping": True}
 
 
+class Beside(NamedTuple):
+    """What is known of a mandate outside of the engine."""
+
+    arrived: int = 0
+    """Bytes that are here of files that are not whole."""
+    pending: int = 0
+    """Bookings that wait to be posted."""
+
+
 def whole_status(
-    node: Node, device: Device, now: Now, named: str, arrived: Mapping[MandateId, int]
+    node: Node, device: Device, now: Now, named: str, beside: Mapping[MandateId, Beside]
 ) -> dict[str, object]:
-    """`arrived`: the bytes of each mandate that are here of files that are not whole."""
     own = device.keys.device
     return {
         "device": {
@@ -60,11 +75,13 @@ def whole_status(
             "port": node.discovery.port,
             "mdns_problem": node.discovery.mdns_problem,
         },
-        "mandates": [mandate_status(node, device, now, m, arrived.get(m.id, 0)) for m in find_mandates(device, named)],
+        "mandates": [
+            mandate_status(node, device, now, m, beside.get(m.id, Beside())) for m in find_mandates(device, named)
+        ],
     }
 
 
-def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, arrived: int) -> dict[str, object]:
+def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, beside: Beside) -> dict[str, object]:
     files, size = mandate.state.live_totals()
     wanted_files, wanted_bytes = mandate.state.todo_totals()
     own_trouble = node.runtime.trouble
@@ -83,11 +100,11 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, arriv
         "bytes": size,
         "in_sync": mandate.is_in_sync,
         "health": _health(mandate, bool(conflicts), [p.code for p in problems], peers),
-        "to_receive": {"files": wanted_files, "bytes": max(0, wanted_bytes - arrived)},
+        "to_receive": {"files": wanted_files, "bytes": max(0, wanted_bytes - beside.arrived)},
         "to_send": {"files": to_send.files, "bytes": to_send.bytes},
         "conflicts": conflicts,
         "problems": len(problems),
-        "pending": 0,
+        "pending": beside.pending,
         "peers": sorted(peers, key=lambda p: (str(p["name"]).casefold(), str(p["device"]))),
         "problem_list": [_problem_row(mandate, problem) for problem in problems[:PROBLEMS_SHOWN_MAX]],
     }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from p2psync import __version__
+from p2psync.books import synthetic
 from p2psync.errors import UsageError
 from p2psync.store.packing import pack_value
 from tests.daemon.homes import Pc, company, pcs
@@ -133,3 +135,20 @@ async def test_a_copy_of_a_pc_and_the_pc_itself_both_say_so(tmp_path: Path) -> N
             assert (problem["detail"], problem["device"]) == ("pc2", two.device)
         finally:
             await copied.stop()
+
+
+@pytest.mark.asyncio
+async def test_what_waits_to_be_posted_is_counted_in_bookings(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        for name, data in synthetic.mandate_files("Cargo", 2025, Random(1)).items():
+            pc.save(name, data)
+        await pc.holds(4)
+        rows = await pc.call("pending", mandate="Cargo")
+        expected = sum(row["new"] + row["changed"] + row["removed"] for row in rows)
+        assert expected > 0
+
+        async def counted() -> bool:
+            return bool((await pc.status())["pending"] == expected)
+
+        await until(counted)

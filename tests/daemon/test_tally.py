@@ -1,0 +1,95 @@
+"""How many bookings wait is known at once: made once for what the folder holds, and never awaited for long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+
+import pytest
+
+from p2psync.books.pending import Count, Pending, State
+from p2psync.books.period import Period
+from p2psync.core.ids import MandateId
+from p2psync.core.relpath import RelPath
+from p2psync.daemon import tally as module
+from p2psync.daemon.logs import EventLog
+from p2psync.daemon.shelf import Waiting
+from p2psync.daemon.tally import Tally, total
+from p2psync.daemon.tasks import Tasks
+from p2psync.errors import FolderError
+
+MANDATE = MandateId(b"m" * 16)
+YEAR = Period(date(2025, 1, 1), date(2025, 12, 31))
+
+
+def waiting(state: State, *counts: Count) -> Waiting:
+    return Waiting(RelPath("a.ecf"), None, Pending(state, counts))
+
+
+class Shelf:
+    """Answers with one booking more each time, as soon as it may."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.may = asyncio.Event()
+        self.may.set()
+        self.is_away = False
+
+    async def pending(self, mandate: MandateId, posted: object) -> list[Waiting]:
+        self.asked += 1
+        await self.may.wait()
+        if self.is_away:
+            raise FolderError("It is not there.")
+        return [waiting(State.PENDING, Count(YEAR, self.asked, 0, 0))]
+
+
+@asynccontextmanager
+async def made() -> AsyncIterator[tuple[Tally, Shelf]]:
+    tasks, shelf = Tasks(EventLog(None)), Shelf()
+    await tasks.open()
+    try:
+        yield Tally(shelf, tasks), shelf  # type: ignore[arg-type]
+    finally:
+        await tasks.close()
+
+
+def test_lines_are_counted_and_what_cannot_be_read_is_not() -> None:
+    several = [
+        waiting(State.PENDING, Count(YEAR, 3, 2, 1), Count(None, 1, 0, 0)),
+        waiting(State.POSTED),
+        waiting(State.UNCOUNTED),
+    ]
+    assert total(several) == 7
+    assert total([]) == 0
+
+
+@pytest.mark.asyncio
+async def test_what_was_counted_is_not_counted_again_until_something_changes() -> None:
+    async with made() as (tally, shelf):
+        assert [await tally.pending(MANDATE, "one") for _ in range(3)] == [1, 1, 1]
+        assert await tally.pending(MANDATE, "two") == 2
+        assert shelf.asked == 2
+
+
+@pytest.mark.asyncio
+async def test_what_takes_long_is_told_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.0)
+    async with made() as (tally, shelf):
+        shelf.may.clear()
+        assert [await tally.pending(MANDATE, "one") for _ in range(3)] == [0, 0, 0]
+        shelf.may.set()
+        while not await tally.pending(MANDATE, "one"):
+            await asyncio.sleep(0)
+        assert shelf.asked == 1
+
+
+@pytest.mark.asyncio
+async def test_in_a_folder_that_is_away_nothing_waits() -> None:
+    async with made() as (tally, shelf):
+        assert await tally.pending(MANDATE, "one") == 1
+        shelf.is_away = True
+        assert await tally.pending(MANDATE, "two") == 0
+        shelf.is_away = False
+        assert await tally.pending(MANDATE, "two") == 3
