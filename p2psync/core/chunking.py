@@ -147,6 +147,11 @@ def encode_parts(manifest: Manifest) -> list[bytes]:
     return [encoded[i : i + MANIFEST_PART_BYTES_MAX] for i in range(0, len(encoded), MANIFEST_PART_BYTES_MAX)]
 
 
+def manifest_bytes_max(size: int) -> int:
+    """How long the encoded manifest of a file of `size` bytes can be at most."""
+    return _HEAD.size + min(size // CHUNK_BYTES_MIN + 1, CHUNKS_MAX) * _ENTRY_BYTES
+
+
 def decode_manifest(encoded: bytes) -> Manifest:
     """Raises CodecError unless these are the bytes of a manifest within the limits whose sizes add up.
 

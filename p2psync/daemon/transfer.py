@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from p2psync.core.chunking import decode_manifest
+from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, decode_manifest
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.daemon.lanes import Lanes
 from p2psync.daemon.serving import MayRead, Send, Serving
@@ -22,7 +22,7 @@ from p2psync.engine.events import Fetched, FetchFailed, Observed
 from p2psync.engine.fetch import Fetcher
 from p2psync.engine.orders import Begin, Done, Drop, Failed, Finish, Misbehaved, Output, Piece, Stage, Write
 from p2psync.errors import CodecError, LinkError
-from p2psync.fs.assembly import Assembly, FindChunks, Source
+from p2psync.fs.assembly import Assembly, FindChunks, Source, check_room
 from p2psync.fs.contents import Contents
 from p2psync.fs.look import disk_problem
 from p2psync.fs.staging import Staging
@@ -240,7 +240,7 @@ class Transfer:
             if folder is None:
                 continue
             self._paths |= {(effect.mandate, one.content): one for one in effect.wanted}
-            found, missing, failed = await self._lanes.local(_find_here, folder.contents, effect.wanted)
+            found, missing, failed = await self._lanes.local(_find_here, folder, effect.wanted)
             if found:
                 self._report(effect.mandate, found, Fetched(effect.mandate, tuple(found)))
             for content, error in failed:
@@ -336,9 +336,10 @@ class Transfer:
 
 
 def _find_here(
-    contents: Contents, wanted: Sequence[Wanted]
+    folder: MandateContents, wanted: Sequence[Wanted]
 ) -> tuple[list[ContentId], list[Wanted], list[tuple[ContentId, OSError]]]:
-    """Which contents were brought into staging from this disk, which are not here, and where it failed."""
+    """Which contents were brought into staging from this disk, which are to be asked for, and where the disk fails."""
+    contents = folder.contents
     found: list[ContentId] = []
     missing: list[Wanted] = []
     failed: list[tuple[ContentId, OSError]] = []
@@ -347,8 +348,10 @@ def _find_here(
         try:
             if contents.stage_from_local(one.content, known):
                 found.append(one.content)
-            else:
-                missing.append(one)
+                continue
+            if one.size > MANIFEST_THRESHOLD_BYTES:
+                check_room(folder.staging, one.content, one.size)
+            missing.append(one)
         except OSError as error:
             failed.append((one.content, error))
     return found, missing, failed

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from p2psync.core.chunking import manifest_bytes_max
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.engine.effects import Send, Wanted
 from p2psync.engine.lanes import Asked, BigFile, Item, MandateWants, Peer
@@ -23,8 +24,6 @@ from p2psync.wire.messages import REQUEST_ITEMS_MAX, RESPONSE_DATA_BYTES_MAX, Re
 
 IN_HAND_BYTES_MAX = 16 << 20
 """Asked for, or arrived and not yet on the disk, over all links."""
-MANIFEST_BYTES_MAX = 64 << 20
-"""A manifest that is longer is refused."""
 MANIFEST_ALLOWANCE_BYTES = 256 * 1024
 """What an unanswered request for a manifest counts in its link's window."""
 BIG_AT_ONCE = 4
@@ -255,7 +254,7 @@ class Fetcher:
         (item,) = asked.items
         asked.parts.extend(part for part in message.items if part is not None)
         size = sum(map(len, asked.parts))
-        if None in message.items or size > MANIFEST_BYTES_MAX:
+        if None in message.items or size > manifest_bytes_max(item.size):
             self._take_back(peer, asked, tried=True)
         elif message.last:
             self._close(peer, asked)

@@ -18,6 +18,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from p2psync.core.chunking import Manifest, Span
+from p2psync.core.ids import ContentId
 from p2psync.engine.orders import Piece
 from p2psync.fs.durable import start_writeback
 from p2psync.fs.reading import open_shared
@@ -154,8 +155,7 @@ class Assembly:
 
     def _has_room(self) -> bool:
         """A file that cannot become whole must not fill the disk for all others."""
-        needed = sum(self.spans[index].size for index in self.missing)
-        return not needed or needed + ROOM_LEFT_BYTES <= shutil.disk_usage(self._staging.root).free
+        return _fits_on_disk(self._staging, sum(self.spans[index].size for index in self.missing))
 
     def _hash_on(self, at_hand: Mapping[int, bytes]) -> None:
         """Hash the whole as far as it is here without a gap."""
@@ -177,6 +177,18 @@ class Assembly:
         if self._unflushed_bytes >= WRITEBACK_BYTES:
             start_writeback(self._file.fileno(), 0, 0)
             self._unflushed_bytes = 0
+
+
+def check_room(staging: Staging, content: ContentId, size: int) -> None:
+    """Before a big file is asked for: whoever announces it may claim any size. Raises OSError where it cannot fit."""
+    part = staging.part(content)
+    here = getattr(part.stat(), "st_blocks", 0) * 512 if part.exists() else 0
+    if not _fits_on_disk(staging, size - here):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _fits_on_disk(staging: Staging, needed: int) -> bool:
+    return needed <= 0 or needed + ROOM_LEFT_BYTES <= shutil.disk_usage(staging.root).free
 
 
 def _open_part(path: Path) -> FileIO:

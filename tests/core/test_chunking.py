@@ -26,6 +26,7 @@ from p2psync.core.chunking import (
     decode_manifest,
     encode_manifest,
     encode_parts,
+    manifest_bytes_max,
 )
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.errors import CodecError
@@ -198,6 +199,15 @@ def test_the_number_of_chunks_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     decode_manifest(encode_manifest(made(5000, 5000)))
     with pytest.raises(CodecError, match="bytes long"):
         decode_manifest(encode_manifest(made(5000, 5000, 5000)))
+
+
+@given(st.lists(st.integers(CHUNK_BYTES_MIN, 3 * CHUNK_BYTES_MIN)), st.integers(1, CHUNK_BYTES_MIN))
+def test_no_manifest_is_longer_than_its_file_can_need(sizes: list[int], last: int) -> None:
+    manifest = made(*sizes, last)
+    assert len(encode_manifest(manifest)) <= manifest_bytes_max(manifest.size)
+    finest = made(*[CHUNK_BYTES_MIN] * len(sizes), last)
+    assert manifest_bytes_max(finest.size) - len(encode_manifest(finest)) in (0, 36)
+    assert manifest_bytes_max(1 << 50) < 64 * MIB
 
 
 @pytest.mark.parametrize("encoded", [b"", b"\1", b"\2" + bytes(40), bytes(40), encode_manifest(made(5000)) + b"x"])

@@ -271,6 +271,21 @@ async def test_a_full_disk_is_a_problem_at_the_path_and_blames_nobody(
 
 
 @pytest.mark.asyncio
+async def test_what_cannot_fit_is_not_even_asked_for(tmp_path: Path) -> None:
+    """Whoever announces a file may claim any size, and its list of chunks alone would be 60 MiB."""
+    async with world(tmp_path) as w:
+        a, b = w.device("a"), w.device("b")
+        wanted = a.shelf.save("f", noise(MIB))
+        w.join(b, a)
+        b.want(replace(wanted, size=1 << 49))
+        await b.until(lambda: wanted.content in b.failed)
+        assert (b.problems, b.blamed, a.requests) == (["disk-full"], {}, [])
+        b.shelf.staging.part(wanted.content).write_bytes(b"begun")
+        b.want(wanted)
+        await b.until_fetched(wanted)
+
+
+@pytest.mark.asyncio
 async def test_what_is_no_longer_wanted_is_not_reported(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         a, b = w.device("a"), w.device("b")

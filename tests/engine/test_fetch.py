@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2psync.core.chunking import manifest_bytes_max
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.engine.effects import Send, Wanted
-from p2psync.engine.fetch import BIG_AT_ONCE, IN_HAND_BYTES_MAX, MANIFEST_BYTES_MAX, Fetcher
+from p2psync.engine.fetch import BIG_AT_ONCE, IN_HAND_BYTES_MAX, Fetcher
 from p2psync.engine.lanes import ANSWER_MAX_S, SILENCE_MAX_S, WINDOW_BYTES, WINDOW_REQUESTS
 from p2psync.engine.orders import Begin, Done, Drop, Failed, Finish, Misbehaved, Output, Piece, Stage, Write
 from p2psync.wire.messages import REQUEST_ITEMS_MAX, RESPONSE_DATA_BYTES_MAX, Request, Response, What
@@ -252,8 +253,9 @@ def test_a_manifest_comes_in_parts_and_is_bounded() -> None:
     assert begin == Begin(M, 1, cid(1), b"firstsecond")
     fetcher = joined(1)
     ((_, request),) = asks(fetcher.want(M, [wanted(1, BIG)], 0.0))
-    huge = bytes(MANIFEST_BYTES_MAX + 1)
-    assert fetcher.response(1, answer(request, huge, last=False), 0.0) == [Failed(M, (cid(1),))]
+    longest = bytes(manifest_bytes_max(BIG))
+    assert fetcher.response(1, answer(request, longest, last=False), 0.0) == []
+    assert fetcher.response(1, answer(request, b"x", first=1, last=False), 0.0) == [Failed(M, (cid(1),))]
 
 
 def test_a_file_that_lies_here_wholly_needs_no_piece() -> None:

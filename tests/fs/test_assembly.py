@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from p2psync.core.chunking import Chunker, Manifest
 from p2psync.core.ids import ContentId
 from p2psync.fs import assembly as module
-from p2psync.fs.assembly import Assembly
+from p2psync.fs.assembly import Assembly, check_room
 from p2psync.fs.staging import Staging
 from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX
 
@@ -76,6 +76,16 @@ def test_a_file_that_does_not_fit_takes_no_room_from_others(staging: Staging, mo
     with pytest.raises(OSError, match="space"):
         Assembly(staging, MANIFEST)
     assert list(staging.root.iterdir()) == []
+
+
+def test_room_is_looked_for_before_anything_is_asked(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 30))
+    room = (1 << 30) - module.ROOM_LEFT_BYTES
+    check_room(staging, MANIFEST.content, room)
+    with pytest.raises(OSError, match="No space left"):
+        check_room(staging, MANIFEST.content, room + 1)
+    staging.part(MANIFEST.content).write_bytes(bytes(8192))
+    check_room(staging, MANIFEST.content, room + 8192)
 
 
 def test_a_restart_takes_up_what_still_verifies(staging: Staging) -> None:
