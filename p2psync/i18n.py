@@ -35,8 +35,13 @@ def _(message: str) -> str:
 
 
 def later(message: str) -> str:
-    """`message` itself: marks a sentence for the catalogs that is translated where it is said."""
+    """`message` itself: marks a sentence for the catalogs that is translated where it is said, by `spoken`."""
     return message
+
+
+def spoken(message: str) -> str:
+    """A sentence that was marked elsewhere, in the language set."""
+    return _catalog.gettext(message) if message else ""
 
 
 def ngettext(singular: str, plural: str, n: int) -> str:
@@ -46,7 +51,7 @@ def ngettext(singular: str, plural: str, n: int) -> str:
 
 def said(error: P2PSyncError) -> str:
     """What an error says, in the language set. Shells raise it translated, the pure modules as a template."""
-    sentence = _(error.sentence) if error.sentence else ""
+    sentence = spoken(error.sentence)
     fields = {name: said(one) if isinstance(one, P2PSyncError) else one for name, one in error.fields.items()}
     return sentence.format(**fields) if fields else sentence
 

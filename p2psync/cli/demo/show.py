@@ -12,7 +12,7 @@ from p2psync.books.synthetic import add_account, entries_name, mandate_files, mo
 from p2psync.cli.demo.stage import Pc, waited_s
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.values import files, short, size
-from p2psync.i18n import _, later, ngettext
+from p2psync.i18n import _, later, ngettext, spoken
 
 MANDATE = "Cargo"
 YEAR = 2025
@@ -41,7 +41,7 @@ class Check:
         return {"promise": self.promise.format(**self.facts), "held": self.held}
 
     def said(self) -> str:
-        return _(self.promise).format(**self.facts)
+        return spoken(self.promise).format(**self.facts)
 
 
 @dataclass(slots=True)
