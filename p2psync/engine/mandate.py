@@ -47,6 +47,8 @@ from p2psync.wire.messages import UNPLACED_MAX, Have, IndexUpdate, Placed, Secre
 
 TIME_MS_SHOWN_MAX = 253_402_300_799_000
 """The end of the year 9999; a clock may say more."""
+SECRET_MISSED_S = 10.0
+"""After this time without the newest discovery secret, in reach of others, there is to be a newer one."""
 PROGRESS_EVERY_S = 1.0
 """How often a device that is busy placing tells the others how much is left."""
 
@@ -77,6 +79,8 @@ class Mandate:
         self._progress_said_s = 0.0
         self._folder_trouble: Code | None = None
         self._was_removed = self.is_removed
+        self._secret_missed_s: float | None = None
+        """Since when (monotonic seconds) the newest discovery secret is missed."""
 
     @property
     def authority(self) -> Authority:
@@ -311,12 +315,28 @@ class Mandate:
 
     def _replace_secret_if_due(self) -> None:
         """Any admin does it, but of several that are connected only the most senior."""
-        if not self.authority.secret_is_stale or not self.authority.is_admin(self._keys.device):
+        if not self.authority.is_admin(self._keys.device):
+            return
+        if not self.authority.secret_is_stale and not self._secret_is_lost():
             return
         rank = self.authority.rank(self._keys.device)
         admins = (peer.device for peer in self.peers.values() if self.authority.is_admin(peer.device))
         if all(self.authority.rank(other) > rank for other in admins):
             self.replace_secret()
+
+    def _secret_is_lost(self) -> bool:
+        """Whether nobody in reach has known the newest secret for a while: backups took it from all who did."""
+        newest, now_s = self.secrets.newest, self._scope.now.monotonic_s
+        known = newest is not None and newest[0] == self.authority.secret_number
+        if newest is not None and known and blake3(newest[1]).digest() == self.authority.secret_digest:
+            self._secret_missed_s = None
+            return False
+        if not any(peer.has_caught_us_up() for peer in self.peers.values()):
+            return False
+        if self._secret_missed_s is None:
+            self._secret_missed_s = now_s
+            self._scope.wake_in(SECRET_MISSED_S)
+        return now_s - self._secret_missed_s >= SECRET_MISSED_S
 
     # -- announce --------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from p2psync.core.relpath import Folding
 from p2psync.core.rules import DEFAULT_RULES, Role, parse_restriction
 from p2psync.core.statement import SetSecret
 from p2psync.engine.effects import Send
+from p2psync.engine.mandate import SECRET_MISSED_S
 from p2psync.wire.messages import Have, IndexUpdate, Placed, Secret
 from tests.engine.tapped import problems, star
 from tests.engine.village import House
@@ -168,6 +169,42 @@ def test_who_is_no_admin_leaves_it_to_one_that_comes() -> None:
     village.settle(3)
     assert not village["c"].m.authority.secret_is_stale
     assert village["c"].m.secrets.newest == village["a"].m.secrets.newest != before
+
+
+def test_a_secret_that_backups_took_from_everybody_is_replaced() -> None:
+    village = star("a", "b", "x")
+    a, b = village["a"].m, village["b"].m
+    village.act("a", lambda admin: admin.revoke(village["x"].id))
+    village.settle(3)
+    number = a.authority.secret_number
+    for mandate in (a, b):
+        mandate.secrets._known.pop(number)
+        mandate.secrets.add(1, b"old" * 8)
+    village.disconnect()
+    village.settle(SECRET_MISSED_S + 1)
+    assert a.authority.secret_number == number, "somebody who is not here may know it"
+    village.connect("a", "b")
+    village.settle(SECRET_MISSED_S - 1)
+    assert a.authority.secret_number == number, "it may be on its way"
+    village.settle(2)
+    assert a.authority.secret_number == b.authority.secret_number == number + 1
+    assert a.secrets.newest == b.secrets.newest
+    assert a.secrets.newest is not None
+    assert blake3(a.secrets.newest[1]).digest() == b.authority.secret_digest
+
+
+def test_a_secret_that_comes_in_time_is_not_replaced() -> None:
+    village = star("a", "b", "x", admin=True)
+    a = village["a"].m
+    known = a.secrets.newest
+    assert known is not None
+    a.secrets._known.clear()
+    village.settle(SECRET_MISSED_S - 1)
+    a.secrets.add(*known)
+    village.settle(1)
+    a.secrets._known.clear()
+    village.settle(SECRET_MISSED_S - 1)
+    assert a.authority.secret_number == known[0]
 
 
 def _author_of_secret(house: House) -> DeviceId:
