@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from p2psync.core.ids import DeviceId, MandateId, device_text
+from p2psync.core.entry import Entry
+from p2psync.core.ids import ChangeId, DeviceId, MandateId, device_text
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import Folding
+from p2psync.core.relpath import Folding, RelPath
 from p2psync.engine.admin import Admin, Founding, Welcome, found
 from p2psync.engine.effects import CloseLink, Effect, MembersChanged, Send, WakeAt
 from p2psync.engine.events import Event, LinkDown, LinkUp, Received, Tick
@@ -135,6 +136,18 @@ class Device:
         del self.mandates[mandate]
         self._state.remove_mandate(mandate)
         self._scope.emit(MembersChanged(mandate))
+
+    def submit(
+        self, mandate: MandateId, path: RelPath, entry: Entry, parents: Sequence[ChangeId]
+    ) -> tuple[ChangeId, ...]:
+        """Announce what a program saved outside of the folder as an edit of `parents`; returns the heads that it is.
+
+        None where this device may not change the path. The bytes are among the kept versions.
+        """
+        self._touched.add(mandate)
+        taken, heads = self.mandates[mandate].replica.observation.submit(path, entry, parents)
+        self.mandates[mandate].announce(taken)
+        return heads
 
     def set_folding(self, mandate: MandateId, folding: Folding) -> None:
         """How the disk of the mandate's folder folds names; said before the folder is opened."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
-from p2psync.core.entry import ABSENT, Kind
+from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import ChangeId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
@@ -204,6 +204,34 @@ class Observation:
             self._site.state.put_problems([Problem(write.path, code)])
         self._site.add_version(write.path, write.entry, reason, known)
         return []
+
+    def submit(
+        self, path: RelPath, entry: Entry, parents: Sequence[ChangeId]
+    ) -> tuple[list[Taken], tuple[ChangeId, ...]]:
+        """Announce what a program saved outside of the folder as an edit of `parents`; the bytes are a version already.
+
+        Returns the blocks that were appended, and the heads that it is now: none where this device may not change the
+        path, which is told and kept as such. Base stays: placing brings the winner into the folder.
+        """
+        heads = self._site.state.heads([path]).get(path, ())
+        same = tuple(h.id for h in heads if h.entry.content == entry.content)
+        if same:
+            return [], same
+        if not self._site.ledger.may_write(path):
+            self._site.state.put_problems([Problem(path, Code.EDIT_REFUSED)])
+            self._site.add_version(path, entry, "refused", None)
+            self._site.scope.notice("edit.refused", self._site.mandate, path=path)
+            return [], ()
+        known = self._site.state.changes(parents)
+        named = tuple(change for change in parents if change in known)
+        if not parents and all(h.entry.kind == Kind.ABSENT for h in heads):
+            named = tuple(h.id for h in heads)
+        change = Change(path, entry, named)
+        taken = self._site.ledger.append([change], self._site.ledger.class_of(path), self._site.scope.now.wall_ms)
+        made = ChangeId(taken[0].row.hash, 0)
+        self._site.add_version(path, entry, "edited", made)
+        self._plan.touched([path])
+        return taken, (made,)
 
     def _written_over(self, write: LateWrite) -> tuple[ChangeId, ...]:
         """What the program had before it: what it wrote itself the last time, else the heads that stood there."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from p2psync.core.entry import ABSENT, Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
+from p2psync.engine.bridge import Shown
 from p2psync.engine.effects import Rescan
 from p2psync.engine.events import FolderOpened, Observed, Placed
 from p2psync.engine.keeping import Keeping
@@ -76,6 +78,22 @@ class Replica:
         """A peer has all contents that it means to have: what it could not give before it may give now."""
         self.placement.peer_has_news()
         self.keeping.peer_has_news()
+
+    def shown(self, path: RelPath) -> Shown:
+        """What the folder has at a path, for a program's file that is attached to it."""
+        sight = self.plan.look_at([path])
+        base, verdict = sight.bases.get(path), sight.verdicts[path]
+        settled = self.observation.is_open and self.observation.scanned
+        judged = self.plan.all_judged() or not self._site.state.todo_rows(TodoKind.JUDGE, [path])
+        stands = self.plan.aims_of(sight)[path].stands(base)
+        gone = tuple(head.id for head in sight.heads.get(path, ()) if head.entry.kind == Kind.ABSENT)
+        return Shown(
+            entry=base.entry if base is not None else ABSENT,
+            heads=base.heads if base is not None else gone,
+            losers=tuple(loser.id for loser in verdict.losers),
+            arriving=not (settled and judged and stands) or path in self.plan.placing,
+            may_publish=self._site.ledger.may_write(path),
+        )
 
     def waiting(self) -> int:
         """Paths that this disk does not show yet as it should, and those with losers that are not kept yet."""

@@ -73,7 +73,17 @@ def test_a_removed_mandate_leaves_no_row_behind(database: Database, device: Sqli
     assert counts(database) == before
 
 
-OF_NO_MANDATE = {"device_setting", "run", "address", "seen", "invitation", "claim", "newcomer"}
+OF_NO_MANDATE = {
+    "device_setting",
+    "run",
+    "address",
+    "seen",
+    "invitation",
+    "claim",
+    "newcomer",
+    "attachment",
+    "declined",
+}
 
 
 def counts(database: Database) -> dict[str, int]:
