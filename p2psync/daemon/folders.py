@@ -458,7 +458,7 @@ def _extent(root: Path) -> Extent:
 
 
 def _kept(versions: Versions) -> frozenset[ContentId]:
-    return frozenset(content for content, _size in versions.iterate())
+    return frozenset(versions.iterate())
 
 
 def _abandon(root: Path, wipe: bool) -> None:

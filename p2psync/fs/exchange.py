@@ -11,6 +11,7 @@ import ctypes
 import errno
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -98,58 +99,58 @@ class LinkExchange:
             os.unlink(source)
 
 
-class LinuxExchange(LinkExchange):
+class FlaggedExchange(LinkExchange, ABC):
+    """For systems with a rename that takes flags; a disk that lacks one of them needs links, or cannot exchange."""
+
+    def __init__(self, library: Any, last_error: Callable[[], int] | None, exchange: int, no_replace: int) -> None:
+        self._library = library or ctypes.CDLL(None, use_errno=True)
+        self._last_error = last_error or ctypes.get_errno
+        self._exchange = exchange
+        self._no_replace = no_replace
+
+    def swap(self, staged: Path, target: Path) -> None:
+        code = self._rename(staged, target, self._exchange)
+        if code in _NOT_HERE:
+            raise ExchangeUnsupported(code, os.strerror(code), str(target))
+        if code:
+            raise OSError(code, os.strerror(code), str(target))
+
+    def move_new(self, source: str | Path, target: str | Path) -> None:
+        code = self._rename(source, target, self._no_replace)
+        if code in _NOT_HERE:
+            super().move_new(source, target)
+        elif code:
+            raise OSError(code, os.strerror(code), str(target))
+
+    def _rename(self, source: str | Path, target: str | Path, flags: int) -> int:
+        return self._last_error() if self._call(os.fsencode(source), os.fsencode(target), flags) else 0
+
+    @abstractmethod
+    def _call(self, source: bytes, target: bytes, flags: int) -> int:
+        """The system's own: 0 if it worked."""
+
+
+class LinuxExchange(FlaggedExchange):
     """renameat2 with its two flags; file systems that lack a flag answer EINVAL."""
 
     def __init__(self, library: Any = None, last_error: Callable[[], int] | None = None) -> None:
-        self._renameat2 = getattr(library or ctypes.CDLL(None, use_errno=True), "renameat2", None)
-        self._last_error = last_error or ctypes.get_errno
+        super().__init__(library, last_error, RENAME_EXCHANGE, RENAME_NOREPLACE)
 
-    def swap(self, staged: Path, target: Path) -> None:
-        code = self._call(staged, target, RENAME_EXCHANGE)
-        if code in _NOT_HERE:
-            raise ExchangeUnsupported(code, os.strerror(code), str(target))
-        if code:
-            raise OSError(code, os.strerror(code), str(target))
+    def _rename(self, source: str | Path, target: str | Path, flags: int) -> int:
+        return super()._rename(source, target, flags) if hasattr(self._library, "renameat2") else errno.ENOSYS
 
-    def move_new(self, source: str | Path, target: str | Path) -> None:
-        code = self._call(source, target, RENAME_NOREPLACE)
-        if code in _NOT_HERE:
-            super().move_new(source, target)
-        elif code:
-            raise OSError(code, os.strerror(code), str(target))
-
-    def _call(self, source: str | Path, target: str | Path, flags: int) -> int:
-        if self._renameat2 is None:
-            return errno.ENOSYS
-        done = self._renameat2(AT_FDCWD, os.fsencode(source), AT_FDCWD, os.fsencode(target), flags)
-        return 0 if done == 0 else self._last_error()
+    def _call(self, source: bytes, target: bytes, flags: int) -> int:
+        return int(self._library.renameat2(AT_FDCWD, source, AT_FDCWD, target, flags))
 
 
-class MacExchange(LinkExchange):
+class MacExchange(FlaggedExchange):
     """renamex_np of APFS and HFS+; other file systems answer ENOTSUP."""
 
     def __init__(self, library: Any = None, last_error: Callable[[], int] | None = None) -> None:
-        self._renamex_np = (library or ctypes.CDLL(None, use_errno=True)).renamex_np
-        self._last_error = last_error or ctypes.get_errno
+        super().__init__(library, last_error, RENAME_SWAP, RENAME_EXCL)
 
-    def swap(self, staged: Path, target: Path) -> None:
-        code = self._call(staged, target, RENAME_SWAP)
-        if code in _NOT_HERE:
-            raise ExchangeUnsupported(code, os.strerror(code), str(target))
-        if code:
-            raise OSError(code, os.strerror(code), str(target))
-
-    def move_new(self, source: str | Path, target: str | Path) -> None:
-        code = self._call(source, target, RENAME_EXCL)
-        if code in _NOT_HERE:
-            super().move_new(source, target)
-        elif code:
-            raise OSError(code, os.strerror(code), str(target))
-
-    def _call(self, source: str | Path, target: str | Path, flags: int) -> int:
-        done = self._renamex_np(os.fsencode(source), os.fsencode(target), flags)
-        return 0 if done == 0 else self._last_error()
+    def _call(self, source: bytes, target: bytes, flags: int) -> int:
+        return int(self._library.renamex_np(source, target, flags))
 
 
 class WindowsExchange:

@@ -72,10 +72,6 @@ class Folder:
         """The path that this disk lists as `name`, relative to the folder, "/" between parts. Raises InvalidPath."""
         return from_disk(unicodedata.normalize("NFC", name) if self.traits.composes else name, self._names)
 
-    def rel(self, path: Path) -> RelPath:
-        """The inverse of `path`. Raises InvalidPath, and ValueError if it does not lie in the folder."""
-        return self.spelled(path.relative_to(self.root).as_posix())
-
     # -- the marker -----------------------------------------------------------------------------------------------
 
     def read_marker(self) -> Marker | None:
@@ -116,12 +112,12 @@ class Folder:
 
     # -- making it ready ------------------------------------------------------------------------------------------
 
-    def prepare(self, others: Iterable[Path] = (), *, allow_cloud: bool = False) -> None:
+    def prepare(self, others: Iterable[Path] = ()) -> None:
         """Make the folder and what p2psync needs in it; nothing that is there already is touched.
 
         `others`: the folders of the other mandates. Raises FolderError with a sentence for the user.
         """
-        self._check_place(others, allow_cloud)
+        self._check_place(others)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             for directory in (self.own, self.staging, self.versions):
@@ -133,7 +129,7 @@ class Folder:
         if sys.platform == "win32":
             set_hidden(self.own, True, ctypes.CDLL("kernel32", use_last_error=True))
 
-    def _check_place(self, others: Iterable[Path], allow_cloud: bool) -> None:
+    def _check_place(self, others: Iterable[Path]) -> None:
         root = Path(os.path.realpath(self.root))
         if os.path.exists(root) and not os.path.isdir(root):
             raise FolderError(_("{folder} is a file; choose a folder.").format(folder=self.root))
@@ -148,8 +144,6 @@ class Folder:
                     "{folder} and {other}, the folder of another mandate, lie in one another. Choose another folder."
                 ).format(folder=self.root, other=marked)
             )
-        if allow_cloud:
-            return
         directories = [str(p) for p in (root, *above)]
         service = service_by_name(root.parts) or service_by_marker(directories, os.path.exists)
         if service is not None:

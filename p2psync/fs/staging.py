@@ -85,11 +85,6 @@ class Staging:
         """The empty file needs no source. Raises OSError."""
         self._stage(EMPTY_CONTENT, b"")
 
-    def discard(self, content: ContentId) -> None:
-        """Forget a content and what was put together of it. Raises OSError."""
-        self.path(content).unlink(missing_ok=True)
-        self.part(content).unlink(missing_ok=True)
-
     def recover(self, versions: Versions) -> list[ContentId]:
         """Sort out, at start, what a crash left: user's files become versions, parts stay, the rest goes.
 

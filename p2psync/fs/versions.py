@@ -6,11 +6,9 @@ is kept, and without an extension that a bookkeeping program would read.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from p2psync.core.ids import HASH_BYTES, ContentId, content_id
 from p2psync.fs.clone import copy_verified
@@ -40,20 +38,6 @@ class Versions:
 
     def has(self, content: ContentId) -> bool:
         return os.path.isfile(self.where(content))
-
-    def size(self, content: ContentId) -> int | None:
-        """Bytes; None if it is not kept."""
-        try:
-            return self.path(content).stat().st_size
-        except FileNotFoundError:
-            return None
-
-    def open(self, content: ContentId) -> BinaryIO | None:
-        """None if it is not kept. A program that held the file open when it was replaced may have changed it since."""
-        try:
-            return self.path(content).open("rb")
-        except FileNotFoundError:
-            return None
 
     def adopt(self, path: Path, content: ContentId) -> Path:
         """Keep a file by renaming it, and return where it lies; one that is kept already makes `path` superfluous.
@@ -89,16 +73,10 @@ class Versions:
         os.replace(partial, target)
         return True
 
-    def remove(self, content: ContentId) -> None:
-        """Forget a kept file; nothing happens if there is none. Raises OSError."""
-        self.path(content).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self.path(content).parent.rmdir()
-
-    def iterate(self) -> Iterator[tuple[ContentId, int]]:
-        """Each kept content with its size in bytes, in the order of the ids."""
+    def iterate(self) -> Iterator[ContentId]:
+        """Each kept content, in the order of the ids."""
         for directory in sorted(self._root.iterdir()):
             for file in sorted(directory.iterdir()):
                 digits = directory.name + file.name
                 if len(digits) == 2 * HASH_BYTES and not file.name.endswith(PARTIAL_SUFFIX):
-                    yield content_id(bytes.fromhex(digits)), file.stat().st_size
+                    yield content_id(bytes.fromhex(digits))

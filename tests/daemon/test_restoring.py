@@ -56,7 +56,7 @@ class Desk:
         return None if came is None or came.content is None else self.versions.path(came.content).read_bytes()
 
     def kept(self) -> dict[str, bytes]:
-        return {content.hex()[:8]: self.versions.path(content).read_bytes() for content, _ in self.versions.iterate()}
+        return {content.hex()[:8]: self.versions.path(content).read_bytes() for content in self.versions.iterate()}
 
     def is_tidy(self) -> bool:
         """Nothing is left beside what is kept."""

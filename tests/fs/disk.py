@@ -101,7 +101,7 @@ class Disk:
 
     def kept(self) -> dict[str, bytes]:
         """The kept versions by the first digits of their ids."""
-        return {content.hex()[:8]: self.versions.path(content).read_bytes() for content, _ in self.versions.iterate()}
+        return {content.hex()[:8]: self.versions.path(content).read_bytes() for content in self.versions.iterate()}
 
     def in_staging(self) -> list[str]:
         return sorted(file.name for file in self.places.staging.iterdir())

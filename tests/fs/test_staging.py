@@ -57,13 +57,9 @@ def test_a_copy_of_something_else_is_not_staged(staging: Staging, tmp_path: Path
     assert staging.has(A)
 
 
-def test_the_empty_content_and_discarding(staging: Staging) -> None:
+def test_the_empty_content_needs_no_source(staging: Staging) -> None:
     staging.stage_empty()
     assert staging.path(EMPTY_CONTENT).read_bytes() == b""
-    staging.part(A).write_bytes(b"half")
-    staging.discard(EMPTY_CONTENT)
-    staging.discard(A)
-    assert names(staging) == []
 
 
 def left_by_a_crash(staging: Staging, name: str, data: bytes) -> None:
