@@ -81,7 +81,7 @@ _TIMEOUT = Argument("timeout_s", Form.SECONDS)
 
 def operations() -> Sequence[Operation]:
     """All of them, sorted as the command line lists them."""
-    return (*_of_mandates(), *_of_members(), *_of_files(), *_of_the_daemon())
+    return (*_of_mandates(), *_of_members(), *_of_files(), *_of_attachments(), *_of_the_daemon())
 
 
 def _of_mandates() -> tuple[Operation, ...]:
@@ -169,6 +169,25 @@ def _of_files() -> tuple[Operation, ...]:
             (*_ANY, Argument("run"), Argument("failed", Form.FLAG)),
             reads=True,
         ),
+    )
+
+
+def _of_attachments() -> tuple[Operation, ...]:
+    return (
+        Operation(
+            "attach",
+            "Link programs' own files, anywhere on this PC, to a mandate.",
+            (
+                *_required("mandate"),
+                *(Argument("files", Form.TEXTS), Argument("role"), Argument("use"), Argument("ask", Form.FLAG)),
+                *(Argument("siblings", Form.FLAG), Argument("allow_cloud", Form.FLAG)),
+            ),
+        ),
+        Operation("attached", "The attached files, and how they stand.", _ANY, reads=True),
+        Operation("detach", "Link a file no longer; it stays as it is.", (*_required("file"), Argument("mandate"))),
+        Operation("inbox", "What arrived and was not delivered to its program yet.", _ANY, reads=True),
+        Operation("deliver", "Put what arrived in the place of the programs' files.", (*_M, Argument("file"))),
+        Operation("migrate", "Let a file belong to another device.", (*_required("file", "to"), Argument("mandate"))),
     )
 
 

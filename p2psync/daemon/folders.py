@@ -79,6 +79,14 @@ class _Open:
 
 
 @dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the bytes of a mandate whose folder is there are found and kept."""
+
+    contents: Contents
+    versions: Versions
+
+
+@dataclass(frozen=True, slots=True)
 class _Found:
     """What a look at the disk told before anything is opened."""
 
@@ -218,6 +226,15 @@ class Folders:
         if one is None:
             raise FolderError(_("The mandate's folder is not there. See: p2psync status"))
         return one
+
+    def desk(self, mandate: MandateId) -> Desk | None:
+        """None while the mandate's folder is not there."""
+        one = self._open.get(mandate)
+        return Desk(one.contents.contents, one.versions) if one is not None else None
+
+    def roots(self) -> dict[MandateId, Path]:
+        """Where each mandate's folder is, whether it is there or not."""
+        return dict(self._roots)
 
     def reading(self, mandate: MandateId) -> Reading | None:
         """The committed rows of a mandate whose folder is there."""

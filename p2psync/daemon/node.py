@@ -21,6 +21,7 @@ from p2psync.core.authority import Authority
 from p2psync.core.block import AUTHORITY, verify_ed25519
 from p2psync.core.ids import ContentId, DeviceId, MandateId
 from p2psync.daemon import rescue
+from p2psync.daemon.bridging import Bridging
 from p2psync.daemon.config import Config
 from p2psync.daemon.discovery import Discovery, Survey
 from p2psync.daemon.folders import Folders
@@ -99,6 +100,7 @@ class Node:
             *(config, identity, self.links, self.tasks),
             *(self._survey, self._keep_port, self.inviting.on_link, log),
         )
+        self.bridging = Bridging(database, self.runtime, self.folders, self.tasks, log)
         self.runs = Runs(self)
         self.operations = Operations(self)
         self.web: Web | None = None
@@ -160,6 +162,7 @@ class Node:
         undo.push_async_callback(self._part)
         roots = await self.runtime.query(_folders_of)
         await asyncio.gather(*(self.folders.open(mandate, root) for mandate, root in roots))
+        self.bridging.start()
         self.discovery.preferred_port = await self.runtime.query(lambda *_: self.records.port())
         await self.discovery.start()
         if self.config.api:
@@ -199,6 +202,7 @@ class Node:
         """Carry out effects in their order. What they say is durable by now: commit before send."""
         for effect in effects:
             self._performers[type(effect)](effect)
+        self.bridging.wake()
 
     def rebuilt(self) -> None:
         """The device was made anew from its rows: every link and folder is introduced to it again."""

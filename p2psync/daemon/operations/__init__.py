@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from p2psync.daemon.operations import books, conflicts, log, mandates, members, recovery, runs, status, versions
+from p2psync.daemon.operations import (
+    attachments,
+    books,
+    conflicts,
+    log,
+    mandates,
+    members,
+    recovery,
+    runs,
+    status,
+    versions,
+)
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import OperationResult
 from p2psync.errors import UsageError
@@ -20,7 +31,7 @@ if TYPE_CHECKING:
 Operation = Callable[["Node", Arguments], Awaitable[object]]
 """Returns what is ready for JSON, or an OperationResult where the exit code is not 0."""
 
-MODULES = (status, mandates, members, recovery, runs, conflicts, versions, books, log)
+MODULES = (status, mandates, members, recovery, runs, conflicts, versions, attachments, books, log)
 
 
 class Operations:

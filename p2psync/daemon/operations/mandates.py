@@ -111,6 +111,7 @@ async def leave(node: Node, given: Arguments) -> object:
         return mandate.id, mandate.name, alone or bool(mandate.peers)
 
     mandate, name, told = await node.runtime.query(check)
+    await node.bridging.forget(mandate)
     folder = await node.folders.close(mandate)
 
     def act(device: Device, _: Now) -> None:

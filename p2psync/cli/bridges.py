@@ -1,0 +1,99 @@
+"""How answers about programs' own files look to people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from p2psync.cli.rendering import table
+from p2psync.cli.values import moment, quoted, size
+from p2psync.i18n import _, ngettext
+
+Row = Mapping[str, Any]
+
+
+def linked(answer: Row) -> str:
+    """`attach FILE`."""
+    lines = [_("Attached: {file}, {how}").format(file=one["file"], how=how(one["mode"])) for one in answer["attached"]]
+    lines += [_("Not attached: {reason}").format(reason=one["reason"]) for one in answer["refused"]]
+    if answer["proposed"]:
+        lines += ["", _("The index beside it names these, too. To attach them, add --siblings:")]
+        lines += [f"  {file}" for file in answer["proposed"]]
+    return "\n".join(lines)
+
+
+def how(mode: str) -> str:
+    """What becomes of a version that arrives."""
+    return {"auto": _("what arrives is delivered"), "ask": _("what arrives waits for your word")}.get(mode, mode)
+
+
+def attached(rows: Sequence[Row]) -> str:
+    """`attach` without a file."""
+    shown = table(
+        (_("MANDATE"), _("FILE"), _("STATE"), _("PUBLISHED"), _("DELIVERED")),
+        ((r["mandate"], r["file"], state(r["state"]), moment(r["published"]), moment(r["delivered"])) for r in rows),
+        _("No file is attached. See: p2psync attach --help"),
+    )
+    return "\n".join([shown, *_reasons(rows)])
+
+
+def inbox(rows: Sequence[Row]) -> str:
+    """`inbox`."""
+    if not rows:
+        return _("Nothing waits: all that arrived is in the programs' files.")
+    shown = table(
+        (_("MANDATE"), _("FILE"), _("SAVED"), _("BY"), _("SIZE"), _("STATE")),
+        (
+            (r["mandate"], r["path"], moment(r["received"]), r["from"] or "-", size(r["size"]), state(r["state"]))
+            for r in rows
+        ),
+        "",
+    )
+    command = f"p2psync deliver {quoted(rows[0]['mandate'])}"
+    return "\n".join([shown, *_reasons(rows), "", _("To deliver: {command}").format(command=command)])
+
+
+def delivered(rows: Sequence[Row]) -> str:
+    """`deliver`."""
+    if not rows:
+        return _("No file is attached. See: p2psync attach --help")
+    words = {
+        "delivered": _("delivered: {file}"),
+        "current": _("has it already: {file}"),
+        "held": _("not delivered: {file}: {reason}"),
+    }
+    lines = [words[row["result"]].format(file=row["file"], reason=row["reason"]) for row in rows]
+    count = sum(row["result"] == "delivered" for row in rows)
+    return "\n".join([*lines, ngettext("{n} file delivered.", "{n} files delivered.", count).format(n=count)])
+
+
+def detached(answer: Row) -> str:
+    """`detach`."""
+    return _("Detached: {file}. It stays as it is.").format(file=answer["file"])
+
+
+def migrated(answer: Row) -> str:
+    """`migrate`."""
+    return _("{path} belongs to {device} now.").format(path=answer["path"], device=answer["name"])
+
+
+def state(word: str) -> str:
+    """How an attached file stands."""
+    texts = {
+        "current": _("up to date"),
+        "busy": _("being written"),
+        "publishing": _("being published"),
+        "refused": _("not allowed"),
+        "delivering": _("being delivered"),
+        "waiting": _("waits for you"),
+        "open": _("open in a program"),
+        "gone": _("file is gone"),
+        "removed": _("removed by others"),
+        "returned": _("older version"),
+        "collides": _("another file"),
+    }
+    return texts.get(word, word)
+
+
+def _reasons(rows: Sequence[Row]) -> list[str]:
+    return [f"  {row['path']}: {row['reason']}" for row in rows if row["reason"]]

@@ -1,0 +1,225 @@
+"""Links a program's own file to a mandate: whether that can be, and what both sides agree about at the beginning."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from p2psync.books.companions import INSTEAD, instead_of, named_by, role_of
+from p2psync.books.completeness import INDEX, Completeness, completeness
+from p2psync.books.index import INDEX_BYTES_MAX
+from p2psync.core.entry import Entry, Kind
+from p2psync.core.ids import ChangeId, ContentId, MandateId
+from p2psync.core.relpath import RelPath, from_disk
+from p2psync.engine.bridge import Attachment, Mode, Shown
+from p2psync.engine.mandate import Mandate
+from p2psync.errors import FolderError, NotAllowed, UsageError
+from p2psync.fs.cloud import service_by_marker, service_by_name
+from p2psync.fs.delivery import PART_SUFFIX
+from p2psync.fs.stable import read_stable
+from p2psync.fs.traits import SYSTEM, SYSTEMS_OWN
+from p2psync.i18n import _
+from p2psync.store.attachments import Attachments
+
+MINE, THEIRS = "mine", "theirs"
+"""Which one shall stand where both the program's file and the mandate hold something."""
+INDEXES_MAX = 50
+"""Indexes of one directory that are read to propose files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that may be linked, and what it holds."""
+
+    file: Path
+    """Absolute, links resolved."""
+    path: RelPath
+    """What it is called in the mandate's folder."""
+    entry: Entry | None
+    """None while it is being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a file is to be linked."""
+
+    mode: Mode
+    role: str
+    """"" for the one that usually produces such a file."""
+    use: str
+    """MINE, THEIRS, or "" to be asked."""
+
+
+def find(text: str, roots: Mapping[MandateId, Path], allow_cloud: bool) -> Found:
+    """Look at a file that a person named. Raises UsageError, FolderError, InvalidPath, OSError."""
+    file = Path(os.path.realpath(Path(text).expanduser()))
+    if not file.is_absolute() or not os.path.lexists(file):
+        raise UsageError(_("{file} is not there. Name a file that your bookkeeping program writes.").format(file=text))
+    _check_kind(file)
+    _check_place(file, roots, allow_cloud)
+    reading = read_stable(file)
+    entry = None
+    path = from_disk(file.name, SYSTEM)
+    if reading is not None and completeness(path, reading.head, reading.tail) is not Completeness.TORN:
+        known = SYSTEMS_OWN.stat(reading.stat)
+        mode = SYSTEMS_OWN.mode(reading.stat, 0)
+        entry = Entry(Kind.FILE, known.size, known.mtime_ns, mode, reading.content)
+    return Found(file, path, entry)
+
+
+def _check_kind(file: Path) -> None:
+    mode = file.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise UsageError(_("{file} is a folder. Attach the files in it that your programs exchange.").format(file=file))
+    if not stat.S_ISREG(mode):
+        raise UsageError(_("{file} is no ordinary file.").format(file=file))
+    suffix = instead_of(file.name)
+    if suffix is not None:
+        beside = sorted(one.name for one in file.parent.glob("*") if one.suffix.lower() == suffix)
+        raise UsageError(
+            _(
+                "{file} is a database that its program keeps open and writes all day: a copy would be torn, and "
+                "another one in its place would damage it. Attach what the program exchanges: {instead}"
+            ).format(file=file.name, instead=", ".join(beside) or "*" + suffix)
+        )
+    if file.name.endswith(PART_SUFFIX):
+        raise UsageError(_("{file} is a file of p2psync's own.").format(file=file))
+
+
+def _check_place(file: Path, roots: Mapping[MandateId, Path], allow_cloud: bool) -> None:
+    for root in roots.values():
+        if Path(os.path.realpath(root)) in file.parents:
+            raise UsageError(
+                _("{file} lies in a mandate's folder: everything in there is exchanged already.").format(file=file)
+            )
+    above = [str(directory) for directory in file.parents]
+    service = service_by_name(file.parent.parts) or service_by_marker(above, os.path.exists)
+    if service is not None and not allow_cloud:
+        raise FolderError(
+            _(
+                "{file} lies in a folder that {service} synchronises; two synchronisers on the same file damage it. "
+                "Move it elsewhere, or attach it all the same with --allow-cloud."
+            ).format(file=file, service=service)
+        )
+
+
+def proposals(file: Path, attached: Collection[str]) -> list[str]:
+    """Files beside one that an index there names and that are not attached yet, sorted; and such indexes."""
+    try:
+        names = {one.name for one in os.scandir(file.parent) if one.is_file()}
+    except OSError:
+        return []
+    indexes = sorted(name for name in names if Path(name).suffix.lower() == INDEX)[:INDEXES_MAX]
+    found: set[str] = set()
+    for name in indexes:
+        named = named_by(_read_index(file.with_name(name)), names)
+        if file.name in (name, *named) or Path(name).stem == file.stem:
+            found.update((name, *named))
+    wanted = {str(file.with_name(name)) for name in found if Path(name).suffix.lower() not in INSTEAD}
+    return sorted(wanted - set(attached) - {str(file)})
+
+
+def _read_index(file: Path) -> bytes:
+    try:
+        with file.open("rb") as reader:
+            return reader.read(INDEX_BYTES_MAX)
+    except OSError:
+        return b""
+
+
+# -- in the engine's thread ----------------------------------------------------------------------------
+
+
+def link(
+    attachments: Attachments, mandate: Mandate, found: Found, wanted: Wanted, names: Mapping[MandateId, str]
+) -> Attachment:
+    """What is to be noted of a file. Raises UsageError or NotAllowed with the reason why it cannot be linked.
+
+    `names`: what the mandates of this device are called.
+    """
+    _check_free(attachments, mandate, found, names)
+    shown = mandate.replica.shown(found.path)
+    if shown.entry.kind is Kind.DIRECTORY:
+        raise UsageError(
+            _("{mandate} has a folder called {path}. Rename the file in your program.").format(
+                mandate=mandate.name, path=found.path
+            )
+        )
+    agreed, heads, mtime_ns = _beginning(mandate, found, shown, wanted.use)
+    return Attachment(
+        *(mandate.id, found.path, str(found.file), wanted.mode, wanted.role or role_of(found.path)),
+        *(agreed, heads, mtime_ns),
+    )
+
+
+def _check_free(attachments: Attachments, mandate: Mandate, found: Found, names: Mapping[MandateId, str]) -> None:
+    known = attachments.of_file(str(found.file))
+    if known is not None and known.mandate == mandate.id:
+        raise UsageError(_("{file} is attached to {mandate} already.").format(file=found.file, mandate=mandate.name))
+    if known is not None:
+        raise UsageError(
+            _("{file} is attached to {mandate}. Detach it there first: p2psync detach FILE").format(
+                file=found.file, mandate=names.get(known.mandate, "?")
+            )
+        )
+    for one in attachments.all():
+        if one.mandate == mandate.id and one.path.casefold() == found.path.casefold():
+            raise UsageError(
+                _(
+                    "Another file called {path} is attached to {mandate}: {file}. Both would be the same file there."
+                ).format(path=one.path, mandate=mandate.name, file=one.file)
+            )
+
+
+def _beginning(
+    mandate: Mandate, found: Found, shown: Shown, use: str
+) -> tuple[ContentId | None, tuple[ChangeId, ...], int]:
+    """What both agree about from the start: content, changes, and when it was written."""
+    files = [h for h in mandate.state.heads([found.path]).get(found.path, ()) if h.entry.kind is not Kind.ABSENT]
+    if not files:
+        if not shown.may_publish:
+            raise NotAllowed(
+                _("The role of this device may not publish {path}, and {mandate} has no such file to deliver.").format(
+                    path=found.path, mandate=mandate.name
+                )
+            )
+        return None, (), 0
+    if found.entry is None:
+        raise UsageError(_("{file} is being written. Try again in a moment.").format(file=found.file))
+    content, mtime_ns = found.entry.content, found.entry.mtime_ns
+    assert content is not None
+    same = tuple(h.id for h in files if h.entry.content == content)
+    if same:
+        return content, same, mtime_ns
+    known = mandate.state.with_content(found.path, content)[-1:]
+    if known:
+        return content, tuple(known), mtime_ns
+    return _chosen(mandate, found, shown, use)
+
+
+def _chosen(
+    mandate: Mandate, found: Found, shown: Shown, use: str
+) -> tuple[ContentId | None, tuple[ChangeId, ...], int]:
+    assert found.entry is not None
+    if use == THEIRS:
+        return found.entry.content, (), found.entry.mtime_ns
+    if use != MINE:
+        raise UsageError(
+            _(
+                "{mandate} has another file called {path}, and nothing tells which of the two is the newer one. Say "
+                "which shall stand: --use mine publishes yours, --use theirs delivers the other one and keeps yours "
+                "as a version."
+            ).format(mandate=mandate.name, path=found.path)
+        )
+    if not shown.may_publish:
+        raise NotAllowed(_("The role of this device may not publish {path}. Use: --use theirs").format(path=found.path))
+    if shown.arriving or shown.entry.content is None:
+        raise UsageError(
+            _("The version of {path} that {mandate} has is still on its way here. Try again in a moment.").format(
+                path=found.path, mandate=mandate.name
+            )
+        )
+    return shown.entry.content, shown.heads, 0

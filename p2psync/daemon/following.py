@@ -1,0 +1,112 @@
+"""Finds the files of a new accounting period beside attached ones: they join the mandate by themselves.
+
+A directory is listed only when something came or went in it; a file that is no follower is read again only when it
+was saved again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from p2psync.books import completeness
+from p2psync.books.companions import follower_of, index_beside, is_next
+from p2psync.books.crp import CHART_BYTES_MAX, read_chart
+from p2psync.books.period import Period
+from p2psync.core.entry import FileStat
+from p2psync.engine.bridge import Attachment
+from p2psync.errors import CodecError, UsageError
+from p2psync.fs.traits import SYSTEMS_OWN
+
+Follower = tuple[Attachment, Path]
+"""An attached file, and the one that follows it."""
+
+
+class Following:
+    """Of one mandate; for one thread at a time."""
+
+    def __init__(self) -> None:
+        self._candidates: dict[Path, tuple[object, list[str]]] = {}
+        """By directory: what it was when it was listed last, and the names in it that may be followers."""
+        self._judged: dict[Path, FileStat] = {}
+        """Files that were found to follow nothing, or were told, as they were then."""
+
+    def find(self, attached: Sequence[Attachment], declined: Iterable[str]) -> list[Follower]:
+        """Files that follow attached ones and are not attached; each is told once, until it changes."""
+        known = {one.file for one in attached} | set(declined)
+        by_directory: dict[Path, dict[str, Attachment]] = {}
+        for one in attached:
+            file = Path(one.file)
+            by_directory.setdefault(file.parent, {})[file.name] = one
+        found = []
+        for directory, by_name in by_directory.items():
+            for file in (directory / name for name in self._names(directory, by_name)):
+                like = self._judge(file, by_name) if str(file) not in known else None
+                if like is not None:
+                    found.append((like, file))
+        return found
+
+    def _names(self, directory: Path, by_name: Mapping[str, Attachment]) -> list[str]:
+        """Of files that may be followers, sorted."""
+        try:
+            state = directory.stat().st_mtime_ns, frozenset(by_name)
+            if self._candidates.get(directory, (None, []))[0] != state:
+                names = sorted(name for name in os.listdir(directory) if _may_follow(name, by_name))
+                self._candidates[directory] = state, names
+        except OSError:
+            return []
+        return self._candidates[directory][1]
+
+    def _judge(self, file: Path, by_name: Mapping[str, Attachment]) -> Attachment | None:
+        """The attached file that this one follows; None while it follows none, or was judged already."""
+        try:
+            stat = SYSTEMS_OWN.stat(file.stat())
+        except OSError:
+            return None
+        if self._judged.get(file) == stat:
+            return None
+        self._judged[file] = stat
+        match file.suffix.lower():
+            case completeness.INDEX:
+                return _index_like(file.name, by_name)
+            case completeness.MASTER:
+                return _chart_like(file, by_name)
+            case _:
+                return by_name.get(follower_of(file.name, by_name.keys()) or "")
+
+
+def _may_follow(name: str, by_name: Mapping[str, Attachment]) -> bool:
+    """Judged by names alone."""
+    if name in by_name:
+        return False
+    if name.lower().endswith(completeness.MASTER):
+        return any(one.lower().endswith(completeness.MASTER) for one in by_name)
+    return _index_like(name, by_name) is not None or follower_of(name, by_name.keys()) is not None
+
+
+def _index_like(name: str, by_name: Mapping[str, Attachment]) -> Attachment | None:
+    """An attached index, if this name is that of the index of an attached chart."""
+    charts = {index_beside(one).casefold() for one in by_name if one.lower().endswith(completeness.MASTER)}
+    indexes = [one for other, one in sorted(by_name.items()) if other.lower().endswith(completeness.INDEX)]
+    return indexes[-1] if indexes and name.casefold() in charts else None
+
+
+def _chart_like(file: Path, by_name: Mapping[str, Attachment]) -> Attachment | None:
+    """The chart of the period before."""
+    charts = {name: period for name, one in by_name.items() if (period := _period(Path(one.file))) is not None}
+    period = _period(file) if charts else None
+    if period is None or not is_next(period, list(charts.values())):
+        return None
+    return by_name[max(charts, key=lambda name: charts[name])]
+
+
+def _period(file: Path) -> Period | None:
+    """Of a whole chart of accounts; None for anything else."""
+    if file.suffix.lower() != completeness.MASTER:
+        return None
+    try:
+        with file.open("rb") as reader:
+            return read_chart(reader.read(CHART_BYTES_MAX + 1)).period
+    except (OSError, CodecError, UsageError):
+        return None

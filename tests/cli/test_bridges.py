@@ -1,0 +1,65 @@
+"""Attached files as people read of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from p2psync.cli import bridges
+from p2psync.daemon.operations.attachments import STATES
+
+LINKED = {"file": "/books/Cargo.crp", "path": "Cargo.crp", "mode": "auto", "role": "accounting"}
+ROW: dict[str, Any] = {
+    **{"mandate": "Cargo Ltd", "path": "Cargo.crp", "file": "/books/Cargo.crp", "mode": "ask", "role": "accounting"},
+    **{"state": "waiting", "reason": "it waits for your word", "received": "2020-01-01T10:00:00Z", "from": "Office"},
+    **{"size": 12, "content": "c", "published": None, "delivered": "2020-01-01T10:00:00Z"},
+}
+
+
+def test_what_was_attached_and_what_else_could_be() -> None:
+    text = bridges.linked({"attached": [LINKED], "refused": [], "proposed": []})
+    assert text == "Attached: /books/Cargo.crp, what arrives is delivered"
+    asked = {**LINKED, "mode": "ask"}
+    refused = [{"file": "/books/Cargo.cre", "reason": "It is a database."}]
+    text = bridges.linked({"attached": [asked], "refused": refused, "proposed": ["/books/Cargo.ecf"]})
+    assert "waits for your word" in text
+    assert "Not attached: It is a database." in text
+    assert text.endswith("add --siblings:\n  /books/Cargo.ecf")
+
+
+def test_all_that_is_attached() -> None:
+    text = bridges.attached([ROW])
+    assert "/books/Cargo.crp" in text
+    assert "waits for you" in text
+    assert text.endswith("  Cargo.crp: it waits for your word")
+    assert "p2psync attach --help" in bridges.attached([])
+
+
+def test_the_inbox_tells_how_to_have_it_delivered() -> None:
+    text = bridges.inbox([ROW, {**ROW, "from": None, "size": None, "reason": ""}])
+    assert "Office" in text
+    assert text.endswith('To deliver: p2psync deliver "Cargo Ltd"')
+    assert bridges.inbox([]).startswith("Nothing waits")
+
+
+def test_what_was_delivered_and_what_was_not() -> None:
+    rows = [
+        {"file": "a", "result": "delivered", "reason": ""},
+        {"file": "b", "result": "current", "reason": ""},
+        {"file": "c", "result": "held", "reason": "it is open"},
+    ]
+    assert bridges.delivered(rows) == (
+        "delivered: a\nhas it already: b\nnot delivered: c: it is open\n1 file delivered."
+    )
+    assert "No file is attached" in bridges.delivered([])
+
+
+def test_the_end_of_it() -> None:
+    assert bridges.detached(LINKED) == "Detached: /books/Cargo.crp. It stays as it is."
+    assert bridges.migrated({"path": "a.ecs", "name": "Pay"}) == "a.ecs belongs to Pay now."
+
+
+@pytest.mark.parametrize("word", sorted(set(STATES.values())))
+def test_every_state_has_words(word: str) -> None:
+    assert bridges.state(word) != word

@@ -1,0 +1,168 @@
+"""Attach, detach, inbox, deliver and migrate, as they are asked for over the interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from p2psync.errors import FolderError, NotAllowed, P2PSyncError, UsageError
+from tests.daemon.homes import MANDATE, Pc, company
+from tests.daemon.patience import until
+
+WHOLE = b"MAJREV=9\r\nTITLE=%s\r\nENDOFFILE\r\n"
+
+
+def book(root: Path, name: str = "Cargo.crp", title: bytes = b"first") -> Path:
+    file = root / "books" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(WHOLE % title)
+    return file
+
+
+async def attach(pc: Pc, *files: Path, **arguments: object) -> Any:
+    named = [str(file) for file in files]
+    return (await pc.ask("attach", mandate=MANDATE, files=named, **arguments)).data
+
+
+async def states(pc: Pc) -> dict[str, str]:
+    return {row["path"]: row["state"] for row in await pc.call("attached", mandate=MANDATE)}
+
+
+async def current(pc: Pc, *paths: str) -> None:
+    async def are() -> bool:
+        return await states(pc) == dict.fromkeys(paths, "current")
+
+    await until(are, f"{paths} are up to date")
+
+
+@pytest.mark.asyncio
+async def test_files_are_attached_listed_and_detached(tmp_path: Path) -> None:
+    async with company(tmp_path) as (one,):
+        file = book(tmp_path)
+        answer = await attach(one, file, role="payroll", ask=True)
+        assert answer == {
+            "attached": [{"file": str(file), "path": "Cargo.crp", "mode": "ask", "role": "payroll"}],
+            **{"refused": [], "proposed": []},
+        }
+        await current(one, "Cargo.crp")
+        (row,) = await one.call("attached")
+        assert (row["file"], row["from"], row["mode"]) == (str(file), "pc1", "ask")
+        assert row["published"] is not None
+        assert row["delivered"] is None
+        with pytest.raises(UsageError, match="already"):
+            await attach(one, file)
+        told = await one.call("detach", file=str(file))
+        assert told["path"] == "Cargo.crp"
+        assert await one.call("attached") == []
+        assert file.read_bytes() == one.read("Cargo.crp") == WHOLE % b"first"
+        with pytest.raises(UsageError, match="is not attached"):
+            await one.call("detach", file=str(file))
+
+
+@pytest.mark.asyncio
+async def test_some_may_be_refused(tmp_path: Path) -> None:
+    async with company(tmp_path) as (one,):
+        file, database = book(tmp_path), book(tmp_path, "Cargo.cre")
+        with pytest.raises(UsageError, match=r"Attach what the program exchanges: Cargo.crp"):
+            await attach(one, database)
+        with pytest.raises(UsageError, match="Name the files"):
+            await attach(one)
+        with pytest.raises(UsageError, match="mine or theirs"):
+            await attach(one, file, use="both")
+        with pytest.raises(UsageError):
+            await attach(one, file, role="nobody")
+        result = await one.ask("attach", mandate=MANDATE, files=[str(database), str(file)])
+        assert result.exit_code == 3
+        assert [row["file"] for row in result.data["attached"]] == [str(file)]  # type: ignore[index]
+        assert [row["file"] for row in result.data["refused"]] == [str(database)]  # type: ignore[index]
+        inside = one.folder / "Inside.crp"
+        inside.write_bytes(WHOLE % b"x")
+        with pytest.raises(UsageError, match="exchanged already"):
+            await attach(one, inside)
+
+
+@pytest.mark.asyncio
+async def test_the_siblings_of_an_exchange_file_are_proposed_and_attached_if_wanted(tmp_path: Path) -> None:
+    async with company(tmp_path) as (one,):
+        file = book(tmp_path)
+        entries = file.with_name("Cargo.ecf")
+        entries.write_bytes(b"#FSC\t9.5.0\tECF\r\n")
+        index = file.with_name("Cargo.ecc")
+        index.write_bytes(b"#FSC\t9.3\tECC\r\n#ECF\t1; 05/01/2025 09:00:00; Cargo.ecf; 1\r\n#END\r\n")
+        assert (await attach(one, file))["proposed"] == [str(index), str(entries)]
+        await one.call("detach", file=str(file))
+        answer = await attach(one, file, siblings=True)
+        assert {row["path"] for row in answer["attached"]} == {"Cargo.crp", "Cargo.ecc", "Cargo.ecf"}
+        assert answer["proposed"] == []
+        await current(one, "Cargo.crp", "Cargo.ecc", "Cargo.ecf")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("use", "stands"), [("mine", b"mine"), ("theirs", b"theirs")])
+async def test_another_file_of_that_name_is_a_question(tmp_path: Path, use: str, stands: bytes) -> None:
+    async with company(tmp_path, "accounting") as (one, two):
+        one.save("Cargo.crp", WHOLE % b"theirs")
+        await two.has("Cargo.crp", WHOLE % b"theirs")
+        file = book(tmp_path, title=b"mine")
+        with pytest.raises(UsageError, match="--use"):
+            await attach(two, file)
+        await attach(two, file, use=use)
+        await until(lambda: file.read_bytes() == WHOLE % stands, f"{stands!r} stands")
+        await one.has("Cargo.crp", WHOLE % stands)
+        assert await one.call("conflicts") == []
+        kept = await two.call("versions", mandate=MANDATE, path="Cargo.crp")
+        assert len({row["content"] for row in kept}) == 2
+
+
+@pytest.mark.asyncio
+async def test_what_waits_is_counted_and_delivered_by_name(tmp_path: Path) -> None:
+    async with company(tmp_path, "accounting") as (one, two):
+        one.save("Cargo.crp", WHOLE % b"first")
+        await two.has("Cargo.crp", WHOLE % b"first")
+        file = book(tmp_path)
+        await attach(two, file, ask=True)
+        await current(two, "Cargo.crp")
+        one.save("Cargo.crp", WHOLE % b"second")
+
+        async def waits() -> bool:
+            return [row["path"] for row in await two.call("inbox")] == ["Cargo.crp"]
+
+        await until(waits, "it waits")
+        with pytest.raises(UsageError, match="is not attached"):
+            await two.call("deliver", mandate=MANDATE, file="Other.crp")
+        (told,) = await two.call("deliver", mandate=MANDATE, file="Cargo.crp")
+        assert told == {
+            **{"path": "Cargo.crp", "file": str(file), "result": "delivered", "state": "current", "reason": ""},
+        }
+        assert file.read_bytes() == WHOLE % b"second"
+        assert await one.call("deliver", mandate=MANDATE) == []
+
+
+@pytest.mark.asyncio
+async def test_a_folder_that_is_not_there_keeps_nothing(tmp_path: Path) -> None:
+    async with company(tmp_path, "accounting") as (one, two):
+        one.save("Cargo.crp", WHOLE % b"theirs")
+        await two.has("Cargo.crp", WHOLE % b"theirs")
+        mandate = next(iter(two.running.folders.roots()))
+        await two.running.folders.close(mandate)
+        with pytest.raises(FolderError, match="not there"):
+            await attach(two, book(tmp_path, title=b"mine"), use="theirs")
+
+
+@pytest.mark.asyncio
+async def test_a_files_home_moves_by_a_signed_change(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll", "payroll") as (one, two, three):
+        two.save("Pay.ecs", "old")
+        await one.has("Pay.ecs", "old")
+        with pytest.raises(NotAllowed, match="no admin"):
+            await two.call("migrate", file="Pay.ecs", to="pc3", mandate=MANDATE)
+        with pytest.raises(P2PSyncError, match="never held"):
+            await one.call("migrate", file="none.ecs", to="pc3", mandate=MANDATE)
+        with pytest.raises(UsageError, match="is not attached"):
+            await one.call("migrate", file="Pay.ecs", to="pc3")
+        told = await one.call("migrate", file="Pay.ecs", to="pc3", mandate=MANDATE)
+        assert (told["path"], told["name"], told["device"]) == ("Pay.ecs", "pc3", three.device)
+        rows = await one.call("log", mandate=MANDATE)
+        assert [row["kind"] for row in rows if row["kind"] == "owner"] == ["owner"]
