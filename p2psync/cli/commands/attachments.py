@@ -44,15 +44,15 @@ def add_to(app: typer.Typer) -> None:
     command(
         app,
         "inbox",
-        help=_("List what arrived and is not in its program's file yet, with the reason."),
+        help=_("List what was not delivered yet.\n\nIt arrived and is not in its program's file, with the reason."),
         example="p2psync inbox Cargo",
     )(inbox)
     command(
         app,
         "deliver",
         help=_(
-            "Put what arrived in the place of the programs' files, now.\n\nWhat a file held is kept as a version. Exit "
-            "code 3: some could not be delivered; 5: none could, see the reasons."
+            "Deliver what arrived, now.\n\nIt takes the place of the programs' files; what they held is kept as a "
+            "version. Exit code 3: some could not be delivered; 5: none could, see the reasons."
         ),
         example='p2psync deliver Cargo\np2psync deliver Cargo "Cargo 2025.crp"',
     )(deliver)
