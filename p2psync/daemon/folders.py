@@ -6,21 +6,30 @@ A folder that is not there (an unplugged drive) is a Problem of its mandate, nev
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import shutil
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import OWN_DIRECTORY, RelPath
+from p2psync.core.relpath import RelPath
+from p2psync.daemon.ground import (
+    Extent,
+    Found,
+    Past,
+    abandon,
+    extent_of,
+    lock_of,
+    look_at,
+    past_of,
+    prepare,
+    remove_empty,
+    was_swapped,
+)
 from p2psync.daemon.holding import Holding
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.placing import DiskLanes, Placing
@@ -31,11 +40,11 @@ from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.transfer import MandateContents
 from p2psync.engine.device import Device
 from p2psync.engine.effects import KeepVersion, Merge, Place, Rescan
-from p2psync.engine.events import EpochRenewed, FolderOpened, Observed, ScanFinished
+from p2psync.engine.events import EpochRenewed, FolderOpened, Kept, Observed, ScanFinished
 from p2psync.engine.scope import Now
 from p2psync.engine.settle import Settler
 from p2psync.engine.site import DISK_CODES
-from p2psync.errors import FolderError, HomeInUse
+from p2psync.errors import FolderError
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import EPOCH_BYTES, Folder, Marker
 from p2psync.fs.look import disk_problem
@@ -43,21 +52,16 @@ from p2psync.fs.observer import Observer
 from p2psync.fs.placer import Placer
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.staging import Staging
-from p2psync.fs.traits import probe
 from p2psync.fs.versions import Versions
 from p2psync.fs.watcher import watcher_for
 from p2psync.i18n import _
 from p2psync.store.database import Database
-from p2psync.store.lock import NAME as LOCK_FILE
 from p2psync.store.lock import HomeLock
 
 LOOK_EVERY_S = 5.0
 """How often it is checked that a folder is there, or looked for one that is not."""
 RENEW_EPOCH_S = 3600.0
 """How old a backup of the folder may be, at least, to be recognised as one while this device runs on."""
-
-
-Extent = tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -84,25 +88,6 @@ class Desk:
 
     contents: Contents
     versions: Versions
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What a look at the disk told before anything is opened."""
-
-    folder: Folder
-    marker: Marker | None
-
-
-class Past(Enum):
-    """What a folder's marker tells of the time since this device last had it open."""
-
-    KNOWN = "known"
-    """Nobody else had it: what stands in it follows from what stood there."""
-    OTHER = "other"
-    """It was restored from a backup, or the database was."""
-    NONE = "none"
-    """This device never had it open."""
 
 
 class Folders:
@@ -133,13 +118,13 @@ class Folders:
         cannot be.
         """
         others = [path for other, path in self._roots.items() if other != mandate]
-        made = await asyncio.to_thread(_prepare, root, mandate, others)
+        made = await asyncio.to_thread(prepare, root, mandate, others)
         kept = asyncio.Event()
         try:
             yield kept.set
         finally:
             if not kept.is_set():
-                await asyncio.to_thread(_remove_empty, made)
+                await asyncio.to_thread(remove_empty, made)
 
     async def open(self, mandate: MandateId, root: Path) -> None:
         """Look after a folder from now on; one that is not there becomes a Problem and is tried again."""
@@ -167,7 +152,7 @@ class Folders:
 
     async def abandon(self, root: Path, wipe: bool) -> None:
         """The mandate was left: the folder is an ordinary one again, or gone."""
-        await asyncio.to_thread(_abandon, root, wipe)
+        await asyncio.to_thread(abandon, root, wipe)
 
     # -- effects ---------------------------------------------------------------------------------------
 
@@ -250,10 +235,10 @@ class Folders:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             one = self._open.get(mandate)
-            if one is not None and await asyncio.to_thread(_was_swapped, one.folder, mandate):
+            if one is not None and await asyncio.to_thread(was_swapped, one.folder, mandate):
                 await self._shut(mandate)
             elif one is None:
-                before, extent = extent, await asyncio.to_thread(_extent, root)
+                before, extent = extent, await asyncio.to_thread(extent_of, root)
                 if extent == before:  # else somebody is still copying files into it
                     await self._try_to_open(mandate, root)
             elif self._now_s() >= renew_at_s:
@@ -268,7 +253,7 @@ class Folders:
     async def _open_or_complain(self, mandate: MandateId, root: Path) -> None:
         try:
             epochs = await self._runtime.query(lambda device, _: _epochs(device, mandate))
-            found = await asyncio.to_thread(_look_at, root, mandate, fresh=not epochs)
+            found = await asyncio.to_thread(look_at, root, mandate, fresh=not epochs)
             if isinstance(found, Code):
                 await self._complain(mandate, found)
                 return
@@ -281,17 +266,17 @@ class Folders:
             self._log.event("folder.failed", mandate=mandate, reason=error)
             await self._complain(mandate, Code.DISK_ERROR, str(error))
 
-    async def _start(self, mandate: MandateId, found: _Found, epochs: tuple[bytes, ...]) -> None:
+    async def _start(self, mandate: MandateId, found: Found, epochs: tuple[bytes, ...]) -> None:
         folder = found.folder
-        past = _past(found.marker, epochs)
-        lock = await asyncio.to_thread(_lock, folder)
+        past = past_of(found.marker, epochs)
+        lock = await asyncio.to_thread(lock_of, folder)
         try:
             epoch = await self._write_epoch(mandate, folder)
             troubled = await self._runtime.query(lambda device, _: _troubled(device, mandate))
             one = self._assemble(mandate, folder, past, troubled, lock)
-            await asyncio.to_thread(one.placer.recover)
+            recovered = await asyncio.to_thread(_recovered, one, mandate)
             continuous = past is Past.KNOWN
-            kept = frozenset[ContentId]() if continuous else await asyncio.to_thread(_kept, one.versions)
+            kept = frozenset[ContentId]() if continuous else await asyncio.to_thread(frozenset, one.versions.iterate())
         except BaseException:
             if lock is not None:
                 lock.release()
@@ -299,6 +284,8 @@ class Folders:
         self._open[mandate] = one
         self.contents[mandate] = one.contents
         await self._runtime.post(FolderOpened(mandate, continuous, epoch, kept))
+        for event in recovered:
+            await self._runtime.post(event)
         one.placing.start(self._tasks)
         one.observing = self._tasks.keep(one.observer.run, f"observe {mandate.hex()[:8]}")
         self._log.event("folder.opened", mandate=mandate, folder=folder.root, continuous=continuous)
@@ -388,100 +375,14 @@ def _epochs(device: Device, mandate: MandateId) -> tuple[bytes, ...]:
     return tuple(epoch for epoch in known if isinstance(epoch, bytes))
 
 
-def _past(marker: Marker | None, epochs: tuple[bytes, ...]) -> Past:
-    if not epochs:
-        return Past.NONE
-    return Past.KNOWN if marker is not None and marker.epoch in epochs else Past.OTHER
-
-
 def _troubled(device: Device, mandate: MandateId) -> list[str]:
     """Paths whose problems the observer is to find over."""
     return [p.path for p in device.mandates[mandate].state.problems() if p.code in DISK_CODES]
 
 
-# -- in threads ----------------------------------------------------------------------------------------
-
-
-def _lock(folder: Folder) -> HomeLock | None:
-    """Raises FolderError if another p2psync of this PC has the folder open."""
-    try:
-        return HomeLock(folder.own)
-    except HomeInUse:
-        raise FolderError(
-            _("{folder} is in use by another p2psync on this PC. Choose another folder.").format(folder=folder.root)
-        ) from None
-    except OSError:
-        return None
-
-
-def _was_swapped(folder: Folder, mandate: MandateId) -> bool:
-    """Another folder of the same mandate stands there, as after a backup was restored."""
-    if folder.trouble() is not Code.FOLDER_MARKER_GONE:
-        return False
-    marker = folder.read_marker()
-    return marker is not None and marker.mandate == mandate
-
-
-def _prepare(root: Path, mandate: MandateId | None, others: list[Path]) -> list[Path]:
-    """Returns the directories that were not there before, innermost first."""
-    folder = Folder(root)
-    marker = folder.read_marker()
-    if marker is not None and marker.mandate != mandate:
-        raise FolderError(
-            _(
-                "{folder} belongs to another mandate. Choose another folder, or remove {own} if that mandate is no "
-                "longer used."
-            ).format(folder=root, own=folder.own)
-        )
-    ours = (folder.staging, folder.versions, folder.own, folder.root, *folder.root.parents)
-    made = [directory for directory in ours if not os.path.exists(directory)]
-    folder.prepare(others)
-    lock = _lock(folder)
-    if lock is not None:
-        lock.release()
-    return made
-
-
-def _remove_empty(directories: list[Path]) -> None:
-    for directory in directories:
-        if directory.name == OWN_DIRECTORY:
-            (directory / LOCK_FILE).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            directory.rmdir()
-
-
-def _look_at(root: Path, mandate: MandateId, fresh: bool) -> _Found | Code:
-    """What is there, or what is wrong with it. Raises OSError."""
-    folder = Folder(root)
-    if not folder.root.is_dir():
-        return Code.FOLDER_GONE
-    marker = folder.read_marker()
-    if not fresh and (marker is None or marker.mandate != mandate):
-        return Code.FOLDER_MARKER_GONE
-    for directory in (folder.own, folder.staging, folder.versions):
-        directory.mkdir(exist_ok=True)
-    return _Found(Folder(root, probe(folder.staging)), marker)
-
-
-def _extent(root: Path) -> Extent:
-    """How many files and directories there are, and when the last of them changed, nanoseconds since 1970."""
-    count = newest_ns = 0
-    for directory, _directories, files in os.walk(root):
-        for path in (directory, *(os.path.join(directory, name) for name in files)):
-            with contextlib.suppress(OSError):
-                count += 1
-                newest_ns = max(newest_ns, os.lstat(path).st_ctime_ns)
-    return count, newest_ns
-
-
-def _kept(versions: Versions) -> frozenset[ContentId]:
-    return frozenset(versions.iterate())
-
-
-def _abandon(root: Path, wipe: bool) -> None:
-    if wipe:
-        shutil.rmtree(root, ignore_errors=True)
-        return
-    own = root / OWN_DIRECTORY
-    (own / "marker").unlink(missing_ok=True)
-    shutil.rmtree(own / "staging", ignore_errors=True)
+def _recovered(one: _Open, mandate: MandateId) -> list[Kept]:
+    """What a crash left of files that were being replaced or removed, at the paths where they stood as far as known."""
+    contents = one.placer.recover()
+    sources = one.reading.sources(contents) if contents else {}
+    rows = one.reading.get_many([path for paths in sources.values() for path in paths])
+    return [Kept(mandate, path, entry, "replaced", None) for path, (entry, _stat) in rows.items()]

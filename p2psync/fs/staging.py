@@ -88,23 +88,26 @@ class Staging:
     def recover(self, versions: Versions) -> list[ContentId]:
         """Sort out, at start, what a crash left: user's files become versions, parts stay, the rest goes.
 
-        Returns the contents that were kept as versions. Raises OSError.
+        What the disk does not let it sort out is left for the next time. Returns the contents that were kept as
+        versions. Raises OSError.
         """
         kept = []
         for file in sorted(self.root.iterdir()):
-            if not file.is_file() or file.is_symlink():
-                continue
-            if out := OUT.fullmatch(file.name):
-                content = content_of_file(file)
-                if out["content"] == content.hex():
-                    file = file.replace(self.path(content))  # never exchanged: it is what we staged
-                else:
-                    versions.adopt(file, content)
-                    kept.append(content)
-                    continue
-            if not self._worth_keeping(file):
-                file.unlink()
+            with contextlib.suppress(OSError):
+                if file.is_file() and not file.is_symlink():
+                    kept += self._recovered(file, versions)
         return kept
+
+    def _recovered(self, file: Path, versions: Versions) -> list[ContentId]:
+        if out := OUT.fullmatch(file.name):
+            content = content_of_file(file)
+            if out["content"] != content.hex():
+                versions.adopt(file, content)
+                return [content]
+            file = file.replace(self.path(content))  # never exchanged: it is what we staged
+        if not self._worth_keeping(file):
+            file.unlink()
+        return []
 
     def tidy(self) -> None:
         """Remove what nobody came for. Raises OSError."""

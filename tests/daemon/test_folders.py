@@ -274,6 +274,23 @@ async def test_a_first_version_that_is_overwritten_at_once_is_kept(tmp_path: Pat
 
 
 @pytest.mark.asyncio
+async def test_what_a_crash_left_of_a_file_that_was_being_removed_is_listed(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        pc.save("a.txt", "taken out")
+        await pc.call("sync", timeout_s=20)
+        await pc.stop()
+        staging = pc.folder / ".p2psync" / "staging"
+        (pc.folder / "a.txt").rename(staging / "out-7-1")
+        await pc.start()
+        listed = await pc.call("versions", mandate=MANDATE, path="a.txt")
+        assert content_of(b"taken out").hex() in {row["content"] for row in listed}
+        assert list(staging.iterdir()) == []
+        await pc.call("restore", mandate=MANDATE, path="a.txt", version=listed[0]["id"], to=str(tmp_path / "back"))
+        assert (tmp_path / "back").read_bytes() == b"taken out"
+
+
+@pytest.mark.asyncio
 async def test_many_files_in_both_directions(tmp_path: Path) -> None:
     async with company(tmp_path, "payroll") as (one, two):
         for number in range(300):

@@ -10,6 +10,7 @@ import pytest
 
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.fs import staging as module
+from p2psync.fs.clone import content_of_file
 from p2psync.fs.staging import KEEP_FROM_BYTES, KEEP_PART_S, KEEP_WHOLE_S, Staging
 from p2psync.fs.versions import Versions
 
@@ -64,6 +65,25 @@ def test_the_empty_content_needs_no_source(staging: Staging) -> None:
 
 def left_by_a_crash(staging: Staging, name: str, data: bytes) -> None:
     (staging.root / name).write_bytes(data)
+
+
+def test_what_cannot_be_sorted_out_is_left_for_the_next_time(
+    staging: Staging, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_by_a_crash(staging, "out-7-1", b"rotten")
+    left_by_a_crash(staging, "out-7-2", b"fine")
+    real = content_of_file
+
+    def fail(path: Path) -> object:
+        if path.name == "out-7-1":
+            raise OSError(5, "Input/output error")
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "content_of_file", fail)
+        assert staging.recover(versions) == [content_of(b"fine")]
+    assert names(staging) == ["out-7-1"]
+    assert staging.recover(versions) == [content_of(b"rotten")]
 
 
 @pytest.mark.parametrize("kind", ["put", "out", "late"])
