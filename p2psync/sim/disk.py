@@ -33,6 +33,8 @@ class SimOut:
     """What the last late write into it left."""
     written: bytes | None = None
     """What it holds now, if that was not looked at yet."""
+    reported: bool = False
+    """Whether the placement was told: before that nobody looks."""
 
 
 @dataclass
@@ -85,7 +87,7 @@ class Disk:
         """What the real placer tells of files that it took out: what was written into them since the last look."""
         writes = []
         for out in self.outs.values():
-            if out.written is None:
+            if out.written is None or not out.reported:
                 continue
             data, content = out.written, content_of(out.written)
             overwritten = None if out.spare or out.content in self.versions else out.content

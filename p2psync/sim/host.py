@@ -193,7 +193,14 @@ class Host:
 
     def _place(self, effect: Place) -> None:
         outcomes = tuple(self.disk.place(item) for item in effect.items)
-        self.later(self.world.knobs.disk_s, lambda: self.handle(Placed(effect.mandate, outcomes)))
+        self.later(self.world.knobs.disk_s, lambda: self._report(Placed(effect.mandate, outcomes)))
+
+    def _report(self, placed: Placed) -> None:
+        self.handle(placed)
+        paths = {outcome.path for outcome in placed.outcomes if outcome.placed}
+        for out in self.disk.outs.values():
+            out.reported = out.reported or out.path in paths
+        self.look_for_late_writes()
 
     def _keep(self, effect: KeepVersion) -> None:
         content = effect.entry.content

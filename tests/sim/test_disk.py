@@ -201,6 +201,9 @@ def test_late_writes_are_told_as_on_a_real_disk(tmp_path: Path, kept_already: bo
     with (there.places.root / "a").open("r+b") as program:
         simulated.place(asked)
         there.placer.place([asked])
+        simulated.write_in_place(inode, b"older", NOW_NS)
+        assert simulated.late_writes() == [], "the placement has to be told before"
+        simulated.outs[inode].reported = True
         for now_s, text in ((10.0, b"older"), (20.0, b"older still"), (30.0, b"older still")):
             simulated.write_in_place(inode, text, NOW_NS)
             program.seek(0)
