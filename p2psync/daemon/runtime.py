@@ -239,7 +239,11 @@ class Runtime:
             result = self._act(call) if call.writes else call.run(self._device, _now())
         except Exception as error:
             self._later(_fail, call.future, error)
-            if self._database.connection.total_changes != before:
+            if self._database.connection.total_changes == before:
+                return
+            if isinstance(error, StoreError):
+                self._recover(error)
+            else:
                 self._rebuild()  # its rows were rolled back, its memory was not
         else:
             self._later(_succeed, call.future, result)

@@ -174,6 +174,23 @@ async def test_a_full_disk_is_no_fault_of_ours(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.asyncio
+async def test_after_an_act_that_the_disk_refused_the_engine_rests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def act(device: Device, now: Now) -> None:
+        device.create(FOUNDING)
+        raise StoreError("the disk is full")
+
+    async with engine(tmp_path) as desk:
+        monkeypatch.setattr(runtime, "DISK_RETRY_S", 0.0)
+        with pytest.raises(StoreError):
+            await desk.runtime.call(act)
+        await desk.rebuilt_for(1)
+        assert desk.runtime.trouble == Problem(str(desk.database.path), Code.DISK_ERROR, "the disk is full")
+        assert [event.name for event in desk.events] == ["store.failed"]
+
+
+@pytest.mark.asyncio
 async def test_the_device_is_woken_when_it_asked_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with engine(tmp_path) as desk:
         ticks: list[float] = []
