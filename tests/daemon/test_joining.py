@@ -38,7 +38,9 @@ async def test_the_same_command_again_changes_nothing(tmp_path: Path) -> None:
     async with pcs(tmp_path, "host", "guest") as (host, guest):
         await host.create()
         ticket = await host.invite("payroll")
-        assert await guest.join(ticket) == await guest.join(ticket)
+        first, again = await guest.join(ticket), await guest.join(ticket)
+        assert (first.pop("already"), again.pop("already")) == (False, True)
+        assert first == again
 
 
 @pytest.mark.asyncio
