@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from p2psync.errors import ConfigError
 from p2psync.pair import base32
@@ -13,7 +13,12 @@ from p2psync.pair import base32
 PORT: Final = 443
 PIN_BYTES: Final = 32
 CHARACTERS_MAX: Final = 300
-_HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
+PORT_MAX: Final = 65_535
+_ADDRESS: Final = re.compile(
+    r"((wss|https)://)?(\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?))"
+    r"(:(?P<port>[0-9]{1,5}))?/?(#(?P<pin>.+))?",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +45,25 @@ class HostAddress:
 def parse_address(text: str, pin: bytes | None = None) -> HostAddress:
     """`wss://HOST[:PORT][#PIN]`, or the same without `wss://`; `pin` if the text has none. Raises ConfigError."""
     written = text.strip()
-    try:
-        parts = urlsplit(written if "://" in written else f"wss://{written}")
-        host, port = (parts.hostname or "").lower(), parts.port or PORT
-    except ValueError:
-        raise _unfit(text) from None
-    right = parts.scheme in ("wss", "https") and parts.path in ("", "/") and not parts.query and "@" not in parts.netloc
-    if not right or len(written) > CHARACTERS_MAX or not (":" in host or _HOST_NAME.fullmatch(host)):
+    found = _ADDRESS.fullmatch(written) if len(written) <= CHARACTERS_MAX else None
+    if found is None or int(found["port"] or PORT) not in range(1, PORT_MAX + 1):
         raise _unfit(text)
-    return HostAddress(host, port, _parse_pin(parts.fragment) if parts.fragment else pin)
+    host = found["name"] or _ipv6(found["v6"]) or ""
+    if not host:
+        raise _unfit(text)
+    return HostAddress(host.lower(), int(found["port"] or PORT), _parse_pin(found["pin"]) if found["pin"] else pin)
 
 
 def pin_text(pin: bytes) -> str:
     """52 characters that can be copied."""
     return base32.encode(pin)
+
+
+def _ipv6(text: str) -> str | None:
+    try:
+        return str(ipaddress.IPv6Address(text))
+    except ValueError:
+        return None
 
 
 def _parse_pin(text: str) -> bytes:

@@ -24,8 +24,6 @@ ENTRIES_MAX: Final = 128
 """Topics in one message."""
 MESSAGE_BYTES_MAX: Final = 64 * 1024
 HOST_CHARACTERS_MAX: Final = 64
-CLOSE_CODE_FIRST: Final = 4000
-"""A WebSocket that the host closes for a `Reason` gets this plus the reason's number as its close code."""
 
 
 class Reason(IntEnum):
@@ -116,7 +114,7 @@ class Gone:
 class Refused:
     reason: Reason
     topic: bytes | None
-    """None if it concerns no topic, or all."""
+    """None: the visit is over; the visitor hangs up, or is cut off."""
 
 
 Message = Enter | Leave | Post | Welcome | Mail | Gone | Refused
