@@ -1,92 +1,139 @@
-"""Run the workloads on a LAN of two hosts (1 Gbit/s, 0.2 ms round trip) and print a table, or JSON with --json."""
+"""Run p2psync, Syncthing, rsync and Unison through the same work on the same line, and print what came out.
+
+As root on Linux, in a clone: hosts are network namespaces. A full set takes hours and about 60 GB of disk at its worst
+(W4b); --only and --quick make it less.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import os
+import platform
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import workloads
-from benchmarks.pc import Pc, wait_until
-from benchmarks.workloads import Result
-from tests.lab import lan, why_not
+from benchmarks import plot, report
+from benchmarks.cases import LINES, QUICK, Case, Sizes, all_cases, chosen
+from benchmarks.running import run_all
+from benchmarks.tools import BY_NAME, TOOLS, USUAL, Tool
+from tests.lab import why_not
+
+RUNS = 3
+LAB_PACKAGES = ("iproute2", "nftables", "iptables")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--runs", type=int, default=3, help="how often each workload is run")
-    parser.add_argument("--idle", type=float, default=60.0, help="seconds of the idle measurement")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--only", default="", help="comma-separated workloads, like W1,W4")
-    parser.add_argument("--dir", help="where the folders are made (default: the temporary directory)")
-    arguments = parser.parse_args()
+def main(words: Sequence[str] | None = None) -> int:
+    arguments = parser().parse_args(words)
+    if arguments.table_of:
+        return show(json.loads(arguments.table_of.read_text("utf-8")), arguments)
+    try:
+        cases, tools = asked_for(arguments)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if arguments.install:
+        install([*LAB_PACKAGES, *sorted({tool.package for tool in tools if tool.package})])
     if reason := why_not():
         print(f"the benchmark cannot run here: {reason}", file=sys.stderr)
         return 1
-    only = set(filter(None, arguments.only.split(",")))
-    with tempfile.TemporaryDirectory(dir=arguments.dir) as root, lan(2, rate="1gbit", delay="0.1ms") as lab:
-        pcs = [Pc(lab, host, Path(root)) for host in ("a", "b")]
-        try:
-            pair(*pcs)
-            results = list(measure(pcs, arguments.runs, arguments.idle, only))
-        finally:
-            for pc in pcs:
-                pc.stop()
-    print(json.dumps([asdict(r) for r in results], indent=1) if arguments.json else table(results))
+    about = circumstances(tools)
+    able = [tool for tool in tools if about["tools"][tool.name]]
+    with tempfile.TemporaryDirectory(prefix="p2psync-bench-", dir=arguments.dir) as root:
+        results = run_all(cases, able, arguments.runs or (1 if arguments.quick else RUNS), Path(root))
+    show(report.document(results, about), arguments)
+    return int(any(r.failures for r in results if r.tool == report.OURS))
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    p.add_argument("--runs", type=int, help=f"how often each workload is run with each tool (default: {RUNS})")
+    p.add_argument("--idle", type=float, metavar="S", help="seconds of the idle measurements (default: 60)")
+    p.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    p.add_argument(
+        "--only",
+        default="",
+        metavar="NAMES",
+        help="comma-separated workloads, like W1,W4, or their variants, like W1-wan; "
+        f"left out otherwise: {', '.join(c.name for c in all_cases(Sizes()) if c.optional)}",
+    )
+    p.add_argument("--lines", default="", metavar="NAMES", help=f"only on these: {', '.join(x.name for x in LINES)}")
+    p.add_argument(
+        "--tools",
+        default=",".join(USUAL),
+        metavar="NAMES",
+        help=f"comma-separated, or all (default: %(default)s; there are {', '.join(BY_NAME)})",
+    )
+    p.add_argument("--quick", action="store_true", help="a small set with small sizes, once: to see that all works")
+    p.add_argument("--install", action="store_true", help="install the Debian packages of the lab and of the tools")
+    p.add_argument("--dir", help="where the folders are made (default: the temporary directory)")
+    p.add_argument("--out", type=Path, metavar="DIR", help="write speed.json, .md, .png and .svg there, too")
+    p.add_argument(
+        "--table-of", type=Path, metavar="FILE", help="measure nothing, show what such a speed.json has measured"
+    )
+    return p
+
+
+def asked_for(arguments: argparse.Namespace) -> tuple[list[Case], list[type[Tool]]]:
+    """Raises ValueError if a name means nothing."""
+    sizes = QUICK if arguments.quick else Sizes()
+    if arguments.idle is not None:
+        sizes = replace(sizes, idle_s=arguments.idle)
+    lines = {name.lower() for name in _names(arguments.lines)}
+    cases = chosen(all_cases(sizes), _names(arguments.only), lines, arguments.quick)
+    names = BY_NAME.keys() if arguments.tools == "all" else _names(arguments.tools)
+    if unknown := names - BY_NAME.keys():
+        raise ValueError(f"no such tool: {', '.join(sorted(unknown))} (there are {', '.join(BY_NAME)})")
+    return cases, [tool for tool in TOOLS if tool.name in names]
+
+
+def install(packages: Sequence[str]) -> None:
+    """One after the other: what cannot be had is skipped, and said so."""
+    apt = ["apt-get", "-qq", "-y"]
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run([*apt, "update"], check=False, stdout=sys.stderr, env=quiet)
+    for package in packages:
+        command = [*apt, "install", "--no-install-recommends", package]
+        if subprocess.run(command, check=False, stdout=sys.stderr, env=quiet).returncode:
+            print(f"{package} cannot be installed", file=sys.stderr)
+
+
+def circumstances(tools: Sequence[type[Tool]]) -> report.Document:
+    """What the figures depend on."""
+    return {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} processors",
+        "python": platform.python_version(),
+        "date": time.strftime("%Y-%m-%d"),
+        "load at the begin": f"{os.getloadavg()[0]:.2f}",
+        "lines": "; ".join(
+            f"{line.name}: {line.first_rate or line.rate}, {line.delay} one way, {line.loss} loss" for line in LINES
+        ),
+        "tools": {tool.name: tool.version() for tool in tools},
+    }
+
+
+def show(result: report.Document, arguments: argparse.Namespace) -> int:
+    """Print, and write where it is wished for."""
+    text, markdown = json.dumps(result, indent=1), report.table(result)
+    print(text if arguments.json else markdown)
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "speed.json").write_text(text + "\n", "utf-8")
+        (arguments.out / "speed.md").write_text(markdown + "\n", "utf-8")
+        if reason := plot.why_not():
+            print(f"no picture: {reason}", file=sys.stderr)
+        else:
+            plot.draw(result, arguments.out)
     return 0
 
 
-def pair(a: Pc, b: Pc) -> None:
-    """The five lines of the README."""
-    a.start()
-    b.start()
-    a.run("mandate", "create", "Bench", "--folder", str(a.folder), "--role", "accounting")
-    a.run("share", "Bench")
-    ticket = a.run("invite", "Bench", "--role", "invoicing")["ticket"]
-    b.run("join", ticket, "--folder", str(b.folder))
-    wait_until(lambda: workloads._in_sync(a) and workloads._in_sync(b), 30, "the two PCs did not pair", 0.1)
-
-
-def measure(pcs: list[Pc], runs: int, idle_s: float, only: set[str]) -> list[Result]:
-    a, b = pcs
-    w1 = Result("W1 10,000 files of 4 KiB, cold", "s", 3.0)
-    w2 = Result("W2 one file of 1 GiB", "MB/s", 80.0)
-    w4 = Result("W4 save to visible, 64 KiB", "ms", 100.0)
-    memory = Result("W5 idle with 10,000 files: resident", "MiB", 80.0)
-    cpu = Result("W5 idle: CPU a minute", "s", 0.3)
-    w6 = Result("W6 restart to in sync, 10,000 files", "s", 2.0)
-
-    def repeat(result: Result, times: int, step: Callable[[int], list[float]], first: int = 0) -> None:
-        wanted = not only or result.name.split()[0] in only
-        for run in range(first, first + (times if wanted else 0)):
-            result.values += step(run)
-            print(f"{result.name}: {result.values[-1]:.3f} {result.unit}", file=sys.stderr)
-
-    # The idle and restart figures are for 10,000 files, so the other cold runs come after them.
-    repeat(w1, 1, lambda run: [workloads.many_files(a, b, run)])
-    if not only or "W5" in only:
-        resident, cpu_s = workloads.idle(pcs, idle_s)
-        memory.values.append(resident)
-        cpu.values.append(cpu_s)
-    repeat(w6, runs, lambda run: [workloads.restart(pcs)])
-    repeat(w4, runs, lambda run: workloads.saves(a, b))
-    repeat(w1, runs - 1, lambda run: [workloads.many_files(a, b, run)], first=1)
-    repeat(w2, runs, lambda run: [workloads.big_file(a, b, run)])
-    return [r for r in (w1, w2, w4, memory, cpu, w6) if r.values]
-
-
-def table(results: list[Result]) -> str:
-    rows = ["| workload | median | min | max | bar | met |", "|---|---|---|---|---|---|"]
-    for r in results:
-        low, high = min(r.values), max(r.values)
-        shown = [f"{statistics.median(r.values):.2f}", f"{low:.2f}", f"{high:.2f}", f"{r.bar:g}"]
-        rows.append(f"| {r.name}, {r.unit} | {' | '.join(shown)} | {'yes' if r.met else 'NO'} |")
-    return "\n".join(rows)
+def _names(text: str) -> set[str]:
+    return set(filter(None, text.split(",")))
 
 
 if __name__ == "__main__":

@@ -1,141 +1,218 @@
-"""The workloads: each begins with files appearing in A's folder and ends when their bytes are seen in B's."""
+"""What is done to the files. Each workload gets a stage whose hosts are connected, and returns what it measured.
+
+The clock begins just before files appear on the first host, and ends when their bytes are seen on all others.
+"""
 
 from __future__ import annotations
 
-import os
-import statistics
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
-from random import Random
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from benchmarks.pc import Pc, wait_until
+from benchmarks.clock import now_s, pause, wait_until
+from benchmarks.content import Arrival, Patch, insert, make_blob, make_tree, rewrite, shows
+from benchmarks.hosts import ToolFailed
+from benchmarks.measuring import Sample, Stage
+from benchmarks.tools.p2psync import P2psync
 
-MIB = 1 << 20
-
-
-@dataclass
-class Result:
-    name: str
-    unit: str
-    bar: float
-    """Not more than that, or for MB/s not less."""
-    values: list[float] = field(default_factory=list)
-    notes: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.values)
-
-    @property
-    def met(self) -> bool:
-        return self.median >= self.bar if self.unit == "MB/s" else self.median <= self.bar
+PAGE = 4096
+SAVE_SIZE = 64 * 1024
+TREE_FILE_SIZE = 4096
+SAVES_BUDGET_S = 90.0
+"""A tool that takes seconds for a save is not asked for as many."""
+SAVES_MIN = 5
+STREAM_BEGUN = 256
+"""The saves begin when this fraction of the big file has left."""
+BETWEEN_SAVES_S = (0.05, 0.25)
+"""People do not save in step with anybody's timers."""
+READY_S = 90.0
+"""How long the first file may take."""
+CALM_S = 3.0
+"""Between the last work and the begin of idleness."""
 
 
-def many_files(a: Pc, b: Pc, run: int, count: int = 10_000, size: int = 4096) -> float:
-    """Seconds from the moment that a tree is moved into A's folder until B shows all of it."""
-    tree = a.root / f"many-{run}"
-    rng = Random(run)
+def many_files(stage: Stage, count: int, size: int) -> Sample:
+    """A tree of small files is moved into the folder."""
+    names = make_tree(stage.aside / "many", count, size, stage.rng)
+    with stage.measured() as sample:
+        sample.seconds.append(_deliver(stage, "many", size, names))
+    stage.compare()
+    return sample
+
+
+def big_file(stage: Stage, size: int) -> Sample:
+    """A file of random bytes is moved into the folder."""
+    make_blob(stage.aside / "big.bin", size, stage.rng)
+    with stage.measured() as sample:
+        sample.seconds.append(_deliver(stage, "big.bin", size))
+    stage.compare()
+    return sample
+
+
+def rewritten_pages(stage: Stage, size: int, pages: int) -> Sample:
+    """In a file that all have, some pages are written anew in place."""
+    _deliver_blob(stage, "data.bin", size)
+    places = stage.rng.sample(range(size // PAGE), pages)
+    patches = [Patch(place * PAGE, stage.rng.randbytes(PAGE)) for place in places]
+    with stage.measured() as sample:
+        change = partial(rewrite, stage.folder / "data.bin", patches)
+        sample.seconds.append(stage.time(change, partial(_all_show, stage, "data.bin", size, patches)))
+    stage.compare()
+    return sample
+
+
+def inserted_bytes(stage: Stage, size: int) -> Sample:
+    """A file that all have is saved, by rename, with 1 KiB inserted near its begin."""
+    _deliver_blob(stage, "data.bin", size)
+    patch = Patch(size // 100, stage.rng.randbytes(1024))
+    insert(stage.folder / "data.bin", stage.aside / "data.bin", patch)
+    with stage.measured() as sample:
+        change = partial((stage.aside / "data.bin").rename, stage.folder / "data.bin")
+        sample.seconds.append(
+            stage.time(change, partial(_all_show, stage, "data.bin", size + len(patch.data), [patch]))
+        )
+    stage.compare()
+    return sample
+
+
+def saves(stage: Stage, count: int) -> Sample:
+    """One file is saved, by rename, again and again."""
+    with stage.measured() as sample:
+        _save_often(stage, count, sample.seconds)
+    stage.compare()
+    return sample
+
+
+def saves_beside(stage: Stage, count: int, stream_size: int) -> Sample:
+    """The same while a big file travels the same way; it is stopped when the saves are over."""
+    make_blob(stage.aside / "stream.bin", stream_size, stage.rng)
+    _save(stage)
+    with stage.measured(settle=False) as sample:
+        _begin_stream(stage, stream_size)
+        _save_often(stage, count, sample.seconds, lambda: _is_at_others(stage, "stream.bin"))
+    if not sample.seconds:
+        raise ToolFailed("the big file was there before the first save")
+    return sample
+
+
+def idle(stage: Stage, count: int, seconds: float) -> Sample:
+    """Nothing happens, with so many files in the folder."""
+    _deliver_tree(stage, "many", count)
+    pause(CALM_S)
+    with stage.measured(settle=False) as sample:
+        pause(seconds)
+    sample.memory_mib = {host.name: host.pss_mib() for host in stage.hosts}
+    return sample
+
+
+def restart(stage: Stage, count: int) -> Sample:
+    """All hosts' programs are started anew, with so many unchanged files: until they say that all is in sync."""
+    _deliver_tree(stage, "many", count)
+    stage.tool.stop()
+    with stage.measured() as sample:
+        begun = now_s()
+        stage.tool.launch()
+        stage.tool.changed()
+        stage.settle()
+        sample.seconds.append(now_s() - begun)
+    stage.compare()
+    return sample
+
+
+def renamed_directory(stage: Stage, count: int) -> Sample:
+    """A directory of files that all have gets another name."""
+    names = _deliver_tree(stage, "before", count)
+    arrival = _arrival(stage, "after", TREE_FILE_SIZE, names)
+
+    def seen() -> bool:
+        return arrival.is_complete() and not _is_at_others(stage, "before")
+
+    with stage.measured() as sample:
+        sample.seconds.append(stage.time(partial((stage.folder / "before").rename, stage.folder / "after"), seen))
+    stage.compare()
+    return sample
+
+
+def idle_mandates(stage: Stage, count: int, seconds: float) -> Sample:
+    """One PC alone, in many shared mandates, while nothing happens."""
+    assert isinstance(stage.tool, P2psync)
     for number in range(count):
-        path = tree / f"d{number % 100:02}" / f"f{number:05}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(rng.randbytes(size))
-    target = b.folder / tree.name
-    awaited = [str(target / file.relative_to(tree)) for file in tree.rglob("*.txt")]
-    begun = time.perf_counter()
-    tree.rename(a.folder / tree.name)
-    wait_until(lambda: _all_there(awaited), 120, "the files did not arrive", 0.01)
-    seconds = time.perf_counter() - begun
-    _same(a.folder / tree.name, target)
-    return seconds
+        folder = stage.tool.first.directory / f"{number}.crsync"
+        stage.tool.command(stage.tool.first, "mandate", "create", f"M{number}", "--folder", folder)
+        stage.tool.command(stage.tool.first, "share", f"M{number}")
+    pause(CALM_S)
+    with stage.measured(settle=False) as sample:
+        pause(seconds)
+    sample.memory_mib = {host.name: host.pss_mib() for host in stage.hosts}
+    return sample
 
 
-def big_file(a: Pc, b: Pc, run: int, size: int = 1024 * MIB) -> float:
-    """MB/s from the moment that a file of random bytes is moved into A's folder until B shows it."""
-    source = a.root / f"big-{run}.bin"
-    with source.open("wb") as file:
-        for _ in range(size // MIB):
-            file.write(os.urandom(MIB))
-        os.fsync(file.fileno())
-    target = b.folder / source.name
-    begun = time.perf_counter()
-    source.rename(a.folder / source.name)
-    wait_until(target.exists, 300, "the big file did not arrive", 0.01)
-    seconds = time.perf_counter() - begun
-    _same(a.folder / source.name, target)
-    return size / 1e6 / seconds
+def warm_up(stage: Stage) -> None:
+    """A first small file has arrived everywhere: connections stand, watchers watch."""
+    (stage.aside / "first.txt").write_bytes(b"first")
+    usual_s, stage.within_s = stage.within_s, READY_S
+    _deliver(stage, "first.txt", 5)
+    stage.settle()
+    stage.within_s = usual_s
 
 
-def saves(a: Pc, b: Pc, count: int = 40, size: int = 64 * 1024) -> list[float]:
-    """Milliseconds of each save (temp + rename) until its bytes are visible at B."""
-    values = []
-    for number in range(count):
-        data = os.urandom(size)
-        temporary, name = a.root / "save.tmp", "saved.bin"
-        temporary.write_bytes(data)
-        begun = time.perf_counter()
-        temporary.rename(a.folder / name)
-        target = b.folder / name
-        wait_until(lambda: _content(target) == data, 30, f"save {number} did not arrive", 0.0005)  # noqa: B023
-        values.append((time.perf_counter() - begun) * 1000)
-    return values
+def _deliver(stage: Stage, name: str, size: int, files: Sequence[str] = ()) -> float:
+    """Move what is aside under this name into the folder; seconds until it, or these files below it, are everywhere."""
+    arrival = _arrival(stage, name, size, files)
+    return stage.time(partial((stage.aside / name).rename, stage.folder / name), arrival.is_complete, name)
 
 
-def idle(pcs: list[Pc], seconds: float) -> tuple[float, float]:
-    """(most resident MiB, most CPU seconds a minute) over the daemons while nothing happens."""
-    before = [pc.cpu_s() for pc in pcs]
-    time.sleep(seconds)  # noqa: TID251 - a benchmark measures the clock
-    cpu = [(pc.cpu_s() - b) * 60 / seconds for pc, b in zip(pcs, before, strict=True)]
-    return max(pc.memory_mib()["VmRSS"] for pc in pcs), max(cpu)
+def _arrival(stage: Stage, name: str, size: int, files: Sequence[str]) -> Arrival:
+    targets = [folder / name for folder in stage.other_folders]
+    return Arrival([f"{target}/{file}" for target in targets for file in files] or map(str, targets), size)
 
 
-def restart(pcs: list[Pc]) -> float:
-    """Seconds from starting both daemons together until both say that they are connected and in sync."""
-    for pc in pcs:
-        pc.stop()
-    begun = time.perf_counter()
-    with ThreadPoolExecutor(len(pcs)) as together:
-        list(together.map(_start, pcs))
-    return time.perf_counter() - begun
+def _deliver_tree(stage: Stage, name: str, count: int) -> list[str]:
+    """Before the clock runs: let all have a tree."""
+    names = make_tree(stage.aside / name, count, TREE_FILE_SIZE, stage.rng)
+    _deliver(stage, name, TREE_FILE_SIZE, names)
+    stage.settle()
+    return names
 
 
-def _start(pc: Pc) -> None:
-    pc.start()
-    wait_until(lambda: _in_sync(pc), 60, "not in sync after the restart", 0.05)
+def _deliver_blob(stage: Stage, name: str, size: int) -> None:
+    """Before the clock runs: let all have a file."""
+    make_blob(stage.aside / name, size, stage.rng)
+    _deliver(stage, name, size)
+    stage.settle()
 
 
-def _in_sync(pc: Pc) -> bool:
-    [mandate] = pc.run("status")["mandates"]
-    return bool(mandate["in_sync"] and all(peer["connected"] for peer in mandate["peers"]))
+def _save(stage: Stage) -> float:
+    """Seconds of one save."""
+    patch = Patch(0, stage.rng.randbytes(SAVE_SIZE))
+    written = stage.aside / "saved.bin"
+    written.write_bytes(patch.data)
+    change = partial(written.rename, stage.folder / "saved.bin")
+    return stage.time(change, partial(_all_show, stage, "saved.bin", SAVE_SIZE, [patch]), "saved.bin")
 
 
-def _all_there(awaited: list[str]) -> bool:
-    """Forgets those that are there: looking at all of them again and again would take time from the daemons."""
-    while awaited and os.path.exists(awaited[-1]):
-        awaited.pop()
-    return not awaited
+def _save_often(stage: Stage, count: int, seconds: list[float], over: Callable[[], bool] = lambda: False) -> None:
+    """Add the seconds of each save, until there are enough or it is over."""
+    deadline_s = now_s() + SAVES_BUDGET_S
+    while len(seconds) < count and (now_s() < deadline_s or len(seconds) < SAVES_MIN) and not over():
+        seconds.append(_save(stage))
+        pause(stage.rng.uniform(*BETWEEN_SAVES_S))
 
 
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+def _begin_stream(stage: Stage, size: int) -> None:
+    """Returns when the first part of the big file has left."""
+    before = stage.tool.first.wire().sent_bytes
+    (stage.aside / "stream.bin").rename(stage.folder / "stream.bin")
+    stage.tool.changed("stream.bin")
+
+    def is_on_its_way() -> bool:
+        return stage.tool.first.wire().sent_bytes - before > size // STREAM_BEGUN
+
+    wait_until(is_on_its_way, stage.within_s, "the big file was not sent", every_s=0.05, check=stage.tool.check)
 
 
-def _same(one: Path, other: Path) -> None:
-    """Compare trees byte by byte, outside of the measured time."""
-    files = [p for p in one.rglob("*") if p.is_file()] if one.is_dir() else [one]
-    for file in files:
-        twin = other / file.relative_to(one) if one.is_dir() else other
-        if file.stat().st_size != twin.stat().st_size or not _equal(file, twin):
-            raise AssertionError(f"{twin} is not what {file} is")
+def _is_at_others(stage: Stage, name: str) -> bool:
+    return any((folder / name).exists() for folder in stage.other_folders)
 
 
-def _equal(one: Path, other: Path) -> bool:
-    with one.open("rb") as left, other.open("rb") as right:
-        while piece := left.read(MIB):
-            if piece != right.read(len(piece)):
-                return False
-    return True
+def _all_show(stage: Stage, name: str, size: int, patches: list[Patch]) -> bool:
+    return all(shows(folder / name, size, patches) for folder in stage.other_folders)
