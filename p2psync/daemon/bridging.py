@@ -177,12 +177,21 @@ class Bridging:
     # -- the round -----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        async with self._turn:
-            await self._load()
+        loaded = False
         while True:
             self._woken.clear()
-            async with self._turn:
-                await self._round()
+            try:
+                async with self._turn:
+                    if not loaded:
+                        await self._load()
+                        loaded = True
+                    await self._round()
+            except P2PSyncError as error:  # the database cannot be read just now, or this device stops
+                self._log.event("bridge.failed", reason=error)
+                await asyncio.sleep(RETRY_S)
+            except Exception as error:  # a fault of ours must not stop the device
+                self._log.failure("bridge.fault", error)
+                await asyncio.sleep(RETRY_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._rest_s()):
                     await self._woken.wait()
@@ -214,7 +223,7 @@ class Bridging:
                 await self._guarded(row, self._delivering.go_on)
         await self._poll()
         await self._judge([row for key, row in self._rows.items() if self._is_rested(key)])
-        if self._follow_at_s <= time.monotonic():
+        if self._watches and self._follow_at_s <= time.monotonic():
             await self._follow()
             self._follow_at_s = time.monotonic() + FOLLOW_EVERY_S
 

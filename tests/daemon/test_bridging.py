@@ -11,6 +11,7 @@ import pytest
 from p2psync.core.ids import content_of
 from p2psync.daemon import bridging, delivering
 from p2psync.daemon.bridging import Bridging
+from p2psync.errors import StoreError
 from tests.daemon.homes import MANDATE
 from tests.daemon.patience import until
 from tests.daemon.programs import NAME, Program, chart, content, programs
@@ -216,6 +217,28 @@ async def test_a_fault_of_ours_stops_nothing_else(tmp_path: Path, monkeypatch: p
             await until(lambda: _trouble(two) == "disk-error", "it is told")
         await two.holds("second")
         assert two.pc.running.broken_by is None
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("error", [StoreError("no disk"), ZeroDivisionError()])
+async def test_a_round_that_fails_is_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(bridging, "RETRY_S", 0.1)
+    async with programs(tmp_path) as (one, two):
+        failed = 0
+
+        async def fail(*_: object) -> None:
+            nonlocal failed
+            failed += 1
+            raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Bridging, "_poll", fail)
+            await until(lambda: failed > 8, "it failed again and again")
+        assert one.pc.running.broken_by is two.pc.running.broken_by is None
+        one.save("second")
+        await two.holds("second")
 
 
 def _full(*_: object) -> bool:
