@@ -7,7 +7,7 @@ engine is committed with it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +114,15 @@ class Records:
             Run(number, MandateId(mandate), started_ms, ended_ms, result, json.loads(items), json.loads(reasons))
             for number, mandate, started_ms, ended_ms, result, items, reasons in found
         ]
+
+    def last_ended(self, mandate: MandateId, results: Collection[str]) -> int | None:
+        """When the newest run with one of these results ended; wall clock, milliseconds since 1970."""
+        marks = ", ".join("?" * len(results))
+        found = self._connection.execute(
+            f"SELECT ended_ms FROM run WHERE mandate = ? AND result IN ({marks}) ORDER BY number DESC LIMIT 1",
+            (mandate, *results),
+        ).fetchone()
+        return found[0] if found else None
 
     # -- where members are -----------------------------------------------------------------------------
     def addresses(self, mandate: MandateId) -> Sequence[str]:

@@ -56,6 +56,15 @@ def test_runs_are_listed_newest_first(records: Records) -> None:
     assert records.runs([], 10) == []
 
 
+def test_when_a_run_ended_well_last_is_known(records: Records) -> None:
+    assert records.last_ended(MANDATE, ("success",)) is None
+    for ended_ms, result in [(1, "success"), (2, "nothing-new"), (3, "failed")]:
+        records.end_run(records.begin_run(MANDATE, 0), ended_ms, result, [], {})
+    records.begin_run(MANDATE, 0)
+    assert records.last_ended(MANDATE, ("success", "nothing-new")) == 2
+    assert records.last_ended(OTHER, ("success",)) is None
+
+
 def test_old_runs_are_forgotten_mandate_by_mandate(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records_module, "RUNS_KEPT", 3)
     other = records.begin_run(OTHER, 0)

@@ -33,7 +33,10 @@ WEB = Annotated[
 NAME = Annotated[
     str | None,
     typer.Option(
-        "--name", metavar="TEXT", help=_("What this device is called; if left out, as before, or as the PC."), show_default=False
+        "--name",
+        metavar="TEXT",
+        help=_("What this device is called; if left out, as before, or as the PC."),
+        show_default=False,
     ),
 ]
 NO_MDNS = Annotated[bool, typer.Option("--no-mdns", help=_("Neither announce this device nor look for others."))]

@@ -233,17 +233,4 @@ def rules(
 
 
 def overview(session: Session) -> int:
-    status = session.call("status").data
-    mandates = [{**mandate, "last_sync": last_sync(session, mandate["id"])} for mandate in status["mandates"]]
-    session.show_data({"device": status["device"], "mandates": mandates}, rendering.overview)
-    return 0
-
-
-def last_sync(session: Session, mandate: str) -> str | None:
-    """When the last run of a mandate ended well."""
-    try:
-        runs = session.call("history", mandate=mandate).data
-    except CommandFailed:
-        return None
-    ended = [run["ended"] for run in runs if run["result"] in ("success", "nothing-new")]
-    return ended[0] if ended else None
+    return session.show(session.call("status"), rendering.overview)

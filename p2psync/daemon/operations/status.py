@@ -12,6 +12,7 @@ from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.problem import Code, Problem
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.mandates import described
+from p2psync.daemon.operations.running import Result
 from p2psync.daemon.operations.shapes import find_mandates, time_text
 from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from p2psync.daemon.node import Node
 
 PROBLEMS_SHOWN_MAX = 200
+WELL = (Result.SUCCESS.value, Result.NOTHING_NEW.value)
+"""How a run ends after which all is the same."""
 PASSING = frozenset({Code.STILL_CHANGING, Code.LOCKED, Code.CONTENT_MISSING, Code.INCOMPLETE})
 """Problems that p2psync gets over by itself, most likely; all others ask for a person."""
 
@@ -87,7 +90,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
     own_trouble = node.runtime.trouble
     problems = [*([own_trouble] if own_trouble is not None else []), *mandate.state.problems()]
     conflicts = len(device.admin(mandate.id).conflicts())
-    seen = node.last_seen(mandate)
+    seen, synced_ms = node.last_seen(mandate), node.records.last_ended(mandate.id, WELL)
     sessions = {one: _session(device, mandate, one) for one in mandate.authority.members if one != device.keys.device}
     to_send = mandate.arrears.behind_together({one: session.peer for one, session in sessions.items()})
     peers = [
@@ -105,6 +108,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "conflicts": conflicts,
         "problems": len(problems),
         "pending": beside.pending,
+        "last_sync": time_text(synced_ms) if synced_ms is not None else None,
         "peers": sorted(peers, key=lambda p: (str(p["name"]).casefold(), str(p["device"]))),
         "problem_list": [_problem_row(mandate, problem) for problem in problems[:PROBLEMS_SHOWN_MAX]],
     }
