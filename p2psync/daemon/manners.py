@@ -18,6 +18,8 @@ POINTS_PER_S: Final = 500.0
 """What it gets back; an honest one, in an office of fifty that all save all the time, spends a tenth of that."""
 ITEMS_A_POINT: Final = 16
 BLOCK_BYTES_A_POINT: Final = 32 * 1024
+RESEND_POINTS: Final = 50
+"""For the wish to have a log from its beginning, which costs the one who says it nothing."""
 NEEDLESS_ANSWER_POINTS: Final = 50
 """For an answer that nobody waits for. After a silence some come too late, but not one after the other for ever."""
 
@@ -37,7 +39,7 @@ def points(message: Message) -> int:
         case IndexUpdate(_, blocks):
             return 1 + sum(map(len, blocks)) // BLOCK_BYTES_A_POINT
         case Have(_, tips):
-            return 1 + len(tips) // ITEMS_A_POINT
+            return 1 + len(tips) // ITEMS_A_POINT + RESEND_POINTS * sum(not named for named in tips.values())
         case Placed(_, tips, _, unplaced):
             return 1 + (len(tips) + len(unplaced)) // ITEMS_A_POINT
         case Hello():

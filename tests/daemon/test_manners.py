@@ -43,6 +43,7 @@ TIPS = {LogId(number.to_bytes(16, "big")): (Tip(1, BlockHash(bytes(32))),) for n
         (Ping(1), 1),
         (Have(MANDATE, {}), 1),
         (Have(MANDATE, TIPS), 626),
+        (Have(MANDATE, dict.fromkeys(list(TIPS)[:2], ())), 101),
         (Placed(MANDATE, TIPS, 500, (("a", "b"),) * 500), 657),
         (Hello(1, "a", "p", bytes(16), 0.0, (MANDATE,) * 1000), 63),
         (IndexUpdate(MANDATE, ()), 1),
