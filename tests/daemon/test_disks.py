@@ -95,6 +95,18 @@ async def test_a_stick_changes_nothing_by_what_it_cannot_keep(
             assert not os.access(one.folder / "plain.txt", os.X_OK)
             assert await told(one) == count + 2
             assert one.files().keys() == names
+            one.save("plain.txt", "edited by one")
+            (one.folder / "program.sh").unlink()
+            await two.has("plain.txt", "edited by one")
+            await two.has("program.sh", None)
+            await two.in_sync(1)
+            await two.call("restore", mandate=MANDATE, path="plain.txt")
+            await one.has("plain.txt", "edited on the stick")
+            for name, kept in (("plain.txt", "edited by one"), ("program.sh", "edited on the stick")):
+                listed = await two.call("versions", mandate=MANDATE, path=name)
+                assert content_of(kept.encode()).hex() in {row["content"] for row in listed}
+            left = {path.name.partition("-")[0] for path in (two.folder / ".p2psync" / "staging").iterdir()}
+            assert left <= {"late"}, "watched for late writes, and nothing aside"
 
 
 # -- full ----------------------------------------------------------------------------------------------
@@ -115,6 +127,23 @@ async def test_what_does_not_fit_comes_when_there_is_room(tmp_path: Path) -> Non
             for name in files:
                 await two.has(name, one.read(name))
             await shows(two)
+
+
+@pytest.mark.asyncio
+async def test_a_disk_that_is_full_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "LOOK_EVERY_S", 0.2)
+    with small_disk(tmp_path / "pc2.crsync"):
+        async with company(tmp_path, "payroll") as (one, two):
+            one.save("a.txt", "before")
+            await two.has("a.txt", "before")
+            await two.stop()
+            with filled(two.folder / ".p2psync"):
+                await two.start()
+                await shows(two, **{"": "disk-full"})
+                one.save("a.txt", "after")
+            await two.has("a.txt", "after")
+            await shows(two)
+            assert one.files() == two.files()
 
 
 @pytest.mark.asyncio
