@@ -6,7 +6,6 @@ mandates' folders say when it is whole and may be read, and when a missing one i
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 import time
@@ -21,14 +20,14 @@ from p2psync.core.relpath import RelPath
 from p2psync.core.value import value
 from p2psync.engine.events import Seen
 from p2psync.engine.settle import How, Settler
-from p2psync.fs.inspector import age_of, racy_for_s
+from p2psync.fs.inspector import age_of
 from p2psync.fs.listing import unreadable
+from p2psync.fs.look import is_locked
 from p2psync.fs.stable import read_stable
-from p2psync.fs.traits import SYSTEMS_OWN
+from p2psync.fs.traits import SYSTEMS_OWN, racy_for_s
 
 RETRY_S = 5.0
 """After a file could not be read for a reason other than its being written."""
-_WINDOWS_LOCKED = frozenset({32, 33})
 
 
 @value
@@ -130,7 +129,7 @@ class ProgramFiles:
             self._missing(path, one, now)
             return
         except OSError as error:
-            if getattr(error, "winerror", None) in _WINDOWS_LOCKED or error.errno == errno.EBUSY:
+            if is_locked(error):
                 self._settler.locked(path, now)
             else:
                 self._trouble(path, one, unreadable(path, error))

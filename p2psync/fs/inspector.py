@@ -18,18 +18,17 @@ from p2psync.engine.events import Seen
 from p2psync.engine.settle import QUIET_S
 from p2psync.fs.folder import Folder
 from p2psync.fs.listing import unreadable
-from p2psync.fs.look import RACY_COARSE_NS, RACY_NS
+from p2psync.fs.look import is_locked
 from p2psync.fs.recall import Recall
 from p2psync.fs.sight import Found, Gathering, Large, Row
 from p2psync.fs.stable import Reading, Stopped, read_stable
+from p2psync.fs.traits import racy_for_s
 
 LARGE_BYTES = 8 << 20
 """A look leaves larger files to a reader that keeps nobody waiting."""
 RECALL_S = 2.0
 """Younger files are likely to be looked at again soon; what was read of them is remembered."""
-RACY_MARGIN_S = 0.01
 NS = 1e9
-_WINDOWS_LOCKED = frozenset({32, 33})
 
 
 @value
@@ -157,7 +156,7 @@ class Inspector:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            if getattr(error, "winerror", None) in _WINDOWS_LOCKED or error.errno == errno.EBUSY:
+            if is_locked(error):
                 into.locked.append(path)
             elif error.errno not in (errno.EINVAL, errno.ELOOP):  # what is no file any more is looked at again
                 into.problems.append(unreadable(path, error))
@@ -184,11 +183,3 @@ class Inspector:
 def age_of(found: os.stat_result) -> float:
     """Seconds since it was modified; negative if that lies in the future of this computer's clock."""
     return (time.time_ns() - found.st_mtime_ns) / NS
-
-
-def racy_for_s(mtime_ns: int, read_ns: int) -> float:
-    """After how many seconds a later save would certainly have another mtime; 0 if that holds already."""
-    window_ns = RACY_NS if mtime_ns % 1_000_000_000 else RACY_COARSE_NS
-    if abs(read_ns - mtime_ns) >= window_ns:
-        return 0.0
-    return (mtime_ns + window_ns - read_ns) / NS + RACY_MARGIN_S

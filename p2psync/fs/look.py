@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import stat
 import time
 from pathlib import Path
@@ -14,13 +13,8 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.events import Seen
 from p2psync.fs.clone import content_of_file
-from p2psync.fs.exchange import FileLocked
-from p2psync.fs.traits import Traits
+from p2psync.fs.traits import Traits, racy_for_s
 
-RACY_NS = 20_000_000
-"""A file saved so lately may have been saved again within the same tick of its clock."""
-RACY_COARSE_NS = 2_000_000_000
-"""The same on a disk that keeps times in (two) whole seconds."""
 LOOKS_MAX = 5
 
 _CODES = {
@@ -29,7 +23,6 @@ _CODES = {
     errno.EROFS: Code.READ_ONLY,
     errno.EACCES: Code.READ_ONLY,
     errno.EPERM: Code.READ_ONLY,
-    errno.EBUSY: Code.LOCKED,
     errno.ETXTBSY: Code.LOCKED,
     errno.ENAMETOOLONG: Code.NAME_TOO_LONG,
 }
@@ -67,7 +60,7 @@ def matches(path: Path, expect: Entry, known: FileStat | None, traits: Traits) -
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode) or traits.mode(found, expect.mode) != expect.mode:
         return False
-    if traits.stat(found) == known and not _racy(found):
+    if traits.stat(found) == known and not racy_for_s(found.st_mtime_ns, time.time_ns()):
         return True
     return found.st_size == expect.size and content_of_file(path) == expect.content
 
@@ -86,10 +79,14 @@ def look(path: Path, rel: RelPath, carried: int, traits: Traits) -> Seen | Probl
     return Problem(rel, Code.STILL_CHANGING)
 
 
+def is_locked(error: OSError) -> bool:
+    """True if another program keeps the file to itself."""
+    return error.errno == errno.EBUSY or getattr(error, "winerror", None) in _WINDOWS_LOCKED
+
+
 def disk_problem(rel: RelPath, error: OSError) -> Problem:
     """What a failure of the disk means for a path."""
-    locked = isinstance(error, FileLocked) or getattr(error, "winerror", None) in _WINDOWS_LOCKED
-    code = Code.LOCKED if locked else _CODES.get(error.errno or 0, Code.DISK_ERROR)
+    code = Code.LOCKED if is_locked(error) else _CODES.get(error.errno or 0, Code.DISK_ERROR)
     return Problem(rel, code, error.strerror or str(error))
 
 
@@ -107,8 +104,3 @@ def _look_once(path: Path, rel: RelPath, carried: int, traits: Traits) -> Seen |
     if traits.stat(path.lstat()) != known:
         return None
     return Seen(rel, Entry(Kind.FILE, known.size, known.mtime_ns, traits.mode(before, carried), content), known)
-
-
-def _racy(found: os.stat_result) -> bool:
-    window = RACY_NS if found.st_mtime_ns % 1_000_000_000 else RACY_COARSE_NS
-    return abs(time.time_ns() - found.st_mtime_ns) < window

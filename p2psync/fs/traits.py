@@ -22,6 +22,12 @@ from p2psync.fs.attributes import WINDOWS_HIDDEN
 
 MODE_HERE = HIDDEN if os.name == "nt" else EXECUTABLE
 """The bits of an entry's mode that this system keeps with a file, on disks of its own."""
+RACY_NS = 20_000_000
+"""A file saved so lately may have been saved again within the same tick of its clock."""
+RACY_COARSE_NS = 2_000_000_000
+"""The same on a disk that keeps times in (two) whole seconds."""
+RACY_MARGIN_S = 0.01
+NS = 1e9
 MOUNTS = Path("/proc/self/mountinfo")
 SYSTEM = Platform(sys.platform)
 TELLS_APART = Folding()
@@ -66,6 +72,14 @@ SYSTEMS_OWN = Traits()
 def mtime_of(found: os.stat_result) -> int:
     """When a file was modified, as far as a change can state it: disks know years beyond 2262 and before 1677."""
     return min(max(found.st_mtime_ns, 1 - MTIME_NS_MAX), MTIME_NS_MAX - 1)
+
+
+def racy_for_s(mtime_ns: int, read_ns: int) -> float:
+    """After how many seconds a later save would certainly have another mtime; 0 if that holds already."""
+    window_ns = RACY_NS if mtime_ns % 1_000_000_000 else RACY_COARSE_NS
+    if abs(read_ns - mtime_ns) >= window_ns:
+        return 0.0
+    return (mtime_ns + window_ns - read_ns) / NS + RACY_MARGIN_S
 
 
 def probe(staging: Path) -> Traits:

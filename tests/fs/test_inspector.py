@@ -15,7 +15,7 @@ from p2psync.core.entry import EMPTY_DIRECTORY
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
-from p2psync.fs.inspector import LARGE_BYTES, Inspector, Manner, age_of, racy_for_s
+from p2psync.fs.inspector import LARGE_BYTES, Inspector, Manner, age_of
 from p2psync.fs.listing import unreadable
 from p2psync.fs.sight import Gathering
 from p2psync.fs.stable import Stopped
@@ -93,21 +93,6 @@ def test_nothing_is_read_once_it_was_stopped(tmp_path: Path) -> None:
 )
 def test_a_large_file_is_read_by_who_has_the_time(manner: Manner, size: int, age_s: float, reads: bool) -> None:
     assert manner.reads(size, age_s) is reads
-
-
-@pytest.mark.parametrize(
-    ("mtime_ns", "read_ns", "racy_s"),
-    [
-        (1_000_000_001, 1_019_000_001, 0.011),
-        (1_000_000_001, 1_020_000_001, 0.0),
-        (1_000_000_001, 1_000_000_001, 0.030),
-        (5_000_000_000, 6_900_000_000, 0.110),
-        (5_000_000_000, 7_000_000_000, 0.0),
-        (9_000_000_001, 5_000_000_000, 0.0),
-    ],
-)
-def test_a_stat_is_trusted_when_a_later_save_would_change_it(mtime_ns: int, read_ns: int, racy_s: float) -> None:
-    assert racy_for_s(mtime_ns, read_ns) == pytest.approx(racy_s)
 
 
 def test_an_age_is_told_by_the_clock(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from p2psync.core.entry import EXECUTABLE, HIDDEN
 from p2psync.core.relpath import Folding, Platform
 from p2psync.fs import traits as module
-from p2psync.fs.traits import SYSTEMS_OWN, Traits, probe
+from p2psync.fs.traits import SYSTEMS_OWN, Traits, probe, racy_for_s
 from tests.fs.mounted import FATS, fat
 
 
@@ -85,3 +85,18 @@ def test_an_inode_that_says_nothing_is_none(tmp_path: Path) -> None:
     found = (tmp_path / "f").stat()
     assert SYSTEMS_OWN.stat(found).inode == found.st_ino
     assert Traits(keeps_inodes=False).stat(found) == replace(SYSTEMS_OWN.stat(found), inode=0)
+
+
+@pytest.mark.parametrize(
+    ("mtime_ns", "read_ns", "racy_s"),
+    [
+        (1_000_000_001, 1_019_000_001, 0.011),
+        (1_000_000_001, 1_020_000_001, 0.0),
+        (1_000_000_001, 1_000_000_001, 0.030),
+        (5_000_000_000, 6_900_000_000, 0.110),
+        (5_000_000_000, 7_000_000_000, 0.0),
+        (9_000_000_001, 5_000_000_000, 0.0),
+    ],
+)
+def test_a_stat_is_trusted_when_a_later_save_would_change_it(mtime_ns: int, read_ns: int, racy_s: float) -> None:
+    assert racy_for_s(mtime_ns, read_ns) == pytest.approx(racy_s)
