@@ -28,6 +28,7 @@ FORGET = (
     "DELETE FROM seen WHERE mandate = ?",
     "DELETE FROM invitation WHERE mandate = ?",
     "DELETE FROM newcomer WHERE mandate = ?",
+    "DELETE FROM attachment WHERE mandate = ?",
 )
 
 

@@ -12,6 +12,7 @@ from p2psync.core.relpath import parse
 from p2psync.engine.bridge import Attachment, Delivery, Mode, Stage
 from p2psync.store.attachments import Attachments
 from p2psync.store.database import Database
+from p2psync.store.records import Records
 
 MANDATE, OTHER = MandateId(b"m" * 16), MandateId(b"o" * 16)
 CHANGES = (ChangeId(BlockHash(b"b" * 32), 0), ChangeId(BlockHash(b"c" * 32), 300))
@@ -56,6 +57,13 @@ def test_a_file_that_was_detached_is_remembered_until_it_is_attached_again(attac
     assert attachments.declined() == [NEW.file]
     attachments.put(NEW)
     assert attachments.declined() == []
+
+
+def test_a_mandate_that_is_left_takes_its_files_along(database: Database, attachments: Attachments) -> None:
+    attachments.put(NEW)
+    attachments.put(replace(NEW, mandate=OTHER, file="/books/other.crp"))
+    Records(database).forget_mandate(MANDATE)
+    assert [one.mandate for one in attachments.all()] == [OTHER]
 
 
 def test_an_attachment_is_written_with_what_belongs_to_it_or_not_at_all(

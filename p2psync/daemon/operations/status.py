@@ -109,6 +109,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "problems": len(problems),
         "pending": beside.pending,
         "last_sync": time_text(synced_ms) if synced_ms is not None else None,
+        "inbox": node.bridging.undelivered(mandate.id),
         "peers": sorted(peers, key=lambda p: (str(p["name"]).casefold(), str(p["device"]))),
         "problem_list": [_problem_row(mandate, problem) for problem in problems[:PROBLEMS_SHOWN_MAX]],
     }

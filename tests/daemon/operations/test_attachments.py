@@ -51,6 +51,7 @@ async def test_files_are_attached_listed_and_detached(tmp_path: Path) -> None:
         assert (row["file"], row["from"], row["mode"]) == (str(file), "pc1", "ask")
         assert row["published"] is not None
         assert row["delivered"] is None
+        assert (await one.status())["inbox"] == 0
         with pytest.raises(UsageError, match="already"):
             await attach(one, file)
         told = await one.call("detach", file=str(file))
@@ -130,6 +131,7 @@ async def test_what_waits_is_counted_and_delivered_by_name(tmp_path: Path) -> No
             return [row["path"] for row in await two.call("inbox")] == ["Cargo.crp"]
 
         await until(waits, "it waits")
+        assert (await two.status())["inbox"] == 1
         with pytest.raises(UsageError, match="is not attached"):
             await two.call("deliver", mandate=MANDATE, file="Other.crp")
         (told,) = await two.call("deliver", mandate=MANDATE, file="Cargo.crp")
