@@ -185,6 +185,7 @@ class Observation:
     def _write_late(self, write: LateWrite) -> list[Taken]:
         if write.overwritten is not None:
             self._site.state.drop_versions([write.overwritten])
+            self._keep_losers()
         heads = self._site.state.heads([write.path]).get(write.path, ())
         known = next((h.id for h in heads if h.entry.same_as(write.entry)), None)
         parents = self._written_over(write)
@@ -252,8 +253,12 @@ class Observation:
             self._continuous = False
             self._site.state.put("discontinuous", True)
             self._site.state.retain_versions(event.kept)
-            conflicted = self._site.state.conflicted()
-            self._site.state.add_todo([TodoRow(path, TodoKind.KEEP) for path in conflicted])
+            self._keep_losers()
+
+    def _keep_losers(self) -> None:
+        """Versions are gone that losers were kept by, of whatever path."""
+        conflicted = self._site.state.conflicted()
+        self._site.state.add_todo([TodoRow(path, TodoKind.KEEP) for path in conflicted])
 
     def scan_finished(self, complete: bool) -> None:
         if not complete:

@@ -99,9 +99,10 @@ class Outs:
         """
         with self._lock:
             due = [out for out in self._watched if out.due_s <= now]
-            self._watched = [out for out in self._watched if out.due_s > now]
         writes = []
         for out in due:
+            with self._lock:
+                self._watched.remove(out)
             with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
                 late = self._look(out, now)
                 if late is not None:
@@ -133,8 +134,21 @@ class Outs:
         with contextlib.suppress(OSError):  # held open by a program that lets nobody in: told all the same
             sync_file(lies)
             sync_directories({str(out.lies.parent), str(lies.parent)}, self._staging.root)
-        overwritten = None if out.spare or self._versions.has(before) else before
+        kept = out.spare or self._versions.has(before) or self._keep_a_spare(before)
+        overwritten = None if kept else before
         return LateWrite(out.path, entry, out.stood, out.late, whole, overwritten)
+
+    def _keep_a_spare(self, content: ContentId) -> bool:
+        """A version was written over: whether another file that came out holds the same and takes its place."""
+        with self._lock:
+            spares = [out for out in self._watched if out.spare and out.entry.content == content]
+        for spare in spares:
+            with contextlib.suppress(FileNotFoundError):
+                if self._traits.stat(spare.lies.lstat()) == spare.stat:
+                    spare.lies = self._versions.adopt(spare.lies, content)
+                    spare.spare = False
+                    return True
+        return False
 
     def _watch_on(self, out: Out, now: float) -> None:
         out.looks += 1

@@ -81,7 +81,15 @@ class Disk:
             if not out.spare and out.written is None:
                 self.versions[out.content] = data
             elif not out.spare:
-                self.versions.pop(out.content, None)
+                self._write_over(out.content)
+
+    def _write_over(self, content: ContentId) -> None:
+        """A version is lost, unless another file that came out holds the same bytes and takes its place."""
+        spare = next((o for o in self.outs.values() if o.spare and o.content == content and o.written is None), None)
+        if spare is not None:
+            spare.spare = False
+        else:
+            self.versions.pop(content, None)
 
     def late_writes(self) -> list[LateWrite]:
         """What the real placer tells of files that it took out: what was written into them since the last look."""

@@ -11,7 +11,7 @@ from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role, parse_setting
 from p2psync.engine.events import LateWrite, WrittenLate
 from p2psync.engine.ledger import Taken
-from p2psync.engine.state import VersionRow
+from p2psync.engine.state import TodoKind, VersionRow
 from tests.engine.rig import Rig, content, file
 from tests.engine.village import Village
 
@@ -148,6 +148,21 @@ def test_a_loser_whose_kept_bytes_were_written_over_is_fetched_again() -> None:
     assert content(text) not in rig.fetches()
     late(rig, "late", stood, overwritten=content(text))
     assert content(text) in rig.fetches()
+
+
+def test_so_is_one_of_another_path() -> None:
+    rig, stood = replaced(role=Role.READER)
+    rig.author.save("b.txt", "theirs")
+    rig.author.save("b.txt", "again", naming=[])
+    rig.takes_in()
+    [loser] = rig.replica.plan.aims([parse("b.txt")])[parse("b.txt")].losers
+    lost = loser.entry.content
+    assert lost is not None
+    rig.desk.state.add_versions([VersionRow(parse("b.txt"), lost, 1, 0, 0, "conflict", None, loser.id)])
+    rig.effects()
+    assert rig.todo(TodoKind.KEEP) == []
+    late(rig, "late", stood, overwritten=lost)
+    assert lost in rig.fetches()
 
 
 def test_every_pc_comes_to_the_same_outcome_and_the_loser_is_kept_by_all() -> None:

@@ -88,6 +88,28 @@ def test_a_version_that_is_kept_apart_is_not_overwritten(came: Came) -> None:
     assert set(came.versions.iterate()) == {content_of(b"old"), content_of(b"old late")}
 
 
+def test_a_second_file_with_the_same_bytes_takes_the_place_of_a_version_that_is_written_over(came: Came) -> None:
+    first = came.out(b"old")
+    second = came.out(b"old")
+    append(first, b" late")
+    (write,) = came.outs.late_writes(FIRST)
+    assert write.overwritten is None
+    assert not second.exists()
+    assert came.versions.path(content_of(b"old")).read_bytes() == b"old"
+    append(came.versions.path(content_of(b"old")), b" later")
+    (later,) = came.outs.late_writes(FIRST + SECOND)
+    assert (later.entry.content, later.overwritten) == (content_of(b"old later"), content_of(b"old"))
+    assert set(came.versions.iterate()) == {content_of(b"old late"), content_of(b"old later")}
+
+
+def test_of_two_that_were_both_written_into_none_takes_its_place(came: Came) -> None:
+    for path, text in ((came.out(b"old"), b"1"), (came.out(b"old"), b"2")):
+        append(path, text)
+    first, second = came.outs.late_writes(FIRST)
+    assert (first.overwritten, second.overwritten) == (content_of(b"old"), None)
+    assert not came.versions.has(content_of(b"old"))
+
+
 def test_half_a_file_is_told_as_such(came: Came) -> None:
     """The program may have begun to write it anew just before it was replaced."""
     out = came.put(b"A=1\r\nENDOFFILE\r\n")
