@@ -1,7 +1,7 @@
 """Run p2psync, Syncthing, rsync and Unison through the same work on the same line, and print what came out.
 
-As root on Linux, in a clone: hosts are network namespaces. A full set takes hours and about 60 GB of disk at its worst
-(W4b); --only and --quick make it less.
+As root on Linux, in a clone: hosts are network namespaces. The whole set takes some hours, and 40 GB of disk while W4b
+runs; --only and --quick make it less. Ctrl-C ends it, and shows what was measured until then.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks import plot, report
 from benchmarks.cases import LINES, QUICK, Case, Sizes, all_cases, chosen
-from benchmarks.running import run_all
+from benchmarks.running import Result, run_all
 from benchmarks.tools import BY_NAME, TOOLS, USUAL, Tool
 from tests.lab import why_not
 
@@ -44,8 +44,14 @@ def main(words: Sequence[str] | None = None) -> int:
         return 1
     about = circumstances(tools)
     able = [tool for tool in tools if about["tools"][tool.name]]
+    runs = arguments.runs or (1 if arguments.quick else RUNS)
+    results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="p2psync-bench-", dir=arguments.dir) as root:
-        results = run_all(cases, able, arguments.runs or (1 if arguments.quick else RUNS), Path(root))
+        try:
+            for result in run_all(cases, able, runs, Path(root)):
+                results.append(result)
+        except KeyboardInterrupt:
+            print("interrupted: the case that ran is left out", file=sys.stderr)
     show(report.document(results, about), arguments)
     return int(any(r.failures for r in results if r.tool == report.OURS))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,32 +37,41 @@ class Result:
     """Why it was not run at all."""
 
 
-def run_all(cases: Sequence[Case], tools: Sequence[type[Tool]], runs: int, root: Path) -> list[Result]:
+def run_all(cases: Sequence[Case], tools: Sequence[type[Tool]], runs: int, root: Path) -> Iterator[Result]:
     """Each case with each tool, so often; `root` gets a directory for each run, and needs room for all of one case."""
     shared = root / "shared"
     shared.mkdir()
-    return [result for case in cases for result in run_case(case, tools, runs, root, shared)]
+    for case in cases:
+        yield from run_case(case, tools, runs, root, shared)
 
 
 def run_case(case: Case, tools: Sequence[type[Tool]], runs: int, root: Path, shared: Path) -> list[Result]:
     """One case: a run of each tool, then the next run of each, with another one at the begin."""
-    invited = [tool for tool in tools if not tool.only_for or case.workload in tool.only_for]
-    results = {tool: Result(case, tool.name, unfit=_unfit(case, tool)) for tool in invited}
+    invited = [tool for tool in tools if _is_for(case, tool)]
+    results = {tool: Result(case, tool.name, unfit=tool.unfit_for.get(case.workload)) for tool in invited}
     able = [tool for tool in invited if not results[tool].unfit]
-    directory = root / case.name
     for run in range(runs):
         turn = run % len(able) if able else 0
         for tool in [*able[turn:], *able[:turn]]:
-            try:
-                sample = run_once(case, tool, run, directory / f"{run}-{tool.name}", shared)
-            except (Mismatch, ToolFailed, LabError, OSError) as error:
-                results[tool].failures.append(str(error))
-                _tell(case, tool, run, f"failed: {error}")
-            else:
-                results[tool].samples.append(sample)
-                _tell(case, tool, run, _briefly(sample))
-    _clear(directory)
+            directory = root / case.name / f"{run}-{tool.name}"
+            _add(results[tool], tool, run, directory, shared)
+            if case.clears_early:
+                _clear(directory)
+    _clear(root / case.name)
     return list(results.values())
+
+
+def _add(result: Result, tool: type[Tool], run: int, directory: Path, shared: Path) -> None:
+    """One more run; what fails is no reason to end the others."""
+    said = f"{result.case.name} {tool.name} run {run + 1}:"
+    try:
+        sample = run_once(result.case, tool, run, directory, shared)
+    except (Mismatch, ToolFailed, LabError, OSError) as error:
+        result.failures.append(str(error))
+        print(f"{said} failed: {error}", file=sys.stderr, flush=True)
+    else:
+        result.samples.append(sample)
+        print(f"{said} {_briefly(sample)}", file=sys.stderr, flush=True)
 
 
 def run_once(case: Case, kind: type[Tool], run: int, directory: Path, shared: Path) -> Sample:
@@ -91,22 +101,19 @@ def connected(line: Line, hosts: int) -> Lab:
     return lab
 
 
-def _unfit(case: Case, tool: type[Tool]) -> str | None:
-    if case.only_p2psync and tool.name != "p2psync":
-        return "only for p2psync"
-    return tool.unfit_for.get(case.workload)
+def _is_for(case: Case, tool: type[Tool]) -> bool:
+    if case.only_p2psync:
+        return tool.name == "p2psync"
+    return not tool.only_for or case.workload in tool.only_for
 
 
 def _clear(directory: Path) -> None:
-    """Only between cases: a tree that is deleted just before a run makes it up to three times slower."""
+    """Between cases: a tree that is deleted just before a run makes it up to three times slower."""
     shutil.rmtree(directory, ignore_errors=True)
+    os.sync()
     pause(REST_S)
 
 
 def _briefly(sample: Sample) -> str:
-    shown: Iterable[str] = (f"{s:.3f}" for s in sorted(sample.seconds))
-    return f"{' '.join(shown)} s, CPU {' + '.join(f'{s:.2f}' for s in sample.cpu_s.values())} s"
-
-
-def _tell(case: Case, tool: type[Tool], run: int, text: str) -> None:
-    print(f"{case.name} {tool.name} run {run + 1}: {text}", file=sys.stderr, flush=True)
+    seconds = " ".join(f"{s:.3f}" for s in sorted(sample.seconds))
+    return f"{seconds} s, CPU {' + '.join(f'{s:.2f}' for s in sample.cpu_s.values())} s"
