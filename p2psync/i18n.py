@@ -8,7 +8,8 @@ before and after translating, and to see what is left to translate::
 
     python -m tests.catalogs
 
-A language holds for the whole process: one daemon or one command serves one person.
+A language holds for the whole process: one daemon or one command serves one person. Only what a daemon refuses is said
+in the language of the command that asked.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import gettext
 import locale
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 from p2psync.errors import ConfigError, P2PSyncError
@@ -49,10 +51,11 @@ def ngettext(singular: str, plural: str, n: int) -> str:
     return _catalog.ngettext(singular, plural, n)
 
 
-def said(error: P2PSyncError) -> str:
-    """What an error says, in the language set. Shells raise it translated, the pure modules as a template."""
-    sentence = spoken(error.sentence)
-    fields = {name: said(one) if isinstance(one, P2PSyncError) else one for name, one in error.fields.items()}
+def said(error: P2PSyncError, lang: str | None = None) -> str:
+    """What an error says, in one of LANGUAGES, or in the language set: it is raised with a template."""
+    catalog = _catalog if lang is None else _catalog_of(lang)
+    sentence = catalog.gettext(error.sentence) if error.sentence else ""
+    fields = {name: said(one, lang) if isinstance(one, P2PSyncError) else one for name, one in error.fields.items()}
     return sentence.format(**fields) if fields else sentence
 
 
@@ -75,9 +78,14 @@ def set_language(lang: str | None = None, *, locale_dir: Path = LOCALE_DIR) -> s
             raise ConfigError(
                 "There is no language {text!r}. Choose one of {languages}.", text=lang, languages=", ".join(LANGUAGES)
             )
-    _catalog = gettext.translation(DOMAIN, locale_dir, [chosen], fallback=True)
+    _catalog = _catalog_of(chosen, locale_dir)
     _language = chosen
     return chosen
+
+
+@cache
+def _catalog_of(lang: str, locale_dir: Path = LOCALE_DIR) -> gettext.NullTranslations:
+    return gettext.translation(DOMAIN, locale_dir, [lang], fallback=True)
 
 
 def _known(tag: str) -> str | None:

@@ -61,6 +61,8 @@ def test_errors_of_pure_modules_are_said_in_the_language(french: Path) -> None:
     assert said(UsageError("{not a template}")) == "{not a template}"
     assert said(UsageError()) == ""
     assert str(UsageError("{n} file", n=3)) == "3 file"
+    assert said(UsageError("Rename the file."), "it") == "Rinomini il file."
+    assert said(UsageError("Rename the file."), "en") == "Rename the file."
 
 
 def test_what_is_not_translated_stays_english(french: Path) -> None:

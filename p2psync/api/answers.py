@@ -10,9 +10,10 @@ from aiohttp import web
 
 from p2psync.api.table import Operation
 from p2psync.errors import ConfigError, InvalidId, InvalidPath, P2PSyncError, UsageError
-from p2psync.i18n import _, said
+from p2psync.i18n import LANGUAGES, said
 
 EXIT_HEADER = "P2psync-Exit"
+LANGUAGE_HEADER = "P2psync-Language"
 FAILED = 1
 WRONG_USAGE = 2
 USAGE_ERRORS = (UsageError, ConfigError, InvalidId, InvalidPath)
@@ -34,10 +35,10 @@ def done(data: object, exit_code: int) -> web.Response:
     return _written(200, data, exit_code)
 
 
-def refused(error: P2PSyncError) -> web.Response:
-    """The answer of an operation that did not."""
+def refused(error: P2PSyncError, lang: str | None = None) -> web.Response:
+    """The answer of an operation that did not; in the language of whoever asked, if it is one of ours."""
     exit_code = WRONG_USAGE if isinstance(error, USAGE_ERRORS) else FAILED
-    return failure(STATUSES[exit_code], said(error), exit_code)
+    return failure(STATUSES[exit_code], said(error, lang if lang in LANGUAGES else None), exit_code)
 
 
 def failure(status: int, sentence: str, exit_code: int = FAILED) -> web.Response:
@@ -59,13 +60,13 @@ async def given(request: web.Request, operation: Operation) -> Mapping[str, Any]
     if not body:
         return {}
     if request.content_type != "application/json":
-        raise UsageError(_("The body must be JSON, and say so: Content-Type: application/json."))
+        raise UsageError("The body must be JSON, and say so: Content-Type: application/json.")
     try:
         arguments = json.loads(body)
     except (ValueError, RecursionError):
-        raise UsageError(_("The body is not JSON.")) from None
+        raise UsageError("The body is not JSON.") from None
     if not isinstance(arguments, dict):
-        raise UsageError(_("The body must be a JSON object of arguments."))
+        raise UsageError("The body must be a JSON object of arguments.")
     return arguments
 
 

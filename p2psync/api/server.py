@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from p2psync.api.answers import done, failure, given, refused, secured
+from p2psync.api.answers import LANGUAGE_HEADER, done, failure, given, refused, secured
 from p2psync.api.events import Full, Hub
 from p2psync.api.guard import Caller, Guard
 from p2psync.api.metrics import exposition
@@ -140,7 +140,7 @@ class Server:
                 arguments = await given(request, operation)
                 answer = await self._perform(request, operation, arguments)
             except P2PSyncError as error:
-                return refused(error)
+                return refused(error, request.headers.get(LANGUAGE_HEADER))
             return done(answer.data, answer.exit_code)
 
         return handle
@@ -156,7 +156,7 @@ class Server:
                 if request.transport is None or request.transport.is_closing():
                     work.cancel()
                     break
-        outcome = P2PSyncError(_("Nobody waits for this any more.")) if work.cancelled() else work.result()
+        outcome = P2PSyncError("Nobody waits for this any more.") if work.cancelled() else work.result()
         if isinstance(outcome, P2PSyncError):
             raise outcome
         return outcome

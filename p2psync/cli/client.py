@@ -10,11 +10,12 @@ from typing import Any
 
 from p2psync.cli.exits import FAILED, NOT_RUNNING, TIMED_OUT, CommandFailed
 from p2psync.cli.home import DAEMON_LOG, Running, read_running
-from p2psync.i18n import _
+from p2psync.i18n import _, language
 
 CALL_TIMEOUT_S = 60.0
 """For a call that waits for nobody."""
 EXIT_HEADER = "P2psync-Exit"
+LANGUAGE_HEADER = "P2psync-Language"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,11 @@ def not_running(home: Path) -> CommandFailed:
 
 
 def _headers(running: Running) -> dict[str, str]:
-    return {"Authorization": f"Bearer {running.token}", "Content-Type": "application/json"}
+    return {
+        "Authorization": f"Bearer {running.token}",
+        "Content-Type": "application/json",
+        LANGUAGE_HEADER: language(),
+    }
 
 
 def _decoded(body: bytes) -> Any:

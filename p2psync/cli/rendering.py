@@ -242,7 +242,7 @@ def invites(rows: Sequence[Row]) -> str:
 def joined(answer: Row) -> str:
     """`join`."""
     if "waiting_for" in answer:
-        return str(answer["message"])
+        return _awaited(answer)
     text = (
         _("This device is a member of {mandate} already, as {role}.")
         if answer.get("already")
@@ -255,6 +255,15 @@ def joined(answer: Row) -> str:
             _("Invited by a device with the fingerprint: {print}").format(print=answer["fingerprint"]),
         ]
     )
+
+
+def _awaited(answer: Row) -> str:
+    texts = {
+        "approval": _("Still waiting for an admin's approval ({fingerprint}); the same command goes on from here."),
+        "inviter": _("Still waiting for the inviting device ({fingerprint}); the same command goes on from here."),
+    }
+    text = texts.get(answer["waiting_for"])
+    return text.format(fingerprint=answer.get("fingerprint")) if text else str(answer["message"])
 
 
 def recovery_saved(answer: Row) -> str:

@@ -21,7 +21,6 @@ from p2psync.fs.cloud import service_by_marker, service_by_name
 from p2psync.fs.delivery import PART_SUFFIX
 from p2psync.fs.stable import read_stable
 from p2psync.fs.traits import SYSTEM, SYSTEMS_OWN
-from p2psync.i18n import _
 from p2psync.store.attachments import Attachments
 
 MINE, THEIRS = "mine", "theirs"
@@ -57,7 +56,7 @@ def find(text: str, roots: Mapping[MandateId, Path], allow_cloud: bool) -> Found
     """Look at a file that a person named. Raises UsageError, FolderError, InvalidPath, OSError."""
     file = Path(os.path.realpath(Path(text).expanduser()))
     if not file.is_absolute() or not os.path.lexists(file):
-        raise UsageError(_("{file} is not there. Name a file that your bookkeeping program writes.").format(file=text))
+        raise UsageError("{file} is not there. Name a file that your bookkeeping program writes.", file=text)
     _check_kind(file)
     _check_place(file, roots, allow_cloud)
     reading = read_stable(file)
@@ -73,36 +72,34 @@ def find(text: str, roots: Mapping[MandateId, Path], allow_cloud: bool) -> Found
 def _check_kind(file: Path) -> None:
     mode = file.stat().st_mode
     if stat.S_ISDIR(mode):
-        raise UsageError(_("{file} is a folder. Attach the files in it that your programs exchange.").format(file=file))
+        raise UsageError("{file} is a folder. Attach the files in it that your programs exchange.", file=file)
     if not stat.S_ISREG(mode):
-        raise UsageError(_("{file} is no ordinary file.").format(file=file))
+        raise UsageError("{file} is no ordinary file.", file=file)
     suffix = instead_of(file.name)
     if suffix is not None:
         beside = sorted(one.name for one in file.parent.glob("*") if one.suffix.lower() == suffix)
         raise UsageError(
-            _(
-                "{file} is a database that its program keeps open and writes all day: a copy would be torn, and "
-                "another one in its place would damage it. Attach what the program exchanges: {instead}"
-            ).format(file=file.name, instead=", ".join(beside) or "*" + suffix)
+            "{file} is a database that its program keeps open and writes all day: a copy would be torn, and "
+            "another one in its place would damage it. Attach what the program exchanges: {instead}",
+            file=file.name,
+            instead=", ".join(beside) or "*" + suffix,
         )
     if file.name.endswith(PART_SUFFIX):
-        raise UsageError(_("{file} is a file of p2psync's own.").format(file=file))
+        raise UsageError("{file} is a file of p2psync's own.", file=file)
 
 
 def _check_place(file: Path, roots: Mapping[MandateId, Path], allow_cloud: bool) -> None:
     for root in roots.values():
         if Path(os.path.realpath(root)) in file.parents:
-            raise UsageError(
-                _("{file} lies in a mandate's folder: everything in there is exchanged already.").format(file=file)
-            )
+            raise UsageError("{file} lies in a mandate's folder: everything in there is exchanged already.", file=file)
     above = [str(directory) for directory in file.parents]
     service = service_by_name(file.parent.parts) or service_by_marker(above, os.path.exists)
     if service is not None and not allow_cloud:
         raise FolderError(
-            _(
-                "{file} lies in a folder that {service} synchronises; two synchronisers on the same file damage it. "
-                "Move it elsewhere, or attach it all the same with --allow-cloud."
-            ).format(file=file, service=service)
+            "{file} lies in a folder that {service} synchronises; two synchronisers on the same file damage it. "
+            "Move it elsewhere, or attach it all the same with --allow-cloud.",
+            file=file,
+            service=service,
         )
 
 
@@ -144,9 +141,9 @@ def link(
     shown = mandate.replica.shown(found.path)
     if shown.entry.kind is Kind.DIRECTORY:
         raise UsageError(
-            _("{mandate} has a folder called {path}. Rename the file in your program.").format(
-                mandate=mandate.name, path=found.path
-            )
+            "{mandate} has a folder called {path}. Rename the file in your program.",
+            mandate=mandate.name,
+            path=found.path,
         )
     agreed, heads, mtime_ns = _beginning(mandate, found, shown, wanted.use)
     return Attachment(
@@ -158,19 +155,20 @@ def link(
 def _check_free(attachments: Attachments, mandate: Mandate, found: Found, names: Mapping[MandateId, str]) -> None:
     known = attachments.of_file(str(found.file))
     if known is not None and known.mandate == mandate.id:
-        raise UsageError(_("{file} is attached to {mandate} already.").format(file=found.file, mandate=mandate.name))
+        raise UsageError("{file} is attached to {mandate} already.", file=found.file, mandate=mandate.name)
     if known is not None:
         raise UsageError(
-            _("{file} is attached to {mandate}. Detach it there first: p2psync detach FILE").format(
-                file=found.file, mandate=names.get(known.mandate, "?")
-            )
+            "{file} is attached to {mandate}. Detach it there first: p2psync detach FILE",
+            file=found.file,
+            mandate=names.get(known.mandate, "?"),
         )
     for one in attachments.all():
         if one.mandate == mandate.id and one.path.casefold() == found.path.casefold():
             raise UsageError(
-                _(
-                    "Another file called {path} is attached to {mandate}: {file}. Both would be the same file there."
-                ).format(path=one.path, mandate=mandate.name, file=one.file)
+                "Another file called {path} is attached to {mandate}: {file}. Both would be the same file there.",
+                path=one.path,
+                mandate=mandate.name,
+                file=one.file,
             )
 
 
@@ -182,13 +180,13 @@ def _beginning(
     if not files:
         if not shown.may_publish:
             raise NotAllowed(
-                _("The role of this device may not publish {path}, and {mandate} has no such file to deliver.").format(
-                    path=found.path, mandate=mandate.name
-                )
+                "The role of this device may not publish {path}, and {mandate} has no such file to deliver.",
+                path=found.path,
+                mandate=mandate.name,
             )
         return None, (), 0
     if found.entry is None:
-        raise UsageError(_("{file} is being written. Try again in a moment.").format(file=found.file))
+        raise UsageError("{file} is being written. Try again in a moment.", file=found.file)
     content, mtime_ns = found.entry.content, found.entry.mtime_ns
     assert content is not None
     same = tuple(h.id for h in files if h.entry.content == content)
@@ -208,18 +206,18 @@ def _chosen(
         return found.entry.content, (), found.entry.mtime_ns
     if use != MINE:
         raise UsageError(
-            _(
-                "{mandate} has another file called {path}, and nothing tells which of the two is the newer one. Say "
-                "which shall stand: --use mine publishes yours, --use theirs delivers the other one and keeps yours "
-                "as a version."
-            ).format(mandate=mandate.name, path=found.path)
+            "{mandate} has another file called {path}, and nothing tells which of the two is the newer one. Say "
+            "which shall stand: --use mine publishes yours, --use theirs delivers the other one and keeps yours "
+            "as a version.",
+            mandate=mandate.name,
+            path=found.path,
         )
     if not shown.may_publish:
-        raise NotAllowed(_("The role of this device may not publish {path}. Use: --use theirs").format(path=found.path))
+        raise NotAllowed("The role of this device may not publish {path}. Use: --use theirs", path=found.path)
     if shown.arriving or shown.entry.content is None:
         raise UsageError(
-            _("The version of {path} that {mandate} has is still on its way here. Try again in a moment.").format(
-                path=found.path, mandate=mandate.name
-            )
+            "The version of {path} that {mandate} has is still on its way here. Try again in a moment.",
+            path=found.path,
+            mandate=mandate.name,
         )
     return shown.entry.content, shown.heads, 0

@@ -37,7 +37,6 @@ from p2psync.fs.openness import is_open
 from p2psync.fs.stable import Stopped
 from p2psync.fs.threads import in_thread
 from p2psync.fs.traits import MODE_HERE
-from p2psync.i18n import _
 from p2psync.store.attachments import Attachments
 from p2psync.store.database import Database
 
@@ -162,10 +161,10 @@ class Bridging:
         """
         desk = self._folders.desk(mandate)
         if desk is None:
-            raise FolderError(_("The mandate's folder is not there. See: p2psync status"))
+            raise FolderError("The mandate's folder is not there. See: p2psync status")
         content = entry.content if entry is not None else None
         if content is None or not await threaded(keep_copy, desk.versions, file, content):
-            raise UsageError(_("{file} is being written. Try again in a moment.").format(file=file))
+            raise UsageError("{file} is being written. Try again in a moment.", file=file)
         assert entry is not None
         await self._runtime.post(Kept(mandate, path, entry, "set-aside", None))
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from p2psync.errors import ConfigError
-from p2psync.i18n import _
 
 HOME_VARIABLE = "P2PSYNC_HOME"
 LOOPBACK = "127.0.0.1"
@@ -76,9 +75,7 @@ class Config:
         object.__setattr__(self, "is_named", bool(self.name))
         name = "".join(c for c in self.name or socket.gethostname() if c.isprintable()).strip()
         if not name or len(name) > NAME_CHARACTERS_MAX:
-            raise ConfigError(
-                _("The name of this device must have 1 to {limit} characters.").format(limit=NAME_CHARACTERS_MAX)
-            )
+            raise ConfigError("The name of this device must have 1 to {limit} characters.", limit=NAME_CHARACTERS_MAX)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "home", Path(os.path.abspath(self.home)))
 
@@ -87,10 +84,10 @@ def parse_endpoint(text: str, host: str | None = None) -> Endpoint:
     """`HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `PORT`; `host` where none is named. Raises ConfigError."""
     before, colon, after = text.strip().rpartition(":")
     if not (after.isascii() and after.isdigit() and int(after) <= PORT_MAX):
-        raise ConfigError(_("{text!r} is no address to listen on. Write HOST:PORT.").format(text=text))
+        raise ConfigError("{text!r} is no address to listen on. Write HOST:PORT.", text=text)
     named = before.removeprefix("[").removesuffix("]") if colon else ""
     if ":" in named and not before.startswith("["):
         raise ConfigError(
-            _("{text!r} is no address to listen on. Write an IPv6 address in brackets: [::1]:PORT.").format(text=text)
+            "{text!r} is no address to listen on. Write an IPv6 address in brackets: [::1]:PORT.", text=text
         )
     return Endpoint(named or host, int(after))

@@ -32,7 +32,6 @@ from p2psync.fs.stable import read_stable
 from p2psync.fs.threads import in_thread
 from p2psync.fs.traits import SYSTEMS_OWN
 from p2psync.fs.versions import Versions
-from p2psync.i18n import _
 from p2psync.store.attachments import Attachments
 
 WATCH_OUT_S = 2.0
@@ -177,7 +176,7 @@ class Delivering:
         assert delivery is not None
         assert content is not None
         if desk is None:
-            raise FolderError(_("The mandate's folder is not there. See: p2psync status"))
+            raise FolderError("The mandate's folder is not there. See: p2psync status")
         if not await threaded(keep_copy, desk.versions, out, content):
             raise OSError(f"{out} is being written")
         self._log.event("bridge.late_write", mandate=row.mandate, path=row.path)

@@ -21,7 +21,6 @@ from p2psync.daemon.links import Links
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.tasks import Tasks
 from p2psync.errors import ConfigError, P2PSyncError
-from p2psync.i18n import _
 from p2psync.net.addresses import own_addresses, parse_ip
 from p2psync.net.dialer import Address, Attempt, Dialer, Sighting
 from p2psync.net.identity import Identity
@@ -257,7 +256,7 @@ class Discovery:
         )
         try:
             if trust is None or self._stopped:
-                raise ConfigError(_("The mandate is not shared any more."))
+                raise ConfigError("The mandate is not shared any more.")
             link = await dial(host, port, tag, trust, self._identity)
         except (P2PSyncError, OSError) as error:
             self._log.event("dial.failed", address=f"{host}:{port}", reason=error)

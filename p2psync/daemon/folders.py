@@ -54,7 +54,6 @@ from p2psync.fs.scanner import Scanner
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.fs.watcher import watcher_for
-from p2psync.i18n import _
 from p2psync.store.database import Database
 from p2psync.store.lock import HomeLock
 
@@ -209,7 +208,7 @@ class Folders:
     def _there(self, mandate: MandateId) -> _Open:
         one = self._open.get(mandate)
         if one is None:
-            raise FolderError(_("The mandate's folder is not there. See: p2psync status"))
+            raise FolderError("The mandate's folder is not there. See: p2psync status")
         return one
 
     def desk(self, mandate: MandateId) -> Desk | None:

@@ -15,7 +15,6 @@ from p2psync.core.relpath import OWN_DIRECTORY
 from p2psync.errors import FolderError, HomeInUse
 from p2psync.fs.folder import Folder, Marker
 from p2psync.fs.traits import probe
-from p2psync.i18n import _
 from p2psync.store.lock import NAME as LOCK_FILE
 from p2psync.store.lock import HomeLock
 
@@ -55,7 +54,7 @@ def lock_of(folder: Folder) -> HomeLock | None:
         return HomeLock(folder.own)
     except HomeInUse:
         raise FolderError(
-            _("{folder} is in use by another p2psync on this PC. Choose another folder.").format(folder=folder.root)
+            "{folder} is in use by another p2psync on this PC. Choose another folder.", folder=folder.root
         ) from None
     except OSError:
         return None
@@ -78,10 +77,10 @@ def prepare(root: Path, mandate: MandateId | None, others: list[Path]) -> list[P
     marker = folder.read_marker()
     if marker is not None and marker.mandate != mandate:
         raise FolderError(
-            _(
-                "{folder} belongs to another mandate. Choose another folder, or remove {own} if that mandate is no "
-                "longer used."
-            ).format(folder=root, own=folder.own)
+            "{folder} belongs to another mandate. Choose another folder, or remove {own} if that mandate is no "
+            "longer used.",
+            folder=root,
+            own=folder.own,
         )
     ours = (folder.staging, folder.versions, folder.own, folder.root, *folder.root.parents)
     made = [directory for directory in ours if not os.path.exists(directory)]

@@ -15,7 +15,6 @@ from p2psync.engine.admin import Newcomer
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, UsageError
-from p2psync.i18n import _
 from p2psync.net.identity import device_of_certificate
 from p2psync.net.link import Link
 from p2psync.pair.guesses import Guesses
@@ -180,7 +179,7 @@ class Inviting:
         for waiting in self._records.newcomers(mandate):
             if waiting.newcomer.device == device:
                 return waiting.newcomer
-        raise UsageError(_("This device does not wait for an approval. See: p2psync devices"))
+        raise UsageError("This device does not wait for an approval. See: p2psync devices")
 
     def _admit(self, engine: Device, now: Now, mandate: MandateId, newcomer: Newcomer) -> Decision:
         """Make it a member, and the ticket used, in one transaction."""
@@ -197,7 +196,7 @@ def cancel_ticket(engine: Device, records: Records, ticket: TicketId) -> None:
     """Let nobody join with it any more. Raises UsageError if there is no such open ticket here."""
     invitation = records.invitations().get(ticket)
     if invitation is None:
-        raise UsageError(_("There is no such open invitation. See: p2psync invites"))
+        raise UsageError("There is no such open invitation. See: p2psync invites")
     if invitation.mandate in engine.mandates:
         engine.admin(invitation.mandate).cancel(ticket)
     records.cancel_invitation(ticket)

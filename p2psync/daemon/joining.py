@@ -11,7 +11,7 @@ from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.logs import EventLog
 from p2psync.engine.admin import Welcome
 from p2psync.errors import LinkError, P2PSyncError, RemoteProtocolError, TicketError
-from p2psync.i18n import _, said
+from p2psync.i18n import said
 from p2psync.net.dialer import Address, Sighting
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
@@ -152,13 +152,13 @@ class Quest:
                     case Joined(payload):
                         return self._welcome(payload)
                     case _:
-                        raise LinkError(_("The pairing went astray; it is tried again."))
+                        raise LinkError("The pairing went astray; it is tried again.")
             outputs = joiner.receive(await link.receive())
 
     def _welcome(self, payload: bytes) -> Welcome:
         welcome = Welcome.unpack(payload)
         if welcome.mandate != self._ticket.mandate or self._ticket.inviter not in dict(welcome.members):
-            raise RemoteProtocolError(_("The inviting device welcomes to another mandate than its ticket."))
+            raise RemoteProtocolError("The inviting device welcomes to another mandate than its ticket.")
         return welcome
 
 

@@ -57,7 +57,6 @@ from p2psync.engine.ledger import Keys
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import ConfigError, P2PSyncError, StoreDamaged, UsageError
-from p2psync.i18n import _
 from p2psync.net.identity import Identity
 from p2psync.net.trust import Trust
 from p2psync.pair.ticket import meeting_secret
@@ -316,7 +315,7 @@ class Node:
         """The folder that a person named, or the one that a mandate's name suggests."""
         if not text:
             if not name:
-                raise UsageError(_("Say which folder, with --folder DIR."))
+                raise UsageError("Say which folder, with --folder DIR.")
             return default_folder(self.config.documents, name)
         return Path(text).expanduser().absolute()
 
@@ -330,7 +329,7 @@ def _make_home(home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigError(
-            _("The home directory {home} cannot be made: {reason}").format(home=home, reason=error.strerror or error)
+            "The home directory {home} cannot be made: {reason}", home=home, reason=error.strerror or error
         ) from error
 
 

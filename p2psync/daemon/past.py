@@ -12,7 +12,6 @@ from p2psync.core.relpath import RelPath
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.state import BaseRow, VersionRow
 from p2psync.errors import P2PSyncError, UsageError
-from p2psync.i18n import _
 
 CURRENT = "current"
 LOGGED = "log"
@@ -113,13 +112,9 @@ def by_name(versions: Sequence[Version], wanted: str, path: str) -> Version:
         return found[0]
     if found:
         raise UsageError(
-            _("{id} fits several versions of {path}. Write more of the id; see: p2psync versions").format(
-                id=wanted, path=path
-            )
+            "{id} fits several versions of {path}. Write more of the id; see: p2psync versions", id=wanted, path=path
         )
-    raise UsageError(
-        _("There is no version {id} of {path} on this PC. See: p2psync versions").format(id=wanted, path=path)
-    )
+    raise UsageError("There is no version {id} of {path} on this PC. See: p2psync versions", id=wanted, path=path)
 
 
 def at_time(mandate: Mandate, path: RelPath, versions: Sequence[Version], at_ms: int) -> Version | None:
@@ -142,9 +137,7 @@ def at_time(mandate: Mandate, path: RelPath, versions: Sequence[Version], at_ms:
     for version in versions:
         if version.id == name or version.content == found.entry.content:
             return version
-    raise P2PSyncError(
-        _("The content that {path} had then is not on this PC any more. See: p2psync versions").format(path=path)
-    )
+    raise P2PSyncError("The content that {path} had then is not on this PC any more. See: p2psync versions", path=path)
 
 
 def _ended(mandate: Mandate, path: RelPath, versions: Sequence[Version]) -> Iterator[Version]:

@@ -92,7 +92,7 @@ class RecoveryFile:
                 tuple(str(address) for address in addresses),
             )
         except (ValueError, TypeError, InvalidId, msgpack.exceptions.UnpackException) as error:
-            raise UsageError(_("This is no recovery file, or it is damaged. Use another copy of it.")) from error
+            raise UsageError("This is no recovery file, or it is damaged. Use another copy of it.") from error
 
 
 def is_recovery(text: str) -> bool:
@@ -183,7 +183,7 @@ class _Guest:
         while not await self._in_thread(self._knows_the_mandate):
             await self._hear(link)
         if link.remote not in await self._in_thread(lambda: self._mandate.members()):
-            raise NotAllowed(_("The device that answered is no member any more."))
+            raise NotAllowed("The device that answered is no member any more.")
         await self._act(link, lambda device: device.admin(file.mandate).admit_by_recovery(newcomer))
         while not await self._in_thread(self._is_heard):
             await self._hear(link)
@@ -205,7 +205,7 @@ class _Guest:
         try:
             message = decode(await link.receive())
         except LinkClosed as error:
-            raise LinkError(_("The member closed the connection; it is tried again.")) from error
+            raise LinkError("The member closed the connection; it is tried again.") from error
         await self._tell(link, Received(LINK, message), Tick())
 
     async def _tell(self, link: Link, *events: Event) -> None:

@@ -24,7 +24,6 @@ from p2psync.engine.mandate import Mandate
 from p2psync.engine.state import DeviceState
 from p2psync.errors import P2PSyncError, StoreDamaged, StoreError
 from p2psync.fs.durable import sync_descriptor
-from p2psync.i18n import _
 from p2psync.store.database import Database, set_aside
 from p2psync.store.records import Records
 from p2psync.store.state import SqliteDeviceState
@@ -67,9 +66,9 @@ def open_database(home: Path, keys: Keys, rng: Random, stamp: str) -> tuple[Data
     path = home / DATABASE_FILE
     try:
         if (home / DAMAGED_FILE).exists():
-            raise StoreDamaged(_("The database {path} was found damaged").format(path=path))
+            raise StoreDamaged("The database {path} was found damaged", path=path)
         if not path.exists() and (home / RESCUE_FILE).exists():
-            raise StoreDamaged(_("The database {path} is gone").format(path=path))
+            raise StoreDamaged("The database {path} is gone", path=path)
         return Database.open(path), None
     except StoreDamaged:
         several = read(home)
@@ -112,10 +111,11 @@ def read(home: Path) -> list[Card]:
         return []
     except (OSError, ValueError, TypeError, P2PSyncError, msgpack.exceptions.UnpackException) as error:
         raise StoreError(
-            _(
-                "The database of this device is damaged, and {path}, from which it could be rebuilt, cannot be read: "
-                "{reason}. Restore {home} from a backup, or join the mandates again with a new --home."
-            ).format(path=path, reason=error, home=home)
+            "The database of this device is damaged, and {path}, from which it could be rebuilt, cannot be read: "
+            "{reason}. Restore {home} from a backup, or join the mandates again with a new --home.",
+            path=path,
+            reason=error,
+            home=home,
         ) from error
 
 

@@ -151,18 +151,16 @@ def _check_is_file(path: RelPath, found: os.stat_result) -> None:
 
 def _in_the_way(path: RelPath, reason: str) -> FolderError:
     return FolderError(
-        _(
-            "{path} cannot be restored where it was: {reason}. Rename what is in the way, or restore into another file "
-            "with --to."
-        ).format(path=path, reason=reason)
+        "{path} cannot be restored where it was: {reason}. Rename what is in the way, or restore into another file "
+        "with --to.",
+        path=path,
+        reason=reason,
     )
 
 
 def _taken(target: Path) -> UsageError:
-    return UsageError(
-        _("{file} is there already, and was left as it is. Name a file that is not there yet.").format(file=target)
-    )
+    return UsageError("{file} is there already, and was left as it is. Name a file that is not there yet.", file=target)
 
 
 def _not_here() -> P2PSyncError:
-    return P2PSyncError(_("The bytes of this version are not on this PC. Other versions: p2psync versions"))
+    return P2PSyncError("The bytes of this version are not on this PC. Other versions: p2psync versions")

@@ -23,7 +23,6 @@ from p2psync.engine.effects import Effect, MembersChanged, PeerJoined, WakeAt
 from p2psync.engine.events import Event, Observed, Placed, Received, Tick
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, StoreDamaged, StoreError
-from p2psync.i18n import _
 from p2psync.store.database import Database
 from p2psync.wire.messages import IndexUpdate
 
@@ -154,7 +153,7 @@ class Runtime:
         with self._wanted:
             if self._stopping:
                 if isinstance(item, _Call):
-                    raise P2PSyncError(_("p2psync is stopping."))
+                    raise P2PSyncError("p2psync is stopping.")
                 return
             self._queue.append(item)
             if isinstance(item, Received):
@@ -307,7 +306,7 @@ class Runtime:
             left = [item for item in self._queue if isinstance(item, _Call)]
             self._queue.clear()
         for call in left:
-            self._later(_fail, call.future, P2PSyncError(_("p2psync is stopping.")))
+            self._later(_fail, call.future, P2PSyncError("p2psync is stopping."))
         self._later(self._wake_waiters)
         self._later(_succeed, self._ended, None)
 

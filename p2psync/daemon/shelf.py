@@ -26,7 +26,7 @@ from p2psync.daemon.folders import Folders
 from p2psync.daemon.reading import Reading
 from p2psync.errors import CodecError, FolderError, P2PSyncError
 from p2psync.fs.contents import Contents
-from p2psync.i18n import _, later
+from p2psync.i18n import later
 
 CHARTS_MAX = 64
 """Charts in memory."""
@@ -97,7 +97,7 @@ class Shelf:
     async def _read(self, mandate: MandateId, work: Callable[[_Files], V]) -> V:
         reading, place = self._folders.reading(mandate), self._folders.contents.get(mandate)
         if reading is None or place is None:
-            raise FolderError(_("The mandate's folder is not there. See: p2psync status"))
+            raise FolderError("The mandate's folder is not there. See: p2psync status")
         async with self._turns.setdefault(mandate, asyncio.Lock()):
             return await asyncio.to_thread(work, _Files(reading, place.contents, self._memory))
 
@@ -118,7 +118,7 @@ class _Files:
     def check(self, wanted: RelPath | None) -> list[Checked]:
         if wanted is not None and wanted not in self._files:
             raise P2PSyncError(
-                _("{path} is no file of bookings or chart of accounts in the mandate's folder.").format(path=wanted)
+                "{path} is no file of bookings or chart of accounts in the mandate's folder.", path=wanted
             )
         paths = sorted(self._files) if wanted is None else [wanted]
         return [self._checked_chart(path) if path in self._charts else self._checked(path) for path in paths]

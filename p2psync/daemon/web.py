@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from p2psync.daemon.config import LOCAL, LOOPBACK
 from p2psync.daemon.logs import LogEvent
 from p2psync.errors import ConfigError
-from p2psync.i18n import _
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -38,9 +37,10 @@ class Web:
             await self._server.start(host or LOOPBACK, port)
         except OSError as error:
             raise ConfigError(
-                _("Cannot serve the web page on {host}:{port}: {reason}").format(
-                    host=host or LOOPBACK, port=port, reason=error.strerror or error
-                )
+                "Cannot serve the web page on {host}:{port}: {reason}",
+                host=host or LOOPBACK,
+                port=port,
+                reason=error.strerror or error,
             ) from error
         self._unlisten = self._node.log.listen(self._tell)
         said = {"address": self._server.address, "token": self._server.guard.token, "pid": os.getpid()}

@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from p2psync.errors import StoreDamaged, StoreError
-from p2psync.i18n import _
 from p2psync.store.schema import migrate
 
 BUSY_TIMEOUT_S = 10.0
@@ -72,7 +71,7 @@ class Database:
                 _create(path)
             closed_in_order = not _size(_beside(path, "-wal"))
             if not _size(path):
-                raise StoreDamaged(_("The database {path} is empty").format(path=path))
+                raise StoreDamaged("The database {path} is empty", path=path)
             connection = _connect(path, WRITER_CACHE_KIB)
             try:
                 if not closed_in_order:
@@ -141,9 +140,9 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
         if code in DAMAGED:
-            raise StoreDamaged(_("The database {path} is damaged: {error}").format(path=path, error=error)) from error
+            raise StoreDamaged("The database {path} is damaged: {error}", path=path, error=error) from error
         if code in OUTSIDE:
-            raise StoreError(_("The database {path} cannot be used: {error}").format(path=path, error=error)) from error
+            raise StoreError("The database {path} cannot be used: {error}", path=path, error=error) from error
         raise
 
 
@@ -205,7 +204,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
     """Read the whole file once: after a crash or a power cut, pages may be wrong that nobody would read for weeks."""
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise StoreDamaged(_("The database {path} is damaged: {error}").format(path=path, error=found))
+        raise StoreDamaged("The database {path} is damaged: {error}", path=path, error=found)
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 
 from p2psync.errors import HomeInUse
-from p2psync.i18n import _
 
 NAME = "lock"
 
@@ -40,9 +39,8 @@ class HomeLock:
             if not isinstance(error, BlockingIOError | PermissionError):
                 raise
             raise HomeInUse(
-                _(
-                    "Another p2psync already runs with the home directory {home}. Stop it first, or use another --home."
-                ).format(home=home)
+                "Another p2psync already runs with the home directory {home}. Stop it first, or use another --home.",
+                home=home,
             ) from None
 
     def release(self) -> None:

@@ -8,7 +8,6 @@ from functools import cache
 from importlib.resources import files
 
 from p2psync.errors import SchemaTooNew
-from p2psync.i18n import _
 
 
 @cache
@@ -28,9 +27,8 @@ def migrate(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(steps()):
         raise SchemaTooNew(
-            _("The database was written by a newer p2psync (schema {version}). Update p2psync on this PC.").format(
-                version=version
-            )
+            "The database was written by a newer p2psync (schema {version}). Update p2psync on this PC.",
+            version=version,
         )
     for number in range(version + 1, len(steps()) + 1):
         try:

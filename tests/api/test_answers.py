@@ -28,6 +28,12 @@ def test_an_error_has_its_exit_code(error: P2PSyncError, status: int, exit_code:
     assert json.loads(response.body or b"") == {"error": "x", "exit": exit_code}  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("lang", "sentence"), [("de", "Benennen Sie die Datei um."), ("xx", "Rename the file.")])
+def test_whoever_asks_is_answered_in_his_language(lang: str, sentence: str) -> None:
+    body = refused(UsageError("Rename the file."), lang).body
+    assert json.loads(body or b"")["error"] == sentence  # type: ignore[arg-type]
+
+
 def test_what_is_done_in_part_is_an_answer() -> None:
     response = done({"result": "partial"}, 3)
     assert (response.status, response.headers[EXIT_HEADER]) == (200, "3")

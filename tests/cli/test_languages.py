@@ -76,6 +76,16 @@ def test_errors_are_sentences_in_the_language_with_the_same_exit_code(tmp_path: 
     assert german.err.strip() == german.data["error"]
 
 
+def test_a_daemon_refuses_in_the_language_of_the_command(tmp_path: Path) -> None:
+    with machines(tmp_path, "pc") as (pc,):
+        words = ("mandate", "show", "Elsewhere")
+        said = {lang: pc.run("--lang", lang, *words).err for lang in (ENGLISH, GERMAN)}
+        assert "This device is a member of no mandate called Elsewhere" in said[ENGLISH]
+        assert "Dieses Gerät ist in keinem Mandat namens Elsewhere Mitglied" in said[GERMAN]
+        again = pc.run("--lang", GERMAN, "invite", "Cargo", "--role", "chef").err
+        assert "Rolle" in again
+
+
 def test_a_translated_value_would_be_seen() -> None:
     assert _sentences(GERMAN) & set(_values([{"state": "lokal", "n": 3}]))
     assert not set(_values({"message": "lokal", "list": [{"error": "lokal"}]}))

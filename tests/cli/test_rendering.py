@@ -130,7 +130,9 @@ def test_who_joined_and_who_waits() -> None:
     answer = {"mandate": "Cargo", "role": "payroll", "folder": "/f", "fingerprint": "AAAA-BBBB"}
     assert "member of Cargo now, as payroll" in rendering.joined(answer)
     assert "AAAA-BBBB" in rendering.joined(answer)
-    assert rendering.joined({"waiting_for": "inviter", "message": "still waiting"}) == "still waiting"
+    waiting = {"waiting_for": "inviter", "fingerprint": "AAAA-BBBB", "message": "in the daemon's language"}
+    assert rendering.joined(waiting).startswith("Still waiting for the inviting device (AAAA-BBBB)")
+    assert rendering.joined({"waiting_for": "member", "message": "nobody is there"}) == "nobody is there"
 
 
 def test_overview_is_a_line_a_mandate() -> None:

@@ -23,7 +23,6 @@ from p2psync.daemon.operations import (
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import OperationResult
 from p2psync.errors import UsageError
-from p2psync.i18n import _
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -52,6 +51,6 @@ class Operations:
         """Perform one. Raises UsageError for wrong arguments, another P2PSyncError if it fails."""
         operation = self._table.get(name)
         if operation is None:
-            raise UsageError(_("There is no operation {name}.").format(name=name))
+            raise UsageError("There is no operation {name}.", name=name)
         result = await operation(self._node, Arguments(arguments))
         return result if isinstance(result, OperationResult) else OperationResult(result)

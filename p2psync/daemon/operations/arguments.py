@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from p2psync.errors import UsageError
-from p2psync.i18n import _
 
 TEXT_CHARACTERS_MAX = 16_384
 ITEMS_MAX = 1000
@@ -22,28 +21,26 @@ class Arguments:
         """A text that must be there and not be empty."""
         value = self.text_or(name, "")
         if not value:
-            raise UsageError(_("{name} is missing").format(name=name))
+            raise UsageError("{name} is missing", name=name)
         return value
 
     def text_or(self, name: str, default: str) -> str:
         value = self._take(name, default)
         if not _is_text(value):
-            raise UsageError(_("{name} must be a text").format(name=name))
+            raise UsageError("{name} must be a text", name=name)
         return str(value)
 
     def flag(self, name: str) -> bool:
         """False unless given."""
         value = self._take(name, False)
         if not isinstance(value, bool):
-            raise UsageError(_("{name} must be true or false").format(name=name))
+            raise UsageError("{name} must be true or false", name=name)
         return value
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         value = self._take(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise UsageError(
-                _("{name} must be a whole number from {least} to {most}").format(name=name, least=least, most=most)
-            )
+            raise UsageError("{name} must be a whole number from {least} to {most}", name=name, least=least, most=most)
         return value
 
     def seconds(self, name: str, default: float | None) -> float | None:
@@ -52,22 +49,22 @@ class Arguments:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
-            raise UsageError(_("{name} must be a number of seconds").format(name=name))
+            raise UsageError("{name} must be a number of seconds", name=name)
         return float(value)
 
     def texts(self, name: str) -> list[str]:
         """Empty unless given."""
         value = self._take(name, [])
         if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > ITEMS_MAX:
-            raise UsageError(_("{name} must be a list of texts").format(name=name))
+            raise UsageError("{name} must be a list of texts", name=name)
         if not all(_is_text(item) for item in value):
-            raise UsageError(_("{name} must be a list of texts").format(name=name))
+            raise UsageError("{name} must be a list of texts", name=name)
         return list(value)
 
     def done(self) -> None:
         """Call when all that is known was asked for: what is left was misspelt."""
         if self._left:
-            raise UsageError(_("unknown argument: {names}").format(names=", ".join(sorted(self._left))))
+            raise UsageError("unknown argument: {names}", names=", ".join(sorted(self._left)))
 
     def _take(self, name: str, default: object) -> object:
         self._left.discard(name)

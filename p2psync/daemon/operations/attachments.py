@@ -53,7 +53,7 @@ async def attach(node: Node, given: Arguments) -> object:
     allow_cloud, siblings = given.flag("allow_cloud"), given.flag("siblings")
     given.done()
     if not files:
-        raise UsageError(_("Name the files to attach."))
+        raise UsageError("Name the files to attach.")
     mandate = await node.runtime.query(lambda device, _: find_mandate(device, named).id)
     attached: list[Attachment] = []
     refused: list[tuple[str, P2PSyncError]] = []
@@ -84,7 +84,7 @@ async def attach(node: Node, given: Arguments) -> object:
 def _wanted(given: Arguments) -> Wanted:
     role, use = given.text_or("role", ""), given.text_or("use", "")
     if use not in ("", MINE, THEIRS):
-        raise UsageError(_("--use takes mine or theirs, not {text!r}.").format(text=use))
+        raise UsageError("--use takes mine or theirs, not {text!r}.", text=use)
     mode = Mode.ASK if given.flag("ask") else Mode.AUTO
     return Wanted(mode, parse_role(role).value if role else "", use)
 
@@ -94,9 +94,7 @@ async def _found(node: Node, text: str, allow_cloud: bool) -> Found:
     try:
         return await asyncio.to_thread(attaching.find, text, node.folders.roots(), allow_cloud)
     except OSError as error:
-        raise UsageError(
-            _("{file} cannot be read: {reason}").format(file=text, reason=error.strerror or error)
-        ) from None
+        raise UsageError("{file} cannot be read: {reason}", file=text, reason=error.strerror or error) from None
 
 
 async def _attach_one(node: Node, mandate: MandateId, found: Found, wanted: Wanted) -> Attachment:
@@ -185,7 +183,7 @@ def _attached(node: Node, device: Device, named: str, text: str) -> Attachment:
         several = [one for one in node.bridging.attachments.all() if one.mandate in wanted and text in _names(one)]
         known = several[0] if len(several) == 1 else None
     if known is None or (named and known.mandate != find_mandate(device, named).id):
-        raise UsageError(_("{file} is not attached. See: p2psync attach").format(file=text))
+        raise UsageError("{file} is not attached. See: p2psync attach", file=text)
     return known
 
 

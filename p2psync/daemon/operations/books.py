@@ -18,7 +18,7 @@ from p2psync.daemon.operations.shapes import find_mandate, find_mandates
 from p2psync.daemon.operations.versions import path_in
 from p2psync.daemon.shelf import ChartFile, Checked, Waiting
 from p2psync.errors import FolderError, P2PSyncError, UsageError
-from p2psync.i18n import _, said
+from p2psync.i18n import said
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -32,7 +32,9 @@ async def chart(node: Node, given: Arguments) -> object:
     chosen = _chosen(charts, name, path)
     if not isinstance(chosen.read, Chart):
         raise P2PSyncError(
-            _("{path} cannot be read: {reason}").format(path=chosen.path, reason=said(chosen.read)),
+            "{path} cannot be read: {reason}",
+            path=chosen.path,
+            reason=said(chosen.read),
         )
     others = [one.path for one in charts if one.path != chosen.path]
     return {"mandate": name, "file": chosen.path, **_chart(chosen.read), "others": others}
@@ -74,18 +76,17 @@ async def _named(node: Node, named: str, file: str) -> tuple[MandateId, str, Rel
 def _chosen(charts: Sequence[ChartFile], mandate: str, path: RelPath | None) -> ChartFile:
     """The one that is named, else that of the latest period."""
     if not charts:
-        raise P2PSyncError(
-            _("There is no chart of accounts (.crp) in the folder of {mandate}.").format(mandate=mandate)
-        )
+        raise P2PSyncError("There is no chart of accounts (.crp) in the folder of {mandate}.", mandate=mandate)
     if path is None:
         return max(charts, key=_age)
     for one in charts:
         if one.path == path:
             return one
     raise UsageError(
-        _("{path} is no chart of accounts of {mandate}. Choose one of: {charts}").format(
-            path=path, mandate=mandate, charts=", ".join(one.path for one in charts)
-        )
+        "{path} is no chart of accounts of {mandate}. Choose one of: {charts}",
+        path=path,
+        mandate=mandate,
+        charts=", ".join(one.path for one in charts),
     )
 
 

@@ -14,7 +14,6 @@ from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import UsageError
-from p2psync.i18n import _
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -62,14 +61,16 @@ def chosen_version(mandate: Mandate, own: DeviceId, conflict: Conflict, wanted: 
     listed = ", ".join(f"{change_text(one.id)[:12]} ({name_of(mandate, one.author)})" for one in several)
     if not found:
         raise UsageError(
-            _("{text!r} is none of the versions of {path}. Choose one by its id: {versions}").format(
-                text=word, path=conflict.path, versions=listed
-            )
+            "{text!r} is none of the versions of {path}. Choose one by its id: {versions}",
+            text=word,
+            path=conflict.path,
+            versions=listed,
         )
     raise UsageError(
-        _("{text!r} may be any of several versions of {path}. Choose one by its id: {versions}").format(
-            text=word, path=conflict.path, versions=listed
-        )
+        "{text!r} may be any of several versions of {path}. Choose one by its id: {versions}",
+        text=word,
+        path=conflict.path,
+        versions=listed,
     )
 
 
@@ -87,9 +88,7 @@ def _conflict_at(device: Device, mandate: Mandate, path: str) -> Conflict:
         if conflict.path == path:
             return conflict
     raise UsageError(
-        _("There is no open conflict at {path!r}. See: p2psync conflicts {mandate}").format(
-            path=path, mandate=mandate.name
-        )
+        "There is no open conflict at {path!r}. See: p2psync conflicts {mandate}", path=path, mandate=mandate.name
     )
 
 

@@ -16,7 +16,6 @@ from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import TicketMalformed, UsageError
-from p2psync.i18n import _
 from p2psync.net.identity import fresh_key
 from p2psync.pair.ticket import canonical_address
 
@@ -174,9 +173,7 @@ async def _change_addresses(node: Node, given: Arguments, add: bool) -> object:
             node.records.add_address(mandate, address)
         else:
             if address not in node.records.addresses(mandate):
-                raise UsageError(
-                    _("{address} is not among the known addresses. See: p2psync peer list").format(address=address)
-                )
+                raise UsageError("{address} is not among the known addresses. See: p2psync peer list", address=address)
             node.records.remove_address(mandate, address)
         return [{"address": one} for one in node.records.addresses(mandate)]
 
@@ -234,9 +231,7 @@ def checked_name(name: str) -> str:
     """Raises UsageError unless it can be a mandate's name."""
     stripped = name.strip()
     if not stripped.isprintable() or not 0 < len(stripped) <= NAME_CHARACTERS_MAX:
-        raise UsageError(
-            _("A mandate's name has 1 to {limit} characters that can be shown.").format(limit=NAME_CHARACTERS_MAX)
-        )
+        raise UsageError("A mandate's name has 1 to {limit} characters that can be shown.", limit=NAME_CHARACTERS_MAX)
     return stripped
 
 
@@ -258,7 +253,7 @@ def _restricted(texts: list[str]) -> RuleTable:
 
 def _refuse_double(device: Device, name: str, itself: Mandate | None = None) -> None:
     if any(m.name == name and m is not itself for m in device.mandates.values()):
-        raise UsageError(_("There is a mandate called {name} already. Choose another name.").format(name=name))
+        raise UsageError("There is a mandate called {name} already. Choose another name.", name=name)
 
 
 OPERATIONS = {

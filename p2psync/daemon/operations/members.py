@@ -95,7 +95,7 @@ async def cancel(node: Node, given: Arguments) -> object:
             if i.mandate == mandate.id and _is_open(i, now) and i.ticket.hex().startswith(wanted)
         ]
         if len(found) != 1:
-            raise UsageError(_("There is no such open invitation. See: p2psync invites"))
+            raise UsageError("There is no such open invitation. See: p2psync invites")
         cancel_ticket(device, node.records, found[0])
         return {"id": found[0].hex(), "cancelled": True}
 
@@ -131,7 +131,7 @@ async def join(node: Node, given: Arguments) -> object:
         return await get_back_in(node, text, folder, name, timeout_s if timeout_s is not None else NEVER_S)
     ticket = parse(text)
     if ticket.inviter == node.identity.device:
-        raise UsageError(_("This ticket was issued by this device. Use it on the PC that is to join."))
+        raise UsageError("This ticket was issued by this device. Use it on the PC that is to join.")
     known = await node.runtime.query(lambda device, _: _membership(device, ticket))
     if known is not None:
         return known

@@ -114,9 +114,8 @@ class Runs:
         since_ms = self._since.get(mandate)
         if since_ms is not None:
             raise P2PSyncError(
-                _("A run is under way already, since {time}. See how far it is: p2psync status").format(
-                    time=f"{datetime.fromtimestamp(since_ms / 1000):%Y-%m-%d %H:%M:%S}"
-                )
+                "A run is under way already, since {time}. See how far it is: p2psync status",
+                time=f"{datetime.fromtimestamp(since_ms / 1000):%Y-%m-%d %H:%M:%S}",
             )
         self._since[mandate] = time.time_ns() // 1_000_000
         try:
@@ -224,7 +223,7 @@ def _find(device: Device, mandate: MandateId) -> Mandate:
     """Raises P2PSyncError if it was left meanwhile."""
     found = device.mandates.get(mandate)
     if found is None:
-        raise P2PSyncError(_("This device has left the mandate meanwhile."))
+        raise P2PSyncError("This device has left the mandate meanwhile.")
     return found
 
 

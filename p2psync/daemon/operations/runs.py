@@ -36,7 +36,7 @@ async def sync(node: Node, given: Arguments) -> object:
     timeout_s = given.seconds("timeout_s", None)
     given.done()
     if only and only not in ONLY:
-        raise UsageError(_("only must be one of {names}").format(names=", ".join(sorted(ONLY))))
+        raise UsageError("only must be one of {names}", names=", ".join(sorted(ONLY)))
     mandates = await _ids(node, named)
     if dry_run:
         plans = [await node.runs.dry(mandate, only or None) for mandate in mandates]
@@ -56,7 +56,7 @@ async def history(node: Node, given: Arguments) -> object:
     named, number, failed = given.text_or("mandate", ""), given.text_or("run", ""), given.flag("failed")
     given.done()
     if number and not number.isdecimal():
-        raise UsageError(_("{number} is no run. See: p2psync history").format(number=number))
+        raise UsageError("{number} is no run. See: p2psync history", number=number)
 
     def look(device: Device, _now: Now) -> list[dict[str, Any]]:
         mandates = {m.id: m.name for m in find_mandates(device, named)}
@@ -66,7 +66,7 @@ async def history(node: Node, given: Arguments) -> object:
 
     rows = [row for row in await node.runtime.query(look) if not number or row["id"] == number]
     if number and not rows:
-        raise UsageError(_("There is no run {number}. See: p2psync history").format(number=number))
+        raise UsageError("There is no run {number}. See: p2psync history", number=number)
     return [row for row in rows if not failed or row["result"] in (Result.FAILED, Result.PARTIAL)]
 
 
@@ -93,7 +93,7 @@ async def _ids(node: Node, named: str) -> list[MandateId]:
 
     found = await node.runtime.query(look)
     if not found:
-        raise P2PSyncError(_("There is no mandate yet. Make one with: p2psync mandate create"))
+        raise P2PSyncError("There is no mandate yet. Make one with: p2psync mandate create")
     return found
 
 

@@ -9,7 +9,6 @@ from p2psync.core.ids import DeviceId, device_text, mandate_text
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.errors import UsageError
-from p2psync.i18n import _
 
 PREFIX_CHARACTERS_MIN = 3
 
@@ -25,15 +24,13 @@ def find_mandate(device: Device, named: str) -> Mandate:
     by_name = by_name or [m for m in device.mandates.values() if m.name.casefold() == named.casefold()]
     if len(by_name) > 1:
         ids = ", ".join(sorted(mandate_text(m.id) for m in by_name))
-        raise UsageError(_("Several mandates are called {name}. Name one by its id: {ids}").format(name=named, ids=ids))
+        raise UsageError("Several mandates are called {name}. Name one by its id: {ids}", name=named, ids=ids)
     if by_name:
         return by_name[0]
     by_id = [m for m in device.mandates.values() if mandate_text(m.id).startswith(named.lower())]
     if len(by_id) == 1 and len(named) >= PREFIX_CHARACTERS_MIN:
         return by_id[0]
-    raise UsageError(
-        _("This device is a member of no mandate called {name}. See: p2psync mandate list").format(name=named)
-    )
+    raise UsageError("This device is a member of no mandate called {name}. See: p2psync mandate list", name=named)
 
 
 def find_mandates(device: Device, named: str) -> list[Mandate]:
@@ -54,7 +51,5 @@ def find_device(known: Iterable[tuple[DeviceId, str]], named: str) -> DeviceId:
     if len(by_name) == 1:
         return by_name[0]
     if len(by_id) > 1 or len(by_name) > 1:
-        raise UsageError(
-            _("{name} fits several devices: write more of the device's id. See: p2psync devices").format(name=named)
-        )
-    raise UsageError(_("There is no device {name}. See: p2psync devices").format(name=named))
+        raise UsageError("{name} fits several devices: write more of the device's id. See: p2psync devices", name=named)
+    raise UsageError("There is no device {name}. See: p2psync devices", name=named)

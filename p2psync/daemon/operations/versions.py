@@ -18,7 +18,6 @@ from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import FolderError, NotAllowed, P2PSyncError, UsageError
-from p2psync.i18n import _
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -58,16 +57,14 @@ async def restore(node: Node, given: Arguments) -> object:
     wanted, at, to = given.text_or("version", ""), given.text_or("at", ""), given.text_or("to", "")
     given.done()
     if wanted and at:
-        raise UsageError(_("Name a version or a time, not both."))
+        raise UsageError("Name a version or a time, not both.")
     at_ms = _moment_ms(at) if at else None
     chosen = await node.runtime.query(lambda device, _: _choose(device, named, path_text, wanted, at_ms))
     if to:
         return await _restore_into(node, chosen, Path(to))
     if not chosen.may_write:
         raise NotAllowed(
-            _("The role of this device may not change {path}. Restore it elsewhere, with --to FILE.").format(
-                path=chosen.path
-            )
+            "The role of this device may not change {path}. Restore it elsewhere, with --to FILE.", path=chosen.path
         )
     if chosen.version.reason == CURRENT:
         return _told(chosen, str(chosen.path), changed=False)
@@ -91,7 +88,7 @@ async def _restore_here(node: Node, chosen: _Chosen) -> object:
 
 
 def _unwritten(target: object, error: OSError) -> FolderError:
-    return FolderError(_("{path} cannot be written: {reason}").format(path=target, reason=error.strerror or error))
+    return FolderError("{path} cannot be written: {reason}", path=target, reason=error.strerror or error)
 
 
 # -- in the engine's thread ----------------------------------------------------------------------------
@@ -122,18 +119,16 @@ def _wanted(mandate: Mandate, path: RelPath, several: list[Version], wanted: str
         found = at_time(mandate, path, several, at_ms)
         if found is None:
             raise P2PSyncError(
-                _("{path} did not stand in this folder on {time}. See: p2psync versions").format(
-                    path=path, time=time_text(at_ms)
-                )
+                "{path} did not stand in this folder on {time}. See: p2psync versions", path=path, time=time_text(at_ms)
             )
         return found
     current = next((one.content for one in several if one.reason == CURRENT), None)
     older = [one for one in several if one.content != current]
     if not older:
         raise P2PSyncError(
-            _("No other version of {path!r} is kept on this PC. See: p2psync versions {mandate} PATH").format(
-                path=path, mandate=mandate.name
-            )
+            "No other version of {path!r} is kept on this PC. See: p2psync versions {mandate} PATH",
+            path=path,
+            mandate=mandate.name,
         )
     return older[0]
 
@@ -174,7 +169,7 @@ def _moment_ms(text: str) -> int:
         time_text(begun_ms)  # at the edges of the calendar a time of one zone is none of another
         return begun_ms if when.microsecond else begun_ms + 999
     except (ValueError, OverflowError):
-        raise UsageError(_("{text!r} is no time. Write it like 2025-06-30T14:00:00Z").format(text=text)) from None
+        raise UsageError("{text!r} is no time. Write it like 2025-06-30T14:00:00Z", text=text) from None
 
 
 OPERATIONS = {"versions": versions, "restore": restore}
