@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from p2psync.core.ids import MandateId, device_text
+from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import parse_role
 from p2psync.daemon import attaching
@@ -26,6 +28,7 @@ from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, UsageError
 from p2psync.i18n import _
+from p2psync.remedies import described
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -246,9 +249,10 @@ def _row(mandate: Mandate, standing: Standing) -> dict[str, Any]:
 
 def reason(standing: Standing) -> str:
     """Why the mandate's version is not in the program's file; "" if it is, or is about to be."""
+    if standing.problem is not None and standing.problem.code is Code.FOLDER_GONE:
+        return _("{folder} is not there; p2psync goes on when it comes back").format(folder=standing.problem.detail)
     if standing.problem is not None:
-        problem = standing.problem
-        return f"{problem.code.value}: {problem.detail}" if problem.detail else problem.code.value
+        return " ".join(described(replace(standing.problem, path=standing.attached.file)))
     return {
         Act.WAIT: _("it is being written, or is still on its way"),
         Act.OFFER: _("it waits for your word: p2psync deliver"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from p2psync.daemon import delivering
 from p2psync.errors import FolderError, NotAllowed, P2PSyncError, UsageError
 from tests.daemon.homes import MANDATE, Pc, company
 from tests.daemon.patience import until
@@ -151,6 +152,38 @@ async def test_a_folder_that_is_not_there_keeps_nothing(tmp_path: Path) -> None:
         await two.running.folders.close(mandate)
         with pytest.raises(FolderError, match="not there"):
             await attach(two, book(tmp_path, title=b"mine"), use="theirs")
+
+
+@pytest.mark.asyncio
+async def test_trouble_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> bool:
+        raise OSError(28, "No space left on device")
+
+    async with company(tmp_path, "accounting") as (one, two):
+        one.save("Cargo.crp", WHOLE % b"first")
+        await two.has("Cargo.crp", WHOLE % b"first")
+        file = book(tmp_path)
+        await attach(two, file)
+        await current(two, "Cargo.crp")
+        monkeypatch.setattr(delivering, "prepare", full)
+        one.save("Cargo.crp", WHOLE % b"second")
+
+        async def told() -> bool:
+            return ["disk is full" in row["reason"] for row in await two.call("inbox")] == [True]
+
+        await until(told, "it is told")
+        assert file.read_bytes() == WHOLE % b"first"
+        result = await two.ask("deliver", mandate=MANDATE)
+        assert (result.exit_code, result.data[0]["result"]) == (5, "held")  # type: ignore[index]
+        assert "Make room on the disk" in result.data[0]["reason"]  # type: ignore[index]
+        file.parent.rename(tmp_path / "away")
+
+        async def gone() -> bool:
+            return [row["reason"] for row in await two.call("attached")] == [
+                f"{file.parent} is not there; p2psync goes on when it comes back"
+            ]
+
+        await until(gone, "that its folder is gone is told")
 
 
 @pytest.mark.asyncio
