@@ -159,7 +159,17 @@ def _of_files() -> tuple[Operation, ...]:
         ),
         Operation("chart", "A chart of accounts in the folder.", (*_M, Argument("file")), reads=True),
         Operation("check", "Bookings against their charts of accounts.", (*_M, Argument("file")), reads=True),
-        Operation("pending", "Bookings that wait to be posted, by file and period.", _ANY, reads=True),
+        Operation(
+            "pending",
+            "Bookings that wait to be posted, by file and period.",
+            (*_ANY, Argument("all", Form.FLAG)),
+            reads=True,
+        ),
+        Operation(
+            "posted",
+            "Mark bookings as posted, or take that back.",
+            (*_M, *(Argument("file"), Argument("content"), Argument("undo", Form.FLAG))),
+        ),
         Operation("log", "Who changed what, when.", _M, reads=True),
         Operation("log.verify", "Check the chain and every signature of the log.", _M, reads=True),
         Operation("log.export", "The log with its blocks, for an archive.", _M, reads=True),

@@ -143,6 +143,50 @@ def pending(rows: Sequence[Row]) -> str:
     return "\n".join([counted] * bool(counted) + others) or _("Nothing waits to be posted.")
 
 
+def progress(rows: Sequence[Row]) -> str:
+    """`pending --all`: how far each file has come."""
+    shown = {(row["mandate"], row["file"]): row for row in rows if row["file"]}
+    lines = table(
+        (_("MANDATE"), _("FILE"), _("SAVED"), _("BY"), _("STATE")),
+        (
+            (mandate, file, moment(_of(row["saved"], "time")), _of(row["saved"], "name") or "-", _state(row))
+            for (mandate, file), row in shown.items()
+        ),
+        "",
+    )
+    others = [line for row in rows for line in _remarks(row)]
+    return "\n".join([lines] * bool(lines) + others) or _("There are no files of bookings in the folder.")
+
+
+def _of(who: Row | None, what: str) -> str | None:
+    return str(who[what]) if who is not None else None
+
+
+def _state(row: Row) -> str:
+    """Published, delivered or posted."""
+    if row["posted"]:
+        by, time = row["posted"]["name"], moment(row["posted"]["time"])
+        return _("posted by {name}, {time}").format(name=by, time=time)
+    if row["deliveries"]:
+        told = (f"{one['name']}, {moment(one['time'])}" for one in row["deliveries"])
+        return _("delivered to {names}").format(names="; ".join(told))
+    return _("published") if row["content"] else _("removed")
+
+
+def posted(rows: Sequence[Row]) -> str:
+    """`posted`."""
+    if not rows:
+        return _("Nothing waits to be posted.")
+    lines = [ngettext("Marked {n} file as posted:", "Marked {n} files as posted:", len(rows)).format(n=len(rows))]
+    return "\n".join([*lines, *(f"  {row['file']}" for row in rows), _("To take one back: p2psync posted --undo")])
+
+
+def undone(rows: Sequence[Row]) -> str:
+    """`posted --undo`."""
+    text = _("{file} is not marked as posted any more; {name} had done it ({time}).")
+    return "\n".join(text.format(file=r["file"], name=r["name"], time=moment(r["time"])) for r in rows)
+
+
 def _remarks(row: Row) -> list[str]:
     if row["rewritten"]:
         text = _("! {file} has the bookings that were posted, but its program wrote them anew: were they taken back?")

@@ -70,6 +70,8 @@ def _mandate_lines(mandate: Row) -> list[str]:
             "  " + _("Nobody else has it yet. Share it with: p2psync share {name}").format(name=quoted(mandate["name"]))
         )
     lines += [f"  {line}" for line in _peer_lines(mandate["peers"])]
+    waiting = waiting_line(mandate)
+    lines += [f"  {waiting}"] if waiting else []
     if mandate["conflicts"]:
         count = mandate["conflicts"]
         text = ngettext(
@@ -85,6 +87,19 @@ def _mandate_lines(mandate: Row) -> list[str]:
         text = ngettext("and {n} problem more; all of them: --json", "and {n} problems more; all of them: --json", more)
         lines.append("  " + text.format(n=more))
     return lines
+
+
+def waiting_line(mandate: Row) -> str:
+    """What waits to be posted, and where to see it; "" for nothing."""
+    lines, several = mandate["pending"], mandate.get("pending_files", 0)
+    command = f"p2psync pending {quoted(mandate['name'])}"
+    if lines:
+        text = ngettext("* {n} booking to post: {command}", "* {n} bookings to post: {command}", lines)
+        return text.format(n=lines, command=command)
+    if several:
+        text = ngettext("* {n} file to look at: {command}", "* {n} files to look at: {command}", several)
+        return text.format(n=several, command=command)
+    return ""
 
 
 def state(mandate: Row) -> str:

@@ -168,6 +168,7 @@ def reason(word: str) -> str:
         "set-aside": _("it differed from the mandate's when this PC joined"),
         "edited": _("it was saved on this PC"),
         "log": _("it was saved earlier"),
+        "posted": _("it was marked as posted"),
     }
     return texts.get(word, word)
 
@@ -207,6 +208,8 @@ def _what(row: Row) -> str:
         "file": _("saved"),
         "absent": _("removed"),
         "directory": _("made a folder"),
+        "posted": _("marked as posted"),
+        "undone": _("took a mark back"),
         "genesis": _("created the mandate"),
         "admit": _("admitted"),
         "revoke": _("revoked"),

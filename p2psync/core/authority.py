@@ -122,6 +122,14 @@ class Authority:
             return True
         return self._owns(member, path, rule, makers) if rule.master == OWNER else self.is_master(device, path, rule)
 
+    def may_post(self, device: DeviceId, path: RelPath) -> bool:
+        """Whether a mark by this device that the file was posted, or was not, is accepted: accounting posts."""
+        member = self.members.get(device)
+        if member is None or member.role != Role.ACCOUNTING:
+            return False
+        file_class = self.rules.class_id(path)
+        return file_class is None or self.may_read(device, file_class)
+
     def _owns(self, member: Member, path: RelPath, rule: Rule, makers: Callable[[RelPath], Set[DeviceId]]) -> bool:
         """Whether a file is this member's: it was given to it, or it made it; an orphan is accounting's."""
         named = self.owners.get(path)

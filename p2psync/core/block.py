@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from p2psync.core.change import Change, pack_changes, unpack_changes
 from p2psync.core.clock import Tip
 from p2psync.core.ids import LOG_ID_BYTES, BlockHash, DeviceId, LogId, MandateId, block_hash, device_id, log_id
+from p2psync.core.mark import Mark, pack_marks, unpack_marks
 from p2psync.core.statement import Statement, pack_statements, unpack_statements
 from p2psync.errors import CodecError, InvalidId, InvalidPath, SignatureInvalid
 
@@ -73,6 +74,8 @@ class Block:
     changes: tuple[Change, ...] = ()
     statements: tuple[Statement, ...] = ()
     """Only in authority logs."""
+    marks: tuple[Mark, ...] = ()
+    """In a block of their own, in any log but one of authority."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +94,22 @@ class SignedBlock:
 
 
 def sign_block(mandate: MandateId, block: Block, sign: Sign) -> SignedBlock:
-    body = pack_statements(block.statements) if block.statements else pack_changes(block.changes)
+    kind, body = _pack_body(block)
     opening = [block.opening.device, block.opening.file_class, block.opening.salt] if block.opening else None
     clock = [[log, tip.seq, tip.hash] for log, tip in block.clock]
-    body_kind = "statements" if block.statements else "changes"
     payload = msgpack.packb(
-        [FORMAT, block.log, block.seq, block.prev, block.time_ms, clock, opening, body_kind, body], use_bin_type=True
+        [FORMAT, block.log, block.seq, block.prev, block.time_ms, clock, opening, kind, body], use_bin_type=True
     )
     assert len(payload) <= PAYLOAD_BYTES_MAX, "append splits batches before they grow this large"
     signed = _signed_bytes(mandate, block.log, payload)
     return SignedBlock(BlockHash(blake3(signed).digest()), block, sign(signed) + payload)
+
+
+def _pack_body(block: Block) -> tuple[str, list[object]]:
+    assert sum(map(bool, (block.changes, block.statements, block.marks))) <= 1, "a block says one kind of thing"
+    if block.statements:
+        return "statements", pack_statements(block.statements)
+    return ("marks", pack_marks(block.marks)) if block.marks else ("changes", pack_changes(block.changes))
 
 
 def parse_block(mandate: MandateId, raw: bytes) -> SignedBlock:
@@ -154,6 +163,7 @@ def _unpack(fields: object) -> Block:
                 # A kind of body that a newer version invented has no effect here, and is passed on.
                 unpack_changes(body, CHANGES_MAX) if kind == "changes" else (),
                 unpack_statements(body) if kind == "statements" else (),
+                unpack_marks(body) if kind == "marks" else (),
             )
         case _:
             raise CodecError("a block with missing or wrong fields")

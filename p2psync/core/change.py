@@ -33,12 +33,13 @@ class Change:
 def pack_changes(changes: tuple[Change, ...]) -> list[object]:
     """Plain lists for msgpack: hashes of named blocks once, then a row per change."""
     refs: dict[BlockHash, int] = {}
-
-    def pack_ids(ids: tuple[ChangeId, ...]) -> list[int]:
-        return [number for i in ids for number in (refs.setdefault(i.block, len(refs)), i.position)]
-
-    rows = [[c.path, *_plain(c.entry), pack_ids(c.parents), pack_ids(c.settled)] for c in changes]
+    rows = [[c.path, *_plain(c.entry), pack_named(c.parents, refs), pack_named(c.settled, refs)] for c in changes]
     return [list(refs), rows]
+
+
+def pack_named(ids: tuple[ChangeId, ...], refs: dict[BlockHash, int]) -> list[int]:
+    """A number for each block, which is added to `refs` if it is new there, and the index in it."""
+    return [number for i in ids for number in (refs.setdefault(i.block, len(refs)), i.position)]
 
 
 def _plain(entry: Entry) -> list[object]:
@@ -66,7 +67,7 @@ def _unpack_row(row: object, refs: list[BlockHash]) -> Change:
     if type(path) is not str or type(parents) is not list or type(settled) is not list:
         raise CodecError("a change has missing or wrong fields")
     entry = _entry(kind, size, mtime_ns, mode, content)
-    return Change(parse(path), entry, _unpack_ids(parents, refs), _unpack_ids(settled, refs))
+    return Change(parse(path), entry, unpack_named(parents, refs), unpack_named(settled, refs))
 
 
 def _entry(kind: object, size: object, mtime_ns: object, mode: object, content: object) -> Entry:
@@ -82,7 +83,8 @@ def _entry(kind: object, size: object, mtime_ns: object, mode: object, content: 
     return Entry(_KINDS[kind], size, mtime_ns, mode, content_id(content) if is_file else None)
 
 
-def _unpack_ids(numbers: list[object], refs: list[BlockHash]) -> tuple[ChangeId, ...]:
+def unpack_named(numbers: list[object], refs: list[BlockHash]) -> tuple[ChangeId, ...]:
+    """The inverse of `pack_named`; raises CodecError."""
     if not numbers:
         return ()
     if len(numbers) % 2 or len(numbers) > 2 * NAMED_MAX:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from p2psync.books.completeness import ENTRIES, MASTER, suffix_of
 from p2psync.books.crp import CHART_BYTES_MAX, Chart, read_chart
@@ -24,6 +24,7 @@ from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.relpath import RelPath, name
 from p2psync.daemon.folders import Folders
 from p2psync.daemon.reading import Reading
+from p2psync.engine.mandate import Mandate
 from p2psync.errors import CodecError, FolderError, P2PSyncError
 from p2psync.fs.contents import Contents
 from p2psync.i18n import later
@@ -68,13 +69,32 @@ class Waiting:
     pending: Pending
 
 
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What one mandate's log says was posted."""
+
+    id: MandateId
+    name: str
+    posted: Mapping[RelPath, ContentId | None]
+    coming: frozenset[RelPath]
+    """Files that were posted, and are not in the folder yet."""
+
+
+def marked(mandate: Mandate) -> Marked:
+    """For the engine's thread."""
+    posted = {path: mark.content for path, mark in mandate.postings.standing().items()}
+    missing = posted.keys() - mandate.state.bases(posted).keys()
+    return Marked(mandate.id, mandate.name, posted, frozenset(mandate.state.live(missing)))
+
+
 class Shelf:
     """Of all mandates. All methods are for the event loop."""
 
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
         self._memory = _Memory()
-        self._turns: dict[MandateId, asyncio.Lock] = {}
+        self._running: dict[MandateId, asyncio.Future[Any]] = {}
+        """The latest look at each mandate's files; while a disk hangs there is no second one."""
 
     async def charts(self, mandate: MandateId) -> list[ChartFile]:
         """Sorted by their paths. Raises FolderError, as the others do."""
@@ -84,22 +104,20 @@ class Shelf:
         """What is wrong in the charts and the files of bookings, or in one of them."""
         return await self._read(mandate, lambda files: files.check(path))
 
-    async def pending(
-        self, mandate: MandateId, posted: Mapping[RelPath, ContentId | None], coming: Iterable[RelPath] = ()
-    ) -> list[Waiting]:
-        """Every file of bookings against what was posted of it, those that are posted whole among them.
-
-        `coming`: paths of files that are not in the folder yet.
-        """
-        left_out = frozenset(coming)
-        return await self._read(mandate, lambda files: files.pending(posted, left_out))
+    async def pending(self, marked: Marked) -> list[Waiting]:
+        """Every file of bookings against what was posted of it, those that are posted whole among them."""
+        return await self._read(marked.id, lambda files: files.pending(marked.posted, marked.coming))
 
     async def _read(self, mandate: MandateId, work: Callable[[_Files], V]) -> V:
         reading, place = self._folders.reading(mandate), self._folders.contents.get(mandate)
         if reading is None or place is None:
             raise FolderError("The mandate's folder is not there. See: p2psync status")
-        async with self._turns.setdefault(mandate, asyncio.Lock()):
-            return await asyncio.to_thread(work, _Files(reading, place.contents, self._memory))
+        while (before := self._running.get(mandate)) is not None and not before.done():
+            await asyncio.wait([before])
+        loop = asyncio.get_running_loop()
+        look = loop.run_in_executor(None, lambda: work(_Files(reading, place.contents, self._memory)))
+        self._running[mandate] = look
+        return await asyncio.shield(look)
 
 
 class _Files:

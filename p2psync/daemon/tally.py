@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from p2psync.books.pending import State
 from p2psync.core.ids import MandateId
-from p2psync.daemon.shelf import Shelf, Waiting
+from p2psync.daemon.shelf import Marked, Shelf, Waiting
 from p2psync.daemon.tasks import Tasks
 from p2psync.errors import P2PSyncError
 
 PATIENCE_S = 0.2
 """How long a look waits for a number that is being made; then it gets the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What waits in one mandate."""
+
+    lines: int = 0
+    """New, changed and removed ones, of the files that can be counted."""
+    files: int = 0
+    """Those with such lines, and those that cannot be counted."""
 
 
 class Tally:
@@ -20,29 +32,31 @@ class Tally:
     def __init__(self, shelf: Shelf, tasks: Tasks) -> None:
         self._shelf = shelf
         self._tasks = tasks
-        self._known: dict[MandateId, tuple[object, int]] = {}
+        self._known: dict[MandateId, tuple[object, Totals]] = {}
         """What each mandate's folder stood for, and how many bookings waited then."""
         self._making: dict[MandateId, asyncio.Task[None]] = {}
 
-    async def pending(self, mandate: MandateId, state: object) -> int:
+    async def waiting(self, marked: Marked, state: object) -> Totals:
         """`state` compares equal as long as nothing has changed in the mandate."""
+        mandate = marked.id
         known = self._known.get(mandate)
         if known is None or known[0] != state:
             if mandate not in self._making:
-                self._making[mandate] = self._tasks.start(self._make(mandate, state), "count bookings")
+                self._making[mandate] = self._tasks.start(self._make(marked, state), "count bookings")
             await asyncio.wait([self._making[mandate]], timeout=PATIENCE_S)
-        return self._known.get(mandate, (None, 0))[1]
+        return self._known.get(mandate, (None, Totals()))[1]
 
-    async def _make(self, mandate: MandateId, state: object) -> None:
+    async def _make(self, marked: Marked, state: object) -> None:
         try:
-            self._known[mandate] = (state, total(await self._shelf.pending(mandate, {})))
+            self._known[marked.id] = (state, total(await self._shelf.pending(marked)))
         except P2PSyncError:
-            self._known.pop(mandate, None)  # its folder is away, and so is what waits in it
+            self._known.pop(marked.id, None)  # its folder is away, and so is what waits in it
         finally:
-            del self._making[mandate]
+            del self._making[marked.id]
 
 
-def total(several: Sequence[Waiting]) -> int:
-    """Lines that are new, changed or removed; what cannot be read has no number."""
-    counts = [one.pending.total for one in several]
-    return sum(count.new + count.changed + count.removed for count in counts)
+def total(several: Sequence[Waiting]) -> Totals:
+    """What cannot be read has no number."""
+    waiting = [one.pending for one in several if one.pending.state is not State.POSTED]
+    counts = [pending.total for pending in waiting]
+    return Totals(sum(count.new + count.changed + count.removed for count in counts), len(waiting))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -13,7 +13,7 @@ from p2psync.core.authority import Member, mandate_id_of
 from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
-from p2psync.core.ids import ChangeId, DeviceId, MandateId, change_text, device_id, device_text, mandate_id
+from p2psync.core.ids import ChangeId, ContentId, DeviceId, MandateId, change_text, device_id, device_text, mandate_id
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import DEFAULT_RULES, Mode, Role, RuleTable, Setting
 from p2psync.core.statement import (
@@ -271,6 +271,16 @@ class Admin:
                 "p2psync devices {mandate} --role DEVICE=ROLE+admin",
                 mandate=self._mandate.name,
             )
+
+    # -- bookings --------------------------------------------------------------------------------------
+
+    def post(self, wanted: Mapping[RelPath, ContentId | None]) -> None:
+        """Mark files as posted, by what each holds; see `Postings.post`."""
+        self._mandate.announce(self._mandate.postings.post(wanted))
+
+    def unpost(self, paths: Collection[RelPath]) -> None:
+        """Take back the marks that stand for these files; see `Postings.undo`."""
+        self._mandate.announce(self._mandate.postings.undo(paths))
 
     # -- conflicts -------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from p2psync.core.block import AUTHORITY, parse_block
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.ids import BlockHash, DeviceId, LogId, MandateId
 from p2psync.core.relpath import RelPath
+from p2psync.engine.deliveries import Deliveries
 from p2psync.engine.ledger import Ledger
 from p2psync.engine.peer import Peer
 from p2psync.engine.state import BlockRow, MandateState
@@ -59,13 +60,16 @@ class Arrears:
         self._ledger = ledger
         self._said: dict[DeviceId, _Said] = {}
         self._found: dict[DeviceId, _Found] = {}
+        self.deliveries = Deliveries(mandate, state, ledger)
 
-    def placed(self, device: DeviceId, message: Placed) -> None:
+    def placed(self, device: DeviceId, message: Placed, now_ms: int) -> None:
         """Take note of a member's word, unless it is busy or its folder is away: then it does not say what is there."""
         if any(path == "" for path, _code in message.unplaced):
             return
-        said = _Said(message.tips, tuple(path for path, _code in message.unplaced))
-        if message.tips and said != self._last_word(device):
+        said, before = _Said(message.tips, tuple(path for path, _code in message.unplaced)), self._last_word(device)
+        if message.tips and said != before:
+            overcome = [RelPath(path) for path in set(before.unplaced).difference(said.unplaced)]
+            self.deliveries.placed(device, (before.tips, said.tips), (overcome, said.unplaced), now_ms)
             self._said[device] = said
             tips = [[log, [list(tip) for tip in several]] for log, several in sorted(said.tips.items())]
             self._state.put(_setting(device), [tips, list(said.unplaced)])

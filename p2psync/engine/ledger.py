@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from random import Random
+from typing import TypeVar
 
 from p2psync.core.authority import Authority, Constitution
 from p2psync.core.block import (
@@ -34,6 +35,7 @@ from p2psync.core.clock import Tip, Tips
 from p2psync.core.conflict import Verdict, judge
 from p2psync.core.cut import Cut, cut_of
 from p2psync.core.ids import BlockHash, ChangeId, DeviceId, LogId, MandateId
+from p2psync.core.mark import MARKS_MAX, Mark, StatedMark
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import RESTRICTED
 from p2psync.core.statement import Statement, pack_statements, unpack_statements
@@ -51,6 +53,8 @@ TIPS_OF_DEVICE_MAX = 4096
 """The same of a device by way of others. What one honest member has taken in from a device, all others must be able
 to take in too, or they would refuse each other: so the two limits above hold for the author alone. This one is out
 of its reach: it could tell so much only to as many members that are all apart from each other, or by an accomplice."""
+
+T = TypeVar("T", Change, Mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class Taken:
     authority_changed: bool
     forked: bool
     """The block is a second branch of its log."""
+    marked: tuple[RelPath, ...] = ()
+    """Those that it has marks of."""
 
 
 class MissingBlock(Exception):
@@ -185,7 +191,13 @@ class Ledger:
 
         A change that would name more others than it may names some of them; the rest go on being heads.
         """
-        return [self._append(file_class, now_ms, changes=part) for part in _parts(map(_within_limits, changes))]
+        return [
+            self._append(file_class, now_ms, changes=part) for part in _parts(map(_within_limits, changes), CHANGES_MAX)
+        ]
+
+    def mark(self, marks: Sequence[Mark], file_class: str, now_ms: int) -> list[Taken]:
+        """Write marks of files of one class into this device's log."""
+        return [self._append(file_class, now_ms, marks=part) for part in _parts(marks, MARKS_MAX)]
 
     def state_authority(self, statements: Sequence[Statement], now_ms: int) -> Taken:
         """Write statements into this device's authority log.
@@ -199,11 +211,16 @@ class Ledger:
         return self._append(AUTHORITY, now_ms, statements=tuple(statements))
 
     def _append(
-        self, file_class: str, now_ms: int, changes: tuple[Change, ...] = (), statements: tuple[Statement, ...] = ()
+        self,
+        file_class: str,
+        now_ms: int,
+        changes: tuple[Change, ...] = (),
+        statements: tuple[Statement, ...] = (),
+        marks: tuple[Mark, ...] = (),
     ) -> Taken:
         log, opening = self._own_log(file_class)
         top = self.tips[log][-1] if opening is None else None
-        named = {change.block for one in changes for change in one.named}
+        named = {i.block for c in changes for i in c.named} | {i.block for m in marks for i in m.named}
         block = Block(
             log,
             top.seq + 1 if top else 1,
@@ -213,6 +230,7 @@ class Ledger:
             opening,
             changes,
             statements,
+            marks,
         )
         return self._take(sign_block(self.mandate, block, self._keys.sign), self._keys.device, told_by=None)
 
@@ -312,7 +330,9 @@ class Ledger:
         named = self.constitution.maximal({*self._authority_before(block), *self._authority_in(block)})
         if block.statements and file_class != AUTHORITY:
             raise CodecError("statements outside an authority log")
-        stated = self._stated(signed, author)
+        if block.marks and file_class == AUTHORITY:
+            raise CodecError("marks in an authority log")
+        stated, marks = self._stated(signed, author), self._stated_marks(signed, author)
         if block.opening is not None and block.log not in self._logs:
             self._logs[block.log] = LogRow(block.log, author, file_class)
             self._state.add_log(self._logs[block.log])
@@ -325,11 +345,14 @@ class Ledger:
             return self._take_authority(signed, author, named, forked)
         row = self._state.add_block(signed, named)
         accepted = self._judge(row, block, author, file_class)
-        self._state.add_changes(list(zip(stated, accepted, strict=True)))
+        if marks:
+            self._state.add_marks(list(zip(marks, accepted, strict=True)))
+        else:
+            self._state.add_changes(list(zip(stated, accepted, strict=True)))
         paths = [c.path for c in block.changes]
         if len(tips[block.log]) > 1 and self._is_cut_at(row):
             paths += sorted(self.judge_all().difference(paths))
-        return Taken(row, file_class, tuple(paths), False, forked)
+        return Taken(row, file_class, tuple(paths), False, forked, tuple(mark.path for mark in block.marks))
 
     def _is_cut_at(self, row: BlockRow) -> bool:
         """Whether a cut names this block: until it came, the cut was taken to cover both branches of the log."""
@@ -367,20 +390,22 @@ class Ledger:
         )
 
     def _judge(self, row: BlockRow, block: Block, author: DeviceId, file_class: str) -> list[bool]:
-        """For each change of a block, whether it counts."""
+        """For each change or mark of a block, whether it counts."""
         view = self.constitution.view(row.authority_tips)
         tip = Tip(row.seq, row.hash)
         authority = self.constitution.at(
             view, lambda cut: not self.covered({row.log: self._cut_in(cut, row.log)}, row.log, tip)
         )
 
+        def belongs(path: RelPath) -> bool:
+            return (authority.rules.class_id(path) or ORDINARY) == file_class
+
         def makers(path: RelPath) -> Set[DeviceId]:
             return self._makers_of(next(c.named for c in block.changes if c.path == path))
 
-        return [
-            (authority.rules.class_id(c.path) or ORDINARY) == file_class and authority.may_write(author, c.path, makers)
-            for c in block.changes
-        ]
+        if block.marks:
+            return [belongs(m.path) and authority.may_post(author, m.path) for m in block.marks]
+        return [belongs(c.path) and authority.may_write(author, c.path, makers) for c in block.changes]
 
     def _authority_before(self, block: Block) -> Sequence[BlockHash]:
         if block.prev is None:
@@ -419,6 +444,22 @@ class Ledger:
             signed.block.time_ms,
         )
 
+    def _stated_marks(self, signed: SignedBlock, author: DeviceId) -> list[StatedMark]:
+        """The block's marks with their stamps; raises RemoteProtocolError if they name what they may not."""
+        marks = signed.block.marks
+        if not marks:
+            return []
+        known = {one.id: one for one, _ in self._state.marks({mark.path for mark in marks})}
+        if any(i not in known or known[i].mark.path != mark.path for mark in marks for i in mark.named):
+            raise RemoteProtocolError("a mark names a mark of another path, or one that does not exist")
+        return [
+            StatedMark(
+                *(ChangeId(signed.hash, index), author, mark),
+                *(stamp(known[i].stamp for i in mark.named), signed.block.time_ms),
+            )
+            for index, mark in enumerate(marks)
+        ]
+
     @staticmethod
     def _is_open(file_class: str) -> bool:
         return file_class in (ORDINARY, AUTHORITY)
@@ -436,13 +477,13 @@ def _within_limits(change: Change) -> Change:
     return replace(change, parents=change.parents[:NAMED_MAX], settled=change.settled[:NAMED_MAX])
 
 
-def _parts(changes: Iterable[Change]) -> Iterable[tuple[Change, ...]]:
+def _parts(changes: Iterable[T], count_max: int) -> Iterable[tuple[T, ...]]:
     """Batches that fit a block, in the order given."""
-    part: list[Change] = []
+    part: list[T] = []
     size = 0
     for change in changes:
         cost = CHANGE_BYTES_GUESS + len(change.path.encode()) + 40 * len(change.named)
-        if part and (len(part) == CHANGES_MAX or size + cost > PAYLOAD_BYTES_AIM):
+        if part and (len(part) == count_max or size + cost > PAYLOAD_BYTES_AIM):
             yield tuple(part)
             part, size = [], 0
         part.append(change)

@@ -38,6 +38,7 @@ from p2psync.engine.events import Placed as PathsPlaced
 from p2psync.engine.farewell import Farewells
 from p2psync.engine.ledger import Keys, Ledger, MissingBlock, Taken
 from p2psync.engine.peer import Peer
+from p2psync.engine.postings import Postings
 from p2psync.engine.replica import Replica
 from p2psync.engine.scope import Scope
 from p2psync.engine.secrets import Secrets
@@ -70,6 +71,7 @@ class Mandate:
         self.replica = Replica(self._site)
         self.secrets = Secrets(state)
         self.arrears = Arrears(mandate, state, self.ledger)
+        self.postings = Postings(self._site, keys.device)
         self.farewells = Farewells(mandate, state, self.ledger, scope)
         self.peers: dict[int, Peer] = {}
         """By link."""
@@ -208,7 +210,7 @@ class Mandate:
                 if message.tips and message != peer.placed:
                     self.replica.peer_placed()
                 peer.placed = message
-                self.arrears.placed(peer.device, message)
+                self.arrears.placed(peer.device, message, self._scope.now.wall_ms)
             case Secret(_, number, secret):
                 self._learn_secret(peer, number, secret)
 
@@ -225,6 +227,7 @@ class Mandate:
             missing = error.log
         finally:
             self.replica.plan.touched(path for one in taken for path in one.paths)
+            self.postings.keep_marked(path for one in taken for path in one.marked)
             for one in taken:
                 self.replica.placement.urgent.saved(self.ledger.author(one.row.log), one.paths)
                 self._after_join(one, peer)
@@ -270,6 +273,8 @@ class Mandate:
             self._scope.notice("log.forked", self.id, device=author.hex())
             for other in self.peers.values():
                 other.refresh()
+        if taken.marked:
+            self._scope.notice("entries.marked", self.id, device=self.ledger.author(taken.row.log).hex())
         if taken.authority_changed:
             self.authority_changed()
 

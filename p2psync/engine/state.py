@@ -16,6 +16,7 @@ from p2psync.core.changelog import Stated
 from p2psync.core.clock import Tips
 from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId, LogId, MandateId
+from p2psync.core.mark import StatedMark
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
 from p2psync.core.value import value
@@ -142,7 +143,10 @@ class MandateState(Protocol):
         """Accepted changes that no accepted change names; a path without any is left out."""
 
     def judge_again(self, verdicts: Iterable[tuple[BlockHash, Sequence[bool]]]) -> set[RelPath]:
-        """Set whether the changes of blocks are accepted, by index; returns the paths whose heads may differ."""
+        """Set whether the changes or marks of blocks are accepted, by index.
+
+        Returns the paths whose heads may differ.
+        """
 
     def with_content(self, path: RelPath, content: ContentId) -> Sequence[ChangeId]:
         """The accepted changes of a path that state this content, newest last."""
@@ -161,6 +165,13 @@ class MandateState(Protocol):
 
     def content_classes(self, content: ContentId) -> set[str]:
         """The classes of the logs whose accepted changes name this content: who names it without right has no claim."""
+
+    # -- marks -----------------------------------------------------------------------------------------
+    def add_marks(self, marks: Sequence[tuple[StatedMark, bool]]) -> None:
+        """Add marks with whether each is accepted."""
+
+    def marks(self, paths: Iterable[RelPath] | None = None) -> Sequence[tuple[StatedMark, bool]]:
+        """Of these paths, or all, with whether each is accepted; sorted by their ids."""
 
     # -- base, live paths ------------------------------------------------------------------------------
     def bases(self, paths: Iterable[RelPath]) -> Mapping[RelPath, BaseRow]: ...

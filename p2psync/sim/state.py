@@ -18,6 +18,7 @@ from p2psync.core.changelog import heads as heads_among
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.entry import Kind
 from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId, LogId, MandateId
+from p2psync.core.mark import StatedMark
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import BaseRow, BlockRow, LiveRow, LogRow, PlacingRow, TodoKind, TodoRow, VersionRow
@@ -128,6 +129,7 @@ class _Tables:
     accepted: dict[ChangeId, bool] = field(default_factory=dict)
     of_path: dict[RelPath, dict[ChangeId, bool]] = field(default_factory=dict)
     stating: dict[ContentId, dict[ChangeId, bool]] = field(default_factory=dict)
+    marks: dict[ChangeId, tuple[StatedMark, bool]] = field(default_factory=dict)
     bases: dict[RelPath, BaseRow] = field(default_factory=dict)
     sources: dict[ContentId, dict[RelPath, bool]] = field(default_factory=dict)
     live: dict[RelPath, LiveRow] = field(default_factory=dict)
@@ -253,7 +255,9 @@ class MemoryMandateState:
         for block, accepted in verdicts:
             for index, verdict in enumerate(accepted):
                 change = ChangeId(block, index)
-                if self._tables.accepted[change] != verdict:
+                if change in self._tables.marks:
+                    self._journal.put(self._tables.marks, change, (self._tables.marks[change][0], verdict))
+                elif self._tables.accepted[change] != verdict:
                     self._journal.put(self._tables.accepted, change, verdict)
                     touched.add(self._tables.changes[change].path)
         for path in touched:
@@ -282,6 +286,17 @@ class MemoryMandateState:
     def content_classes(self, content: ContentId) -> set[str]:
         stating = (i for i in self._tables.stating.get(content, ()) if self._tables.accepted[i])
         return {self._tables.logs[self._tables.blocks[i.block].log].file_class for i in stating}
+
+    # -- marks -----------------------------------------------------------------------------------------
+    def add_marks(self, marks: Sequence[tuple[StatedMark, bool]]) -> None:
+        for one, accepted in marks:
+            assert one.id not in self._tables.marks, "a mark is added once"
+            self._journal.put(self._tables.marks, one.id, (one, accepted))
+
+    def marks(self, paths: Iterable[RelPath] | None = None) -> Sequence[tuple[StatedMark, bool]]:
+        wanted = None if paths is None else set(paths)
+        found = (self._tables.marks[i] for i in sorted(self._tables.marks))
+        return [pair for pair in found if wanted is None or pair[0].mark.path in wanted]
 
     # -- base, live paths ------------------------------------------------------------------------------
     def bases(self, paths: Iterable[RelPath]) -> Mapping[RelPath, BaseRow]:

@@ -92,10 +92,10 @@ class BaseRows:
 
     def with_suffixes(self, suffixes: Iterable[str]) -> Sequence[BaseRow]:
         """Those whose names end so, whatever the case of A to Z, in byte order."""
+        asked = [f"%{suffix}" for suffix in suffixes]
+        likes = " OR ".join(["path LIKE ?"] * len(asked))
         found = self._connection.execute(
-            f"SELECT {COLUMNS} FROM base WHERE mandate = ? AND EXISTS "
-            "(SELECT 1 FROM json_each(?) AS asked WHERE base.path LIKE '%' || asked.value) ORDER BY path",
-            (self._mandate, listed(suffixes)),
+            f"SELECT {COLUMNS} FROM base WHERE mandate = ? AND ({likes}) ORDER BY path", (self._mandate, *asked)
         )
         return [_row(row) for row in found]
 

@@ -12,6 +12,7 @@ from p2psync.core.block import Block, SignedBlock
 from p2psync.core.changelog import Stated
 from p2psync.core.clock import Tips
 from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId, LogId, MandateId
+from p2psync.core.mark import StatedMark
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import BaseRow, BlockRow, LiveRow, LogRow, PlacingRow, TodoKind, TodoRow, VersionRow
@@ -20,6 +21,7 @@ from p2psync.store.blocks import BlockRows, LogRows
 from p2psync.store.changes import ChangeRows
 from p2psync.store.database import Database
 from p2psync.store.live import LiveRows
+from p2psync.store.marks import MarkRows
 from p2psync.store.packing import pack_value, unpack_value
 from p2psync.store.placing import PlacingRows
 from p2psync.store.problems import ProblemRows
@@ -68,6 +70,7 @@ class SqliteMandateState:
         self._logs = LogRows(connection, number)
         self._blocks = BlockRows(connection, number, mandate)
         self._changes = ChangeRows(connection, number)
+        self._marks = MarkRows(connection, number)
         self._bases = BaseRows(connection, number)
         self._live = LiveRows(connection, number)
         self._todo = TodoRows(connection, number)
@@ -129,7 +132,9 @@ class SqliteMandateState:
         return self._changes.heads(paths)
 
     def judge_again(self, verdicts: Iterable[tuple[BlockHash, Sequence[bool]]]) -> set[RelPath]:
-        return self._changes.judge_again(verdicts)
+        several = dict(verdicts)
+        self._marks.judge_again(several)
+        return self._changes.judge_again(several.items())
 
     def with_content(self, path: RelPath, content: ContentId) -> Sequence[ChangeId]:
         return self._changes.with_content(path, content)
@@ -148,6 +153,13 @@ class SqliteMandateState:
 
     def content_classes(self, content: ContentId) -> set[str]:
         return self._changes.classes_of([content]).get(content, set())
+
+    # -- marks -----------------------------------------------------------------------------------------
+    def add_marks(self, marks: Sequence[tuple[StatedMark, bool]]) -> None:
+        self._marks.add(marks)
+
+    def marks(self, paths: Iterable[RelPath] | None = None) -> Sequence[tuple[StatedMark, bool]]:
+        return self._marks.of_paths(paths)
 
     # -- base, live paths ------------------------------------------------------------------------------
     def bases(self, paths: Iterable[RelPath]) -> Mapping[RelPath, BaseRow]:

@@ -63,6 +63,37 @@ def test_a_check_names_lines_and_says_what_it_checked() -> None:
     assert "no files of bookings" in bookkeeping.checked([])
 
 
+def test_all_files_are_shown_with_how_far_they_have_come() -> None:
+    who = {"name": "PC-Fidu", "time": "2020-06-30T14:03:00Z"}
+    row: dict[str, Any] = {
+        **{"mandate": "Cargo", "file": "a.ecf", "content": "00", "saved": who, "posted": None, "deliveries": []},
+        **{"new": 0, "rewritten": False, "message": "", "finding": None},
+    }
+    rows = [
+        row,
+        {**row, "file": "b.ecf", "deliveries": [who, who]},
+        {**row, "file": "c.ecf", "posted": who, "deliveries": [who]},
+        {**row, "file": "d.ecf", "content": None, "saved": None},
+        {**row, "file": "d.ecf", "content": None, "saved": None, "new": 5},
+    ]
+    said = bookkeeping.progress(rows).splitlines()
+    assert len(said) == 5
+    assert said[1].endswith("published")
+    assert "delivered to PC-Fidu, 2020-06-30" in said[2]
+    assert said[2].count("PC-Fidu") == 3
+    assert "posted by PC-Fidu, 2020-06-30" in said[3]
+    assert said[4].endswith("removed")
+    assert "no files of bookings" in bookkeeping.progress([])
+
+
+def test_marks_are_told_with_how_to_take_them_back() -> None:
+    mark = {"file": "a.ecf", "name": "PC-Fidu", "time": "2020-06-30T14:03:00Z"}
+    assert "a.ecf" in bookkeeping.posted([mark])
+    assert "posted --undo" in bookkeeping.posted([mark])
+    assert bookkeeping.posted([]) == "Nothing waits to be posted."
+    assert "a.ecf is not marked as posted any more; PC-Fidu had done it" in bookkeeping.undone([mark])
+
+
 def test_pending_lines_are_a_table_and_what_has_no_number_says_why() -> None:
     row: dict[str, Any] = {
         **{"mandate": "Cargo", "file": "a.ecf", "period": "2025", "new": 3, "changed": 2, "removed": 1},

@@ -13,6 +13,7 @@ from p2psync.core.changelog import Stated
 from p2psync.core.clock import Tip
 from p2psync.core.entry import Entry, FileStat, Kind
 from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId, LogId, MandateId, content_of
+from p2psync.core.mark import POSTED, Mark, StatedMark
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import (
@@ -130,14 +131,16 @@ class Author:
         self.last: SignedBlock | None = None
         state.add_log(LogRow(log, device, file_class))
 
-    def block(self, changes: Sequence[Change] = (), tips: tuple[BlockHash, ...] = ()) -> SignedBlock:
+    def block(
+        self, changes: Sequence[Change] = (), tips: tuple[BlockHash, ...] = (), marks: tuple[Mark, ...] = ()
+    ) -> SignedBlock:
         """The next block of the log, taken in."""
         seq = self.last.block.seq + 1 if self.last else 1
         prev = self.last.hash if self.last else None
         opening = None if self.last else Opening(self.device, self.file_class)
-        changes = tuple(changes) or (Change(path("filler"), file("filler"), ()),)
+        said = () if marks else tuple(changes) or (Change(path("filler"), file("filler"), ()),)
         self.last = sign_block(
-            self.mandate, Block(self.log, seq, prev, 1000 + seq, (), opening, changes), lambda _: bytes(64)
+            self.mandate, Block(self.log, seq, prev, 1000 + seq, (), opening, said, marks=marks), lambda _: bytes(64)
         )
         self.state.add_block(self.last, tips)
         return self.last
@@ -147,6 +150,16 @@ class Author:
         stated = self.stated(self.block(changes))
         self.state.add_changes([(change, accepted) for change in stated])
         return tuple(change.id for change in stated)
+
+    def mark(self, *marks: Mark, accepted: bool = True) -> tuple[ChangeId, ...]:
+        """A block with these marks, each as accepted as said; returns their ids."""
+        assert self.last is not None, "after a first block"
+        block = self.block(marks=marks)
+        rows = [
+            (StatedMark(ChangeId(block.hash, at), self.device, m, at + 1, 7), accepted) for at, m in enumerate(marks)
+        ]
+        self.state.add_marks(rows)
+        return tuple(row.id for row, _ in rows)
 
     def stated(self, block: SignedBlock, stamp: int = 1) -> list[Stated]:
         return [
@@ -173,6 +186,7 @@ def fill(state: MandateState, mandate: MandateId) -> None:
     state.begin_placing([PlacingRow(A, file("1"), (one,))])
     state.add_versions([version("a", "kept", 4, one)])
     state.put_problems([Problem("a", Code.LOCKED, "by a program")])
+    author.mark(Mark(POSTED, A, content("1")))
 
 
 def everything(state: MandateState) -> list[object]:
@@ -194,4 +208,5 @@ def everything(state: MandateState) -> list[object]:
         state.placing(),
         *([kept for p in paths if (kept := state.versions(p))], state.has_version(contents), state.problems()),
         [founders for p in paths if (founders := state.founders(p))],
+        state.marks(),
     ]

@@ -9,6 +9,7 @@ from p2psync.core.change import Change
 from p2psync.core.clock import Tip
 from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry
 from p2psync.core.ids import BlockHash, ChangeId, LogId, MandateId
+from p2psync.core.mark import POSTED, UNDONE, Mark
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import BaseRow, LiveRow, LogRow, MandateState, TodoKind, TodoRow
@@ -75,6 +76,8 @@ def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
         (head,) = (h.id for h in state.heads([A])[A])
         author.save(Change(A, file("new"), (head,)), Change(path("new"), file("new"), ()))
         state.judge_again([(head.block, [False, False])])
+        state.judge_again([(one.id.block, [False]) for one, _ in state.marks()])
+        author.mark(Mark(UNDONE, A, None))
         state.put("folder", "elsewhere")
         state.put_tips({LOG: ()}, LOG)
         state.put_bases([BaseRow(A, file("new"), None, ()), BaseRow(path("new"), ABSENT, None, ())])
@@ -368,3 +371,41 @@ def test_a_refused_change_gives_no_claim_to_the_content_it_names(state: MandateS
 
 def ids(state: MandateState, where: RelPath) -> list[ChangeId]:
     return [head.id for head in state.heads([where]).get(where, ())]
+
+
+# -- marks ----------------------------------------------------------------------------------------------------------
+
+
+def test_marks_are_found_by_their_paths_sorted_by_their_ids(state: MandateState) -> None:
+    author, other = Author(state), Author(state, BERTS, BERT)
+    for writer in (author, other):
+        writer.save(Change(A, file("1"), ()))
+    first, second = author.mark(Mark(POSTED, A, content("1")), Mark(POSTED, B, None))
+    (third,) = other.mark(Mark(UNDONE, A, None, (first, second)), accepted=False)
+    found = state.marks([A])
+    assert [one.id for one, _ in found] == sorted([first, third])
+    by_id = {one.id: (one, accepted) for one, accepted in found}
+    one, accepted = by_id[third]
+    assert (one.author, one.mark.kind, one.mark.named, one.time_ms, accepted) == (
+        BERT,
+        UNDONE,
+        (first, second),
+        7,
+        False,
+    )
+    assert by_id[first][0].mark == Mark(POSTED, A, content("1"))
+    assert [one.id for one, _ in state.marks()] == sorted([first, second, third])
+    assert [one.stamp for one, _ in state.marks([B])] == [2]
+    assert state.marks([C]) == state.marks([]) == []
+
+
+def test_marks_are_judged_again_and_touch_no_head(state: MandateState) -> None:
+    author = Author(state)
+    (change,) = author.save(Change(A, file("1"), ()))
+    first, second = author.mark(Mark(POSTED, A, content("1")), Mark(POSTED, B, None))
+    assert state.judge_again([(change.block, [True]), (first.block, [True, False])]) == set()
+    assert {one.id: accepted for one, accepted in state.marks()} == {first: True, second: False}
+    assert state.judge_again([(first.block, [False, True])]) == set()
+    assert {one.id: accepted for one, accepted in state.marks()} == {first: False, second: True}
+    assert state.refused_count() == 0
+    assert [head.id for head in state.heads([A])[A]] == [change]

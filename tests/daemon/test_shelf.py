@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
@@ -14,9 +15,9 @@ from p2psync.books.pending import Count, State
 from p2psync.books.period import period_in_name
 from p2psync.core.ids import ContentId, MandateId, content_of, parse_mandate
 from p2psync.core.relpath import RelPath
-from p2psync.daemon.shelf import NotHere
+from p2psync.daemon.shelf import Marked, NotHere, Waiting
 from p2psync.errors import CodecError, FolderError, P2PSyncError
-from tests.daemon.homes import Pc, pcs
+from tests.daemon.homes import MANDATE, Pc, pcs
 from tests.daemon.patience import until
 
 INVOICES = RelPath(synthetic.entries_name("Cargo", 2025, "ecf"))
@@ -26,6 +27,12 @@ YEAR = period_in_name(INVOICES)
 
 def entries(lines: int) -> bytes:
     return synthetic.entries("ECF", lines, Random(lines))
+
+
+async def waiting(
+    pc: Pc, mandate: MandateId, posted: Mapping[RelPath, ContentId | None], *coming: RelPath
+) -> list[Waiting]:
+    return await pc.running.shelf.pending(Marked(mandate, MANDATE, posted, frozenset(coming)))
 
 
 async def made(pc: Pc, **files: bytes) -> MandateId:
@@ -53,22 +60,21 @@ async def test_lines_count_against_what_was_posted_also_when_the_file_is_gone(tm
     async with pcs(tmp_path, "one") as (one,):
         data = entries(12)
         mandate = await made(one, invoices=data)
-        pending = one.running.shelf.pending
-        (fresh,) = await pending(mandate, {})
+        (fresh,) = await waiting(one, mandate, {})
         assert fresh.pending.counts == (Count(YEAR, 12, 0, 0),)
-        (same,) = await pending(mandate, {INVOICES: content_of(data)})
+        (same,) = await waiting(one, mandate, {INVOICES: content_of(data)})
         assert same.pending.state is State.POSTED
         edited = synthetic.edited_entries(data, Random(2), new=3, changed=2, removed=1)
         one.save(INVOICES, edited)
         await holds_content(one, mandate, edited)
-        (changed,) = await pending(mandate, {INVOICES: content_of(data)})
+        (changed,) = await waiting(one, mandate, {INVOICES: content_of(data)})
         assert changed.pending.counts == (Count(YEAR, 3, 2, 1),)
         (one.folder / INVOICES).unlink()
         await one.holds(0)
-        (gone,) = await pending(mandate, {INVOICES: content_of(data)})
+        (gone,) = await waiting(one, mandate, {INVOICES: content_of(data)})
         assert gone.content is None
         assert gone.pending.counts == (Count(YEAR, 0, 0, 12),)
-        assert await pending(mandate, {INVOICES: content_of(data)}, coming=[INVOICES]) == []
+        assert await waiting(one, mandate, {INVOICES: content_of(data)}, INVOICES) == []
 
 
 @pytest.mark.asyncio
@@ -76,7 +82,7 @@ async def test_without_the_bytes_there_is_no_number(tmp_path: Path) -> None:
     async with pcs(tmp_path, "one") as (one,):
         mandate = await made(one, invoices=entries(4))
         for _ in range(2):
-            (row,) = await one.running.shelf.pending(mandate, {INVOICES: ContentId(bytes(32))})
+            (row,) = await waiting(one, mandate, {INVOICES: ContentId(bytes(32))})
             assert row.pending.state is State.UNCOUNTED
             assert isinstance(row.pending.why, NotHere)
             assert row.pending.counts == ()
@@ -109,6 +115,6 @@ async def test_without_a_folder_nothing_is_known(tmp_path: Path) -> None:
 
 async def holds_content(pc: Pc, mandate: MandateId, data: bytes) -> None:
     async def holds() -> bool:
-        return any(row.content == content_of(data) for row in await pc.running.shelf.pending(mandate, {}))
+        return any(row.content == content_of(data) for row in await waiting(pc, mandate, {}))
 
     await until(holds, "the folder's file is known")

@@ -15,12 +15,12 @@ from p2psync.core.ids import MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.daemon import tally as module
 from p2psync.daemon.logs import EventLog
-from p2psync.daemon.shelf import Waiting
-from p2psync.daemon.tally import Tally, total
+from p2psync.daemon.shelf import Marked, Waiting
+from p2psync.daemon.tally import Tally, Totals, total
 from p2psync.daemon.tasks import Tasks
 from p2psync.errors import FolderError
 
-MANDATE = MandateId(b"m" * 16)
+MANDATE = Marked(MandateId(b"m" * 16), "Cargo", {}, frozenset())
 YEAR = Period(date(2025, 1, 1), date(2025, 12, 31))
 
 
@@ -37,12 +37,16 @@ class Shelf:
         self.may.set()
         self.is_away = False
 
-    async def pending(self, mandate: MandateId, posted: object) -> list[Waiting]:
+    async def pending(self, marked: Marked) -> list[Waiting]:
         self.asked += 1
         await self.may.wait()
         if self.is_away:
             raise FolderError("It is not there.")
         return [waiting(State.PENDING, Count(YEAR, self.asked, 0, 0))]
+
+
+async def lines(tally: Tally, state: str) -> int:
+    return (await tally.waiting(MANDATE, state)).lines
 
 
 @asynccontextmanager
@@ -61,15 +65,15 @@ def test_lines_are_counted_and_what_cannot_be_read_is_not() -> None:
         waiting(State.POSTED),
         waiting(State.UNCOUNTED),
     ]
-    assert total(several) == 7
-    assert total([]) == 0
+    assert total(several) == Totals(7, 2)
+    assert total([]) == Totals(0, 0)
 
 
 @pytest.mark.asyncio
 async def test_what_was_counted_is_not_counted_again_until_something_changes() -> None:
     async with made() as (tally, shelf):
-        assert [await tally.pending(MANDATE, "one") for _ in range(3)] == [1, 1, 1]
-        assert await tally.pending(MANDATE, "two") == 2
+        assert [await lines(tally, "one") for _ in range(3)] == [1, 1, 1]
+        assert await lines(tally, "two") == 2
         assert shelf.asked == 2
 
 
@@ -78,9 +82,9 @@ async def test_what_takes_long_is_told_the_next_time(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "PATIENCE_S", 0.0)
     async with made() as (tally, shelf):
         shelf.may.clear()
-        assert [await tally.pending(MANDATE, "one") for _ in range(3)] == [0, 0, 0]
+        assert [await lines(tally, "one") for _ in range(3)] == [0, 0, 0]
         shelf.may.set()
-        while not await tally.pending(MANDATE, "one"):
+        while not await lines(tally, "one"):
             await asyncio.sleep(0)
         assert shelf.asked == 1
 
@@ -88,8 +92,8 @@ async def test_what_takes_long_is_told_the_next_time(monkeypatch: pytest.MonkeyP
 @pytest.mark.asyncio
 async def test_in_a_folder_that_is_away_nothing_waits() -> None:
     async with made() as (tally, shelf):
-        assert await tally.pending(MANDATE, "one") == 1
+        assert await lines(tally, "one") == 1
         shelf.is_away = True
-        assert await tally.pending(MANDATE, "two") == 0
+        assert await lines(tally, "two") == 0
         shelf.is_away = False
-        assert await tally.pending(MANDATE, "two") == 3
+        assert await lines(tally, "two") == 3

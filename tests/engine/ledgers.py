@@ -13,11 +13,13 @@ from p2psync.core.changelog import Stated
 from p2psync.core.clock import Tip
 from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import ChangeId, DeviceId, LogId, MandateId, content_of
+from p2psync.core.mark import POSTED, Mark
 from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_restriction
 from p2psync.core.statement import Admit
 from p2psync.engine.admin import Founding, found
 from p2psync.engine.ledger import Ledger, MissingBlock, Taken
+from p2psync.engine.postings import standing
 from p2psync.sim.state import MemoryDeviceState, MemoryMandateState
 from tests.engine.village import fake_keys
 
@@ -60,6 +62,17 @@ class Desk:
         parents = tuple(head.id for head in self.heads(path)) if naming is None else tuple(naming)
         [taken] = self.ledger.append([Change(where, entry(text), parents)], self.ledger.class_of(where), 1_000)
         return ChangeId(taken.row.hash, 0)
+
+    def mark(self, path: str, text: str | None, *, kind: str = POSTED, naming: Iterable[ChangeId] = ()) -> ChangeId:
+        """Write a mark into the log of its file's class, whether this device may or not."""
+        where, content = parse(path), None if text is None else content_of(text.encode())
+        mark = Mark(kind, where, content, tuple(naming))
+        [taken] = self.ledger.mark([mark], self.ledger.class_of(where), 1_000)
+        return ChangeId(taken.row.hash, 0)
+
+    def marks(self, path: str) -> list[ChangeId]:
+        """Accepted or not."""
+        return [one.id for one, _ in self.state.marks([parse(path)])]
 
     def say(self, *statements: Any) -> Taken:
         return self.ledger.state_authority(statements, 1_000)
@@ -128,7 +141,9 @@ class Desk:
         changes = {c.id: (c, self.state.is_accepted(c.id)) for c in self.state.all_changes()}
         paths = {c.path for c in self.state.all_changes()}
         heads = {path: {h.id for h in many} for path, many in self.state.heads(paths).items()}
-        return self.ledger.authority, self.ledger.tips, changes, heads, self.ledger.constitution.unknown
+        marks = self.state.marks()
+        known = self.ledger.authority, self.ledger.tips, self.ledger.constitution.unknown
+        return *known, changes, heads, marks, standing(marks)
 
     # -- accidents -------------------------------------------------------------------------------------
 

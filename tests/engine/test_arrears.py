@@ -44,7 +44,7 @@ def test_a_member_that_never_said_anything_lacks_everything() -> None:
 def test_what_was_placed_is_not_lacked_and_that_is_known_in_the_next_run() -> None:
     anna, bert = office("anna", "bert")
     anna.save("a", "one")
-    arrears(anna).placed(bert.id, placed(anna, bert))
+    arrears(anna).placed(bert.id, placed(anna, bert), 1_000)
     assert arrears(anna).behind(bert.id, None) == Behind(0, 0)
     anna.save("b", "three")
     anna.save("b", "four")
@@ -58,7 +58,7 @@ def test_what_was_computed_before_does_not_hide_what_came_since() -> None:
     assert kept.behind(bert.id, None) == kept.behind(bert.id, None) == Behind(1, 3)
     anna.save("b", "two")
     assert kept.behind(bert.id, None) == Behind(2, 6)
-    kept.placed(bert.id, placed(anna, bert))
+    kept.placed(bert.id, placed(anna, bert), 1_000)
     assert kept.behind(bert.id, None) == Behind(0, 0)
 
 
@@ -69,7 +69,7 @@ def test_what_changed_since_counts_as_if_all_were_counted_again() -> None:
     for at, (path, text) in enumerate(saves):
         anna.save(path, text)
         if at == 1:
-            kept.placed(bert.id, placed(anna, bert))
+            kept.placed(bert.id, placed(anna, bert), 1_000)
         bert.read(anna)
         anna.read(bert)
         assert kept.behind(bert.id, None) == arrears(anna.restarted()).behind(bert.id, None)
@@ -92,7 +92,7 @@ def test_a_removal_is_to_be_placed_too() -> None:
     anna, bert = office("anna", "bert")
     anna.save("a", "one")
     kept = arrears(anna)
-    kept.placed(bert.id, placed(anna, bert))
+    kept.placed(bert.id, placed(anna, bert), 1_000)
     anna.save("a", None)
     assert kept.behind(bert.id, None) == Behind(1, 0)
 
@@ -102,9 +102,9 @@ def test_what_cannot_be_placed_there_is_lacked() -> None:
     anna.save("a", "three")
     anna.state.put_live([LiveRow(parse("a"), entry("three"), "a", 1)])
     kept = arrears(anna)
-    kept.placed(bert.id, placed(anna, bert, "a", "gone"))
+    kept.placed(bert.id, placed(anna, bert, "a", "gone"), 1_000)
     assert arrears(anna).behind(bert.id, None) == Behind(2, 5)
-    kept.placed(bert.id, placed(anna, bert))
+    kept.placed(bert.id, placed(anna, bert), 1_000)
     assert kept.behind(bert.id, None) == Behind(0, 0)
 
 
@@ -112,7 +112,7 @@ def test_a_folder_that_is_away_holds_nothing_new() -> None:
     anna, bert = office("anna", "bert")
     anna.save("a", "one")
     kept = arrears(anna)
-    kept.placed(bert.id, placed(anna, bert, ""))
+    kept.placed(bert.id, placed(anna, bert, ""), 1_000)
     assert kept.behind(bert.id, None) == Behind(1, 3)
 
 
@@ -135,7 +135,7 @@ def test_a_branch_that_a_member_has_not_placed_is_lacked() -> None:
     copy = anna.backup()
     anna.save("b", "three")
     kept = arrears(anna)
-    kept.placed(bert.id, placed(anna, bert))
+    kept.placed(bert.id, placed(anna, bert), 1_000)
     copy.save("c", "four")
     anna.read(copy)
     assert kept.behind(bert.id, None) == Behind(1, 4)
@@ -151,7 +151,7 @@ def test_a_file_that_two_members_lack_is_counted_once() -> None:
     anna, bert, cleo = office("anna", "bert", "cleo")
     kept = arrears(anna)
     anna.save("a", "three")
-    kept.placed(bert.id, placed(anna, bert))
+    kept.placed(bert.id, placed(anna, bert), 1_000)
     anna.save("b", "one")
     assert kept.behind(bert.id, None) == Behind(1, 3)
     assert kept.behind(cleo.id, None) == Behind(2, 8)

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 
 from p2psync.core.changelog import Stated, stamp
 from p2psync.core.changelog import heads as heads_among
+from p2psync.core.ids import ChangeId
+from p2psync.core.mark import POSTED, UNDONE
+from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_setting
 from p2psync.core.statement import Admit, Rename, Revoke, SetRole, SetRules
 from p2psync.engine.ledger import MissingBlock
@@ -37,7 +40,8 @@ class Life:
     def live(self, steps: int) -> None:
         for _ in range(steps):
             desk = self._one_of(self.desks + self.clones)
-            self._one_of([self._save, self._save, self._save, self._read, self._read, self._state, self._restart])(desk)
+            deeds = [self._save, self._save, self._save, self._mark, self._read, self._read, self._state, self._restart]
+            self._one_of(deeds)(desk)
 
     def _one_of(self, things: list[Any]) -> Any:
         return self._draw(st.sampled_from(things))
@@ -47,6 +51,17 @@ class Life:
         heads = [head.id for head in desk.heads(path)]
         naming = self._draw(st.lists(st.sampled_from(heads), unique=True)) if heads else []
         desk.save(path, self._one_of([*TEXTS[:4], None]), naming=naming)
+
+    def _mark(self, desk: Desk) -> None:
+        path = self._one_of(PATHS)
+        known = [one.id for one, _ in desk.state.marks([parse(path)]) if self._may_name(desk, one.id, path)]
+        naming = self._draw(st.lists(st.sampled_from(known), unique=True)) if known else []
+        desk.mark(path, self._one_of([*TEXTS[:4], None]), kind=self._one_of([POSTED, UNDONE, "later"]), naming=naming)
+
+    def _may_name(self, desk: Desk, mark: ChangeId, path: str) -> bool:
+        """Whether all who get a mark of this path have that one too."""
+        row = desk.state.block(mark.block)
+        return row is not None and desk.ledger.file_class(row.log) == desk.ledger.class_of(parse(path))
 
     def _read(self, desk: Desk) -> None:
         desk.read(self._one_of(self.desks + self.clones))

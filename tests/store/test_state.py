@@ -18,7 +18,7 @@ from tests.contracts.rows import LOG, MANDATE, OTHER, A, Author, B, content, eve
 
 MAY_BE_WALKED = re.compile(
     r"SCAN (asked|json_each|CONSTANT ROW)\b"  # what was asked for
-    r"|(SCAN|SEARCH) (mandate|log|tip|problem|placing)\b"  # few, or asked for as a whole
+    r"|(SCAN|SEARCH) (mandate|log|tip|problem|placing|mark)\b"  # few, or asked for as a whole
     r"|SEARCH change USING (COVERING )?INDEX (change_head|change_refused)"  # conflicted(), refused_count()
 )
 WALK = re.compile(r"SCAN|.*\(mandate=\?\)")

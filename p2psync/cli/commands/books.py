@@ -29,10 +29,21 @@ def add_to(app: typer.Typer) -> None:
         "pending",
         help=_(
             "List the bookings that wait to be posted.\n\nBy file and accounting period: how many lines are new, "
-            "changed or removed since the file was last marked as posted. A file that cannot be read has no number."
+            "changed or removed since the file was last marked as posted. A file that cannot be read has no number. "
+            "--all lists every file, with how far it has come: published, delivered to accounting, posted."
         ),
-        example="p2psync pending\np2psync pending Cargo --json",
+        example="p2psync pending\np2psync pending Cargo --all",
     )(pending)
+    command(
+        app,
+        "posted",
+        help=_(
+            "Mark bookings as posted.\n\nAfter accounting's program has taken them: all that waits, or one file. "
+            "All devices of the mandate see who did it and when. p2psync itself posts nothing. Only a device with the "
+            "role accounting may."
+        ),
+        example='p2psync posted Cargo\np2psync posted Cargo "Cargo (01-01-2025 ~ 31-12-2025).ecf" --undo',
+    )(posted)
     command(
         app,
         "check",
@@ -57,8 +68,25 @@ def add_to(app: typer.Typer) -> None:
     )(show)
 
 
-def pending(session: Session, mandate: OPTIONAL_MANDATE = None) -> int:
-    return session.show(session.call("pending", READ_S, mandate=mandate), bookkeeping.pending)
+def pending(
+    session: Session,
+    mandate: OPTIONAL_MANDATE = None,
+    everything: Annotated[bool, typer.Option("--all", help=_("Every file of bookings, posted or not."))] = False,
+) -> int:
+    answer = session.call("pending", READ_S, mandate=mandate, all=everything)
+    return session.show(answer, bookkeeping.progress if everything else bookkeeping.pending)
+
+
+def posted(
+    session: Session,
+    mandate: MANDATE,
+    file: FILE = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help=_("Take the mark back: what was marked before it stands again."))
+    ] = False,
+) -> int:
+    answer = session.call("posted", READ_S, mandate=mandate, file=file, undo=undo)
+    return session.show(answer, bookkeeping.undone if undo else bookkeeping.posted)
 
 
 def check(session: Session, mandate: MANDATE, file: FILE = None) -> int:

@@ -15,6 +15,7 @@ from p2psync.daemon.operations import (
     log,
     mandates,
     members,
+    postings,
     recovery,
     runs,
     status,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Operation = Callable[["Node", Arguments], Awaitable[object]]
 """Returns what is ready for JSON, or an OperationResult where the exit code is not 0."""
 
-MODULES = (status, mandates, members, recovery, runs, conflicts, versions, attachments, books, log)
+MODULES = (status, mandates, members, recovery, runs, conflicts, versions, attachments, books, postings, log)
 
 
 class Operations:

@@ -1,23 +1,22 @@
-"""Bookkeeping: the chart of accounts, what is wrong in bookings, and which of them wait to be posted."""
+"""Bookkeeping: the chart of accounts, and what is wrong in bookings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from p2psync.books.crp import Account, Chart, CostCentre, Language, Names, VatCode
 from p2psync.books.finding import Finding, Findings
-from p2psync.books.pending import Count, Pending, State
 from p2psync.books.period import Period
 from p2psync.core.ids import MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, PARTLY_DONE, OperationResult
-from p2psync.daemon.operations.shapes import find_mandate, find_mandates
+from p2psync.daemon.operations.shapes import find_mandate
 from p2psync.daemon.operations.versions import path_in
-from p2psync.daemon.shelf import ChartFile, Checked, Waiting
-from p2psync.errors import FolderError, P2PSyncError, UsageError
+from p2psync.daemon.shelf import ChartFile, Checked
+from p2psync.errors import P2PSyncError, UsageError
 from p2psync.i18n import said
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 async def chart(node: Node, given: Arguments) -> object:
     named, file = given.text("mandate"), given.text_or("file", "")
     given.done()
-    mandate, name, path = await _named(node, named, file)
+    mandate, name, path = await named_file(node, named, file)
     charts = await node.shelf.charts(mandate)
     chosen = _chosen(charts, name, path)
     if not isinstance(chosen.read, Chart):
@@ -43,27 +42,12 @@ async def chart(node: Node, given: Arguments) -> object:
 async def check(node: Node, given: Arguments) -> object:
     named, file = given.text("mandate"), given.text_or("file", "")
     given.done()
-    mandate, name, path = await _named(node, named, file)
+    mandate, name, path = await named_file(node, named, file)
     rows = [_checked(name, one) for one in await node.shelf.check(mandate, path)]
     return OperationResult(rows, PARTLY_DONE if any(row["count"] or row["message"] for row in rows) else DONE)
 
 
-async def pending(node: Node, given: Arguments) -> object:
-    named = given.text_or("mandate", "")
-    given.done()
-    several = await node.runtime.query(lambda device, _: [(m.id, m.name) for m in find_mandates(device, named)])
-    rows: list[dict[str, Any]] = []
-    for mandate, name in several:
-        try:
-            rows += [row for one in await node.shelf.pending(mandate, {}) for row in _waiting(name, one)]
-        except FolderError as error:
-            if named:
-                raise
-            rows.append(_row(name, "", State.UNCOUNTED, message=said(error)))
-    return OperationResult(rows, DONE)
-
-
-async def _named(node: Node, named: str, file: str) -> tuple[MandateId, str, RelPath | None]:
+async def named_file(node: Node, named: str, file: str) -> tuple[MandateId, str, RelPath | None]:
     """The mandate that is meant, what it is called, and the file in it, if one is named."""
 
     def look(device: Any, _: object) -> tuple[MandateId, str, RelPath | None]:
@@ -169,58 +153,12 @@ def _checked(mandate: str, one: Checked) -> dict[str, Any]:
 
 
 def _findings(findings: Findings) -> dict[str, Any]:
-    return {"count": findings.count, "findings": [_finding(one) for one in findings.items]}
+    return {"count": findings.count, "findings": [finding_row(one) for one in findings.items]}
 
 
-def _finding(one: Finding) -> dict[str, Any]:
+def finding_row(one: Finding) -> dict[str, Any]:
+    """Its sentence is said where it is shown."""
     return {"line": one.line, "code": one.trouble.value, "facts": dict(one.facts)}
 
 
-# -- pending -------------------------------------------------------------------------------------------
-
-
-def _waiting(mandate: str, one: Waiting) -> Iterable[dict[str, Any]]:
-    found = one.pending
-    match found.state:
-        case State.PENDING:
-            for count in found.counts:
-                yield _row(mandate, one.path, found.state, count)
-        case State.UNCOUNTED:
-            yield _row(mandate, one.path, found.state, **_why(found))
-        case State.POSTED if found.rewritten:
-            yield _row(mandate, one.path, found.state, Count(None, 0, 0, 0), rewritten=True)
-
-
-def _why(found: Pending) -> dict[str, Any]:
-    if isinstance(found.why, Finding):
-        return {"finding": _finding(found.why)}
-    return {"message": said(found.why) if found.why is not None else ""}
-
-
-def _row(
-    mandate: str,
-    path: str,
-    state: State,
-    count: Count | None = None,
-    *,
-    message: str = "",
-    finding: dict[str, Any] | None = None,
-    rewritten: bool = False,
-) -> dict[str, Any]:
-    """A row without a count has no numbers."""
-    return {
-        "mandate": mandate,
-        "file": path,
-        "period": str(count.period) if count is not None and count.period is not None else None,
-        "new": count.new if count is not None else None,
-        "changed": count.changed if count is not None else None,
-        "removed": count.removed if count is not None else None,
-        "since": None,
-        "state": state.value,
-        "rewritten": rewritten,
-        "message": message,
-        "finding": finding,
-    }
-
-
-OPERATIONS = {"chart": chart, "check": check, "pending": pending}
+OPERATIONS = {"chart": chart, "check": check}

@@ -132,6 +132,10 @@ def _lines(index: _Index, row: BlockRow, block: Block | None) -> Iterator[dict[s
         content = change.entry.content.hex() if change.entry.content is not None else None
         what = {"path": change.path, "kind": change.entry.kind.name.lower(), "content": content}
         yield {**common, **what, "size": change.entry.size, "id": change_text(ChangeId(row.hash, position))}
+    for position, mark in enumerate(block.marks):
+        content = mark.content.hex() if mark.content is not None else None
+        what = {"path": mark.path, "kind": mark.kind, "content": content}
+        yield {**common, **what, "size": 0, "id": change_text(ChangeId(row.hash, position))}
     for statement in block.statements:
         kind = statement.kind if isinstance(statement, UnknownStatement) else statement.KIND
         yield {**common, "path": "", "kind": kind, "content": None, "about": _about(statement), "id": row.hash.hex()}
@@ -155,13 +159,15 @@ def _parsed(mandate: MandateId, raw: bytes) -> Block | None:
 
 
 def _refused(device: Device, index: _Index, lines: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The ids of changes that count nowhere: their author had not the right."""
+    """The ids of changes and marks that count nowhere: their author had not the right."""
     mandate = device.mandates[index.mandate]
+    marks = {change_text(one.id): accepted for one, accepted in mandate.state.marks()}
+    refused = {mark for mark, accepted in marks.items() if not accepted}
     if not mandate.state.refused_count():
-        return set()
+        return refused
     paths = {line["path"] for line in lines if line["path"]}
     accepted = {change_text(one.id) for path in paths for one in history_of(mandate, path)}
-    return {line["id"] for line in lines if line["path"]} - accepted
+    return refused | {line["id"] for line in lines if line["path"]} - accepted - marks.keys()
 
 
 def _fault(index: _Index, row: BlockRow, raw: bytes, known: Mapping[bytes, BlockRow]) -> str | None:

@@ -14,7 +14,9 @@ from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.mandates import described
 from p2psync.daemon.operations.running import Result
 from p2psync.daemon.operations.shapes import find_mandates, time_text
+from p2psync.daemon.shelf import marked
 from p2psync.daemon.standing import name_of
+from p2psync.daemon.tally import Totals
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.peer import Peer
@@ -34,13 +36,12 @@ PASSING = frozenset({Code.STILL_CHANGING, Code.LOCKED, Code.CONTENT_MISSING, Cod
 async def status(node: Node, given: Arguments) -> object:
     named = given.text_or("mandate", "")
     given.done()
-    states = await node.runtime.query(
-        lambda device, _: {m.id: (m.ledger.tips, m.replica.waiting()) for m in find_mandates(device, named)}
+    several = await node.runtime.query(
+        lambda device, _: [(marked(m), (m.ledger.tips, m.replica.waiting())) for m in find_mandates(device, named)]
     )
-    pending = await asyncio.gather(*(node.tally.pending(mandate, state) for mandate, state in states.items()))
+    waiting = await asyncio.gather(*(node.tally.waiting(one, state) for one, state in several))
     beside = {
-        mandate: Beside(node.transfer.arrived(mandate), waiting)
-        for mandate, waiting in zip(states, pending, strict=True)
+        one.id: Beside(node.transfer.arrived(one.id), total) for (one, _), total in zip(several, waiting, strict=True)
     }
     return await node.runtime.query(lambda device, now: whole_status(node, device, now, named, beside))
 
@@ -61,8 +62,8 @@ class Beside(NamedTuple):
 
     arrived: int = 0
     """Bytes that are here of files that are not whole."""
-    pending: int = 0
-    """Bookings that wait to be posted."""
+    waiting: Totals = Totals()
+    """To be posted."""
 
 
 def whole_status(
@@ -107,7 +108,8 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "to_send": {"files": to_send.files, "bytes": to_send.bytes},
         "conflicts": conflicts,
         "problems": len(problems),
-        "pending": beside.pending,
+        "pending": beside.waiting.lines,
+        "pending_files": beside.waiting.files,
         "last_sync": time_text(synced_ms) if synced_ms is not None else None,
         "inbox": node.bridging.undelivered(mandate.id),
         "peers": sorted(peers, key=lambda p: (str(p["name"]).casefold(), str(p["device"]))),

@@ -26,6 +26,19 @@ def test_a_chart_is_shown_bookings_are_checked_and_counted(office: Machine) -> N
     assert checked.code == 3
     assert "account 5999 is not in the chart" in checked.out
     assert office.run("check", "Cargo", CHART).code == 0
+    until(lambda: office.ask("status")["mandates"][0]["pending"] >= 9, "status counts them")
+    assert "to post: p2psync pending Cargo" in office.run("status").out
+    assert "published" in office.run("pending", "Cargo", "--all").out
+    assert "+9" in office.run("pending").out
+    marked = office.run("posted", "Cargo", INVOICES)
+    assert marked.code == 0
+    assert INVOICES in marked.out
+    assert INVOICES not in office.run("pending", "Cargo").out
+    assert "posted by office" in office.run("pending", "Cargo", "--all").out
+    assert "marked as posted" in office.run("log", "Cargo").out
+    undone = office.run("posted", "Cargo", INVOICES, "--undo")
+    assert "is not marked as posted any more" in undone.out
+    assert office.run("posted", "Cargo", INVOICES, "--undo").code == 2
     missing = office.run("chart", "show", "Cargo", "none.crp")
     assert missing.code == 2
     assert CHART in missing.err

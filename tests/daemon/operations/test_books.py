@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from p2psync.books import synthetic
-from p2psync.errors import FolderError, P2PSyncError, UsageError
+from p2psync.errors import P2PSyncError, UsageError
 from tests.daemon.homes import MANDATE, Pc, pcs
 from tests.daemon.patience import until
 
@@ -81,47 +80,3 @@ async def test_findings_have_their_lines_and_make_the_check_partial(tmp_path: Pa
         (row,) = await checked(one, file=INVOICES)
         assert row["findings"] == [{"line": 5, "code": "debit-unknown", "facts": {"account": "5999"}}]
         assert row["checks"] == ["accounts", "dates", "vat-codes"]
-
-
-@pytest.mark.asyncio
-async def test_pending_lines_are_counted_by_file_and_period(tmp_path: Path) -> None:
-    async with pcs(tmp_path, "one") as (one,):
-        await with_files(one)
-        rows = await one.call("pending")
-        assert [(row["file"], row["period"], row["new"], row["changed"], row["removed"]) for row in rows] == [
-            (INVOICES, "2025", 40, 0, 0),
-            (synthetic.entries_name("Cargo Löhne", 2025, "ecs"), "2025", 40, 0, 0),
-        ]
-        assert all(row["since"] is None for row in rows)
-
-
-@pytest.mark.asyncio
-async def test_a_file_that_cannot_be_read_has_a_reason_and_no_number(tmp_path: Path) -> None:
-    async with pcs(tmp_path, "one") as (one,):
-        await one.create()
-        one.save("a.ecf", b"something else\n")
-        one.save("b.ecf", synthetic.entries("ECF", 2, Random(1)) + b"01.01.2025\t1000\r\n")
-        await one.holds(2)
-        none, torn = await one.call("pending", mandate=MANDATE)
-        assert none["message"].startswith("A file of bookings begins with a line #FSC")
-        assert torn["finding"] == {"line": 5, "code": "fields-missing", "facts": {"fields": "2", "needed": "14"}}
-        for row in (none, torn):
-            assert row["state"] == "uncounted"
-            assert [row[name] for name in ("period", "new", "changed", "removed")] == [None] * 4
-
-
-@pytest.mark.asyncio
-async def test_a_folder_that_is_away_hides_no_other_mandate(tmp_path: Path) -> None:
-    async with pcs(tmp_path, "one") as (one,):
-        await with_files(one)
-        other = tmp_path / "other.crsync"
-        await one.call("mandate.create", name="Other", folder=str(other))
-        await one.stop()
-        shutil.rmtree(other)
-        await one.start()
-        rows = await one.call("pending")
-        assert {row["mandate"] for row in rows} == {"Cargo", "Other"}
-        (away,) = [row for row in rows if row["mandate"] == "Other"]
-        assert (away["file"], away["state"], away["new"]) == ("", "uncounted", None)
-        with pytest.raises(FolderError):
-            await one.call("pending", mandate="Other")

@@ -1,0 +1,238 @@
+"""What waits to be posted, who posted it, and what its producer sees of that, as daemons answer."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from p2psync.books import synthetic
+from p2psync.core.ids import content_of
+from p2psync.errors import FolderError, NotAllowed, P2PSyncError, UsageError
+from tests.daemon.homes import MANDATE, Pc, company, pcs
+from tests.daemon.operations.test_books import INVOICES, with_files
+from tests.daemon.patience import until
+
+SALARIES = synthetic.entries_name("Cargo Löhne", 2025, "ecs")
+
+
+def bookings(lines: int, seed: int = 1) -> bytes:
+    return synthetic.entries("ECF", lines, Random(seed))
+
+
+async def waits(pc: Pc, file: str = INVOICES) -> list[tuple[int, int, int]]:
+    """New, changed and removed lines of a file, by period."""
+    rows = await pc.call("pending", mandate=MANDATE)
+    return [(row["new"], row["changed"], row["removed"]) for row in rows if row["file"] == file]
+
+
+async def shown(pc: Pc, file: str = INVOICES) -> Any:
+    """A file as `pending --all` shows it; None if it does not."""
+    rows = await pc.call("pending", mandate=MANDATE, all=True)
+    return next((row for row in rows if row["file"] == file), None)
+
+
+async def comes_to(pc: Pc, step: str, file: str = INVOICES) -> Any:
+    """Wait until a file has come so far."""
+
+    async def has() -> bool:
+        row = await shown(pc, file)
+        return row is not None and row["step"] == step
+
+    await until(has, f"{file} is {step} for {pc.name}")
+    return await shown(pc, file)
+
+
+async def counts(pc: Pc, lines: int, files: int) -> None:
+    """Wait until `status` says so: a look never waits for a file to be read."""
+
+    async def told() -> bool:
+        status = await pc.status()
+        return bool((status["pending"], status["pending_files"]) == (lines, files))
+
+    await until(told, f"{pc.name} counts {lines} bookings in {files} files")
+
+
+async def saves(pc: Pc, data: bytes, *others: Pc) -> None:
+    """Save the invoices, and wait until all hold them."""
+    pc.save(INVOICES, data)
+    for one in (pc, *others):
+
+        async def holds(one: Pc = one) -> bool:
+            row = await shown(one)
+            return row is not None and row["content"] == content_of(data).hex()
+
+        await until(holds, f"{one.name} holds it")
+
+
+@pytest.mark.asyncio
+async def test_pending_lines_are_counted_by_file_and_period(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await with_files(one)
+        rows = await one.call("pending")
+        assert [(row["file"], row["period"], row["new"], row["changed"], row["removed"]) for row in rows] == [
+            (INVOICES, "2025", 40, 0, 0),
+            (synthetic.entries_name("Cargo Löhne", 2025, "ecs"), "2025", 40, 0, 0),
+        ]
+        assert all(row["since"] is None for row in rows)
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_cannot_be_read_has_a_reason_and_no_number(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await one.create()
+        one.save("a.ecf", b"something else\n")
+        one.save("b.ecf", synthetic.entries("ECF", 2, Random(1)) + b"01.01.2025\t1000\r\n")
+        await one.holds(2)
+        none, torn = await one.call("pending", mandate=MANDATE)
+        assert none["message"].startswith("A file of bookings begins with a line #FSC")
+        assert torn["finding"] == {"line": 5, "code": "fields-missing", "facts": {"fields": "2", "needed": "14"}}
+        for row in (none, torn):
+            assert row["state"] == "uncounted"
+            assert [row[name] for name in ("period", "new", "changed", "removed")] == [None] * 4
+
+
+@pytest.mark.asyncio
+async def test_a_folder_that_is_away_hides_no_other_mandate(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await with_files(one)
+        other = tmp_path / "other.crsync"
+        await one.call("mandate.create", name="Other", folder=str(other))
+        await one.stop()
+        shutil.rmtree(other)
+        await one.start()
+        rows = await one.call("pending")
+        assert {row["mandate"] for row in rows} == {"Cargo", "Other"}
+        (away,) = [row for row in rows if row["mandate"] == "Other"]
+        assert (away["file"], away["state"], away["new"]) == ("", "uncounted", None)
+        with pytest.raises(FolderError):
+            await one.call("pending", mandate="Other")
+
+
+@pytest.mark.asyncio
+async def test_what_is_marked_waits_no_more_and_what_is_saved_later_does(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await one.create()
+        data = bookings(10)
+        await saves(one, data)
+        await counts(one, 10, 1)
+        (mark,) = await one.call("posted", mandate=MANDATE)
+        assert (mark["file"], mark["name"]) == (INVOICES, "one")
+        assert await one.call("pending") == []
+        await counts(one, 0, 0)
+        assert await one.call("posted", mandate=MANDATE) == []
+        await saves(one, synthetic.edited_entries(data, Random(1), new=3, changed=1, removed=2))
+        assert await waits(one) == [(3, 1, 2)]
+        (row,) = await one.call("pending", mandate=MANDATE)
+        assert row["since"] == mark["time"]
+        (one.folder / INVOICES).unlink()
+        await one.holds(0)
+        assert await waits(one) == [(0, 0, 10)], "a file that is gone was taken back"
+        (gone,) = await one.call("posted", mandate=MANDATE)
+        assert gone["content"] is None
+        assert await one.call("pending") == []
+
+
+@pytest.mark.asyncio
+async def test_a_mark_can_be_taken_back(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await one.create()
+        data = bookings(4)
+        await saves(one, data)
+        await one.call("posted", mandate=MANDATE, file=INVOICES)
+        await saves(one, bookings(6))
+        await one.call("posted", mandate=MANDATE, file=INVOICES)
+        (undone,) = await one.call("posted", mandate=MANDATE, file=INVOICES, undo=True)
+        assert undone["content"] == content_of(bookings(6)).hex()
+        assert (await shown(one))["since"] is not None, "the mark before stands again"
+        assert await waits(one) != []
+        await one.call("posted", mandate=MANDATE, file=INVOICES, undo=True)
+        assert await waits(one) == [(6, 0, 0)]
+        with pytest.raises(UsageError, match="not marked"):
+            await one.call("posted", mandate=MANDATE, file=INVOICES, undo=True)
+        with pytest.raises(UsageError, match="Name the file"):
+            await one.call("posted", mandate=MANDATE, undo=True)
+
+
+@pytest.mark.asyncio
+async def test_what_one_has_not_seen_is_not_marked(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await one.create()
+        await saves(one, bookings(4))
+        seen = (await shown(one))["content"]
+        await saves(one, bookings(5))
+        with pytest.raises(UsageError, match="changed meanwhile"):
+            await one.call("posted", mandate=MANDATE, file=INVOICES, content=seen)
+        with pytest.raises(P2PSyncError, match="no file of bookings"):
+            await one.call("posted", mandate=MANDATE, file="other.ecf")
+        assert await waits(one) == [(5, 0, 0)]
+
+
+@pytest.mark.asyncio
+async def test_all_that_can_be_read_is_marked_and_the_rest_goes_on_waiting(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await with_files(one)
+        one.save("torn.ecf", b"something else\n")
+        await one.holds(5)
+        assert {row["file"] for row in await one.call("posted", mandate=MANDATE)} == {INVOICES, SALARIES}
+        (row,) = await one.call("pending")
+        assert (row["file"], row["new"]) == ("torn.ecf", None)
+        await counts(one, 0, 1)
+
+
+@pytest.mark.asyncio
+async def test_the_producer_sees_published_delivered_posted_and_may_not_post(tmp_path: Path) -> None:
+    async with company(tmp_path, "invoicing") as (office, producer):
+        await office.stop()
+        await saves(producer, bookings(7))
+        assert (await shown(producer))["step"] == "published"
+        await office.start()
+        delivered = await comes_to(producer, "delivered")
+        assert [one["name"] for one in delivered["deliveries"]] == ["pc1"]
+        with pytest.raises(NotAllowed, match="role accounting"):
+            await producer.call("posted", mandate=MANDATE)
+        assert await waits(office) == [(7, 0, 0)]
+        await office.call("posted", mandate=MANDATE, file=INVOICES)
+        posted = await comes_to(producer, "posted")
+        assert posted["posted"]["name"] == "pc1"
+        assert posted["state"] == "posted"
+        await counts(producer, 0, 0)
+        log = await producer.call("log", mandate=MANDATE)
+        assert [(row["kind"], row["path"], row["accepted"]) for row in log][-1] == ("posted", INVOICES, True)
+
+
+@pytest.mark.asyncio
+async def test_taken_back_and_made_anew_is_never_nothing_new(tmp_path: Path) -> None:
+    async with company(tmp_path, "invoicing") as (office, producer):
+        await saves(producer, bookings(6), office)
+        await office.call("posted", mandate=MANDATE)
+        await comes_to(producer, "posted")
+        await saves(producer, bookings(0), office)
+        assert await waits(office) == [(0, 0, 6)]
+        await saves(producer, bookings(6, seed=2), office)
+        (lines,) = await waits(office)
+        assert sum(lines) > 0
+        assert await waits(office) == await waits(producer)
+
+
+@pytest.mark.asyncio
+async def test_a_newcomer_without_the_posted_bytes_has_no_number(tmp_path: Path) -> None:
+    async with company(tmp_path) as (office,):
+        await saves(office, bookings(5))
+        await office.call("posted", mandate=MANDATE)
+        await saves(office, bookings(8))
+        assert await waits(office) != []
+        async with pcs(tmp_path / "new", "two") as (two,):
+            await two.join(await office.invite("accounting"))
+            await two.has(INVOICES, bookings(8))
+
+            async def is_known() -> bool:
+                return await shown(two) is not None
+
+            await until(is_known, "the file is known")
+            row = await shown(two)
+            assert (row["state"], row["new"]) == ("uncounted", None)
+            assert "not on this PC" in row["message"]
