@@ -17,7 +17,7 @@ def told() -> Mapping[str, object]:
     return {
         "language": language(),
         "problems": {code.value: words(code)._asdict() for code in Code},
-        "texts": {**_states(), **_peers(), **_conflicts(), **_others()},
+        "texts": {**_states(), **_peers(), **_conflicts(), **_bookings(), **_others()},
         "counts": _counts(),
         "events": _events(),
     }
@@ -70,6 +70,15 @@ def _conflicts() -> Mapping[str, str]:
     }
 
 
+def _bookings() -> Mapping[str, str]:
+    return {
+        "counted": _("{period}: {new} new, {changed} changed, {removed} removed"),
+        "uncounted": _("changed, and cannot be counted: {reason}"),
+        "look": _("Files of bookings to look at"),
+        "mark-posted": _("Mark as posted"),
+    }
+
+
 def _others() -> Mapping[str, str]:
     return {
         "holds": _("{files}, {size}"),
@@ -81,7 +90,9 @@ def _others() -> Mapping[str, str]:
 
 
 def _counts() -> Mapping[str, Forms]:
+    several = (ngettext("{n} booking to post", "{n} bookings to post", n) for n in (1, 2))
     return {
+        "bookings": (next(several), next(several)),
         "files": (ngettext("{n} file", "{n} files", 1), ngettext("{n} file", "{n} files", 2)),
         "bytes": (ngettext("{n} byte", "{n} bytes", 1), ngettext("{n} byte", "{n} bytes", 2)),
     }
@@ -95,6 +106,7 @@ def _events() -> Mapping[str, str]:
         "newcomer.waits": _("{mandate}: {name} asks to be let in. See: p2psync devices"),
         "newcomer.approved": _("{mandate}: {device} was let in."),
         "newcomer.declined": _("{mandate}: {device} was not let in."),
+        "entries.marked": _("{mandate}: {device} marked bookings as posted."),
         "place.refused": _("{mandate}: {path} could not be stored here."),
         "folder.failed": _("{mandate}: the folder cannot be used: {reason}"),
     }

@@ -148,6 +148,31 @@ def test_a_conflict_is_decided_by_a_button() -> None:
     assert ["POST", "/api/conflicts/keep", {"mandate": "ab", "path": "a.crp", "keep": "x"}] in seen["asked"]
 
 
+BOOKINGS = {
+    **{"file": "<i>.ecf", "period": "2025", "new": 3, "changed": 2, "removed": 1, "content": "c0"},
+    **{"message": "", "state": "pending"},
+}
+
+
+@needs_node
+def test_what_waits_to_be_posted_is_a_banner_and_accounting_marks_it_by_a_button() -> None:
+    torn = {**BOOKINGS, "file": "b.ecf", "new": None, "message": "it is torn"}
+    gone = {**BOOKINGS, "file": "c.ecf", "content": None}
+    answers: dict[str, object] = {"/api/pending": [torn, gone, BOOKINGS], "/api/posted": []}
+    seen = browse({**MANDATE, "pending": 6, "pending_files": 3}, answers=answers)
+    shown = seen["shown"]["mandates"]
+    assert "6 bookings to post" in shown
+    assert "<i>.ecf  2025: 3 new, 2 changed, 1 removed" in shown
+    assert "b.ecf  changed, and cannot be counted: it is torn" in shown
+    assert ["POST", "/api/posted", {"mandate": "ab", "file": "<i>.ecf", "content": "c0"}] in seen["asked"]
+    assert shown.count("Mark as posted") == 2
+    removed = browse({**MANDATE, "pending": 6}, answers={**answers, "/api/pending": [gone]})
+    assert ["POST", "/api/posted", {"mandate": "ab", "file": "c.ecf"}] in removed["asked"]
+    payroll = browse({**MANDATE, "role": "payroll", "pending": 0, "pending_files": 1}, answers=answers)
+    assert "Files of bookings to look at" in payroll["shown"]["mandates"]
+    assert "Mark as posted" not in payroll["shown"]["mandates"]
+
+
 @needs_node
 def test_without_a_login_the_page_says_what_to_do() -> None:
     seen = browse(status=401)

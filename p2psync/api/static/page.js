@@ -129,12 +129,37 @@ async function conflicts(mandate) {
   return [element("h3", say("conflicts")), list];
 }
 
+function waiting(mandate, row) {
+  const counts = { new: row.new, changed: row.changed, removed: row.removed, period: row.period || "" };
+  const text = row.new === null ? say("uncounted", { reason: row.message }) : say("counted", counts);
+  const item = element("li", `${row.file}  ${text} `);
+  if (mandate.role !== "accounting" || row.new === null) return item;
+  const button = element("button", say("mark-posted"));
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const given = { mandate: mandate.id, file: row.file };
+    if (row.content) given.content = row.content;
+    await act("posted", given).catch((error) => alert(error.message));
+    refresh();
+  });
+  item.append(button);
+  return item;
+}
+
+async function banner(mandate) {
+  if (!mandate.pending && !mandate.pending_files) return [];
+  const rows = (await act("pending", { mandate: mandate.id })).filter((row) => row.file);
+  const title = element("strong", mandate.pending ? count("bookings", mandate.pending) : say("look"));
+  const list = element("ul", "", "", rows.map((row) => waiting(mandate, row)));
+  return [element("section", "", "banner", [title, list])];
+}
+
 async function card(mandate) {
   const [text, look] = state(mandate);
   const title = element("header", "", "", [element("h2", mandate.name), element("small", mandate.role), element("span", text, `state ${look}`)]);
   const held = say("holds", { files: count("files", mandate.files), size: size(mandate.bytes) });
   const folder = element("p", mandate.folder || "", "path");
-  const below = [folder, element("p", held, "quiet"), ...peers(mandate), ...(await conflicts(mandate)), ...problems(mandate)];
+  const below = [...(await banner(mandate)), folder, element("p", held, "quiet"), ...peers(mandate), ...(await conflicts(mandate)), ...problems(mandate)];
   return element("article", "", "", [title, ...below]);
 }
 
