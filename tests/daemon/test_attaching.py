@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,7 +129,7 @@ class Mandate:
     name = "Cargo"
     id = MANDATE
 
-    def __init__(self, standing: str = "", **shown: object) -> None:
+    def __init__(self, standing: str = "", **shown: Any) -> None:
         entry = entry_of(standing) if standing else None
         self.state = State(entry)
         self.replica = self
@@ -200,7 +201,7 @@ def test_each_file_is_attached_once(attachments: Attachments) -> None:
     with pytest.raises(UsageError, match="Both would be the same file"):
         begin(attachments, Mandate(), found(name="CARGO.crp", folder="/elsewhere"))
     other = Mandate()
-    other.id = OTHER  # type: ignore[misc]
+    other.id = OTHER
     with pytest.raises(UsageError, match=r"attached to Cargo. Detach it there first"):
         begin(attachments, other, found())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,11 +32,11 @@ def agreed(text: str, mode: Mode = Mode.AUTO) -> Attachment:
     return replace(AUTO, mode=mode, agreed=entry(text).content, heads=heads(text))
 
 
-def shown(text: str, **others: object) -> Shown:
+def shown(text: str, **others: Any) -> Shown:
     return replace(Shown(entry(text), heads(text)), **others)
 
 
-def act(before: str, here: str, there: str, mode: Mode = Mode.AUTO, asked: bool = False, **others: object) -> Act:
+def act(before: str, here: str, there: str, mode: Mode = Mode.AUTO, asked: bool = False, **others: Any) -> Act:
     held_fields = {name: others.pop(name) for name in ("settled", "is_open", "is_returned") if name in others}
     held = replace(Held(entry(here)), **held_fields)
     return decide(agreed(before, mode), held, shown(there, **others), asked=asked)
@@ -131,10 +132,8 @@ def test_nothing_is_ever_delivered_over_an_edit(
     settled: bool, is_open: bool, returned: bool, arriving: bool, may: bool, asked: bool,
 ) -> None:  # fmt: skip
     before, here, there = before.strip(), here.strip(), there.strip()
-    done = act(
-        *(before, here, there, mode, asked),
-        **{"settled": settled, "is_open": is_open, "is_returned": returned, "arriving": arriving, "may_publish": may},
-    )
+    seen = {"settled": settled, "is_open": is_open, "is_returned": returned, "arriving": arriving, "may_publish": may}
+    done = act(before, here, there, mode, asked, **seen)
     if done is Act.DELIVER:
         assert here in ("", before) or (returned and asked)
         assert here != there != ""

@@ -28,7 +28,7 @@ class Meddling:
         self._act("swap")
         EXCHANGE.swap(staged, target)
 
-    def move_new(self, source: Path, target: Path) -> None:
+    def move_new(self, source: str | Path, target: str | Path) -> None:
         self._act("move")
         EXCHANGE.move_new(source, target)
 

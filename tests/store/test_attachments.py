@@ -20,8 +20,13 @@ NEW = Attachment(MANDATE, parse("Cargo é.crp"), "/books/\udce9/Cargo.crp", Mode
 DELIVERY = Delivery(Stage.READY, ".Cargo\udcff.p2psync-part", ContentId(b"d" * 32), CHANGES, ContentId(b"e" * 32), ())
 FULL = replace(
     NEW,
-    **{"mode": Mode.ASK, "agreed": ContentId(b"a" * 32), "heads": CHANGES, "mtime_ns": -5, "published_ms": 1},
-    **{"delivered_ms": 2, "delivery": DELIVERY},
+    mode=Mode.ASK,
+    agreed=ContentId(b"a" * 32),
+    heads=CHANGES,
+    mtime_ns=-5,
+    published_ms=1,
+    delivered_ms=2,
+    delivery=DELIVERY,
 )
 
 
