@@ -94,6 +94,7 @@ def check_at_rest(world: World) -> None:
     _same_folders(world, members)
     _in_sync(world, members)
     _same_conflicts(members)
+    _same_marks(members)
     _master_rules(members)
     _losers_kept(world, members)
     _no_lost_write(world, members)
@@ -138,6 +139,15 @@ def _same_log(members: Sequence[Host]) -> None:
         )
         same = _mandate(other).authority.members == _mandate(first).authority.members
         require(same, "Converged", f"{first.name} and {other.name}: members differ")
+
+
+def _same_marks(members: Sequence[Host]) -> None:
+    first = members[0]
+    marks, standing = _state(first).marks(), _mandate(first).postings.standing()
+    for other in members[1:]:
+        require(_state(other).marks() == marks, "Converged", f"{first.name} and {other.name}: marks differ")
+        same = _mandate(other).postings.standing() == standing
+        require(same, "Converged", f"{first.name} and {other.name}: other marks stand")
 
 
 def _same_heads(members: Sequence[Host]) -> None:

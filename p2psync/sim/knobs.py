@@ -57,6 +57,8 @@ class Knobs:
     """Mean time between two writes of such a program."""
     merged_files: float
     """Share of acts on an index file that is merged."""
+    marks: float
+    """Share of acts that mark a file as posted, or take a mark back, by whoever may and who may not."""
 
     @classmethod
     def draw(cls, rng: Random) -> Knobs:
@@ -88,4 +90,5 @@ class Knobs:
             open_handles=sometimes(0.1, 0.8, 0.3),
             open_s=rng.choice([0.3, 3.0, 20.0]),
             merged_files=sometimes(0.1, 0.5, 0.3),
+            marks=sometimes(0.1, 0.4, 0.3),
         )

@@ -55,6 +55,8 @@ class Users:
             self._decide(host)
         elif roll < knobs.decisions + knobs.merged_files:
             self._add_line(host)
+        elif roll < knobs.decisions + knobs.merged_files + knobs.marks:
+            self._mark(host)
         else:
             self._touch(host)
 
@@ -178,6 +180,22 @@ class Users:
         self.replaced.update(
             h.entry.content for h in (conflict.winner, *conflict.losers) if h.entry.content is not None
         )
+
+    def _mark(self, host: Host) -> None:
+        """Somebody says that he posted what a file holds, or that he did not."""
+        if host.device is None or host.mandate is None or host.mandate not in host.device.mandates:
+            return
+        state = host.device.mandates[host.mandate].state
+        path = self._world.rng.choice(self.paths)
+        row = state.bases([path]).get(path)
+        undo = self._world.rng.random() < 0.3
+        try:
+            if undo:
+                host.act(lambda admin: admin.unpost([path]))
+            else:
+                host.act(lambda admin: admin.post({path: row.entry.content if row is not None else None}))
+        except (UsageError, NotAllowed):
+            host.state.rollback()
 
     def _notice(self, host: Host, path: RelPath) -> None:
         host.dirty.add(path)

@@ -36,6 +36,7 @@ CALM = Knobs(
     open_handles=0.0,
     open_s=1.0,
     merged_files=0.0,
+    marks=0.0,
 )
 REST_S = 60.0
 

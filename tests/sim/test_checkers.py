@@ -144,6 +144,14 @@ def test_a_merged_index_that_differs_is_seen(life: World) -> None:
     assert complaint(life).startswith("Converged: the merged index differs")
 
 
+def test_other_marks_on_another_pc_are_seen(life: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = life.hosts[1]
+    monkeypatch.setattr(checkers._mandate(other).postings, "standing", lambda: {"a": "mark"})
+    assert complaint(life).startswith("Converged: pc0 and pc1: other marks stand")
+    monkeypatch.setattr(checkers._state(other), "marks", lambda: ["a mark"])
+    assert complaint(life).startswith("Converged: pc0 and pc1: marks differ")
+
+
 def test_other_conflicts_on_another_pc_are_seen(life: World, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = checkers._conflicts
     monkeypatch.setattr(checkers, "_conflicts", lambda host: honest(host) if host is life.hosts[0] else [])

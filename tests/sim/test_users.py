@@ -232,6 +232,7 @@ def test_where_nothing_is_to_decide_nothing_is_done() -> None:
     [
         (replace(CALM, decisions=1.0), "_decide"),
         (replace(CALM, merged_files=1.0), "_add_line"),
+        (replace(CALM, marks=1.0), "_mark"),
         (replace(CALM, paths=3), "_touch"),
     ],
 )
@@ -239,7 +240,7 @@ def test_the_knobs_say_what_users_do(knobs: Knobs, said: str, monkeypatch: pytes
     world = World(1, knobs)
     world._found()
     done: list[str] = []
-    for name in ("_decide", "_add_line", "_touch"):
+    for name in ("_decide", "_add_line", "_mark", "_touch"):
         monkeypatch.setattr(world.users, name, lambda _, name=name: done.append(name))
     for _ in range(20):
         world.users.act()
@@ -265,3 +266,14 @@ def test_users_do_everything_that_people_do() -> None:
     assert users.replaced
     assert users._removed
     assert any(content not in users.saved or users.saved[content][1] != path for _, path, content in users.wrote_over)
+
+
+def test_users_mark_what_they_may_and_take_marks_back() -> None:
+    world = together(paths=2, marks=0.6)
+    for _ in range(150):
+        world.users.act()
+        rest(world, 0.5)
+    state = world.hosts[0].state
+    (mandate,) = state.mandates()
+    kinds = {one.mark.kind for one, _ in state.mandate(mandate).marks()}
+    assert kinds == {"posted", "undone"}
