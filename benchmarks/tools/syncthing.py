@@ -149,7 +149,10 @@ class Syncthing(SyncthingDefault):
 
 
 class SyncthingEager(Syncthing):
-    """Tuned for saves: it waits for 10 ms only, at the price of sending files that are half written."""
+    """Tuned for saves: it waits for 10 ms only, at the price of sending files that are half written.
+
+    Old versions, like 1.19, take whole seconds only and refuse to start.
+    """
 
     name = "syncthing-eager"
     watcher_delay_s = 0.01
