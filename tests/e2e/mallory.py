@@ -23,7 +23,7 @@ from p2psync.engine.effects import Send
 from p2psync.engine.events import LinkUp, Received
 from p2psync.engine.ledger import Keys, Ledger
 from p2psync.engine.scope import Now
-from p2psync.errors import P2PSyncError, PeerRefused
+from p2psync.errors import LinkError, P2PSyncError
 from p2psync.net.identity import Identity
 from p2psync.net.link import FramedLink, Link
 from p2psync.net.tls import dial, dial_pairing
@@ -79,14 +79,15 @@ class Mallory:
         return self
 
     async def _let_in(self) -> tuple[Link, bytes]:
-        """The door may open a moment after the admission."""
+        """The door may open a moment after the admission, and others may be pushing: it is tried again."""
         while True:
-            link = await self.call()
-            try:
-                return link, await link.receive()
-            except PeerRefused:
-                await link.close()
-                await asyncio.sleep(0.05)
+            with contextlib.suppress(LinkError):
+                link = await self.call()
+                try:
+                    return link, await link.receive()
+                except LinkError:
+                    await link.close()
+            await asyncio.sleep(0.05)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
