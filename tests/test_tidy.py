@@ -44,6 +44,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
 
 LATE_IMPORTS: Mapping[tuple[str, str], str] = {
     ("p2psync.cli.foreground", "daemon"): "`up` becomes the daemon; every other command has to start fast",
+    ("p2psync.cli.commands.rendezvous", "rendezvous"): "`serve` becomes the host; all others have to start fast",
 }
 """(module, part it imports inside a function only): why. Each entry must be in use."""
 

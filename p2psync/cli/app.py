@@ -8,11 +8,11 @@ import typer
 
 from p2psync import __version__
 from p2psync.cli.command import AS_JSON, HOME, LANG
-from p2psync.cli.commands import attachments, books, daemon, demo, files, mandates, members
+from p2psync.cli.commands import attachments, books, daemon, demo, files, mandates, members, rendezvous
 from p2psync.cli.wording import Group
 from p2psync.i18n import _
 
-MODULES = (daemon, mandates, members, files, attachments, books, demo)
+MODULES = (daemon, mandates, members, files, attachments, books, demo, rendezvous)
 
 
 def make_app() -> typer.Typer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
@@ -17,6 +17,7 @@ from p2psync.core.ids import DeviceId
 from p2psync.errors import CodecError, LinkError
 from p2psync.i18n import _
 from p2psync.rendezvous import words
+from p2psync.rendezvous.crew import until_one_ends
 from p2psync.rendezvous.protocol.acquaintances import Peer
 from p2psync.rendezvous.protocol.address import HostAddress
 from p2psync.rendezvous.protocol.envelope import BODY_BYTES_MAX, Kind
@@ -229,22 +230,7 @@ class Client:
             raise words.no_host(self.address)
         self._welcomed(first)
         self._perform(self._lobby.connected(self._wall_clock(), self._now()))
-        async with asyncio.TaskGroup() as group:
-            work = [
-                group.create_task(_ending(part), name=f"rendezvous {name}")
-                for name, part in (
-                    ("listening", self._listen(socket)),
-                    ("speaking", self._speak(socket)),
-                    ("ticking", self._tick()),
-                )
-            ]
-            done, _rest = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-            for task in work:
-                task.cancel()
-        for task in done:
-            error = task.result()
-            if error is not None:
-                raise error
+        await until_one_ends(LinkError, self._listen(socket), self._speak(socket), self._tick())
 
     def _welcomed(self, welcome: Welcome) -> None:
         if welcome.version != VERSION:
@@ -342,12 +328,3 @@ class _Pinned(aiohttp.Fingerprint):
             raise aiohttp.ServerFingerprintMismatch(
                 self.fingerprint, b"", self._address.host, self._address.port
             ) from None
-
-
-async def _ending(work: Awaitable[None]) -> LinkError | None:
-    """How some work ended: an error as a value, which a task group would wrap."""
-    try:
-        await work
-    except LinkError as error:
-        return error
-    return None

@@ -1,10 +1,14 @@
-"""The owner of a host's background work: all of it ends when the host does, and what fails is told."""
+"""Owners of background work: all of it ends when they do, and what fails is told."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final
+
+CANCEL_AGAIN_S: Final = 0.25
+
+Expected = type[Exception] | tuple[type[Exception], ...]
 
 
 class Crew:
@@ -28,9 +32,7 @@ class Crew:
 
     async def close(self) -> None:
         while self._running:
-            for task in self._running:
-                task.cancel()
-            await asyncio.wait(self._running)
+            await cancelled(self._running)
         await self._group.__aexit__(None, None, None)
 
     async def _guarded(self, work: Coroutine[Any, Any, object], name: str) -> None:
@@ -38,3 +40,34 @@ class Crew:
             await work
         except Exception as error:
             self._on_failure(name, error)
+
+
+async def until_one_ends(expected: Expected, *works: Coroutine[Any, Any, None]) -> None:
+    """Do all of these at once until one of them ends, by itself or by an `expected` error, which is raised here."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_ending(work, expected)) for work in works]
+        try:
+            done, _rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancelled(tasks)
+    for error in [task.result() for task in done]:
+        if error is not None:
+            raise error
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """When all have ended. They are cancelled more than once: `wait_for` of Python 3.11 may swallow a cancellation."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _done, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+
+
+async def _ending(work: Coroutine[Any, Any, None], expected: Expected) -> Exception | None:
+    """An expected error as a value: raised in a task group, it would come out in a group of its own."""
+    try:
+        await work
+    except expected as error:
+        return error
+    return None

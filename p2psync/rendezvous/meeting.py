@@ -78,7 +78,6 @@ class Meeting:
         self,
         hub: Hub,
         crew: Crew,
-        *,
         relays: bool,
         share: Callable[[Share], None] = lambda _share: None,
         listen: Callable[[Listen], None] = lambda _listen: None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from p2psync import __version__
 
@@ -28,13 +28,10 @@ class Figure(NamedTuple):
     label: str = ""
 
 
-def health(figures: Iterable[Figure], problem: str | None) -> str:
-    """JSON: whether all is well, and the gauges."""
+def health(figures: Iterable[Figure], well: bool) -> str:
+    """JSON: whether all is well, and the gauges. What is wrong, the operator reads in the log: this page is public."""
     gauges = {f.name.removeprefix("p2psync_rendezvous_"): f.value for f in figures if f.kind == "gauge"}
-    answer: dict[str, Any] = {"status": "ok" if problem is None else "degraded", "version": __version__, **gauges}
-    if problem is not None:
-        answer["problem"] = problem
-    return json.dumps(answer)
+    return json.dumps({"status": "ok" if well else "degraded", "version": __version__, **gauges})
 
 
 def exposition(figures: Iterable[Figure]) -> str:
@@ -49,8 +46,8 @@ def exposition(figures: Iterable[Figure]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def html(problem: str | None) -> str:
-    return HTML.format(state="All is well." if problem is None else "Not all is well: see /health.")
+def html(well: bool) -> str:
+    return HTML.format(state="All is well." if well else "Not all is well now.")
 
 
 def _number(value: float) -> str:

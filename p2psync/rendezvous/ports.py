@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,11 +13,15 @@ from typing import Final
 
 from p2psync.errors import ConfigError
 from p2psync.i18n import _
+from p2psync.rendezvous.protocol.address import PORT, PORT_MAX
 
 ANYWHERE_V4, ANYWHERE_V6 = "0.0.0.0", "::"
 BACKLOG: Final = 1024
 TRIES: Final = 20
 """To find a port number that is free for all of them."""
+_LISTEN: Final = re.compile(
+    r"(?P<only>[0-9]{1,5})|(\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]*))(:(?P<port>[0-9]{1,5}))?", re.ASCII
+)
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 
 
@@ -27,6 +32,15 @@ class Ports:
     number: int
     streams: tuple[socket.socket, ...]
     datagrams: tuple[socket.socket, ...]
+
+
+def parse_listen(text: str) -> tuple[str | None, int]:
+    """(host, port) of `HOST:PORT`, `HOST`, `:PORT` or `PORT`, IPv6 in brackets. Raises ConfigError."""
+    found = _LISTEN.fullmatch(text.strip())
+    port = int((found["port"] or found["only"] or PORT) if found else -1)
+    if found is None or port > PORT_MAX:
+        raise ConfigError(_("{text!r} is no address to listen on. Write HOST:PORT, or [IPV6]:PORT.").format(text=text))
+    return found["v6"] or found["host"] or None, port
 
 
 def open_ports(host: str | None, port: int, stack: contextlib.ExitStack) -> Ports:

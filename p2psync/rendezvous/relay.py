@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from p2psync.errors import CodecError
+from p2psync.rendezvous.bridge import Bridge
 from p2psync.rendezvous.protocol.buckets import Rate
 from p2psync.rendezvous.protocol.fairness import Turns
 from p2psync.rendezvous.protocol.messages import Reason
@@ -42,15 +44,31 @@ class RelaySettings:
 DEFAULTS: Final = RelaySettings()
 
 
+CHANNEL: Final = b"stream:"
+"""Of the bus; topic and name of the stream follow."""
+
+
+class Exchange(Protocol):
+    """What a `Bus` does."""
+
+    def listen(self, channel: bytes, on: bool) -> None: ...
+
+    def say(self, channel: bytes, data: bytes) -> None: ...
+
+
 class Relay:
     """All streams of one host."""
 
-    def __init__(self, settings: RelaySettings = DEFAULTS) -> None:
+    def __init__(self, settings: RelaySettings = DEFAULTS, bus: Exchange | None = None) -> None:
+        """`bus` reaches the hosts where the other sides of streams may be."""
         self._settings = settings
+        self._bus = bus
+        self._bridges: dict[bytes, Bridge] = {}
+        """By the channel on which other hosts are spoken to."""
         self._loop = asyncio.get_running_loop()
         self._switchboard = Switchboard(settings.limits)
         self._turns = Turns(settings.per_topic, settings.together, self._loop.time())
-        self._sides: dict[int, Side] = {}
+        self._sides: dict[int, Side | Bridge] = {}
         self._numbers: Iterator[int] = count(1)
         self._timer: asyncio.Handle | None = None
         self.bytes_relayed = 0
@@ -90,9 +108,13 @@ class Relay:
             self.refuse(side, met)
             return
         self._sides[side.number] = side
-        if met is not None:
-            side.meet(self._sides[met])
-            self._sides[met].meet(side)
+        if met is None:
+            self._look_elsewhere(side, join)
+            return
+        self._look_no_more(join)
+        other = self._sides[met]
+        side.meet(other)
+        other.meet(side)
 
     def refuse(self, side: Side, reason: Reason) -> None:
         self.refused += 1
@@ -103,20 +125,53 @@ class Relay:
         self._turns.ask(topic, side.number, size_bytes, self._loop.time())
         self._wake(None)
 
-    def left(self, side: Side) -> None:
+    def left(self, side: Side | Bridge) -> None:
         if self._sides.pop(side.number, None) is None:
             return
+        other = self._switchboard.left(side.number)
         if side.join is not None:
             self._turns.forget(side.join.topic, side.number)
-        other = self._switchboard.left(side.number)
+            self._look_no_more(side.join)
         if other is not None and other in self._sides:
             self._sides[other].end()
+
+    def heard(self, channel: bytes, data: bytes) -> None:
+        """What another host said of a stream."""
+        bridge = self._bridges.get(channel)
+        if bridge is None or not bridge.heard(data):
+            return
+        met = self._switchboard.join(bridge.number, bridge.join, bridge.network, self._loop.time())
+        assert met == bridge.near.number
+        self._sides[bridge.number] = bridge
+        bridge.near.meet(bridge)
+
+    def _look_elsewhere(self, side: Side, join: Join) -> None:
+        """The other side may come to another host."""
+        if self._bus is None:
+            return
+        channel = CHANNEL + join.invitation()
+        self._bus.listen(channel, True)
+        say = partial(self._bus.say, channel)
+        self._bridges[channel] = Bridge(next(self._numbers), join, side, say, partial(self._bridge_left, channel))
+
+    def _look_no_more(self, join: Join) -> None:
+        bridge = self._bridges.get(CHANNEL + join.invitation())
+        if bridge is not None:
+            bridge.end()
+
+    def _bridge_left(self, channel: bytes, bridge: Bridge) -> None:
+        assert self._bus is not None
+        del self._bridges[channel]
+        self._bus.listen(channel, False)
+        self.left(bridge)
 
     def _give_turns(self) -> None:
         self._timer = None
         now, given = self._loop.time(), 0
         while given < AT_ONCE_BYTES and (number := self._turns.next(now)) is not None:
-            size = self._sides[number].hand_on()
+            side = self._sides[number]
+            assert isinstance(side, Side)
+            size = side.hand_on()
             self.bytes_relayed += size
             given += size
         ready_at = self._turns.ready_at(now)
@@ -144,13 +199,13 @@ class Side(asyncio.Protocol):
         """More than enough is on its way to it."""
         self._relay = relay
         self._transport: asyncio.Transport
-        self._other: Side | None = None
+        self._other: Side | Bridge | None = None
         self._piece = b""
         """Read, and not handed on yet."""
 
     # What the relay and the other side call.
 
-    def meet(self, other: Side) -> None:
+    def meet(self, other: Side | Bridge) -> None:
         self._other = other
         self._transport.write(bytes([MET]))
 

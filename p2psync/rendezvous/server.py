@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import SystemRandom
 from typing import Final
 
 from aiohttp import web
 
+from p2psync.errors import CodecError
+from p2psync.i18n import _
 from p2psync.rendezvous import pages
+from p2psync.rendezvous.bus import Bus
 from p2psync.rendezvous.certificate import Certificate, context_of
 from p2psync.rendezvous.crew import Crew
 from p2psync.rendezvous.gate import DEFAULTS as GATE_DEFAULTS
@@ -20,14 +24,17 @@ from p2psync.rendezvous.gate import Gate, GateLimits
 from p2psync.rendezvous.meeting import Meeting
 from p2psync.rendezvous.pages import Figure
 from p2psync.rendezvous.ports import open_ports
+from p2psync.rendezvous.protocol import shares
+from p2psync.rendezvous.protocol.address import HostAddress, pin_text
 from p2psync.rendezvous.protocol.hub import DEFAULTS as HUB_DEFAULTS
-from p2psync.rendezvous.protocol.hub import Hub, HubLimits
+from p2psync.rendezvous.protocol.hub import Hub, HubLimits, Listen, Share
 from p2psync.rendezvous.protocol.messages import MEET_PATH
 from p2psync.rendezvous.protocol.networks import plain_host
 from p2psync.rendezvous.reflector import Reflector
 from p2psync.rendezvous.relay import DEFAULTS as RELAY_DEFAULTS
 from p2psync.rendezvous.relay import Relay, RelaySettings
 
+TOPIC_CHANNEL: Final = b"topic:"
 SWEEP_EVERY_S: Final = 5.0
 KEEPALIVE_S: Final = 5.0
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -43,6 +50,8 @@ class Settings:
     port: int = 443
     """0 for a free one."""
     relay: RelaySettings = RELAY_DEFAULTS
+    redis: str | None = None
+    """URL of what connects this host with others; None for a host that is alone."""
     gate: GateLimits = GATE_DEFAULTS
     hub: HubLimits = HUB_DEFAULTS
 
@@ -53,8 +62,12 @@ class Server:
     crew: Crew
     """The owner of everything that goes on here; from `start` on."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tell: Callable[[str], None] = lambda _sentence: None) -> None:
+        """`tell` gets what the operator should know: what is wrong, and that it is right again."""
         self.settings: Final = settings
+        self._tell = tell
+        self._told: str | None = None
+        self._bus: Bus | None = None
         self._sockets = contextlib.ExitStack()
         self._reflectors: list[Reflector] = []
         self._failure: str | None = None
@@ -64,23 +77,38 @@ class Server:
     @property
     def problem(self) -> str | None:
         """What is not as it should be, for the operator."""
-        return self._failure
+        return self._failure or (self._bus.problem if self._bus is not None else None)
+
+    @property
+    def address(self) -> HostAddress:
+        """As PCs may use it; the key is part of it if nobody else vouches for the certificate."""
+        certificate = self.settings.certificate
+        host = (self.settings.host or socket.gethostname()).lower()
+        return HostAddress(host, self.port, certificate.pin if certificate.self_signed else None)
+
+    @property
+    def pin_text(self) -> str:
+        """Of the certificate's key."""
+        return pin_text(self.settings.certificate.pin)
 
     async def start(self) -> None:
         """Raises ConfigError if it cannot listen."""
         settings = self.settings
         context = context_of(settings.certificate)
+        self._bus = Bus(settings.redis, self._heard) if settings.redis is not None else None
         ports = open_ports(settings.host, settings.port, self._sockets)
         self.port = ports.number
         self.crew = Crew(self._failed)
         await self.crew.open()
-        self._hub = Hub(SystemRandom(), settings.hub)
-        self._meeting = Meeting(self._hub, self.crew, relays=settings.relay.allowed)
-        self._relay = Relay(settings.relay)
+        self._hub = Hub(SystemRandom(), settings.hub, alone=self._bus is None)
+        self._meeting = Meeting(self._hub, self.crew, settings.relay.allowed, self._share, self._listen)
+        self._relay = Relay(settings.relay, self._bus)
         self._web = web.Server(self._answer, access_log=None, lingering_time=0, keepalive_timeout=KEEPALIVE_S)
         self._gate = Gate(context, self._web, self._relay.side, settings.gate)
         for sock in ports.datagrams:
             await self._reflect(sock)
+        if self._bus is not None:
+            self.crew.start(self._bus.run(), "bus")
         self.crew.start(self._gate.run(ports.streams), "gate")
         self.crew.start(self._sweep(), "sweep")
 
@@ -101,6 +129,9 @@ class Server:
         """Done every few seconds: who waited too long, or came for nothing, has to go."""
         self._meeting.sweep()
         self._relay.sweep()
+        if self.problem != self._told:
+            self._told = self.problem
+            self._tell(self.problem or _("All is well again."))
 
     async def _sweep(self) -> None:
         while True:
@@ -109,6 +140,24 @@ class Server:
 
     def _failed(self, name: str, error: Exception) -> None:
         self._failure = f"{name}: {type(error).__name__}: {error}"
+
+    # -- other hosts -----------------------------------------------------------------------------------
+
+    def _listen(self, listen: Listen) -> None:
+        if self._bus is not None:
+            self._bus.listen(TOPIC_CHANNEL + listen.topic, listen.on)
+
+    def _share(self, share: Share) -> None:
+        if self._bus is not None:
+            self._bus.say(TOPIC_CHANNEL + share.message.topic, shares.pack(share))
+
+    def _heard(self, channel: bytes, data: bytes) -> None:
+        if not channel.startswith(TOPIC_CHANNEL):
+            self._relay.heard(channel, data)
+            return
+        with contextlib.suppress(CodecError):
+            share = shares.unpack(data)
+            self._meeting.shared(share.message, share.to)
 
     # -- pages -----------------------------------------------------------------------------------------
 
@@ -125,9 +174,9 @@ class Server:
             return web.Response(status=405)
         match request.path:
             case "/":
-                return web.Response(text=pages.html(self.problem), content_type="text/html")
+                return web.Response(text=pages.html(self.problem is None), content_type="text/html")
             case "/health":
-                text = pages.health(self.figures(), self.problem)
+                text = pages.health(self.figures(), self.problem is None)
                 return web.Response(
                     status=200 if self.problem is None else 503, text=text, content_type="application/json"
                 )

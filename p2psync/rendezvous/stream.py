@@ -12,7 +12,7 @@ from p2psync.rendezvous.protocol.address import HostAddress
 from p2psync.rendezvous.protocol.messages import Reason
 from p2psync.rendezvous.protocol.streams import Join, reason_of
 from p2psync.rendezvous.trust import WrongKey, check_key, context_for
-from p2psync.rendezvous.words import described, refusal, wrong_key
+from p2psync.rendezvous.words import described, other_version, refusal, wrong_key
 
 OPEN_S: Final = 25.0
 """A little longer than a host waits for the other side."""
@@ -83,8 +83,8 @@ class _Beginning(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         try:
             reason = reason_of(self._answer[0])
-        except CodecError as error:
-            self._fail(LinkError(str(error)))
+        except CodecError:
+            self._fail(other_version(self._address))
             return
         if reason is not None:
             self._fail(refusal(self._address, reason))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
-from p2psync.rendezvous.crew import Crew
+from p2psync.rendezvous import crew as crew_module
+from p2psync.rendezvous.crew import Crew, until_one_ends
 
 
 @pytest.mark.asyncio
@@ -54,3 +56,65 @@ async def test_closing_ends_everything() -> None:
     crew.start(forever(), "never begun")
     await crew.close()
     assert "forever" in ended
+
+
+async def forever(ended: list[str]) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        ended.append("forever")
+
+
+async def at_once(error: Exception | None) -> None:
+    await asyncio.sleep(0)
+    if error is not None:
+        raise error
+
+
+@pytest.mark.asyncio
+async def test_the_first_to_end_ends_all() -> None:
+    ended: list[str] = []
+    await until_one_ends(OSError, forever(ended), at_once(None))
+    assert ended == ["forever"]
+    with pytest.raises(OSError, match="expected"):
+        await until_one_ends(OSError, forever(ended), at_once(OSError("expected")))
+    assert ended == ["forever"] * 2
+
+
+@pytest.mark.asyncio
+async def test_an_error_that_was_not_expected_comes_out_in_a_group() -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        await until_one_ends(OSError, forever([]), at_once(ValueError("bug")))
+    assert caught.group_contains(ValueError, match="bug")
+
+
+@pytest.mark.asyncio
+async def test_cancelled_it_is_cancelled_though_work_fails_on_its_way_out() -> None:
+    async def fail_at_the_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise OSError("broken while closing")
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(until_one_ends(OSError, fail_at_the_end(), forever([])))
+        await asyncio.sleep(0.001)
+        task.cancel()
+    assert task.cancelled()
+
+
+@pytest.mark.asyncio
+async def test_work_that_swallows_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew_module, "CANCEL_AGAIN_S", 0.001)
+
+    async def stubborn() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    await until_one_ends(OSError, stubborn(), at_once(None))
+    crew = Crew(lambda _name, _error: None)
+    await crew.open()
+    crew.start(stubborn(), "stubborn")
+    await asyncio.sleep(0)
+    await crew.close()

@@ -9,7 +9,7 @@ import pytest
 
 from p2psync.errors import ConfigError
 from p2psync.rendezvous import ports
-from p2psync.rendezvous.ports import open_ports
+from p2psync.rendezvous.ports import open_ports, parse_listen
 
 
 def test_one_number_for_all() -> None:
@@ -86,3 +86,25 @@ def test_a_machine_without_ipv6_listens_on_ipv4(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(ports, "_socket", no_ipv6)
     with contextlib.ExitStack() as stack:
         assert [s.family for s in open_ports(None, 0, stack).streams] == [socket.AF_INET]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", (None, 443)),
+        ("8443", (None, 8443)),
+        (":8443", (None, 8443)),
+        ("0.0.0.0:443", ("0.0.0.0", 443)),
+        (" meet.example.com ", ("meet.example.com", 443)),
+        ("[::1]:0", ("::1", 0)),
+        ("[::1]", ("::1", 443)),
+    ],
+)
+def test_where_to_listen(text: str, expected: tuple[str | None, int]) -> None:
+    assert parse_listen(text) == expected
+
+
+@pytest.mark.parametrize("text", ["::1", "a:b", "a:99999", "a:1:2", "[::1", "a b", "[x]:1"])
+def test_where_one_cannot_listen(text: str) -> None:
+    with pytest.raises(ConfigError, match="no address to listen on"):
+        parse_listen(text)

@@ -50,11 +50,20 @@ async def test_what_breaks_inside_is_seen_outside(certificate: Certificate) -> N
     async def fail() -> None:
         raise ValueError("broken")
 
-    async with hosting(certificate) as server, browsing() as session:
+    told: list[str] = []
+    async with (
+        hosting(certificate, make=lambda settings: Server(settings, told.append)) as server,
+        browsing() as session,
+    ):
+        server.sweep()
+        assert told == []
         await server.crew.start(fail(), "something")
         status, text = await get(session, server, "/health")
-        assert status == 503
-        assert "something: ValueError: broken" in json.loads(text)["problem"]
+        assert (status, json.loads(text)["status"]) == (503, "degraded")
+        assert "broken" not in text
+        server.sweep()
+        server.sweep()
+        assert told == ["something: ValueError: broken"]
 
 
 @pytest.mark.asyncio
