@@ -102,6 +102,7 @@ def _of_mandates() -> tuple[Operation, ...]:
         Operation("mandate.recovery.saved", "The recovery file is safe: forget its key on this device.", _M),
         Operation("mandate.leave", "Forget a mandate on this device.", (*_M, Argument("wipe", Form.FLAG))),
         Operation("share", "Let other devices find and join a mandate.", _M),
+        Operation("seen", "A person has looked at what had happened: it is no problem any more.", _M),
         Operation("rules", "Which files belong to whom.", _M, reads=True),
         Operation("rules.set", "Change one rule: PATTERN=MODE[:MASTER].", _required("mandate", "setting")),
     )

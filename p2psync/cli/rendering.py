@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from p2psync.cli.values import files, moment, quoted, short, short_device, size
-from p2psync.core.problem import Code, Problem
+from p2psync.core.problem import NEWS, Code, Problem
 from p2psync.i18n import _, ngettext
 from p2psync.remedies import described
 
@@ -82,6 +82,9 @@ def _mandate_lines(mandate: Row) -> list[str]:
         lines.append("  " + text.format(n=count, name=quoted(mandate["name"])))
     problems = mandate.get("problem_list") or []
     lines += [f"  {line}" for problem in problems[:PROBLEMS_SHOWN] for line in problem_lines(problem, mandate["name"])]
+    if any(problem["code"] in NEWS for problem in problems):
+        command = f"p2psync seen {quoted(mandate['name'])}"
+        lines += ["  " + _("Tick off what happened, when you have looked at it: {command}").format(command=command)]
     more = mandate["problems"] - min(len(problems), PROBLEMS_SHOWN)
     if more > 0:
         text = ngettext("and {n} problem more; all of them: --json", "and {n} problems more; all of them: --json", more)

@@ -145,6 +145,16 @@ def kept(answer: Row) -> str:
     return _("{path}: version {id} stands now, on all devices.").format(path=answer["path"], id=short(answer["kept"]))
 
 
+def seen(answer: Row) -> str:
+    """`seen`."""
+    count = answer["seen"]
+    if not count:
+        return _("There was nothing to tick off.")
+    return ngettext(
+        "Ticked off {n} thing that had happened.", "Ticked off {n} things that had happened.", count
+    ).format(n=count)
+
+
 # -- versions ------------------------------------------------------------------------------------------
 
 

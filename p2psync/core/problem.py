@@ -46,6 +46,10 @@ class Code(StrEnum):
     REMOVED = "removed"
 
 
+NEWS = frozenset({Code.EDIT_REFUSED, Code.SET_ASIDE, Code.LOG_FORKED, Code.BLOCK_REFUSED, Code.DATABASE_REBUILT})
+"""What has happened and stays so: it is over when a person has looked at it."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One thing that needs attention, or that explains why a file is not where it should be."""

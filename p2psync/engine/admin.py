@@ -14,6 +14,7 @@ from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId, ContentId, DeviceId, MandateId, change_text, device_id, device_text, mandate_id
+from p2psync.core.problem import NEWS
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import DEFAULT_RULES, Mode, Role, RuleTable, Setting
 from p2psync.core.statement import (
@@ -136,6 +137,12 @@ class Admin:
         self._require_admin()
         if not self._mandate.authority.shared:
             self._mandate.state_authority(Share())
+
+    def tick_off(self) -> int:
+        """A person has looked at what had happened; returns how many things that were."""
+        news = [problem for problem in self._mandate.state.problems() if problem.code in NEWS]
+        self._mandate.state.clear_problems([problem.path for problem in news], NEWS)
+        return len(news)
 
     def rename(self, name: str) -> None:
         self._require_admin()

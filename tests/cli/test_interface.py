@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, str] = {
     "sync": "MANDATE --only --full --dry-run --timeout",
     "wait": "MANDATE --timeout",
     "conflicts": "MANDATE PATH --keep",
+    "seen": "MANDATE",
     "versions": "MANDATE PATH",
     "restore": "MANDATE PATH --version --at --to",
     "history": "MANDATE --run --failed",

@@ -72,6 +72,16 @@ def _add_runs(app: typer.Typer) -> None:
     )(conflicts)
     command(
         app,
+        "seen",
+        help=_(
+            "Tick off what has happened.\n\nSome of what status shows does not end by itself: an edit that was not "
+            "allowed, a file that was set aside. Their bytes are kept among the versions. When you have looked at "
+            "them, say so, and status is quiet again."
+        ),
+        example="p2psync seen Cargo",
+    )(seen)
+    command(
+        app,
         "history",
         help=_("Show past runs, and what each moved."),
         example="p2psync history Cargo\np2psync history --run 12",
@@ -146,6 +156,10 @@ def wait(session: Session, mandate: OPTIONAL_MANDATE = None, timeout: TIMEOUT = 
     with progress.shown(session.client, mandate, _("Waiting"), not session.as_json):
         waited = session.call("wait", (timeout_s or NO_END_S) + ANSWER_S, mandate=mandate, timeout_s=timeout_s)
     return session.show(waited, reports.waited)
+
+
+def seen(session: Session, mandate: MANDATE) -> int:
+    return session.show(session.call("seen", mandate=mandate), reports.seen)
 
 
 def conflicts(

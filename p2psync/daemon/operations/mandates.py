@@ -99,6 +99,17 @@ async def share(node: Node, given: Arguments) -> object:
     return await node.runtime.query(lambda device, _: described(device.mandates[mandate]))
 
 
+async def seen(node: Node, given: Arguments) -> object:
+    named = given.text("mandate")
+    given.done()
+
+    def act(device: Device, _: Now) -> object:
+        mandate = find_mandate(device, named)
+        return {"mandate": mandate.name, "seen": device.admin(mandate.id).tick_off()}
+
+    return await node.runtime.call(act)
+
+
 async def leave(node: Node, given: Arguments) -> object:
     named, wipe = given.text("mandate"), given.flag("wipe")
     given.done()
@@ -263,6 +274,7 @@ OPERATIONS = {
     "mandate.rename": rename,
     "mandate.leave": leave,
     "share": share,
+    "seen": seen,
     "rules": rules,
     "rules.set": set_rule,
     "peer.add": add_peer,

@@ -84,6 +84,29 @@ async def test_what_needs_a_person_is_called_action(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_happened_is_shown_until_somebody_has_looked_at_it(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        await one.call("rules.set", mandate="Cargo", setting="*.crp=enforce:accounting")
+        one.save("a.crp", "the chart")
+        await two.has("a.crp", "the chart")
+        two.save("a.crp", "mine")
+
+        async def shows_it() -> bool:
+            status = await two.status()
+            return status["health"] == "action" and [p["code"] for p in status["problem_list"]] == ["edit-refused"]
+
+        await until(shows_it)
+        await two.has("a.crp", "the chart")
+        assert await two.call("seen", mandate="Cargo") == {"mandate": "Cargo", "seen": 1}
+        assert await two.call("seen", mandate="Cargo") == {"mandate": "Cargo", "seen": 0}
+
+        async def is_over() -> bool:
+            return bool((await two.status())["health"] == "ok")
+
+        await until(is_over)
+
+
+@pytest.mark.asyncio
 async def test_how_far_a_member_is_behind_is_known_while_it_is_off_and_after_a_restart(tmp_path: Path) -> None:
     async with company(tmp_path, "payroll") as (one, two):
         one.save("a.txt", "four")
