@@ -106,7 +106,9 @@ def _secrets(a: Pc, b: Pc) -> Iterator[tuple[str, bytes]]:
     yield "the mandate's name", mandate["name"].encode()
     yield "the mandate's id", mandate["id"].encode()
     yield "the mandate's id as bytes", parse_mandate(mandate["id"])
-    yield "the host's name", socket.gethostname().encode()
+    host = socket.gethostname().encode()
+    # A name of two letters stands in random bytes by chance; as a part of a DNS name its length stands before it.
+    yield "the host's name", host if len(host) > 5 else bytes([len(host)]) + host
     for pc in (a, b):
         text = pc.device
         raw = parse_device(text)
