@@ -1,11 +1,9 @@
 """What is done about files before the engine hears of them, so that nothing is announced that must not be.
 
 A bookkeeping file is copied first, for its program may save it again at once. A file that goes back to what it was,
-time and all, waits: when others follow, or the folder's marker turns out to be of another past, then no person did
-that but a backup that is being copied over the folder, and what it brings is old and no edit.
-
-Not recognised are backups that give all files the present time, or that bring back one or two files and not the
-folder's own `.p2psync`: those count as edits, as an undo by hand does.
+time and all, waits a little: a backup that is being copied over the folder brings the folder's own `.p2psync`, too,
+and when its marker turns out to be of another past, what the backup brings is old and no edit. Without such a marker
+it is an edit, however many files go back: a person brought them.
 """
 
 from __future__ import annotations
@@ -24,11 +22,7 @@ from p2psync.fs.folder import EPOCH_BYTES, Folder, FolderVanished, Marker
 from p2psync.fs.observer import is_bookkeeping, is_old
 
 HOLD_S = 10.0
-"""How long a file that goes back waits: most copying programs have reached another one by then."""
-TOGETHER_S = 60.0
-"""Files that go back within so long do so together."""
-RESTORED_FROM = 3
-"""So many together are a backup."""
+"""How long a file that goes back waits for the marker: most copying programs have reached it by then."""
 RESTORING_S = 600.0
 """After a folder with another past was opened, each file that goes back is of the same backup."""
 TOLERANCE_NS = 2_000_000_000
@@ -87,19 +81,22 @@ class Holding:
         for path in seen:
             if path in self._back and path not in back:
                 del self._back[path]
-        self._back = {path: since_s for path, since_s in self._back.items() if now_s - since_s < TOGETHER_S}
-        for path in back:
-            self._back.setdefault(path, now_s)
-        if len(self._back) >= RESTORED_FROM or (back and now_s < self._restoring_until_s):
+        if back and now_s < self._restoring_until_s:
             self._begin_anew()
-        waits = {path: self._back[path] + HOLD_S - now_s for path in back}
-        return {path: wait_s for path, wait_s in waits.items() if wait_s > 0}
+        waits = {}
+        for path in back:
+            wait_s = self._back.setdefault(path, now_s) + HOLD_S - now_s
+            if wait_s > 0:
+                waits[path] = wait_s
+            else:
+                del self._back[path]
+        return waits
 
     def _begin_anew(self) -> None:
         """A marker that nobody knows makes whoever opens the folder next, also after a crash, mistrust its past."""
         marker = self._folder.read_marker()
         if marker is not None:
-            self._log.event("folder.restored", mandate=marker.mandate, files=len(self._back))
+            self._log.event("folder.restored", mandate=marker.mandate)
             Folder(self._folder.root).write_marker(Marker(marker.mandate, token_bytes(EPOCH_BYTES)))
         raise FolderVanished
 

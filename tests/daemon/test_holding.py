@@ -13,7 +13,7 @@ import pytest
 from p2psync.core.entry import ABSENT, Entry, FileStat
 from p2psync.core.ids import ContentId, MandateId, content_of
 from p2psync.core.relpath import RelPath
-from p2psync.daemon.holding import HOLD_S, RESTORED_FROM, RESTORING_S, TOGETHER_S, TOLERANCE_NS, Holding
+from p2psync.daemon.holding import HOLD_S, RESTORING_S, TOLERANCE_NS, Holding
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.reading import Reading
 from p2psync.engine.events import Seen
@@ -91,29 +91,20 @@ def test_one_file_that_goes_back_waits_and_is_told_then(desk: Desk) -> None:
     assert desk.is_ours()
 
 
-def test_several_that_go_back_together_are_a_backup(desk: Desk) -> None:
-    for name in ("a", "gone"):
-        assert desk.holding.judge(desk.old(name)) == {name: HOLD_S}
-        desk.now_s += 5.0
-    assert desk.is_ours()
-    with pytest.raises(FolderVanished):
-        desk.holding.judge(desk.old("c"))
-    assert desk.folder.read_marker() != MARKER
-    assert not desk.folder.is_there(), "whoever has it open is told so"
-    assert RESTORED_FROM == 3
-
-
-def test_several_that_go_back_one_a_day_are_none(desk: Desk) -> None:
-    for name in ("a", "b", "c", "d"):
-        assert desk.holding.judge(desk.old(name)) == {name: HOLD_S}
-        desk.now_s += TOGETHER_S
+def test_however_many_go_back_without_a_marker_are_told(desk: Desk) -> None:
+    """A person brought them: only the marker of another past tells of a backup."""
+    names = ("a", "b", "c", "d", "gone")
+    assert desk.holding.judge(desk.old(*names)) == dict.fromkeys(names, HOLD_S)
+    desk.now_s += HOLD_S
+    assert desk.holding.judge(desk.old(*names)) == {}
     assert desk.is_ours()
 
 
 def test_a_file_that_is_edited_meanwhile_goes_back_no_more(desk: Desk) -> None:
     desk.holding.judge(desk.old("a", "b"))
+    desk.now_s += HOLD_S / 2
     assert desk.holding.judge([Seen(R("a"), a_file(b"edited", time.time_ns()))]) == {}
-    assert desk.holding.judge(desk.old("c")) == {"c": HOLD_S}
+    assert desk.holding.judge(desk.old("a", "b")) == {"a": HOLD_S, "b": HOLD_S / 2}, "it waits anew"
     assert desk.is_ours()
 
 
@@ -142,7 +133,7 @@ def test_after_a_folder_of_another_past_was_opened_each_file_counts(tmp_path: Pa
     with pytest.raises(FolderVanished):
         desk.holding.judge(desk.old("d"))
     desk.folder.write_marker(MARKER)
-    desk.now_s += 1.0 + TOGETHER_S
+    desk.now_s += 1.0
     assert desk.holding.judge(desk.old("d")) == {"d": HOLD_S}
 
 
