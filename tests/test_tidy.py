@@ -22,6 +22,8 @@ FILE_LINES_MAX = 500
 
 PURE = frozenset({"errors", "core", "wire", "pair", "books", "engine"})
 SHELLS = frozenset({"store", "fs", "net", "rendezvous", "api"})
+SHARED = frozenset({"system"})
+"""What shells and the daemon stand on, and knows nothing of p2psync."""
 WORDS = frozenset({"i18n", "remedies", "findings"})
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
@@ -35,9 +37,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "books": frozenset({"errors", "core"}),
     "engine": PURE,
     "sim": PURE,
-    **dict.fromkeys(SHELLS, PURE | WORDS),
+    "system": frozenset(),
+    **dict.fromkeys(SHELLS, PURE | WORDS | SHARED),
     "cli": PURE | WORDS,
-    "daemon": PURE | SHELLS | WORDS,
+    "daemon": PURE | SHELLS | WORDS | SHARED,
     "__main__": frozenset({"cli"}),
 }
 """What the modules of a part may import beside their own part; `p2psync` itself (the version) is open to all."""

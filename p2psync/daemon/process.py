@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from p2psync.daemon import memory
 from p2psync.daemon.config import Config
 from p2psync.daemon.node import Node
+from p2psync.system.process import allow_open_files, ended_by_signals
 
 SWITCH_INTERVAL_S = 0.0005
 """How soon the event loop gets its turn while the engine computes."""
@@ -21,7 +20,7 @@ GC_THRESHOLDS = (20_000, 20, 50)
 TRUSTED_ROOTS_VARIABLE = "SSL_CERT_FILE"
 """Of OpenSSL. A daemon trusts keys that it was told, no authorities: reading theirs costs 3 MiB and 0.05 s."""
 OPEN_FILES_MAX = 16_384
-ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
+"""A mandate takes about four, and some fiduciaries have hundreds: the usual limit is too low."""
 
 
 def run(config: Config, on_ready: Callable[[Node], None]) -> int:
@@ -36,7 +35,7 @@ def run(config: Config, on_ready: Callable[[Node], None]) -> int:
 async def serve(config: Config, on_ready: Callable[[Node], None]) -> int:
     """The same inside a running loop."""
     stop = asyncio.Event()
-    with _signals(stop):
+    with ended_by_signals(stop):
         node = await Node.start(config)
         try:
             gc.collect()
@@ -58,33 +57,6 @@ def tune() -> None:
     """For a process that is nothing but a daemon."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(*GC_THRESHOLDS)
-    _allow_many_files()
+    allow_open_files(OPEN_FILES_MAX)
     memory.share_heaps(memory.c_library())
     os.environ[TRUSTED_ROOTS_VARIABLE] = os.devnull
-
-
-def _allow_many_files() -> None:
-    """A mandate takes about four open files, and some fiduciaries have hundreds: the usual limit is too low."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, soft), hard))
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """A signal may come while the node starts or stops: it is then noticed a moment later."""
-    loop = asyncio.get_running_loop()
-    numbers = [getattr(signal, name) for name in ENDING_SIGNALS if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -7,10 +7,8 @@ So a certificate from outside is compared with the one form there is, instead of
 
 from __future__ import annotations
 
-import contextlib
 import os
 import ssl
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from p2psync.core.ids import DEVICE_ID_BYTES, DeviceId
 from p2psync.errors import ConfigError, InvalidId
 from p2psync.i18n import _
+from p2psync.system.private import write_private
 
 IDENTITY_FILE: Final = "identity.pem"
 IDENTITY_BYTES_MAX: Final = 16 * 1024
@@ -95,7 +94,7 @@ class Identity:
     def _create(cls, path: Path, key_made: Ed25519PrivateKey | None = None) -> Identity:
         identity = cls(key_made or Ed25519PrivateKey.generate(), path)
         key = identity._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        _write_private(path, key + ssl.DER_cert_to_PEM_cert(identity.certificate).encode())
+        write_private(path, key + ssl.DER_cert_to_PEM_cert(identity.certificate).encode())
         return identity
 
     @classmethod
@@ -170,29 +169,6 @@ def _sequence(body: bytes) -> bytes:
 _PROBE = _assemble(DeviceId(b"\xff" * DEVICE_ID_BYTES), bytes(SIGNATURE_BYTES))
 _LENGTH = len(_PROBE)
 _KEY_AT = _PROBE.index(b"\xff" * DEVICE_ID_BYTES)
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """All of it or nothing, readable by this user alone. Where the system cannot sync a directory, a power cut right
-    after may lose the file whole: the device then is a new one, as if it had never started.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    if os.name == "posix":
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
 
 def _damaged(path: Path) -> ConfigError:

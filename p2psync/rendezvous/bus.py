@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from p2psync.errors import ConfigError
 from p2psync.i18n import _
-from p2psync.rendezvous.crew import until_one_ends
+from p2psync.system.tasks import until_one_ends
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import os
 import ssl
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +11,7 @@ from typing import Final
 from p2psync.errors import CodecError, ConfigError
 from p2psync.i18n import _
 from p2psync.rendezvous.protocol.pin import pin_of
+from p2psync.system.private import write_private
 
 FILE: Final = "rendezvous.pem"
 FILE_BYTES_MAX: Final = 256 * 1024
@@ -44,7 +42,7 @@ def own(directory: Path) -> Certificate:
     try:
         if not path.exists():
             directory.mkdir(parents=True, exist_ok=True)
-            _write(path, _made())
+            write_private(path, _made())
     except OSError as error:
         raise ConfigError(
             _("The key of the meeting host cannot be written: {path}: {reason}").format(
@@ -114,18 +112,3 @@ def _made() -> bytes:
     )
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return pem + certificate.public_bytes(Encoding.PEM)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing, readable by this user alone."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

@@ -17,7 +17,6 @@ from p2psync.core.ids import DeviceId
 from p2psync.errors import CodecError, LinkError
 from p2psync.i18n import _
 from p2psync.rendezvous import words
-from p2psync.rendezvous.crew import until_one_ends
 from p2psync.rendezvous.protocol.acquaintances import Peer
 from p2psync.rendezvous.protocol.address import HostAddress
 from p2psync.rendezvous.protocol.envelope import BODY_BYTES_MAX, Kind
@@ -37,6 +36,7 @@ from p2psync.rendezvous.protocol.streams import STREAM_BYTES, Join, parse_invita
 from p2psync.rendezvous.protocol.topics import CLOCKS_DIFFER_MAX_S
 from p2psync.rendezvous.stream import open_stream
 from p2psync.rendezvous.trust import WrongKey, check_key, context_for
+from p2psync.system.tasks import until_one_ends
 
 CONNECT_S: Final = 15.0
 ALIVE_S: Final = 40.0

@@ -17,7 +17,6 @@ from typing import Final
 from aiohttp import WSMsgType, web
 
 from p2psync.errors import CodecError
-from p2psync.rendezvous.crew import Crew
 from p2psync.rendezvous.gate import Door
 from p2psync.rendezvous.protocol.hub import Deliver, Dismiss, Effect, Hub, Listen, Share
 from p2psync.rendezvous.protocol.messages import (
@@ -33,6 +32,7 @@ from p2psync.rendezvous.protocol.messages import (
     encode,
 )
 from p2psync.rendezvous.protocol.networks import plain_host
+from p2psync.system.tasks import Crew
 
 QUEUE_BYTES_MAX: Final = 256 * 1024
 """Waiting for one visitor."""

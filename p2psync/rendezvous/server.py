@@ -18,7 +18,6 @@ from p2psync.i18n import _
 from p2psync.rendezvous import pages
 from p2psync.rendezvous.bus import Bus
 from p2psync.rendezvous.certificate import Certificate, context_of
-from p2psync.rendezvous.crew import Crew
 from p2psync.rendezvous.gate import DEFAULTS as GATE_DEFAULTS
 from p2psync.rendezvous.gate import Gate, GateLimits
 from p2psync.rendezvous.meeting import Meeting
@@ -33,6 +32,7 @@ from p2psync.rendezvous.protocol.networks import plain_host
 from p2psync.rendezvous.reflector import Reflector
 from p2psync.rendezvous.relay import DEFAULTS as RELAY_DEFAULTS
 from p2psync.rendezvous.relay import Relay, RelaySettings
+from p2psync.system.tasks import Crew
 
 TOPIC_CHANNEL: Final = b"topic:"
 SWEEP_EVERY_S: Final = 5.0

@@ -86,19 +86,6 @@ def test_the_interpreter_is_tuned_for_two_threads(monkeypatch: pytest.MonkeyPatc
         gc.set_threshold(*thresholds)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
-def test_hundreds_of_mandates_may_be_open() -> None:
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
-        process._allow_many_files()
-        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(before[1], process.OPEN_FILES_MAX)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send to oneself")
 @pytest.mark.asyncio
 async def test_inside_another_program_the_old_handlers_come_back(tmp_path: Path) -> None:

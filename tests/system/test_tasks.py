@@ -7,8 +7,8 @@ import contextlib
 
 import pytest
 
-from p2psync.rendezvous import crew as crew_module
-from p2psync.rendezvous.crew import Crew, until_one_ends
+from p2psync.system import tasks as crew_module
+from p2psync.system.tasks import Crew, until_one_ends
 
 
 @pytest.mark.asyncio
