@@ -41,7 +41,7 @@ from p2psync.wire.messages import (
     Secret,
     What,
 )
-from p2psync.wire.shapes import Finite, Flag, Many, Maybe, OneOf, Raw, Row, Shape, Text, TipsOfLogs, Whole
+from p2psync.wire.shapes import Finite, Flag, Many, Maybe, OneOf, Raw, Row, Shape, Text, TipsOfLogs, Whole, unpack_array
 
 COMPRESS_FROM_BYTES = 200
 """Shorter frames gain nothing."""
@@ -197,18 +197,8 @@ def _inflated(frame: bytes) -> bytes:
 
 
 def _array(plain: bytes) -> tuple[Any, ...]:
+    bounds = {"text_bytes_max": 4 * PATH_BYTES_MAX, "bytes_max": RESPONSE_DATA_BYTES_MAX, "items_max": LOGS_MAX}
     try:
-        values = msgpack.unpackb(
-            plain,
-            use_list=False,
-            max_str_len=4 * PATH_BYTES_MAX,
-            max_bin_len=RESPONSE_DATA_BYTES_MAX,
-            max_array_len=LOGS_MAX,
-            max_map_len=0,
-            max_ext_len=0,
-        )
-    except (ValueError, msgpack.UnpackException):
-        raise CodecError("a frame that is not msgpack, or over its limits") from None
-    if type(values) is not tuple:
-        raise CodecError("a frame that is no list")
-    return values
+        return unpack_array(plain, **bounds)
+    except ValueError as error:
+        raise CodecError(f"a frame that {error}") from None

@@ -12,12 +12,33 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import Any, Protocol
 
+import msgpack
+
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.ids import HASH_BYTES, LOG_ID_BYTES
 from p2psync.wire.messages import LOGS_MAX, TIPS_PER_LOG_MAX
 
 INTEGER_MAX = (1 << 63) - 1
 """What SQLite can store."""
+
+
+def unpack_array(plain: bytes, *, text_bytes_max: int, bytes_max: int, items_max: int) -> tuple[Any, ...]:
+    """The fields of a message, itself an array, each of its values within bounds. Raises ValueError."""
+    try:
+        values = msgpack.unpackb(
+            plain,
+            use_list=False,
+            max_str_len=text_bytes_max,
+            max_bin_len=bytes_max,
+            max_array_len=items_max,
+            max_map_len=0,
+            max_ext_len=0,
+        )
+    except (ValueError, msgpack.UnpackException):
+        raise ValueError("is not msgpack, or over its limits") from None
+    if type(values) is not tuple:
+        raise ValueError("is no list")
+    return values
 
 
 class Shape(Protocol):

@@ -24,6 +24,7 @@ from p2psync.wire.shapes import (
     Text,
     TipsOfLogs,
     Whole,
+    unpack_array,
 )
 
 LOG, OTHER = LogId(b"l" * 16), LogId(b"o" * 16)
@@ -152,3 +153,24 @@ def test_text_may_be_of_a_kind_of_its_own() -> None:
 def tuples(plain: Any) -> Any:
     """As msgpack gives it."""
     return tuple(map(tuples, plain)) if isinstance(plain, list) else plain
+
+
+@pytest.mark.parametrize(
+    ("plain", "why"),
+    [
+        (b"\xc1", "msgpack"),
+        (b"\x93\x01\x02\x03", "limits"),
+        (b"\x91\xa3abc", "limits"),
+        (b"\x91\xc4\x03abc", "limits"),
+        (b"\x81\x01\x02", "limits"),
+        (b"\x05", "no list"),
+        (b"\x91" * 2000 + b"\x01", "limits"),
+    ],
+)
+def test_an_array_beyond_its_bounds_is_refused(plain: bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        unpack_array(plain, text_bytes_max=2, bytes_max=2, items_max=2)
+
+
+def test_an_array_within_its_bounds_is_taken() -> None:
+    assert unpack_array(b"\x92\xa2ab\xc4\x02cd", text_bytes_max=2, bytes_max=2, items_max=2) == ("ab", b"cd")

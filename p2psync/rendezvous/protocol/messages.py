@@ -15,7 +15,7 @@ import msgpack
 from p2psync.errors import CodecError, LocalProtocolError
 from p2psync.rendezvous.protocol.envelope import ENVELOPE_BYTES_MAX, ENVELOPE_BYTES_MIN
 from p2psync.rendezvous.protocol.topics import TOPIC_BYTES
-from p2psync.wire.shapes import Flag, Many, Maybe, OneOf, Raw, Row, Shape, Text, Whole
+from p2psync.wire.shapes import Flag, Many, Maybe, OneOf, Raw, Row, Shape, Text, Whole, unpack_array
 
 VERSION: Final = 1
 MEET_PATH: Final = "/v1/meet"
@@ -170,18 +170,8 @@ _SHAPES = {
 def _array(data: bytes) -> tuple[Any, ...]:
     if len(data) > MESSAGE_BYTES_MAX:
         raise CodecError("a message that is too long")
+    bounds = {"text_bytes_max": 4 * HOST_CHARACTERS_MAX, "bytes_max": ENVELOPE_BYTES_MAX, "items_max": ENTRIES_MAX}
     try:
-        values = msgpack.unpackb(
-            data,
-            use_list=False,
-            max_str_len=4 * HOST_CHARACTERS_MAX,
-            max_bin_len=ENVELOPE_BYTES_MAX,
-            max_array_len=ENTRIES_MAX,
-            max_map_len=0,
-            max_ext_len=0,
-        )
-    except (ValueError, msgpack.UnpackException):
-        raise CodecError("a message that is not msgpack, or over its limits") from None
-    if type(values) is not tuple:
-        raise CodecError("a message that is no list")
-    return values
+        return unpack_array(data, **bounds)
+    except ValueError as error:
+        raise CodecError(f"a message that {error}") from None
