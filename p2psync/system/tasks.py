@@ -31,8 +31,8 @@ class Crew:
         return task
 
     async def close(self) -> None:
-        while self._running:
-            await cancelled(self._running)
+        while pending := [task for task in self._running if not task.done()]:  # a done one leaves a moment later
+            await cancelled(pending)
         await self._group.__aexit__(None, None, None)
 
     async def _guarded(self, work: Coroutine[Any, Any, object], name: str) -> None:

@@ -58,6 +58,17 @@ async def test_closing_ends_everything() -> None:
     assert "forever" in ended
 
 
+@pytest.mark.asyncio
+@pytest.mark.timeout(20)
+async def test_closing_right_after_work_has_ended_comes_to_an_end() -> None:
+    """A task is done a moment before those who wait for it hear so: `close` lets that moment pass."""
+    crew = Crew(lambda _name, _error: None)
+    await crew.open()
+    crew.start(at_once(None, turns=0), "short")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(crew.close())
+
+
 async def forever(ended: list[str]) -> None:
     try:
         await asyncio.Event().wait()
@@ -65,8 +76,9 @@ async def forever(ended: list[str]) -> None:
         ended.append("forever")
 
 
-async def at_once(error: Exception | None) -> None:
-    await asyncio.sleep(0)
+async def at_once(error: Exception | None, turns: int = 1) -> None:
+    for _turn in range(turns):
+        await asyncio.sleep(0)
     if error is not None:
         raise error
 
