@@ -149,8 +149,11 @@ _TEXTS = {
         _("Look into the folder whether all is there, and check the disk."),
     ),
     Code.PEER_MISBEHAVED: lambda: (
-        _("{detail} broke the rules of the exchange; its connection was closed and is tried again."),
-        _("Update p2psync there. If it goes on, an admin can revoke the device."),
+        _("{detail} sent data that this PC cannot accept. The connection was closed and is tried again by itself."),
+        _(
+            "This message goes away ten minutes after it happened last. If it stays, update p2psync on that PC; if that "
+            "does not help, an admin can exclude it: p2psync devices {mandate} --revoke {device}"
+        ),
     ),
     Code.REMOVED: lambda: (
         _("This PC was removed from the mandate ({detail}). The folder stays as it is; nothing is exchanged any more."),

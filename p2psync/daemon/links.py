@@ -56,6 +56,8 @@ class _Line:
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     greeted: asyncio.Event = field(default_factory=asyncio.Event)
     """Our Hello was said: nothing else may come before it."""
+    blamed: bool = False
+    """The other side broke the rules."""
     pinged_s: float = 0.0
     rtt_ms: float | None = None
 
@@ -110,7 +112,7 @@ class Links:
         if line is None or line.closing.done():
             return
         if isinstance(message, Close) and message.code is CloseCode.PROTOCOL_ERROR:
-            self._outcasts.add(line.link.remote, self._now_s())
+            self._blame(line)
         try:
             frame = encode(message)
         except P2PSyncError as error:
@@ -149,7 +151,7 @@ class Links:
         """Close the link of a device that broke the rules; it will not be let in again at once."""
         line = self._lines.get(number)
         if line is not None:
-            self._outcasts.add(line.link.remote, self._now_s())
+            self._blame(line)
             self._end(line, reason)
 
     def close_all(self, reason: str) -> None:
@@ -194,7 +196,7 @@ class Links:
                 group.create_task(self._until_closed(line), name=f"link {line.number} closes")
         except* (RemoteProtocolError, CodecError) as errors:
             reason = str(_first(errors))
-            self._outcasts.add(line.link.remote, self._now_s())
+            self._blame(line)
             self._log.event("peer.misbehaved", link=line.number, device=line.link.remote, reason=reason)
         except* P2PSyncError as errors:
             reason = str(_first(errors))
@@ -203,7 +205,7 @@ class Links:
             self._log.failure("link.failed", _first(errors), link=line.number)
         finally:
             del self._lines[line.number]
-            self._runtime.post_now(LinkDown(line.number, reason))
+            self._runtime.post_now(LinkDown(line.number, reason, line.blamed))
             self._log.event("link.down", link=line.number, device=line.link.remote, reason=reason)
             self._on_end(line.number)
             line.on_lost(line.heard.is_set())
@@ -258,6 +260,10 @@ class Links:
         except TimeoutError:
             pass
         raise LinkClosed(reason)
+
+    def _blame(self, line: _Line) -> None:
+        line.blamed = True
+        self._outcasts.add(line.link.remote, self._now_s())
 
     def _end(self, line: _Line, reason: str) -> None:
         if not line.closing.done():

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from typing import Final, NamedTuple
 
 from p2psync.core.ids import DeviceId
+from p2psync.engine.conduct import FORGIVEN_S
 from p2psync.errors import RemoteProtocolError
 from p2psync.wire.messages import Have, Hello, IndexUpdate, Message, Placed, Request, Response
 
@@ -26,8 +27,6 @@ NEEDLESS_ANSWER_POINTS: Final = 50
 OUTSIDE_MIN_S: Final = 2.0
 OUTSIDE_MAX_S: Final = 60.0
 """As long as the dialler's longest pause: a peer that is only of a faulty version loses little by it."""
-FORGIVEN_S: Final = 600.0
-"""Whoever behaved for so long begins anew."""
 OUTCASTS_MAX: Final = 1024
 
 

@@ -165,7 +165,9 @@ class Device:
         match event:
             case LinkUp():
                 self._link_up(event)
-            case LinkDown(link):
+            case LinkDown(link, _, blamed):
+                if blamed:
+                    self._show_blame(link)
                 self._link_down(link)
             case Received(link, message):
                 self._receive(link, message)
@@ -294,12 +296,15 @@ class Device:
 
     def _blame(self, link: _Link, reason: str) -> None:
         """The other side broke the rules: its link ends, and it is shown."""
-        for mandate in self.mandates.values():
-            if link.number in mandate.peers:
-                mandate.state.put_problems([Problem("", Code.PEER_MISBEHAVED, device_text(link.device))])
+        self._show_blame(link.number)
         self._scope.notice("peer.misbehaved", None, device=link.device.hex(), reason=reason)
         self._send(link, Close(CloseCode.PROTOCOL_ERROR, reason[:200]))
         self._close(link, reason)
+
+    def _show_blame(self, number: int) -> None:
+        for mandate in self.mandates.values():
+            if number in mandate.peers:
+                mandate.conduct.blame(mandate.peers[number].device)
 
     def _close(self, link: _Link, reason: str) -> None:
         self._link_down(link.number)

@@ -171,6 +171,8 @@ class LinkUp:
 class LinkDown:
     link: int
     reason: str
+    blamed: bool = False
+    """It was closed because the other side broke the rules."""
 
 
 @value

@@ -21,6 +21,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding
 from p2psync.core.rules import Role
 from p2psync.engine.arrears import Arrears
+from p2psync.engine.conduct import Conduct
 from p2psync.engine.effects import MembersChanged, PeerJoined, PeerLeft, Rescan, Send
 from p2psync.engine.events import (
     DiskEvent,
@@ -73,6 +74,7 @@ class Mandate:
         self.arrears = Arrears(mandate, state, self.ledger)
         self.postings = Postings(self._site, keys.device)
         self.farewells = Farewells(mandate, state, self.ledger, scope)
+        self.conduct = Conduct(state, scope)
         self.peers: dict[int, Peer] = {}
         """By link."""
         self._keys = keys
@@ -409,6 +411,7 @@ class Mandate:
         self._say_placed()
 
     def tick(self) -> None:
+        self.conduct.tick()
         self.replica.plan.retry()
         for peer in self.peers.values():
             peer.forward_due()

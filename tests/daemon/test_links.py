@@ -124,7 +124,7 @@ async def test_content_that_breaks_the_rules_ends_the_link() -> None:
         await there.send(encode(HELLO))
         await there.send(encode(REQUEST))
         await until(lambda: here.closed)
-        assert h.told[-1] == LinkDown(number, "asks for too much")
+        assert h.told[-1] == LinkDown(number, "asks for too much", True)
 
 
 @pytest.mark.asyncio
@@ -135,7 +135,7 @@ async def test_nothing_is_answered_before_a_greeting(message: Message) -> None:
         number = h.links.add(here)
         await there.send(encode(message))
         await until(lambda: here.closed)
-        assert h.told[1:] == [LinkDown(number, f"a link that begins with {type(message).__name__}")]
+        assert h.told[1:] == [LinkDown(number, f"a link that begins with {type(message).__name__}", True)]
         assert h.content == []
 
 
@@ -150,7 +150,7 @@ async def test_a_flood_ends_the_link(message: Message) -> None:
             for _ in range(20 * int(POINTS_MAX)):  # more than it gets back meanwhile, on however slow a machine
                 await there.send(encode(message))
         await until(lambda: here.closed)
-        assert h.told[-1] == LinkDown(number, "the other device says more than anybody has to say")
+        assert h.told[-1] == LinkDown(number, "the other device says more than anybody has to say", True)
         assert "peer.misbehaved" in [event.name for event in h.events]
 
 
@@ -169,7 +169,7 @@ async def test_answers_that_nobody_waits_for_end_the_link_and_others_do_not() ->
         for _ in range(int(POINTS_MAX) // NEEDLESS_ANSWER_POINTS + 100):
             await there.send(answer)
         await until(lambda: here.closed)
-        assert h.told[-1] == LinkDown(number, "the other device says more than anybody has to say")
+        assert h.told[-1] == LinkDown(number, "the other device says more than anybody has to say", True)
 
 
 @pytest.mark.asyncio
@@ -200,6 +200,8 @@ async def test_who_broke_the_rules_is_not_let_in_again_at_once(how: str) -> None
         else:
             h.links.cast_out(number, "wrong bytes")
         await until(lambda: here.closed)
+        [down] = [event for event in h.told if isinstance(event, LinkDown)]
+        assert down.blamed
         told, lost = list(h.told), list[bool]()
         again, _ = wire()
         h.links.add(again, on_lost=lost.append)

@@ -12,9 +12,11 @@ from p2psync.core.clock import Tip
 from p2psync.core.ids import BlockHash, LogId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.rules import Role
+from p2psync.engine.conduct import FORGIVEN_S
 from p2psync.engine.device import CLOCK_TOLERANCE_S
 from p2psync.engine.effects import CloseLink, Notice, PeerJoined, PeerLeft, Send, WakeAt
 from p2psync.engine.events import Event, FolderOpened, LinkDown, LinkUp, Received, ScanFinished, Tick
+from p2psync.engine.scope import Now
 from p2psync.errors import NotAllowed, UsageError
 from p2psync.wire.messages import (
     PROTOCOL_VERSION,
@@ -186,6 +188,23 @@ def test_a_member_that_sends_garbage(raw: bytes) -> None:
     assert office.problems == [Code.PEER_MISBEHAVED]
     office << Received(2, Ping(1))
     assert office.sent(2) == [Pong(1)], "the others do not suffer"
+
+
+@pytest.mark.parametrize("blamed", [True, False])
+def test_a_member_that_broke_the_rules_of_the_link_is_shown(blamed: bool) -> None:
+    office = Office().link(1).hello(1)
+    office << LinkDown(1, "asks for too much", blamed)
+    assert office.problems == ([Code.PEER_MISBEHAVED] if blamed else [])
+    assert office.of(PeerLeft) == [PeerLeft(1, office.mandate, MEMBER)]
+
+
+def test_a_member_that_behaves_again_is_forgiven() -> None:
+    office = Office().link(1).hello(1)
+    office << Received(1, IndexUpdate(office.mandate, (GARBAGE,)))
+    office.device.handle(Tick(), Now(NOW.monotonic_s + FORGIVEN_S - 1, NOW.wall_ms))
+    assert office.problems == [Code.PEER_MISBEHAVED]
+    office.device.handle(Tick(), Now(NOW.monotonic_s + FORGIVEN_S, NOW.wall_ms))
+    assert office.problems == []
 
 
 def test_a_long_reason_is_cut() -> None:
