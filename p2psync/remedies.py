@@ -151,8 +151,8 @@ _TEXTS = {
     Code.PEER_MISBEHAVED: lambda: (
         _("{detail} sent data that this PC cannot accept. The connection was closed and is tried again by itself."),
         _(
-            "This message goes away ten minutes after it happened last. If it stays, update p2psync on that PC; if that "
-            "does not help, an admin can exclude it: p2psync devices {mandate} --revoke {device}"
+            "This message goes away ten minutes after it happened last. If it stays, update p2psync on that PC; if "
+            "that does not help, an admin can exclude it: p2psync devices {mandate} --revoke {device}"
         ),
     ),
     Code.REMOVED: lambda: (

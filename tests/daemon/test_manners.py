@@ -7,7 +7,6 @@ import pytest
 from p2psync.core.clock import Tip
 from p2psync.core.ids import BlockHash, ContentId, DeviceId, LogId, MandateId
 from p2psync.daemon.manners import (
-    FORGIVEN_S,
     OUTCASTS_MAX,
     OUTSIDE_MAX_S,
     OUTSIDE_MIN_S,
@@ -17,6 +16,7 @@ from p2psync.daemon.manners import (
     Outcasts,
     points,
 )
+from p2psync.engine.conduct import FORGIVEN_S
 from p2psync.errors import RemoteProtocolError
 from p2psync.wire.messages import (
     BLOCK_BYTES_MAX,
