@@ -6,8 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Final
 
-LAN, DIRECT = "lan", "direct"
-"""Ways of a link, as `status` shows them."""
+from p2psync.core.ways import DIRECT, LAN
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
