@@ -7,9 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from p2psync.core.ways import DIRECT, LAN
 from p2psync.net.addresses import (
-    DIRECT,
-    LAN,
     OwnAddress,
     is_loopback,
     own_addresses,
