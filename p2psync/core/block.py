@@ -37,6 +37,7 @@ SEQ_MAX = 1 << 40
 TIME_MS_MAX = 1 << 52
 
 ORDINARY = ""
+FILE_CLASS_CHARACTERS_MAX = 100
 """The class of logs that every member may read."""
 AUTHORITY = "authority"
 """The class of logs that say who belongs."""
@@ -179,7 +180,9 @@ def _unpack_tip(item: object) -> tuple[LogId, Tip]:
 
 def _unpack_opening(opening: object) -> Opening:
     match opening:
-        case [device, str(file_class), bytes(salt)] if len(file_class) <= 100 and len(salt) <= SALT_BYTES:
+        case [device, str(file_class), bytes(salt)] if (
+            len(file_class) <= FILE_CLASS_CHARACTERS_MAX and len(salt) <= SALT_BYTES
+        ):
             return Opening(device_id(device), file_class, salt)
         case _:
             raise CodecError("a block that opens a log without saying whose")

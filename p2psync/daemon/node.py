@@ -18,10 +18,11 @@ from typing import Any
 
 from p2psync import __version__
 from p2psync.core.authority import Authority
-from p2psync.core.block import AUTHORITY, verify_ed25519
-from p2psync.core.ids import ContentId, DeviceId, MandateId
+from p2psync.core.block import verify_ed25519
+from p2psync.core.ids import DeviceId, MandateId
 from p2psync.daemon import rescue
 from p2psync.daemon.bridging import Bridging
+from p2psync.daemon.compartments import Compartments
 from p2psync.daemon.config import Config
 from p2psync.daemon.discovery import Discovery, Survey
 from p2psync.daemon.folders import Folders
@@ -92,7 +93,10 @@ class Node:
         self.tally = Tally(self.shelf, self.tasks)
         self.transfer = Transfer(
             *(self.tasks, self.links.send_content, self.runtime.post, self.folders.contents),
-            *(self._may_read, self._misbehaved),
+            *(
+                Compartments(self._member, lambda one: self._authorities.get(one), self.folders.reading),
+                self._misbehaved,
+            ),
         )
         self.inviting = Inviting(identity.device, self.runtime, self.records, self.tasks, log)
         self.discovery = Discovery(
@@ -221,6 +225,7 @@ class Node:
         self._end_wanted.set()
 
     def _members_changed(self) -> None:
+        self.transfer.roles_changed()
         self.discovery.changed()
         self.addresses_changed()
 
@@ -298,16 +303,9 @@ class Node:
         doors: dict[bytes, bytes] = {i.ticket: meeting_secret(i.secret) for i in recent[:DOORS_MAX]}
         return Survey(shared, addresses, doors, frozenset(m for m in shared if device.mandates[m].is_removed))
 
-    def _may_read(self, link: int, mandate: MandateId, contents: Sequence[ContentId]) -> list[bool]:
-        """Whether each content is named in a log that the device on this link may read."""
-        device = self._sessions.get(link, {}).get(mandate)
-        authority, reading = self._authorities.get(mandate), self.folders.reading(mandate)
-        if device is None or authority is None or reading is None:
-            return [False] * len(contents)
-        classes = reading.classes_of(contents)
-        named = frozenset[str]().union(*classes.values()) - {AUTHORITY}
-        readable = {file_class for file_class in named if authority.may_read(device, file_class)}
-        return [not readable.isdisjoint(classes.get(content, ())) for content in contents]
+    def _member(self, link: int, mandate: MandateId) -> DeviceId | None:
+        """Who a mandate's session on a link is with."""
+        return self._sessions.get(link, {}).get(mandate)
 
     # -- what operations use ---------------------------------------------------------------------------
 

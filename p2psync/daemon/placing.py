@@ -242,7 +242,7 @@ class Placing:
         assert content is not None
         if self._contents.keep(content, effect.path):
             return Kept(self._mandate, effect.path, effect.entry, effect.reason, effect.change)
-        return FetchFailed(self._mandate, (content,))
+        return FetchFailed(self._mandate, (content,), effect.file_class)
 
     def _merge(self, effect: Merge) -> Merged:
         versions = [data for source in effect.sources if (data := self._contents.read(source, INDEX_BYTES_MAX))]

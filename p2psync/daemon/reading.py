@@ -13,7 +13,10 @@ from p2psync.store.base import BaseRows
 from p2psync.store.changes import ChangeRows
 from p2psync.store.database import Database
 from p2psync.store.state import mandate_number
+from p2psync.store.versions import VersionRows
 
+HOLDERS_MAX = 10_000
+"""Paths that are asked whether a content may be given for their sake."""
 SOURCES_MAX = 8
 """Paths at which a content is looked for."""
 
@@ -27,6 +30,7 @@ class Reading:
         number = mandate_number(connection, mandate)
         self._bases = BaseRows(connection, number)
         self._changes = ChangeRows(connection, number)
+        self._versions = VersionRows(connection, number)
         self._lock = threading.Lock()
 
     def get_many(self, paths: Iterable[RelPath]) -> Mapping[RelPath, tuple[Entry, FileStat | None]]:
@@ -68,6 +72,13 @@ class Reading:
         """The classes of the logs whose accepted changes name a content; contents that none names are left out."""
         with self._lock:
             return self._changes.classes_of(contents)
+
+    def holders(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Set[RelPath]]:
+        """The paths for whose sake this device has a content: it stands there, or is kept as a version of it."""
+        with self._lock:
+            standing = self._bases.sources_of(contents, HOLDERS_MAX)
+            kept = self._versions.paths_of(contents)
+        return {c: {*standing.get(c, ()), *kept.get(c, ())} for c in contents}
 
     def _pages(self, after: str, before: str | None) -> Iterator[Row]:
         while True:

@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from p2psync.core.ids import ContentId, MandateId
+from p2psync.daemon.compartments import Bounds
 from p2psync.daemon.lanes import Lanes
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.lanes import WINDOW_REQUESTS
+from p2psync.engine.orders import Compartment
 from p2psync.errors import LinkError, RemoteProtocolError
 from p2psync.fs.contents import Contents
 from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Message, Request, Response, What
@@ -21,8 +23,6 @@ WORKERS_PER_LINK = 2
 """One reads from the disk while the other waits for the link."""
 
 Send = Callable[[int, Message], Awaitable[None]]
-MayRead = Callable[[int, MandateId, Sequence[ContentId]], Sequence[bool]]
-"""(link, mandate, contents) to whether the device there may read each."""
 
 
 @dataclass(slots=True, eq=False)
@@ -75,14 +75,14 @@ class Serving:
         lanes: Lanes,
         send: Send,
         contents: Callable[[MandateId], Contents | None],
-        may_read: MayRead,
+        bounds: Bounds,
     ) -> None:
-        """`send` returns when the link can take more. `may_read` is asked for every content."""
+        """`send` returns when the link can take more. `bounds` are asked for every content."""
         self._tasks = tasks
         self._lanes = lanes
         self._send = send
         self._contents = contents
-        self._may_read = may_read
+        self._bounds = bounds
         self._desks: dict[int, Desk] = {}
 
     def peer_joined(self, link: int, mandate: MandateId) -> None:
@@ -141,7 +141,7 @@ class Serving:
             count = 1
         elif request.what is What.CONTENT:
             answers, count = await self._whole(link, job, contents), len(request.contents)
-        elif not all(self._may_read(link, request.mandate, request.contents)):
+        elif not all(self._may_give(link, request, request.contents)):
             answers, count = [None], 1
         elif request.what is What.CHUNK:
             answers, count = await self._chunks(job, contents), len(request.chunks)
@@ -154,11 +154,14 @@ class Serving:
     async def _whole(self, link: int, job: Job, contents: Contents) -> list[bytes | None]:
         """Answers for a run of contents that may be read, or for a run that may not."""
         rest = job.request.contents[job.next :]
-        allowed = self._may_read(link, job.request.mandate, rest)
+        allowed = self._may_give(link, job.request, rest)
         run = next((i for i, may in enumerate(allowed) if may != allowed[0]), len(rest))
         if not rest or not allowed[0]:
             return [None] * run
         return await self._lanes.read(contents.read_several, rest[:run], RESPONSE_DATA_BYTES_MAX)
+
+    def _may_give(self, link: int, request: Request, contents: Sequence[ContentId]) -> Sequence[bool]:
+        return self._bounds.may_give(link, Compartment(request.mandate, request.file_class), contents)
 
     async def _chunks(self, job: Job, contents: Contents) -> list[bytes | None]:
         indexes = job.request.chunks[job.next :]

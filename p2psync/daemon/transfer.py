@@ -8,19 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, decode_manifest
 from p2psync.core.ids import ContentId, MandateId
+from p2psync.daemon.compartments import Bounds
 from p2psync.daemon.lanes import Lanes
-from p2psync.daemon.serving import MayRead, Send, Serving
+from p2psync.daemon.serving import Send, Serving
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import Fetch, Wanted
 from p2psync.engine.effects import Send as Ask
 from p2psync.engine.events import Fetched, FetchFailed, Observed
 from p2psync.engine.fetch import Fetcher
-from p2psync.engine.orders import Begin, Done, Drop, Failed, Finish, Misbehaved, Output, Piece, Stage, Write
+from p2psync.engine.orders import (
+    Begin,
+    Compartment,
+    Done,
+    Drop,
+    Failed,
+    Finish,
+    Misbehaved,
+    Output,
+    Piece,
+    Stage,
+    Write,
+)
 from p2psync.errors import CodecError, LinkError
 from p2psync.fs.assembly import Assembly, FindChunks, Source, check_room
 from p2psync.fs.contents import Contents
@@ -94,7 +109,7 @@ class Transfer:
         send: Send,
         emit: Emit,
         folders: Mapping[MandateId, MandateContents],
-        may_read: MayRead,
+        bounds: Bounds,
         misbehaved: Report,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -105,13 +120,18 @@ class Transfer:
         self._send = send
         self._emit = emit
         self._folders = folders
+        self._bounds = bounds
+        self._links: defaultdict[MandateId, set[int]] = defaultdict(set)
+        """Those with a session for a mandate."""
+        self._classes: defaultdict[MandateId, set[str]] = defaultdict(lambda: {ORDINARY})
+        """Of the files that were asked for."""
         self._misbehaved = misbehaved
         self._clock = clock
         self._fetcher = Fetcher()
         self._lanes = Lanes()
-        self._serving = Serving(tasks, self._lanes, send, self._contents, may_read)
-        self._paths: dict[tuple[MandateId, ContentId], Wanted] = {}
-        self._assemblies: dict[tuple[MandateId, ContentId], Assembly] = {}
+        self._serving = Serving(tasks, self._lanes, send, self._contents, bounds)
+        self._paths: dict[tuple[Compartment, ContentId], Wanted] = {}
+        self._assemblies: dict[tuple[Compartment, ContentId], Assembly] = {}
         self._outboxes: dict[int, tuple[asyncio.Queue[Message], asyncio.Task[None]]] = {}
         self._local: asyncio.Queue[Fetch] = asyncio.Queue()
         self._quick: asyncio.Queue[Stage | Write] = asyncio.Queue()
@@ -137,15 +157,23 @@ class Transfer:
             outbox: asyncio.Queue[Message] = asyncio.Queue()
             self._outboxes[link] = outbox, self._tasks.start(self._work_outbox(link, outbox), f"ask-{link}")
         self._serving.peer_joined(link, mandate)
-        self._perform(self._fetcher.peer_joined(link, mandate, self._clock()))
+        self._links[mandate].add(link)
+        self._choose_whom_to_ask(mandate)
 
     def peer_left(self, link: int, mandate: MandateId) -> None:
         """The session is closed; what was asked there is asked elsewhere."""
         self._serving.peer_left(link, mandate)
-        self._perform(self._fetcher.peer_left(link, mandate, self._clock()))
+        self._links[mandate].discard(link)
+        for compartment in self._compartments(mandate):
+            self._perform(self._fetcher.peer_left(link, compartment, self._clock()))
         if link in self._outboxes and not self._fetcher.knows(link):
             _, task = self._outboxes.pop(link)
             task.cancel()
+
+    def roles_changed(self) -> None:
+        """Another one may be in a position to give, or to hear what is wanted."""
+        for mandate in tuple(self._links):
+            self._choose_whom_to_ask(mandate)
 
     def on_message(self, link: int, message: Request | Response) -> bool:
         """False for an answer that nobody waits for. Raises RemoteProtocolError for what no honest peer sends."""
@@ -167,9 +195,10 @@ class Transfer:
     def drop(self, mandate: MandateId, contents: Iterable[ContentId]) -> None:
         """Not wanted any more; nothing will be reported of them."""
         gone = list(contents)
-        for content in gone:
-            self._paths.pop((mandate, content), None)
-        self._perform(self._fetcher.drop(mandate, gone, self._clock()))
+        for compartment in self._compartments(mandate):
+            for content in gone:
+                self._paths.pop((compartment, content), None)
+            self._perform(self._fetcher.drop(compartment, gone, self._clock()))
 
     # -- what the machine asks for --------------------------------------------------------------------------------
 
@@ -183,23 +212,35 @@ class Transfer:
                     self._quick.put_nowait(output)
                 case Begin() | Finish() | Drop():
                     self._slow.put_nowait(output)
-                case Done(mandate, contents):
-                    self._report(mandate, contents, Fetched(mandate, contents))
-                case Failed(mandate, contents):
-                    self._report(mandate, contents, FetchFailed(mandate, contents))
+                case Done(compartment, contents):
+                    self._report(compartment, contents, Fetched)
+                case Failed(compartment, contents):
+                    self._report(compartment, contents, FetchFailed)
                 case Misbehaved():
                     self._reports.put_nowait(output)
 
-    def _report(self, mandate: MandateId, contents: Sequence[ContentId], event: Fetched | FetchFailed) -> None:
-        for content in contents:
-            self._paths.pop((mandate, content), None)
-        self._reports.put_nowait(event)
+    def _compartments(self, mandate: MandateId) -> list[Compartment]:
+        return [Compartment(mandate, file_class) for file_class in self._classes[mandate]]
 
-    def _disk_failed(self, mandate: MandateId, contents: Iterable[ContentId], error: OSError) -> None:
+    def _choose_whom_to_ask(self, mandate: MandateId) -> None:
+        for compartment in self._compartments(mandate):
+            for link in self._links[mandate]:
+                is_open = self._bounds.is_open_to(link, compartment)
+                change = self._fetcher.peer_joined if is_open else self._fetcher.peer_left
+                self._perform(change(link, compartment, self._clock()))
+
+    def _report(
+        self, compartment: Compartment, contents: Sequence[ContentId], event: type[Fetched] | type[FetchFailed]
+    ) -> None:
+        for content in contents:
+            self._paths.pop((compartment, content), None)
+        self._reports.put_nowait(event(compartment.mandate, tuple(contents), compartment.file_class))
+
+    def _disk_failed(self, compartment: Compartment, contents: Iterable[ContentId], error: OSError) -> None:
         """Shown at the paths that wait for these contents."""
-        wanted = [self._paths.get((mandate, content)) for content in contents]
+        wanted = [self._paths.get((compartment, content)) for content in contents]
         problems = tuple(disk_problem(one.path, error) for one in wanted if one is not None)
-        self._reports.put_nowait(Observed(mandate, (), problems))
+        self._reports.put_nowait(Observed(compartment.mandate, (), problems))
 
     def _contents(self, mandate: MandateId) -> Contents | None:
         folder = self._folders.get(mandate)
@@ -239,14 +280,18 @@ class Transfer:
             folder = self._folders.get(effect.mandate)
             if folder is None:
                 continue
-            self._paths |= {(effect.mandate, one.content): one for one in effect.wanted}
-            found, missing, failed = await self._lanes.local(_find_here, folder, effect.wanted)
+            compartment = Compartment(effect.mandate, effect.file_class)
+            self._paths |= {(compartment, one.content): one for one in effect.wanted}
+            found, missing, failed = await self._lanes.local(self._find_here, folder, compartment, effect.wanted)
             if found:
-                self._report(effect.mandate, found, Fetched(effect.mandate, tuple(found)))
+                self._report(compartment, found, Fetched)
             for content, error in failed:
-                self._disk_failed(effect.mandate, [content], error)
-                self._report(effect.mandate, [content], FetchFailed(effect.mandate, (content,)))
-            self._perform(self._fetcher.want(effect.mandate, missing, self._clock()))
+                self._disk_failed(compartment, [content], error)
+                self._report(compartment, [content], FetchFailed)
+            if compartment.file_class not in self._classes[effect.mandate]:
+                self._classes[effect.mandate].add(compartment.file_class)
+                self._choose_whom_to_ask(effect.mandate)
+            self._perform(self._fetcher.want(compartment, missing, self._clock()))
 
     async def _work_quick(self) -> None:
         while True:
@@ -277,19 +322,43 @@ class Transfer:
                 return self._fetcher.finished(order, whole, now)
             case Broken(order, error):
                 contents = [content for content, _ in order.files] if isinstance(order, Stage) else [order.content]
-                self._disk_failed(order.mandate, contents, error)
+                self._disk_failed(order.compartment, contents, error)
                 return self._fetcher.broken(order, now)
 
     # -- in threads -----------------------------------------------------------------------------------------------
+
+    def _find_here(
+        self, folder: MandateContents, compartment: Compartment, wanted: Sequence[Wanted]
+    ) -> tuple[list[ContentId], list[Wanted], list[tuple[ContentId, OSError]]]:
+        """Which contents were brought into staging from this disk, which are to be asked for, where the disk fails."""
+        contents = folder.contents
+        found: list[ContentId] = []
+        missing: list[Wanted] = []
+        failed: list[tuple[ContentId, OSError]] = []
+        known = contents.locate([one.content for one in wanted])
+        reusable = self._bounds.may_reuse(compartment, [one.content for one in wanted])
+        for one in wanted:
+            try:
+                if one.content in reusable and contents.stage_from_local(one.content, known):
+                    found.append(one.content)
+                    continue
+                if one.size > MANIFEST_THRESHOLD_BYTES:
+                    check_room(folder.staging, one.content, one.size, compartment.file_class)
+                missing.append(one)
+            except OSError as error:
+                failed.append((one.content, error))
+        return found, missing, failed
 
     def _do_quick(self, orders: Sequence[Stage | Write]) -> list[Result]:
         results: list[Result] = []
         for order in orders:
             try:
                 if isinstance(order, Stage):
-                    results.append(Staged(order, self._folders[order.mandate].staging.stage_whole(order.files)))
+                    results.append(
+                        Staged(order, self._folders[order.compartment.mandate].staging.stage_whole(order.files))
+                    )
                 else:
-                    assembly = self._assemblies.get((order.mandate, order.content))
+                    assembly = self._assemblies.get((order.compartment, order.content))
                     results.append(Written(order, assembly.write(order.chunks, order.data) if assembly else ()))
             except OSError as error:
                 results.append(Broken(order, error))
@@ -299,7 +368,7 @@ class Transfer:
         try:
             if isinstance(order, Begin):
                 return self._begin(order)
-            assembly = self._assemblies.pop((order.mandate, order.content), None)
+            assembly = self._assemblies.pop((order.compartment, order.content), None)
             if assembly is None:
                 return Finished(order, False) if isinstance(order, Finish) else None
             try:
@@ -307,25 +376,25 @@ class Transfer:
                     return Finished(order, assembly.finish())
                 assembly.close(order.keep)
             finally:
-                self._folders[order.mandate].contents.not_under_way(order.content)
+                self._folders[order.compartment.mandate].contents.not_under_way(order.content)
         except OSError as error:
             return Broken(order, error) if not isinstance(order, Drop) else None
         return None
 
     def _begin(self, begin: Begin) -> Result:
-        wanted = self._paths.get((begin.mandate, begin.content))
+        wanted = self._paths.get((begin.compartment, begin.content))
         try:
             manifest = decode_manifest(begin.manifest)
         except CodecError:
             return Begun(begin, None, malformed=True)
         if manifest.content != begin.content or wanted is None or manifest.size != wanted.size:
             return Begun(begin, None)  # the size may be the author's lie and not the peer's
-        folder = self._folders[begin.mandate]
-        before = self._assemblies.pop((begin.mandate, begin.content), None)
+        folder = self._folders[begin.compartment.mandate]
+        before = self._assemblies.pop((begin.compartment, begin.content), None)
         if before is not None:
             before.close(keep=True)
-        assembly = Assembly(folder.staging, manifest)
-        self._assemblies[begin.mandate, begin.content] = assembly
+        assembly = Assembly(folder.staging, manifest, begin.compartment.file_class)
+        self._assemblies[begin.compartment, begin.content] = assembly
         if assembly.missing:
             assembly.reuse(folder.find_chunks)
         if assembly.missing:
@@ -333,25 +402,3 @@ class Transfer:
             assembly.reuse(lambda hashes: old)
         folder.contents.under_way(assembly)
         return Begun(begin, assembly.pieces())
-
-
-def _find_here(
-    folder: MandateContents, wanted: Sequence[Wanted]
-) -> tuple[list[ContentId], list[Wanted], list[tuple[ContentId, OSError]]]:
-    """Which contents were brought into staging from this disk, which are to be asked for, and where the disk fails."""
-    contents = folder.contents
-    found: list[ContentId] = []
-    missing: list[Wanted] = []
-    failed: list[tuple[ContentId, OSError]] = []
-    known = contents.locate([one.content for one in wanted])
-    for one in wanted:
-        try:
-            if contents.stage_from_local(one.content, known):
-                found.append(one.content)
-                continue
-            if one.size > MANIFEST_THRESHOLD_BYTES:
-                check_room(folder.staging, one.content, one.size)
-            missing.append(one)
-        except OSError as error:
-            failed.append((one.content, error))
-    return found, missing, failed

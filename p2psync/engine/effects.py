@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import ChangeId, ContentId, DeviceId, MandateId
 from p2psync.core.relpath import RelPath
@@ -38,6 +39,8 @@ class Fetch:
 
     mandate: MandateId
     wanted: tuple[Wanted, ...]
+    file_class: str = ORDINARY
+    """Of all the paths: bytes that are here, or at a peer, for files of another class are out of reach."""
 
 
 @value
@@ -75,6 +78,8 @@ class KeepVersion:
     """"edited" or "conflict"."""
     change: ChangeId | None
     """The change that stated these bytes."""
+    file_class: str = ORDINARY
+    """Of the path."""
 
 
 @value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import ChangeId, ContentId, DeviceId, MandateId
 from p2psync.core.problem import Problem
@@ -93,6 +94,7 @@ class Fetched:
 
     mandate: MandateId
     contents: tuple[ContentId, ...]
+    file_class: str = ORDINARY
 
 
 @value
@@ -101,6 +103,7 @@ class FetchFailed:
 
     mandate: MandateId
     contents: tuple[ContentId, ...]
+    file_class: str = ORDINARY
 
 
 @value

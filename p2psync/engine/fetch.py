@@ -2,7 +2,7 @@
 
 A `Fetcher` is told what is wanted, who is there and what arrived, and returns what to do: `Send` a Request, hand
 bytes to the disk (`Stage`, `Begin`, `Write`, `Finish`, `Drop`), or report (`Done`, `Failed`, `Misbehaved`). The
-disk verifies everything and says so by `staged`, `begun`, `written`, `finished` or `broken`. Mandates share
+disk verifies everything and says so by `staged`, `begun`, `written`, `finished` or `broken`. Compartments share
 nothing but a link's windows. Nothing here waits: `tick` is due at `deadline_s`.
 
 A small file goes queued -> asked -> staging; a big one: manifest asked -> beginning -> its pieces asked and
@@ -18,8 +18,20 @@ from dataclasses import replace
 from p2psync.core.chunking import manifest_bytes_max
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.engine.effects import Send, Wanted
-from p2psync.engine.lanes import Asked, BigFile, Item, MandateWants, Peer
-from p2psync.engine.orders import Begin, Done, Drop, Failed, Finish, Misbehaved, Output, Piece, Stage, Write
+from p2psync.engine.lanes import Asked, BigFile, Item, Peer, Wants
+from p2psync.engine.orders import (
+    Begin,
+    Compartment,
+    Done,
+    Drop,
+    Failed,
+    Finish,
+    Misbehaved,
+    Output,
+    Piece,
+    Stage,
+    Write,
+)
 from p2psync.wire.messages import REQUEST_ITEMS_MAX, RESPONSE_DATA_BYTES_MAX, Request, Response, What
 
 IN_HAND_BYTES_MAX = 16 << 20
@@ -27,57 +39,57 @@ IN_HAND_BYTES_MAX = 16 << 20
 MANIFEST_ALLOWANCE_BYTES = 256 * 1024
 """What an unanswered request for a manifest counts in its link's window."""
 BIG_AT_ONCE = 4
-"""Big files of one mandate that are under way at the same time; each may keep a file open."""
+"""Big files of one compartment that are under way at the same time; each may keep a file open."""
 
 
 class Fetcher:
-    """The fetching of one device, over all its links and mandates."""
+    """The fetching of one device, over all its links and compartments."""
 
     def __init__(self) -> None:
-        self._mandates: dict[MandateId, MandateWants] = {}
+        self._compartments: dict[Compartment, Wants] = {}
         self._peers: dict[int, Peer] = {}
         self._in_hand = 0
         self._last_number = 0
         self._out: list[Output] = []
 
-    def want(self, mandate: MandateId, wanted: Iterable[Wanted], now: float) -> list[Output]:
+    def want(self, compartment: Compartment, wanted: Iterable[Wanted], now: float) -> list[Output]:
         """Contents already under way are not taken up twice."""
-        wants = self._wants(mandate)
+        wants = self._wants(compartment)
         for one in wanted:
             if one.content not in wants.items:
                 item = wants.items[one.content] = Item(one.content, one.size)
                 (wants.big if item.size > RESPONSE_DATA_BYTES_MAX else wants.small).push(item)
         return self._advance(now)
 
-    def drop(self, mandate: MandateId, contents: Iterable[ContentId], now: float) -> list[Output]:
+    def drop(self, compartment: Compartment, contents: Iterable[ContentId], now: float) -> list[Output]:
         """Contents that are no longer wanted; what arrived of them is discarded, and nothing is reported."""
         for content in contents:
-            self._forget(mandate, content, keep=False)
+            self._forget(compartment, content, keep=False)
         return self._advance(now)
 
-    def peer_joined(self, link: int, mandate: MandateId, now: float) -> list[Output]:
-        """A link can be asked for a mandate's contents."""
+    def peer_joined(self, link: int, compartment: Compartment, now: float) -> list[Output]:
+        """A link can be asked for a compartment's contents."""
         peer = self._peers.setdefault(link, Peer(link, now))
-        if mandate not in peer.mandates and not peer.banned:
-            peer.mandates.append(mandate)
-            self._wants(mandate).links.add(link)
+        if compartment not in peer.compartments and not peer.banned:
+            peer.compartments.append(compartment)
+            self._wants(compartment).links.add(link)
         return self._advance(now)
 
-    def peer_left(self, link: int, mandate: MandateId, now: float) -> list[Output]:
+    def peer_left(self, link: int, compartment: Compartment, now: float) -> list[Output]:
         """What was asked there is asked elsewhere."""
         peer = self._peers.get(link)
-        if peer is None or mandate not in peer.mandates:
+        if peer is None or compartment not in peer.compartments:
             return []
-        self._wants(mandate).links.discard(link)
-        for asked in [asked for asked in peer.asked.values() if asked.mandate == mandate]:
+        self._wants(compartment).links.discard(link)
+        for asked in [asked for asked in peer.asked.values() if asked.compartment == compartment]:
             self._take_back(peer, asked)
-        peer.mandates.remove(mandate)
-        if not peer.mandates:
+        peer.compartments.remove(compartment)
+        if not peer.compartments:
             del self._peers[link]
         return self._advance(now)
 
     def knows(self, link: int) -> bool:
-        """True while a link can be asked for any mandate."""
+        """True while a link can be asked for any compartment."""
         return link in self._peers
 
     def awaits(self, link: int, number: int) -> bool:
@@ -100,7 +112,7 @@ class Fetcher:
 
     def staged(self, stage: Stage, bad: Collection[ContentId], now: float) -> list[Output]:
         """The disk took a Stage, except what did not verify."""
-        wants = self._wants(stage.mandate)
+        wants = self._wants(stage.compartment)
         self._in_hand -= sum(len(data) for _, data in stage.files)
         done = []
         for content, _ in stage.files:
@@ -114,7 +126,7 @@ class Fetcher:
                 del wants.items[content]
                 done.append(content)
         if done:
-            self._out.append(Done(stage.mandate, tuple(done)))
+            self._out.append(Done(stage.compartment, tuple(done)))
         if bad:
             self._ban(stage.link, "bytes that are not the content that was asked for")
         return self._advance(now)
@@ -124,11 +136,11 @@ class Fetcher:
 
         `malformed` says that no honest peer sends such a manifest.
         """
-        wants = self._wants(begin.mandate)
+        wants = self._wants(begin.compartment)
         self._in_hand -= len(begin.manifest)
         if wants.beginning.get(begin.content) is not begin:
             if begin.content not in wants.beginning and begin.content not in wants.files:
-                self._out.append(Drop(begin.mandate, begin.content, keep=False))
+                self._out.append(Drop(begin.compartment, begin.content, keep=False))
             return self._advance(now)
         del wants.beginning[begin.content]
         item = wants.items[begin.content]
@@ -141,14 +153,14 @@ class Fetcher:
             file.missing = sum(piece.size for piece in pieces)
             for piece in pieces:
                 file.push(piece)
-            self._finish_if_whole(begin.mandate, file)
+            self._finish_if_whole(begin.compartment, file)
         return self._advance(now)
 
     def written(self, write: Write, bad: Collection[int], now: float) -> list[Output]:
         """The disk wrote chunks, except those that do not fit the manifest."""
         sizes = dict(zip(write.chunks, map(len, write.data), strict=True))
         self._in_hand -= sum(sizes.values())
-        file = self._wants(write.mandate).files.get(write.content)
+        file = self._wants(write.compartment).files.get(write.content)
         if file is None:
             return self._advance(now)
         file.open -= 1
@@ -158,16 +170,16 @@ class Fetcher:
             file.push(Piece(tuple(sorted(bad)), size, write.tried | {write.link}))
         if bad and write.link == file.giver:  # from another peer it may be the giver's manifest that is wrong
             self._ban(write.link, "chunks that do not fit its own manifest")
-        self._finish_if_whole(write.mandate, file)
+        self._finish_if_whole(write.compartment, file)
         return self._advance(now)
 
     def finished(self, finish: Finish, whole: bool, now: float) -> list[Output]:
         """The disk verified a big file; if it is not what it should be, the giver of the manifest lied."""
-        wants = self._wants(finish.mandate)
+        wants = self._wants(finish.compartment)
         file = wants.files.pop(finish.content, None)
         if file is not None and whole:
             del wants.items[finish.content]
-            self._out.append(Done(finish.mandate, (finish.content,)))
+            self._out.append(Done(finish.compartment, (finish.content,)))
         elif file is not None:
             self._push_big(wants, file.item, file.giver)
             self._ban(file.giver, "a manifest of something else")
@@ -182,13 +194,13 @@ class Fetcher:
             self._in_hand -= len(output.manifest)
         elif isinstance(output, Write):
             self._in_hand -= sum(map(len, output.data))
-        self._fail(output.mandate, contents)
+        self._fail(output.compartment, contents)
         return self._advance(now)
 
     def arrived(self, mandate: MandateId) -> int:
-        """Bytes of big files that are here, though not the whole file is."""
-        wants = self._mandates.get(mandate)
-        return sum(file.item.size - file.missing for file in wants.files.values()) if wants is not None else 0
+        """Bytes of a mandate's big files that are here, though not the whole file is."""
+        several = [wants for compartment, wants in self._compartments.items() if compartment.mandate == mandate]
+        return sum(file.item.size - file.missing for wants in several for file in wants.files.values())
 
     def tick(self, now: float) -> list[Output]:
         """Gives up on links that are silent for too long."""
@@ -216,7 +228,7 @@ class Fetcher:
             self._take_back(peer, asked, tried=True)
 
     def _accept_files(self, peer: Peer, asked: Asked, message: Response) -> None:
-        wants = self._wants(asked.mandate)
+        wants = self._wants(asked.compartment)
         files = []
         for item, data in zip(asked.items[message.first : asked.next], message.items, strict=True):
             self._in_hand -= peer.settle(asked, item.size)
@@ -229,7 +241,7 @@ class Fetcher:
                 self._in_hand += item.size
                 files.append((item.content, data))
         if files:
-            self._out.append(Stage(asked.mandate, peer.link, tuple(files)))
+            self._out.append(Stage(asked.compartment, peer.link, tuple(files)))
 
     def _accept_chunks(self, peer: Peer, asked: Asked, message: Response) -> None:
         file, piece = asked.file, asked.piece
@@ -248,7 +260,7 @@ class Fetcher:
             file.open += 1
             self._in_hand += arrived
             indexes, data = zip(*have, strict=True)
-            self._out.append(Write(asked.mandate, peer.link, file.item.content, indexes, data, piece.tried))
+            self._out.append(Write(asked.compartment, peer.link, file.item.content, indexes, data, piece.tried))
 
     def _accept_manifest(self, peer: Peer, asked: Asked, message: Response) -> None:
         (item,) = asked.items
@@ -259,20 +271,20 @@ class Fetcher:
         elif message.last:
             self._close(peer, asked)
             if not item.dropped:
-                begin = Begin(asked.mandate, peer.link, item.content, b"".join(asked.parts))
-                self._wants(asked.mandate).beginning[item.content] = begin
+                begin = Begin(asked.compartment, peer.link, item.content, b"".join(asked.parts))
+                self._wants(asked.compartment).beginning[item.content] = begin
                 self._in_hand += size
                 self._out.append(begin)
 
     def _take_back(self, peer: Peer, asked: Asked, tried: bool = False) -> None:
         """The Request is over; what it was not answered for goes back to its queue."""
-        wants = self._wants(asked.mandate)
+        wants = self._wants(asked.compartment)
         self._close(peer, asked)
         if asked.file is not None and asked.piece is not None:
             rest = asked.piece.chunks[asked.next :]
             if rest and not asked.file.item.dropped:
                 asked.file.push(_part(asked.piece, rest, peer.link if tried else None))
-            self._finish_if_whole(asked.mandate, asked.file)
+            self._finish_if_whole(asked.compartment, asked.file)
         elif asked.what is What.MANIFEST:
             self._push_big(wants, asked.items[0], peer.link if tried else None)
         else:
@@ -282,25 +294,25 @@ class Fetcher:
     def _close(self, peer: Peer, asked: Asked) -> None:
         self._in_hand -= peer.close(asked)
         if asked.what is What.MANIFEST:
-            self._wants(asked.mandate).manifests_asked -= 1
+            self._wants(asked.compartment).manifests_asked -= 1
         if asked.file is not None:
             asked.file.open -= 1
 
-    def _push_small(self, wants: MandateWants, item: Item, tried: int | None) -> None:
+    def _push_small(self, wants: Wants, item: Item, tried: int | None) -> None:
         if tried is not None:
             item.tried |= {tried}
         if not item.dropped:
             wants.small.push(item)
 
-    def _push_big(self, wants: MandateWants, item: Item, tried: int | None) -> None:
+    def _push_big(self, wants: Wants, item: Item, tried: int | None) -> None:
         if tried is not None:
             item.tried |= {tried}
         if not item.dropped:
             wants.big.push(item)
 
-    def _finish_if_whole(self, mandate: MandateId, file: BigFile) -> None:
+    def _finish_if_whole(self, compartment: Compartment, file: BigFile) -> None:
         if file.open == 0 and not file.item.dropped:
-            self._out.append(Finish(mandate, file.item.content))
+            self._out.append(Finish(compartment, file.item.content))
 
     # -- endings --------------------------------------------------------------------------------------------------
 
@@ -310,34 +322,34 @@ class Fetcher:
             return
         peer.banned = True
         self._out.append(Misbehaved(link, reason))
-        for mandate in peer.mandates:
-            self._wants(mandate).links.discard(link)
+        for compartment in peer.compartments:
+            self._wants(compartment).links.discard(link)
         for asked in list(peer.asked.values()):
             self._take_back(peer, asked, tried=True)
 
-    def _fail(self, mandate: MandateId, contents: Iterable[ContentId]) -> None:
-        failed = tuple(content for content in contents if self._forget(mandate, content, keep=True))
+    def _fail(self, compartment: Compartment, contents: Iterable[ContentId]) -> None:
+        failed = tuple(content for content in contents if self._forget(compartment, content, keep=True))
         if failed:
-            self._out.append(Failed(mandate, failed))
+            self._out.append(Failed(compartment, failed))
 
-    def _forget(self, mandate: MandateId, content: ContentId, keep: bool) -> bool:
-        wants = self._wants(mandate)
+    def _forget(self, compartment: Compartment, content: ContentId, keep: bool) -> bool:
+        wants = self._wants(compartment)
         item = wants.items.pop(content, None)
         if item is None:
             return False
         item.dropped = True
         wants.beginning.pop(content, None)
         if wants.files.pop(content, None) is not None:
-            self._out.append(Drop(mandate, content, keep))
+            self._out.append(Drop(compartment, content, keep))
         return True
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
     def _advance(self, now: float) -> list[Output]:
-        for mandate, wants in self._mandates.items():
+        for compartment, wants in self._compartments.items():
             hopeless = [item.content for queue in (wants.small, wants.big) for item in queue.pop_hopeless(wants.links)]
             hopeless += [content for content, file in wants.files.items() if file.todo.pop_hopeless(wants.links)]
-            self._fail(mandate, hopeless)
+            self._fail(compartment, hopeless)
         while any([self._ask_one(peer, now) for peer in list(self._peers.values())]):
             pass  # one request each in turn, so that no link takes everything
         out, self._out = self._out, []
@@ -350,23 +362,23 @@ class Fetcher:
         for what in (What.CONTENT, What.MANIFEST, What.CHUNK):
             if peer.room(what) <= 0:
                 continue
-            for mandate in peer.turns():
-                asked = self._choose(peer, what, mandate, now)
+            for compartment in peer.turns():
+                asked = self._choose(peer, what, compartment, now)
                 if asked is not None:
                     self._ask(peer, asked)
                     return True
         return False
 
-    def _choose(self, peer: Peer, what: What, mandate: MandateId, now: float) -> Asked | None:
-        wants = self._wants(mandate)
+    def _choose(self, peer: Peer, what: What, compartment: Compartment, now: float) -> Asked | None:
+        wants = self._wants(compartment)
         if what is What.CONTENT:
-            return self._choose_files(peer, mandate, wants, now)
+            return self._choose_files(peer, compartment, wants, now)
         if what is What.MANIFEST:
-            return self._choose_manifest(peer, mandate, wants, now)
-        return self._choose_piece(peer, mandate, wants, now)
+            return self._choose_manifest(peer, compartment, wants, now)
+        return self._choose_piece(peer, compartment, wants, now)
 
-    def _choose_files(self, peer: Peer, mandate: MandateId, wants: MandateWants, now: float) -> Asked | None:
-        asked = Asked(self._last_number + 1, mandate, What.CONTENT, now, owed=0)
+    def _choose_files(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
+        asked = Asked(self._last_number + 1, compartment, What.CONTENT, now, owed=0)
         while len(asked.items) < REQUEST_ITEMS_MAX and (item := wants.small.pop_for(peer.link)) is not None:
             if item.dropped:
                 continue
@@ -377,22 +389,22 @@ class Fetcher:
             asked.owed += item.size
         return asked if asked.items else None
 
-    def _choose_manifest(self, peer: Peer, mandate: MandateId, wants: MandateWants, now: float) -> Asked | None:
+    def _choose_manifest(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
         if wants.big_under_way >= BIG_AT_ONCE:
             return None
         while (item := wants.big.pop_for(peer.link)) is not None:
             if not item.dropped:
                 wants.manifests_asked += 1
                 owed = MANIFEST_ALLOWANCE_BYTES
-                return Asked(self._last_number + 1, mandate, What.MANIFEST, now, owed, [item])
+                return Asked(self._last_number + 1, compartment, What.MANIFEST, now, owed, [item])
         return None
 
-    def _choose_piece(self, peer: Peer, mandate: MandateId, wants: MandateWants, now: float) -> Asked | None:
+    def _choose_piece(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
         for file in wants.files.values():
             piece = file.todo.pop_for(peer.link)
             if piece is not None:
                 number = self._last_number + 1
-                return Asked(number, mandate, What.CHUNK, now, piece.size, [file.item], file, piece)
+                return Asked(number, compartment, What.CHUNK, now, piece.size, [file.item], file, piece)
         return None
 
     def _ask(self, peer: Peer, asked: Asked) -> None:
@@ -401,12 +413,13 @@ class Fetcher:
         peer.add(asked)
         contents = tuple(item.content for item in asked.items)
         chunks = asked.piece.chunks if asked.piece is not None else ()
-        self._out.append(Send(peer.link, Request(asked.mandate, asked.number, asked.what, contents, chunks)))
+        mandate, file_class = asked.compartment
+        self._out.append(Send(peer.link, Request(mandate, asked.number, asked.what, contents, chunks, file_class)))
 
-    def _wants(self, mandate: MandateId) -> MandateWants:
-        wants = self._mandates.get(mandate)
+    def _wants(self, compartment: Compartment) -> Wants:
+        wants = self._compartments.get(compartment)
         if wants is None:
-            wants = self._mandates[mandate] = MandateWants()
+            wants = self._compartments[compartment] = Wants()
         return wants
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from p2psync.core.ids import ContentId, MandateId
-from p2psync.engine.orders import Begin, Piece
+from p2psync.core.ids import ContentId
+from p2psync.engine.orders import Begin, Compartment, Piece
 from p2psync.wire.messages import Response, What
 
 SILENCE_MAX_S = 30.0
@@ -95,7 +95,7 @@ class Asked:
     """A Request that is not answered to its end."""
 
     number: int
-    mandate: MandateId
+    compartment: Compartment
     what: What
     at_s: float
     owed: int
@@ -115,7 +115,7 @@ class Asked:
 
     def fits(self, message: Response) -> bool:
         """True if the message is the next part of the answer."""
-        if message.mandate != self.mandate or message.first != self.next:
+        if message.mandate != self.compartment.mandate or message.first != self.next:
             return False
         return self.what is What.MANIFEST or self.next + len(message.items) <= self.count
 
@@ -125,7 +125,7 @@ class Peer:
 
     def __init__(self, link: int, now: float) -> None:
         self.link = link
-        self.mandates: deque[MandateId] = deque()
+        self.compartments: deque[Compartment] = deque()
         """Those it serves, the one whose turn it is first."""
         self.asked: dict[int, Asked] = {}
         self.heard_s = now
@@ -162,17 +162,17 @@ class Peer:
         """When this Request is given up."""
         return min(max(asked.at_s, self.heard_s) + SILENCE_MAX_S, asked.at_s + ANSWER_MAX_S)
 
-    def turns(self) -> Iterator[MandateId]:
-        """Each mandate once; the one that is taken comes last the next time."""
-        for _ in range(len(self.mandates)):
-            mandate = self.mandates[0]
-            self.mandates.rotate(-1)
-            yield mandate
+    def turns(self) -> Iterator[Compartment]:
+        """Each compartment once; the one that is taken comes last the next time."""
+        for _ in range(len(self.compartments)):
+            compartment = self.compartments[0]
+            self.compartments.rotate(-1)
+            yield compartment
 
 
 @dataclass(slots=True, eq=False)
-class MandateWants:
-    """What one mandate wants, kept apart from all others."""
+class Wants:
+    """What one compartment wants, kept apart from all others."""
 
     links: set[int] = field(default_factory=set)
     """Those that may be asked."""

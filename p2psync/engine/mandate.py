@@ -141,14 +141,14 @@ class Mandate:
                 self.announce(self.replica.observation.observe(event))
             case PathsPlaced():
                 self.announce(self.replica.placed(event))
-            case Fetched(_, contents):
-                self.replica.fetched(contents)
-            case FetchFailed(_, contents):
-                self.replica.fetch_failed(contents)
+            case Fetched(_, contents, file_class):
+                self.replica.fetched(file_class, contents)
+            case FetchFailed(_, contents, file_class):
+                self.replica.fetch_failed(file_class, contents)
             case Kept(_, path, entry, reason, change):
                 self._site.add_version(path, entry, reason, change)
                 if entry.content is not None:
-                    self.replica.keeping.kept(entry.content)
+                    self.replica.keeping.kept(path, entry.content)
             case WrittenLate(_, writes):
                 self.announce(self.replica.observation.written_late(writes))
             case Merged():

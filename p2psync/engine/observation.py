@@ -173,7 +173,10 @@ class Observation:
         rules = self._site.ledger.authority.rules
         for s in edits:
             if s.entry.content is not None and rules.rule_for(s.path).file_class in BOOKKEEPING:
-                self._site.scope.emit(KeepVersion(self._site.mandate, s.path, s.entry, "edited", ids[s.path]))
+                file_class = self._site.ledger.class_of(s.path)
+                self._site.scope.emit(
+                    KeepVersion(self._site.mandate, s.path, s.entry, "edited", ids[s.path], file_class)
+                )
 
     def written_late(self, writes: Sequence[LateWrite]) -> list[Taken]:
         """Announce what programs wrote into files that do not stand at their paths any more: edits of what stood there.

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.value import value
 from p2psync.engine.effects import Send
+
+
+class Compartment(NamedTuple):
+    """What contents stay within: a mandate's files of one class. Nothing is given, asked or reused across."""
+
+    mandate: MandateId
+    file_class: str
 
 
 @value
@@ -23,7 +32,7 @@ class Piece:
 class Stage:
     """Verify small files and put them into staging; answered by `staged`."""
 
-    mandate: MandateId
+    compartment: Compartment
     link: int
     files: tuple[tuple[ContentId, bytes], ...]
 
@@ -32,7 +41,7 @@ class Stage:
 class Begin:
     """Take up a big file with its manifest, reusing what lies on this disk; answered by `begun`."""
 
-    mandate: MandateId
+    compartment: Compartment
     link: int
     content: ContentId
     manifest: bytes
@@ -43,7 +52,7 @@ class Begin:
 class Write:
     """Verify chunks of a big file and write them; answered by `written`."""
 
-    mandate: MandateId
+    compartment: Compartment
     link: int
     content: ContentId
     chunks: tuple[int, ...]
@@ -57,7 +66,7 @@ class Write:
 class Finish:
     """Verify a big file as a whole and put it into staging; answered by `finished`."""
 
-    mandate: MandateId
+    compartment: Compartment
     content: ContentId
 
 
@@ -65,7 +74,7 @@ class Finish:
 class Drop:
     """Leave a big file that is under way."""
 
-    mandate: MandateId
+    compartment: Compartment
     content: ContentId
     keep: bool
     """True if what arrived shall stay for the next time."""
@@ -75,7 +84,7 @@ class Drop:
 class Done:
     """These contents lie in staging, verified."""
 
-    mandate: MandateId
+    compartment: Compartment
     contents: tuple[ContentId, ...]
 
 
@@ -83,7 +92,7 @@ class Done:
 class Failed:
     """No peer that is there could give these contents."""
 
-    mandate: MandateId
+    compartment: Compartment
     contents: tuple[ContentId, ...]
 
 

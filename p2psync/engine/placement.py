@@ -5,6 +5,7 @@ Placing is compare-and-swap: it says what it expects to find, and what it finds 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -36,9 +37,10 @@ class Placement:
         self._plan = plan
         self._gathering: dict[RelPath, set[ContentId]] = {}
         """The contents that a path still waits for."""
-        self._waiting_for: dict[ContentId, set[RelPath]] = {}
+        self._waiting_for: dict[tuple[str, ContentId], set[RelPath]] = {}
+        """By class of files: what is fetched for one is not for another."""
         self._merging: dict[RelPath, Aim] = {}
-        self._missing_since: dict[ContentId, float] = {}
+        self._missing_since: dict[tuple[str, ContentId], float] = {}
         """When (monotonic seconds) nobody could give a content for the first time."""
         self._ungiven: set[RelPath] = set()
         """Paths that rest since nobody could give their contents."""
@@ -84,43 +86,50 @@ class Placement:
 
     def _begin(self, paths: Sequence[RelPath]) -> None:
         """Fetch what has to be fetched, place what needs nothing."""
-        wanted: list[Wanted] = []
+        wanted: defaultdict[str, list[Wanted]] = defaultdict(list)
         ready: list[Aim] = []
         for path, target in self._plan.open_aims(paths).items():
             if self._plan.collides(target):
                 self._plan.get_stuck(Problem(path, Code.NAME_COLLIDES))
             elif target.contents:
-                wanted += self._gather(target)
+                file_class = self._site.ledger.class_of(path)
+                wanted[file_class] += self._gather(file_class, target)
             else:
                 ready.append(target)
-        if wanted:
-            self._site.scope.emit(Fetch(self._site.mandate, tuple(wanted)))
+        for file_class, several in wanted.items():
+            if several:
+                self._site.scope.emit(Fetch(self._site.mandate, tuple(several), file_class))
         self._place(self._not_held(ready))
 
     def _not_held(self, ready: Sequence[Aim]) -> list[Aim]:
         """What vanishes may be a renamed file's only local source: it waits for those that are fetched."""
         bases = self._site.state.bases([a.path for a in ready]) if ready else {}
-        held = {path for path, base in bases.items() if base.entry.content in self._waiting_for}
+        held = {
+            path
+            for path, base in bases.items()
+            if base.entry.content is not None
+            and (self._site.ledger.class_of(path), base.entry.content) in self._waiting_for
+        }
         for path in held:
             self._plan.block(path, HOLD_SOURCE_S)
         return [a for a in ready if a.path not in held]
 
-    def _gather(self, target: Aim) -> list[Wanted]:
+    def _gather(self, file_class: str, target: Aim) -> list[Wanted]:
         """Note what the path waits for; returns what is not being fetched already."""
         contents = target.contents
         self._gathering[target.path] = set(contents)
-        fresh = [c for c in contents if c not in self._waiting_for]
+        fresh = [c for c in contents if (file_class, c) not in self._waiting_for]
         for content in contents:
-            self._waiting_for.setdefault(content, set()).add(target.path)
+            self._waiting_for.setdefault((file_class, content), set()).add(target.path)
         heads = self._site.state.heads([target.path])[target.path] if target.sources else ()
         sizes = {h.entry.content: h.entry.size for h in heads}
         return [Wanted(c, sizes.get(c, target.put.size), target.path) for c in fresh]
 
-    def fetched(self, contents: Sequence[ContentId]) -> None:
+    def fetched(self, file_class: str, contents: Sequence[ContentId]) -> None:
         complete: list[RelPath] = []
         for content in contents:
-            self._missing_since.pop(content, None)
-            for path in sorted(self._waiting_for.pop(content, set())):
+            self._missing_since.pop((file_class, content), None)
+            for path in sorted(self._waiting_for.pop((file_class, content), set())):
                 missing = self._gathering.get(path)
                 if missing is None:
                     continue
@@ -143,11 +152,11 @@ class Placement:
                 self._begin([path])
         self._place(ready)
 
-    def fetch_failed(self, contents: Sequence[ContentId]) -> None:
+    def fetch_failed(self, file_class: str, contents: Sequence[ContentId]) -> None:
         now_s = self._site.scope.now.monotonic_s
         for content in contents:
-            is_gone = now_s - self._missing_since.setdefault(content, now_s) >= MISSING_AFTER_S
-            for path in sorted(self._waiting_for.pop(content, set())):
+            is_gone = now_s - self._missing_since.setdefault((file_class, content), now_s) >= MISSING_AFTER_S
+            for path in sorted(self._waiting_for.pop((file_class, content), set())):
                 self._gathering.pop(path, None)
                 self._ungiven.add(path)
                 if is_gone:

@@ -67,7 +67,8 @@ class Postings:
         for path, row in rows.items():
             if row.entry.kind is Kind.FILE and row.entry.content not in kept:
                 head = row.heads[0] if row.heads else None
-                self._site.scope.emit(KeepVersion(self._site.mandate, path, row.entry, "posted", head))
+                file_class = self._site.ledger.class_of(path)
+                self._site.scope.emit(KeepVersion(self._site.mandate, path, row.entry, "posted", head, file_class))
 
     def keep_marked(self, paths: Iterable[RelPath]) -> None:
         """The same after others marked something, for files that hold here what was posted."""

@@ -61,13 +61,13 @@ class Replica:
         self.keeping.pump()
         return taken
 
-    def fetched(self, contents: Sequence[ContentId]) -> None:
-        self.placement.fetched(contents)
-        self.keeping.fetched(contents)
+    def fetched(self, file_class: str, contents: Sequence[ContentId]) -> None:
+        self.placement.fetched(file_class, contents)
+        self.keeping.fetched(file_class, contents)
 
-    def fetch_failed(self, contents: Sequence[ContentId]) -> None:
-        self.placement.fetch_failed(contents)
-        self.keeping.failed(contents)
+    def fetch_failed(self, file_class: str, contents: Sequence[ContentId]) -> None:
+        self.placement.fetch_failed(file_class, contents)
+        self.keeping.failed(file_class, contents)
 
     def peer_came(self) -> None:
         """What nobody could give may be had now."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.chunking import Manifest, Span
 from p2psync.core.ids import ContentId
 from p2psync.engine.orders import Piece
@@ -40,13 +41,14 @@ FindChunks = Callable[[Collection[bytes]], Mapping[bytes, Source]]
 class Assembly:
     """One big file that is under way; safe to use from several threads."""
 
-    def __init__(self, staging: Staging, manifest: Manifest) -> None:
+    def __init__(self, staging: Staging, manifest: Manifest, file_class: str = ORDINARY) -> None:
         """Takes up what an earlier attempt left. Raises OSError, also where the disk has no room for the rest."""
         self.manifest = manifest
         self._staging = staging
         self.spans = manifest.spans()
         self._present = bytearray(len(self.spans))
-        self._file = _open_part(staging.part(manifest.content))
+        self._part = staging.part(manifest.content, file_class)
+        self._file = _open_part(self._part)
         self._lock = threading.Lock()
         self._whole = blake3()
         self._hashed_chunks = 0
@@ -127,12 +129,11 @@ class Assembly:
         """
         with self._lock:
             self._hash_on({})
-            part = self._staging.part(self.manifest.content)
             self._file.close()
             if self._hashed_chunks < len(self.spans) or self._whole.digest() != self.manifest.content:
-                part.unlink()
+                self._part.unlink()
                 return False
-            os.replace(part, self._staging.path(self.manifest.content))
+            os.replace(self._part, self._staging.path(self.manifest.content))
             return True
 
     def close(self, keep: bool) -> None:
@@ -140,7 +141,7 @@ class Assembly:
         with self._lock:
             self._file.close()
             if not keep:
-                self._staging.part(self.manifest.content).unlink(missing_ok=True)
+                self._part.unlink(missing_ok=True)
 
     def _fits(self, index: int, data: bytes) -> bool:
         return 0 <= index < len(self.spans) and blake3(data).digest() == self.spans[index].hash
@@ -179,9 +180,9 @@ class Assembly:
             self._unflushed_bytes = 0
 
 
-def check_room(staging: Staging, content: ContentId, size: int) -> None:
+def check_room(staging: Staging, content: ContentId, size: int, file_class: str = ORDINARY) -> None:
     """Before a big file is asked for: whoever announces it may claim any size. Raises OSError where it cannot fit."""
-    part = staging.part(content)
+    part = staging.part(content, file_class)
     here = getattr(part.stat(), "st_blocks", 0) * 512 if part.exists() else 0
     if not _fits_on_disk(staging, size - here):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

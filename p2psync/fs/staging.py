@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.fs.clone import content_of_file, copy_verified, write_all
 from p2psync.fs.versions import Versions
@@ -51,9 +52,10 @@ class Staging:
         """The same as text: making a Path takes longer than asking the disk."""
         return self._prefix + content.hex()
 
-    def part(self, content: ContentId) -> Path:
-        """Where a big file is put together."""
-        return self.root / (content.hex() + PART_SUFFIX)
+    def part(self, content: ContentId, file_class: str = ORDINARY) -> Path:
+        """Where a big file is put together; what there is of it for files of one class does not help another."""
+        name = content if file_class == ORDINARY else content_of(content + file_class.encode())
+        return self.root / (name.hex() + PART_SUFFIX)
 
     def has(self, content: ContentId) -> bool:
         return os.path.isfile(self.where(content))

@@ -40,6 +40,12 @@ class VersionRows:
     def kept(self, contents: Iterable[ContentId]) -> set[ContentId]:
         return {content for content in contents if self._is_kept(content)}
 
+    def paths_of(self, contents: Iterable[ContentId]) -> dict[ContentId, list[RelPath]]:
+        """The paths that each content is kept for; one that is not kept is left out."""
+        query = "SELECT DISTINCT path FROM version WHERE mandate = ? AND content = ?"
+        found = {c: [path for (path,) in self._connection.execute(query, (self._mandate, c))] for c in contents}
+        return {content: paths for content, paths in found.items() if paths}
+
     def retain(self, contents: Set[ContentId]) -> None:
         """Forget the rows with any other content."""
         known = self._connection.execute("SELECT DISTINCT content FROM version WHERE mandate = ?", (self._mandate,))

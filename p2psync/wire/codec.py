@@ -13,6 +13,7 @@ from typing import Any
 import msgpack
 import zstandard
 
+from p2psync.core.block import FILE_CLASS_CHARACTERS_MAX
 from p2psync.core.chunking import CHUNKS_MAX
 from p2psync.core.ids import HASH_BYTES, MANDATE_ID_BYTES
 from p2psync.core.relpath import PATH_BYTES_MAX
@@ -132,6 +133,7 @@ _ALL = (
         OneOf(What),
         Many(_CONTENT, REQUEST_ITEMS_MAX, 1),
         Many(Whole(0, CHUNKS_MAX - 1), REQUEST_ITEMS_MAX),
+        Text(FILE_CLASS_CHARACTERS_MAX),
     ),
     _layout(
         7,

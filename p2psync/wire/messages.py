@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.clock import Tips
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.value import value
@@ -111,6 +112,8 @@ class Request:
     """For MANIFEST and CHUNK exactly one: the file."""
     chunks: tuple[int, ...] = ()
     """Indexes into the manifest, for CHUNK."""
+    file_class: str = ORDINARY
+    """Of the files that they are needed for; only what the other side has for files of that class is given."""
 
 
 @value

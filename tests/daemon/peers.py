@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.ids import ContentId, MandateId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.logs import EventLog, LogEvent
@@ -15,6 +16,7 @@ from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.transfer import MandateContents, Transfer
 from p2psync.engine.effects import Fetch, Wanted
 from p2psync.engine.events import Fetched, FetchFailed, Observed
+from p2psync.engine.orders import Compartment
 from p2psync.errors import LinkClosed, RemoteProtocolError
 from p2psync.fs.contents import Contents
 from p2psync.fs.staging import Staging
@@ -58,6 +60,27 @@ class Shelf:
 
 
 @dataclass
+class Fence:
+    """Bounds as a test sets them, of one device."""
+
+    refuses: set[ContentId] = field(default_factory=set)
+    """Contents that it gives nobody."""
+    closed: set[tuple[int, str]] = field(default_factory=set)
+    """Links whose members may not know of a class of files."""
+    apart: set[ContentId] = field(default_factory=set)
+    """Contents that lie on its disk for files of another class."""
+
+    def is_open_to(self, link: int, compartment: Compartment) -> bool:
+        return (link, compartment.file_class) not in self.closed
+
+    def may_give(self, link: int, compartment: Compartment, contents: Sequence[ContentId]) -> list[bool]:
+        return [content not in self.refuses for content in contents]
+
+    def may_reuse(self, compartment: Compartment, contents: Sequence[ContentId]) -> Set[ContentId]:
+        return set(contents) - self.apart
+
+
+@dataclass
 class Device:
     """A transfer with its folders, and what it reported."""
 
@@ -72,14 +95,14 @@ class Device:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     requests: list[Request] = field(default_factory=list)
     """Those it answered, in their order."""
-    refuses: set[ContentId] = field(default_factory=set)
+    fence: Fence = field(default_factory=Fence)
 
     @property
     def shelf(self) -> Shelf:
         return self.shelves[MANDATE]
 
-    def want(self, *wanted: Wanted, mandate: MandateId = MANDATE) -> None:
-        self.transfer.fetch(Fetch(mandate, wanted))
+    def want(self, *wanted: Wanted, mandate: MandateId = MANDATE, file_class: str = ORDINARY) -> None:
+        self.transfer.fetch(Fetch(mandate, wanted, file_class))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until what it reported fulfils a condition."""
@@ -157,15 +180,16 @@ class World:
         """A device with its folders; a second one of the same name takes them over, as after a restart."""
         shelves = {mandate: Shelf(self._root / name / mandate.hex()[:4]) for mandate in mandates}
         folders = {mandate: MandateContents(shelf.staging, shelf.contents) for mandate, shelf in shelves.items()}
+        fence = Fence()
         transfer = Transfer(
             self._tasks,
             send=lambda link, message: device.links[link].send(message),
             emit=lambda event: device.emit(event),
             folders=folders,
-            may_read=lambda link, mandate, contents: [content not in device.refuses for content in contents],
+            bounds=fence,
             misbehaved=lambda link, reason: device.blame(link, reason),
         )
-        device = Device(name, shelves, transfer)
+        device = Device(name, shelves, transfer, fence=fence)
         transfer.start()
         self.devices.append(device)
         return device

@@ -37,7 +37,7 @@ async def test_one_answer_says_which_items_it_answers(tmp_path: Path) -> None:
         a, b = w.device("a"), w.device("b")
         for path in "ab":
             a.shelf.save(path, path.encode())
-        a.refuses.add(A)
+        a.fence.refuses.add(A)
         link = w.join(b, a)
         answers: list[Response] = []
 

@@ -215,7 +215,7 @@ async def test_nothing_is_given_to_who_may_not_read_it_nor_across_mandates(tmp_p
         a, b = w.device("a", (MANDATE, OTHER)), w.device("b", (MANDATE, OTHER))
         secret = a.shelf.save("payroll.ecs", b"salaries")
         big = a.shelf.save("payroll.bak", noise(MIB))
-        a.refuses |= {secret.content, big.content}
+        a.fence.refuses |= {secret.content, big.content}
         elsewhere = a.shelves[OTHER].save("x", b"of another mandate")
         w.join(b, a)
         b.want(secret, big, elsewhere)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import ContentId, content_of
 from p2psync.core.problem import Code
@@ -88,11 +89,11 @@ class Rig:
         return self
 
     def fetched(self, *texts: str) -> Rig:
-        self.replica.fetched([content(text) for text in texts])
+        self.replica.fetched(ORDINARY, [content(text) for text in texts])
         return self
 
     def fetch_failed(self, *texts: str) -> Rig:
-        self.replica.fetch_failed([content(text) for text in texts])
+        self.replica.fetch_failed(ORDINARY, [content(text) for text in texts])
         return self
 
     def placed(self, *outcomes: Outcome) -> list[Taken]:
@@ -149,7 +150,7 @@ class Rig:
             wanted = [w.content for e in effects if isinstance(e, Fetch) for w in e.wanted]
             items = [i for e in effects if isinstance(e, Place) for i in e.items]
             if wanted:
-                self.replica.fetched(wanted)
+                self.replica.fetched(ORDINARY, wanted)
             if items:
                 self.placed(*(Outcome(i.path, True, stat=FileStat(i.put.size, 1_000, 2)) for i in items))
         base = self.base(path)

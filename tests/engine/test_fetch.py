@@ -9,17 +9,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.chunking import manifest_bytes_max
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.engine.effects import Send, Wanted
 from p2psync.engine.fetch import BIG_AT_ONCE, IN_HAND_BYTES_MAX, Fetcher
 from p2psync.engine.lanes import ANSWER_MAX_S, SILENCE_MAX_S, WINDOW_BYTES, WINDOW_REQUESTS
-from p2psync.engine.orders import Begin, Done, Drop, Failed, Finish, Misbehaved, Output, Piece, Stage, Write
+from p2psync.engine.orders import (
+    Begin,
+    Compartment,
+    Done,
+    Drop,
+    Failed,
+    Finish,
+    Misbehaved,
+    Output,
+    Piece,
+    Stage,
+    Write,
+)
 from p2psync.wire.messages import REQUEST_ITEMS_MAX, RESPONSE_DATA_BYTES_MAX, Request, Response, What
 
-M = MandateId(b"m" * 16)
-N = MandateId(b"n" * 16)
+M = Compartment(MandateId(b"m" * 16), ORDINARY)
+N = Compartment(MandateId(b"n" * 16), ORDINARY)
+RESTRICTED = Compartment(M.mandate, "restricted:*.ecs")
 BIG = RESPONSE_DATA_BYTES_MAX + 1
 
 
@@ -43,10 +57,10 @@ def answer(request: Request, *items: bytes | None, first: int = 0, last: bool = 
     return Response(request.mandate, request.number, first, items, last)
 
 
-def joined(*links: int, mandate: MandateId = M) -> Fetcher:
+def joined(*links: int, compartment: Compartment = M) -> Fetcher:
     fetcher = Fetcher()
     for link in links:
-        fetcher.peer_joined(link, mandate, 0.0)
+        fetcher.peer_joined(link, compartment, 0.0)
     return fetcher
 
 
@@ -211,12 +225,12 @@ def test_an_answer_that_does_not_fit_bans_the_link(first: int, items: tuple[byte
 def test_an_answer_for_another_mandate_bans_the_link() -> None:
     fetcher = joined(1)
     ((_, request),) = asks(fetcher.want(M, small(1), 0.0))
-    banned, _ = fetcher.response(1, Response(N, request.number, 0, (b"aaaa",), True), 0.0)
+    banned, _ = fetcher.response(1, Response(N.mandate, request.number, 0, (b"aaaa",), True), 0.0)
     assert isinstance(banned, Misbehaved)
 
 
 def test_what_was_never_asked_is_passed_over() -> None:
-    assert joined(1).response(1, Response(M, 7, 0, (b"x",), True), 0.0) == []
+    assert joined(1).response(1, Response(M.mandate, 7, 0, (b"x",), True), 0.0) == []
 
 
 # -- big files --------------------------------------------------------------------------------------------------------
@@ -236,13 +250,13 @@ def test_a_big_file_is_fetched_by_its_manifest_then_its_pieces_then_verified() -
 def test_what_is_here_of_a_big_file_is_known() -> None:
     pieces = (Piece((0, 1), 6, frozenset()), Piece((3,), 4, frozenset()))
     fetcher, outputs = begun(1, pieces=pieces)
-    assert fetcher.arrived(M) == BIG - 10
-    assert fetcher.arrived(N) == 0
+    assert fetcher.arrived(M.mandate) == BIG - 10
+    assert fetcher.arrived(N.mandate) == 0
     requests = {request.chunks: request for _, request in asks(outputs)}
     (write,) = fetcher.response(1, answer(requests[0, 1], b"aaa", b"bbb"), 0.0)
     assert isinstance(write, Write)
     fetcher.written(write, (), 0.0)
-    assert fetcher.arrived(M) == BIG - 4
+    assert fetcher.arrived(M.mandate) == BIG - 4
 
 
 def test_a_manifest_comes_in_parts_and_is_bounded() -> None:
@@ -390,7 +404,21 @@ def test_the_mandates_of_a_link_take_turns() -> None:
     assert fetcher.want(N, many, 0.0) == []
     second = asks(fetcher.response(1, answer(first[0][1], None), 0.0))
     third = asks(fetcher.response(1, answer(first[1][1], None), 0.0))
-    assert {request.mandate for _, request in second + third} == {M, N}
+    assert {request.mandate for _, request in second + third} == {M.mandate, N.mandate}
+
+
+def test_the_same_content_for_files_of_two_classes_is_asked_for_twice_each_of_who_may_know() -> None:
+    fetcher = joined(1, 2)
+    fetcher.peer_joined(2, RESTRICTED, 0.0)
+    ((link, open_),) = asks(fetcher.want(M, small(1), 0.0))
+    ((other, secret),) = asks(fetcher.want(RESTRICTED, small(1), 0.0))
+    assert (link, open_.file_class) == (1, ORDINARY)
+    assert (other, secret.file_class) == (2, RESTRICTED.file_class)
+    (stage,) = fetcher.response(2, answer(secret, b"aaaa"), 0.0)
+    assert isinstance(stage, Stage)
+    assert fetcher.staged(stage, (), 0.0) == [Done(RESTRICTED, (cid(1),))], "the other one is not done by this"
+    assert fetcher.peer_left(2, RESTRICTED, 0.0) == []
+    assert fetcher.want(RESTRICTED, small(2), 0.0) == [Failed(RESTRICTED, (cid(2),))], "there is nobody to ask"
 
 
 # -- any course of events ---------------------------------------------------------------------------------------------

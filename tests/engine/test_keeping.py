@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.entry import ABSENT
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import parse
@@ -36,7 +37,7 @@ def keep(rig: Rig, text: str) -> None:
     head = next(h for h in rig.desk.heads("a.txt") if h.entry.content == content(text))
     row = VersionRow(PATH, content(text), head.entry.size, 0, 0, "conflict", head.author, head.id)
     rig.desk.state.add_versions([row])
-    rig.replica.keeping.kept(content(text))
+    rig.replica.keeping.kept(PATH, content(text))
 
 
 def test_a_loser_is_fetched_copied_and_then_done() -> None:
@@ -44,7 +45,7 @@ def test_a_loser_is_fetched_copied_and_then_done() -> None:
     loser = next(h for h in rig.desk.heads("a.txt") if h.entry.content == content("mine"))
     assert ("a.txt", content("mine")) in asked(rig.effects()), "it stands here now, but its winner will replace it"
     assert rows(rig) == ["a.txt"]
-    rig.replica.keeping.fetched([content("mine")])
+    rig.replica.keeping.fetched(ORDINARY, [content("mine")])
     effects = rig.effects()
     expected = KeepVersion(rig.desk.mandate, PATH, loser.entry, "conflict", loser.id)
     assert [e for e in effects if isinstance(e, KeepVersion)] == [expected]
@@ -77,7 +78,7 @@ def test_removals_that_lost_have_no_bytes() -> None:
 def test_a_loser_of_two_paths_is_fetched_once_and_kept_for_both() -> None:
     rig = conflict("a.txt", "b.txt")
     assert [c for _, c in asked(rig.effects())].count(content("mine")) == 1
-    rig.replica.keeping.fetched([content("mine")])
+    rig.replica.keeping.fetched(ORDINARY, [content("mine")])
     assert [k.path for k in rig.keeps()] == ["a.txt", "b.txt"]
 
 
@@ -87,7 +88,7 @@ def test_what_is_no_head_any_more_is_not_kept() -> None:
     rig.author.read(rig.desk)
     rig.author.save("a.txt", "settled")
     rig.takes_in()
-    rig.replica.keeping.fetched([content("mine")])
+    rig.replica.keeping.fetched(ORDINARY, [content("mine")])
     assert rig.keeps() == []
     assert rows(rig) == []
 
@@ -95,12 +96,12 @@ def test_what_is_no_head_any_more_is_not_kept() -> None:
 def test_what_nobody_could_give_is_asked_for_again_later_or_when_somebody_comes() -> None:
     rig = conflict()
     assert ("a.txt", content("mine")) in asked(rig.effects())
-    rig.replica.keeping.failed([content("mine"), content("other")])
+    rig.replica.keeping.failed(ORDINARY, [content("mine"), content("other")])
     assert rig.scope.wake_at_s == rig.scope.now.monotonic_s + RETRY_AFTER_S
     assert asked(rig.effects()) == []
     rig.after(RETRY_AFTER_S)
     assert ("a.txt", content("mine")) in asked(rig.effects())
-    rig.replica.keeping.failed([content("mine")])
+    rig.replica.keeping.failed(ORDINARY, [content("mine")])
     rig.replica.keeping.peer_has_news()
     assert ("a.txt", content("mine")) in asked(rig.effects())
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.ids import ContentId, MandateId
-from p2psync.engine.lanes import WINDOW_BYTES, WINDOW_REQUESTS, Asked, Item, MandateWants, Peer, Queue
+from p2psync.engine.lanes import WINDOW_BYTES, WINDOW_REQUESTS, Asked, Item, Peer, Queue, Wants
+from p2psync.engine.orders import Compartment
 from p2psync.wire.messages import Response, What
 
-M = MandateId(b"m" * 16)
+M = Compartment(MandateId(b"m" * 16), ORDINARY)
 
 
 def item(number: int, *tried: int) -> Item:
@@ -62,21 +64,21 @@ def test_a_window_closes_and_opens() -> None:
 
 def test_an_answer_fits_only_as_the_next_part() -> None:
     asked = Asked(1, M, What.CONTENT, 0.0, 0, [item(1), item(2)], next=1)
-    assert asked.fits(Response(M, 1, 1, (None,), True))
-    assert not asked.fits(Response(M, 1, 0, (None,), True))
-    assert not asked.fits(Response(M, 1, 1, (None, None), True))
+    assert asked.fits(Response(M.mandate, 1, 1, (None,), True))
+    assert not asked.fits(Response(M.mandate, 1, 0, (None,), True))
+    assert not asked.fits(Response(M.mandate, 1, 1, (None, None), True))
     assert not asked.fits(Response(MandateId(b"n" * 16), 1, 1, (None,), True))
 
 
-def test_the_mandates_of_a_link_take_turns() -> None:
+def test_the_compartments_of_a_link_take_turns() -> None:
     peer = Peer(1, 0.0)
-    peer.mandates.extend([M, MandateId(b"n" * 16)])
+    peer.compartments.extend([M, Compartment(MandateId(b"n" * 16), ORDINARY)])
     first = next(peer.turns())
     assert next(peer.turns()) != first
     assert len(list(peer.turns())) == 2
 
 
 def test_big_files_count_from_their_manifest_on() -> None:
-    wants = MandateWants()
+    wants = Wants()
     wants.manifests_asked = 1
     assert wants.big_under_way == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.change import Change
 from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, EXECUTABLE, Entry, FileStat, Kind
 from p2psync.core.ids import ContentId
@@ -411,7 +412,7 @@ def test_a_merge_of_what_is_no_index_makes_one_win() -> None:
     rig = merging()
     rig.merged("x.ecc", sources(rig), None, unmergeable=True)
     [again] = rig.fetches()
-    rig.replica.fetched([again])
+    rig.replica.fetched(ORDINARY, [again])
     [item] = rig.places()
     assert item.put.content == again
 

@@ -138,7 +138,7 @@ def kept(rig: Rig, text: str) -> None:
     head = next(h for h in rig.desk.heads("a.txt") if h.entry.content == content(text))
     row = VersionRow(PATH, content(text), head.entry.size, 0, 0, "conflict", head.author, head.id)
     rig.desk.state.add_versions([row])
-    rig.replica.keeping.kept(content(text))
+    rig.replica.keeping.kept(PATH, content(text))
 
 
 def test_losers_are_waited_for() -> None:
