@@ -6,9 +6,11 @@ from p2psync.core.block import ORDINARY
 from p2psync.core.entry import ABSENT
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import parse
+from p2psync.core.rules import Role
 from p2psync.engine.effects import Effect, Fetch, KeepVersion
 from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S
 from p2psync.engine.state import TodoKind, VersionRow
+from tests.core.court import SECRET_FILES
 from tests.engine.rig import Rig, content, seen
 
 PATH = parse("a.txt")
@@ -130,3 +132,18 @@ def test_many_are_asked_for_in_batches() -> None:
     for path in paths:
         rig.replica.plan.block(parse(path))
     assert [len(asked(rig.effects())) for _ in range(3)] == [BATCH_MAX, 1, 0]
+
+
+def test_a_loser_with_the_bytes_of_a_restricted_file_is_not_kept_by_that() -> None:
+    rig = Rig(rules=SECRET_FILES, role=Role.PAYROLL)
+    first = rig.author.save("a.txt", "old", naming=[])
+    rig.author.save("a.txt", "yours", naming=[first])
+    rig.takes_in().shows("a.txt", "yours")
+    salaries = VersionRow(parse("salaries.ecs"), content("mine"), 4, 0, 0, "replaced", None, None)
+    rig.desk.state.add_versions([salaries])
+    rig.author.save("a.txt", "mine", naming=[])
+    rig.takes_in()
+    assert ("a.txt", content("mine")) in asked(rig.effects())
+    keep(rig, "mine")
+    rig.effects()
+    assert rows(rig) == []

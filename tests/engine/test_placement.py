@@ -16,6 +16,7 @@ from p2psync.engine.events import Outcome
 from p2psync.engine.placement import HOLD_SOURCE_S, IN_FLIGHT_MAX, MISSING_AFTER_S, OBSTRUCTED_S
 from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S
 from p2psync.engine.state import BaseRow
+from tests.core.court import SECRET_FILES
 from tests.engine.rig import Rig, content, file, seen
 
 PATH = parse("a.txt")
@@ -451,3 +452,21 @@ def test_a_merge_without_one_of_its_sources_waits(fails: str) -> None:
     rig.after(RETRY_AFTER_S)
     assert set(rig.fetches()) == {content("one"), content("two")}
     assert len(sources(rig)) == 2
+
+
+def test_what_was_fetched_for_restricted_files_is_not_placed_for_others() -> None:
+    rig = Rig(rules=SECRET_FILES, role=Role.PAYROLL)
+    rig.author.save("salaries.ecs", "secret")
+    rig.author.save("guess.txt", "secret")
+    rig.takes_in()
+    effects = [e for e in rig.effects() if isinstance(e, Fetch)]
+    classes = {wanted.path: e.file_class for e in effects for wanted in e.wanted}
+    restricted = SECRET_FILES.class_id(parse("salaries.ecs")) or ""
+    assert classes == {"salaries.ecs": restricted, "guess.txt": ORDINARY}
+    rig.replica.fetched(restricted, [content("secret")])
+    assert [item.path for item in rig.places()] == ["salaries.ecs"]
+    rig.fetch_failed("secret")
+    assert rig.places() == []
+    rig.after(RETRY_AFTER_S).fetches()
+    rig.fetched("secret")
+    assert [item.path for item in rig.places()] == ["guess.txt"]
