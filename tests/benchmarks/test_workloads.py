@@ -22,7 +22,9 @@ from tests.lab import requires_lab
 
 # The whole folder is replaced at once, so that what was there before is gone.
 COPY = 'cp -aT "$1" "$2.new" && rm -rf "$2.old" && mv "$2" "$2.old" && mv "$2.new" "$2"'
-SPOIL = COPY + ' && echo more >> "$(find "$2" -type f | sort | tail -n 1)"'
+# The last byte, so that it looks complete all the time.
+LAST_FILE = '"$(find "$2" -type f | sort | tail -n 1)"'
+SPOIL = COPY + f' && f={LAST_FILE} && printf "\\377" | dd of="$f" bs=1 seek=$(($(stat -c %s "$f") - 1)) conv=notrunc'
 SIZE = 256 * 1024
 WITHIN_S = 60
 """Nothing here takes a second, unless the machine is busy."""
