@@ -105,6 +105,11 @@ def _of_mandates() -> tuple[Operation, ...]:
         Operation("seen", "A person has looked at what had happened: it is no problem any more.", _M),
         Operation("rules", "Which files belong to whom.", _M, reads=True),
         Operation("rules.set", "Change one rule: PATTERN=MODE[:MASTER].", _required("mandate", "setting")),
+        Operation(
+            "rules.open",
+            "Which fields of the master data others than the master may change: account.cash,...",
+            (*_M, Argument("fields")),
+        ),
     )
 
 
@@ -159,6 +164,24 @@ def _of_files() -> tuple[Operation, ...]:
             (*_required("mandate", "path"), *(Argument("version"), Argument("at"), Argument("to"))),
         ),
         Operation("chart", "A chart of accounts in the folder.", (*_M, Argument("file")), reads=True),
+        Operation(
+            "chart.import",
+            "Take master data over from another accounting program's export.",
+            (
+                *_required("mandate", "file"),
+                *(Argument("format"), Argument("keep_missing", Form.FLAG), Argument("dry_run", Form.FLAG)),
+            ),
+        ),
+        Operation(
+            "chart.set",
+            "Change an open field of the master data.",
+            (*_required("mandate", "record", "number", "field"), Argument("value")),
+        ),
+        Operation(
+            "chart.remove",
+            "Remove a record that the master marked as deleted.",
+            _required("mandate", "record", "number"),
+        ),
         Operation("check", "Bookings against their charts of accounts.", (*_M, Argument("file")), reads=True),
         Operation(
             "pending",

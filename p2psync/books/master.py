@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 from p2psync.books.export import DELETED, NAME, Record, RecordKind, canonical, is_field
@@ -75,6 +76,25 @@ class MasterData:
     registers: Mapping[FieldKey, Register] = field(default_factory=dict)
 
 
+class Sign(StrEnum):
+    """What became of a record; shown so."""
+
+    NEW = "+"
+    CHANGED = "~"
+    DELETED = "-"
+    """The master marked it as deleted, or it was removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What an import changes in one record."""
+
+    sign: Sign
+    key: Key
+    fields: Mapping[str, tuple[str, str]]
+    """By field: the value before and after, "" for none."""
+
+
 def merged(first: MasterData, second: MasterData) -> MasterData:
     """Both together: commutative, associative, and merging again changes nothing."""
     registers = dict(first.registers)
@@ -89,6 +109,12 @@ def admissible(written: MasterData, by_master: bool) -> MasterData:
     if by_master:
         return written
     kept = {key: Register(None, one.local) for key, one in written.registers.items() if one.local}
+    return MasterData(kept)
+
+
+def of_master(written: MasterData) -> MasterData:
+    """The master's values alone."""
+    kept = {key: Register(one.master, None) for key, one in written.registers.items() if one.master}
     return MasterData(kept)
 
 
@@ -177,6 +203,33 @@ def not_listed(data: MasterData, records: Iterable[Record]) -> list[Key]:
     listed = {Key(record.kind, record.number) for record in records}
     known = {Key(at.kind, at.number) for at in data.registers}
     return sorted(key for key in known - listed if exists(data, key) and not is_deleted(data, key))
+
+
+def differences(before: Mapping[Key, Record], after: Mapping[Key, Record]) -> list[Difference]:
+    """What is new, changed and deleted between two states, in the order of the records."""
+    found = []
+    for key in sorted({*before, *after}):
+        old, new = before.get(key), after.get(key)
+        was, stays = old is not None and not _is_marked(old), new is not None and not _is_marked(new)
+        changed = _changed(old, new)
+        if was and not stays:
+            found.append(Difference(Sign.DELETED, key, changed))
+        elif stays and not was:
+            found.append(Difference(Sign.NEW, key, changed))
+        elif stays and changed:
+            found.append(Difference(Sign.CHANGED, key, changed))
+    return found
+
+
+def _is_marked(record: Record) -> bool:
+    return record.fields.get(DELETED) == TRUE
+
+
+def _changed(old: Record | None, new: Record | None) -> dict[str, tuple[str, str]]:
+    before, after = (one.fields if one else {} for one in (old, new))
+    names = sorted({*before, *after} - {DELETED})
+    pairs = {name: (before.get(name, ""), after.get(name, "")) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def next_stamp(data: MasterData, device: DeviceId) -> Stamp:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from p2psync.books.master_files import STATED
 from p2psync.cli.rendering import Row, table
 from p2psync.cli.values import moment
 from p2psync.findings import sentence
@@ -18,7 +19,7 @@ FINDINGS_SHOWN = 30
 
 def chart(answer: Row, parts: Sequence[Callable[[Row], str]]) -> str:
     """`chart show`: what it is, then the lists that were asked for."""
-    head = [f"{answer['title'] or answer['file']}  {_days(answer)}", answer["file"]]
+    head = [f"{answer['title'] or answer['mandate']}  {_days(answer)}", answer["file"]]
     if answer["count"]:
         text = ngettext("! {n} line was not understood.", "! {n} lines were not understood.", answer["count"])
         head.append(text.format(n=answer["count"]))
@@ -28,14 +29,35 @@ def chart(answer: Row, parts: Sequence[Callable[[Row], str]]) -> str:
 
 
 def accounts(answer: Row) -> str:
-    return table(
-        (_("ACCOUNT"), _("NAME"), _("CATEGORY"), _("VAT")),
+    rows = [
         (
-            (one["number"], _named(one), _category(one) if one["kind"] == "account" else "", one["vat_code"] or "-")
-            for one in answer["accounts"]
-        ),
-        _("The chart has no accounts."),
-    )
+            *(one["number"], _named(one), _category(one) if one["kind"] == "account" else ""),
+            *(one["vat_code"] or "-", _remarks_on(one)),
+        )
+        for one in answer["accounts"]
+    ]
+    head = (_("ACCOUNT"), _("NAME"), _("CATEGORY"), _("VAT"), _("REMARKS"))
+    columns = len(head) if any(row[-1] for row in rows) else len(head) - 1
+    return table(head[:columns], (row[:columns] for row in rows), _("The chart has no accounts."))
+
+
+def _remarks_on(one: Row) -> str:
+    """What only master data of another program say of a record."""
+    said = {
+        "deleted_by_master": _("deleted"),
+        "blocked": _("blocked"),
+        "cash": _("cash"),
+        "project": _("project"),
+    }
+    remarks = [text for field, text in said.items() if one.get(field)]
+    dates = {
+        "blocked_from": _("blocked from {value}"),
+        "collective": _("collective account: {value}"),
+        "postable_from": _("from {value}"),
+        "postable_to": _("until {value}"),
+    }
+    remarks += [text.format(value=one[field]) for field, text in dates.items() if one.get(field)]
+    return ", ".join(remarks)
 
 
 def vat_codes(answer: Row) -> str:
@@ -50,14 +72,40 @@ def vat_codes(answer: Row) -> str:
 
 
 def centres(answer: Row) -> str:
+    """Cost centres and cost objects."""
+    rows = [
+        (one["number"], _named(one), " ".join(filter(None, (one.get("quantity"), one.get("unit")))), _remarks_on(one))
+        for one in (*answer["cost_centres"], *answer["cost_objects"])
+    ]
+    head = (_("COST CENTRE"), _("NAME"), _("QUANTITY"), _("REMARKS"))
+    columns = len(head) if any(row[2] or row[3] for row in rows) else 2
+    return table(head[:columns], (row[:columns] for row in rows), _("The chart has no cost centres."))
+
+
+def terms(answer: Row) -> str:
+    """Payment terms."""
     return table(
-        (_("COST CENTRE"), _("NAME")),
-        ((one["number"], _named(one)) for one in answer["cost_centres"]),
-        _("The chart has no cost centres."),
+        (_("PAYMENT TERM"), _("NAME"), _("FOR"), _("NET DAYS"), _("DISCOUNTS"), _("REMARKS")),
+        (
+            (
+                *(one["number"], _named(one) or "-", one["side"], one["net_days"] or "-"),
+                *(_discounts(one) or "-", _remarks_on(one)),
+            )
+            for one in answer["payment_terms"]
+        ),
+        _("The chart has no payment terms."),
     )
 
 
+def _discounts(one: Row) -> str:
+    several = ((one[f"discount_{at}_days"], one[f"discount_{at}_percent"]) for at in (1, 2))
+    text = _("{percent} % in {days} days")
+    return ", ".join(text.format(days=days, percent=percent) for days, percent in several if days and percent)
+
+
 def _days(answer: Row) -> str:
+    if answer["file"].lower().endswith(STATED):
+        return _("(master data of another accounting program)")
     if not answer["period"]:
         return _("(it states no accounting period)")
     return _("from {begin} to {end}").format(begin=answer["begin"], end=answer["end"])
@@ -74,6 +122,7 @@ def _category(one: Row) -> str:
         "expense": _("expense"),
         "income": _("income"),
         "operating": _("operating"),
+        "other": _("other"),
     }
     return texts.get(one["category"] or "", one["category"] or "-")
 
@@ -98,7 +147,7 @@ def _checked_lines(row: Row) -> list[str]:
         return [_("{file}: nothing wrong ({what})").format(file=row["file"], what=_checks(row))]
     text = ngettext("! {file}: {n} finding ({what})", "! {file}: {n} findings ({what})", row["count"])
     shown = row["findings"][:FINDINGS_SHOWN]
-    lines = [text.format(file=row["file"], n=row["count"], what=_checks(row)), *(f"  {_finding(one)}" for one in shown)]
+    lines = [text.format(file=row["file"], n=row["count"], what=_checks(row)), *(f"  {finding(one)}" for one in shown)]
     more = row["count"] - len(shown)
     if more:
         lines.append("  " + ngettext("and {n} more", "and {n} more", more).format(n=more))
@@ -118,7 +167,8 @@ def _checks(row: Row) -> str:
     return ", ".join(texts.get(one, one) for one in row["checks"]) or _("without a chart of accounts to compare with")
 
 
-def _finding(one: Row) -> str:
+def finding(one: Row) -> str:
+    """One line of what is wrong."""
     return sentence(one["code"], one["line"], one["facts"])
 
 
@@ -193,6 +243,6 @@ def _remarks(row: Row) -> list[str]:
         return [text.format(file=row["file"])]
     if row["new"] is not None:
         return []
-    reason = _finding(row["finding"]) if row["finding"] else row["message"]
+    reason = finding(row["finding"]) if row["finding"] else row["message"]
     where = row["file"] or row["mandate"]
     return [_("! {file} cannot be counted: {reason}").format(file=where, reason=reason)]

@@ -189,6 +189,13 @@ def rules(rows: Sequence[Row]) -> str:
         for r in rows
         if "readers" in r
     ]
+    lines += [
+        _("Fields of the master data that others than the master may change: {fields}").format(
+            fields=", ".join(r["open_fields"])
+        )
+        for r in rows
+        if "open_fields" in r
+    ]
     return "\n".join(lines)
 
 

@@ -24,6 +24,8 @@ RESTRICTED = "restricted "
 """What the id of a restricted class begins with, so that none is mistaken for the log of another kind."""
 OWNER = "owner"
 """A master: the first device of one of the rule's owner roles that wrote the file."""
+OPEN_FIELD = re.compile(r"[a-z-]{1,40}\.[a-z0-9-]{1,40}", re.ASCII)
+"""As "account.cash": a kind of record, and one of its fields."""
 NOBODY = ""
 """The master where the mode prefers nobody."""
 
@@ -109,6 +111,8 @@ class RuleTable:
 
     rules: tuple[Rule, ...]
     restrictions: tuple[Restriction, ...] = ()
+    open_fields: tuple[str, ...] = ()
+    """Fields of the master data that others than the master may change, as "account.cash"; sorted."""
     _rules: _Index = field(init=False, repr=False, compare=False)
     _restrictions: _Index = field(init=False, repr=False, compare=False)
 
@@ -119,6 +123,7 @@ class RuleTable:
             _check_rule(rule)
         for restriction in self.restrictions:
             _check_restriction(restriction)
+        _check_open_fields(self.open_fields)
         object.__setattr__(self, "_rules", _Index([rule.pattern for rule in self.rules]))
         object.__setattr__(self, "_restrictions", _Index([one.pattern for one in self.restrictions]))
 
@@ -149,19 +154,25 @@ class RuleTable:
         return next((one.readers for one in self.restrictions if class_id_of(one) == class_id), ())
 
     def encode(self) -> list[object]:
-        """Lists of texts, ready for msgpack."""
+        """Lists of texts, ready for msgpack; without a list of open fields where there are none."""
         return [
             [[one.pattern, one.file_class, one.mode.value, one.master, _texts(one.owner_roles)] for one in self.rules],
             [[one.pattern, _texts(one.readers)] for one in self.restrictions],
+            *([list(self.open_fields)] if self.open_fields else []),
         ]
 
     @classmethod
     def decode(cls, raw: object) -> RuleTable:
         """The inverse of `encode`. Raises CodecError for anything that `encode` cannot have made."""
-        rules, restrictions = _items(raw, 2)
+        lists = _items(raw)
+        rules, restrictions, *open_fields = _items(lists, 3 if len(lists) == 3 else 2)
+        fields = tuple(_text(one) for one in _items(open_fields[0])) if open_fields else ()
+        if open_fields and not fields:
+            raise CodecError("a table of rules with an empty list of open fields")
         return cls(
             tuple(_decode_rule(one) for one in _items(rules)),
             tuple(_decode_restriction(one) for one in _items(restrictions)),
+            fields,
         )
 
     def with_setting(self, setting: Setting) -> RuleTable:
@@ -365,6 +376,12 @@ def _check_restriction(restriction: Restriction) -> None:
         raise CodecError(f"restriction {restriction.pattern!r}: no readers, or one named twice")
 
 
+def _check_open_fields(fields: tuple[str, ...]) -> None:
+    proper = all(OPEN_FIELD.fullmatch(one) for one in fields)
+    if not proper or list(fields) != sorted(set(fields)) or len(fields) > RULES_MAX:
+        raise CodecError("open fields that are none, out of order, or named twice")
+
+
 def _check_pattern(pattern: str) -> None:
     if problem := _pattern_problem(pattern):
         raise CodecError(str(problem))
@@ -412,6 +429,8 @@ DEFAULT_RULES = RuleTable(
         Rule("*.ecf", "entries", Mode.PREFER, OWNER, (Role.INVOICING,)),
         Rule("*.ecs", "entries", Mode.PREFER, OWNER, (Role.PAYROLL,)),
         Rule("*.ecc", "index", Mode.MERGE),
+        Rule("*.p2pmaster", "master data", Mode.ENFORCE, Role.ACCOUNTING.value),
+        Rule("*.p2pfields", "master data", Mode.ENFORCE, OWNER, PRODUCERS),
         Rule("*.crbank", "opaque", Mode.PREFER, OWNER, PRODUCERS),
         Rule("*", "other", Mode.NEWEST),
     )

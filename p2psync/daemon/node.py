@@ -30,6 +30,7 @@ from p2psync.daemon.inviting import Inviting
 from p2psync.daemon.joining import parse_address
 from p2psync.daemon.links import Links
 from p2psync.daemon.logs import EventLog
+from p2psync.daemon.mastering import Mastering
 from p2psync.daemon.operations import Operations
 from p2psync.daemon.operations.mandates import default_folder
 from p2psync.daemon.operations.running import Runs
@@ -91,6 +92,7 @@ class Node:
         self.folders = Folders(database, self.runtime, self.tasks, log)
         self.shelf = Shelf(self.folders)
         self.tally = Tally(self.shelf, self.tasks)
+        self.mastering = Mastering(self.runtime, self.folders, self.shelf, identity.device)
         self.transfer = Transfer(
             *(self.tasks, self.links.send_content, self.runtime.post, self.folders.contents),
             *(

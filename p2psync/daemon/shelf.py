@@ -16,6 +16,10 @@ from p2psync.books.completeness import ENTRIES, MASTER, suffix_of
 from p2psync.books.crp import CHART_BYTES_MAX, Chart, read_chart
 from p2psync.books.entries import ENTRIES_BYTES_MAX, EntriesFile, read_entries
 from p2psync.books.finding import Findings
+from p2psync.books.master import MasterData, OpenField, records_of
+from p2psync.books.master_codec import MASTER_BYTES_MAX
+from p2psync.books.master_files import CHANGED, STATED, together
+from p2psync.books.master_view import books_of_master
 from p2psync.books.pending import NoFile, Pending, Side, Unreadable, pending, side_of
 from p2psync.books.period import Period, period_in_name
 from p2psync.books.validation import Books, Check, active_checks, books_of_chart, validate
@@ -31,6 +35,8 @@ from p2psync.i18n import later
 
 CHARTS_MAX = 64
 """Charts in memory."""
+MASTERS_MAX = 16
+"""Master data in memory, of so many mandates."""
 RESULTS_MAX = 4096
 """Comparisons and checks in memory: a few numbers each, and findings where there are some."""
 
@@ -45,6 +51,18 @@ class ChartFile:
     path: RelPath
     read: Chart | CodecError
     """Why it cannot be read, if it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class MasterShelf:
+    """Master data from another accounting program, as the folder's files say them together."""
+
+    path: RelPath
+    """The master's file."""
+    content: ContentId
+    """What it holds: the version that this device uses."""
+    read: MasterData | CodecError
+    """Why they cannot be read, if they cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +118,18 @@ class Shelf:
         """Sorted by their paths. Raises FolderError, as the others do."""
         return await self._read(mandate, _Files.charts)
 
-    async def check(self, mandate: MandateId, path: RelPath | None) -> list[Checked]:
-        """What is wrong in the charts and the files of bookings, or in one of them."""
-        return await self._read(mandate, lambda files: files.check(path))
+    async def master(self, mandate: MandateId) -> MasterShelf | None:
+        """None if none were imported."""
+        return await self._read(mandate, _Files.master)
+
+    async def check(
+        self, mandate: MandateId, path: RelPath | None, open_fields: frozenset[OpenField] = frozenset()
+    ) -> list[Checked]:
+        """What is wrong in the charts and the files of bookings, or in one of them.
+
+        `open_fields`: those of the master data that others than the master may change.
+        """
+        return await self._read(mandate, lambda files: files.check(path, open_fields))
 
     async def pending(self, marked: Marked) -> list[Waiting]:
         """Every file of bookings against what was posted of it, those that are posted whole among them."""
@@ -126,20 +153,55 @@ class _Files:
     def __init__(self, reading: Reading, contents: Contents, memory: _Memory) -> None:
         self._contents = contents
         self._memory = memory
-        found = reading.files_with((MASTER, *sorted(ENTRIES)))
-        self._files = {path: entry for path, entry in found.items() if entry.kind is Kind.FILE}
+        found = reading.files_with((MASTER, STATED, CHANGED, *sorted(ENTRIES)))
+        files = {path: entry for path, entry in found.items() if entry.kind is Kind.FILE}
+        self._masters = {path: entry for path, entry in files.items() if suffix_of(path) in (STATED, CHANGED)}
+        self._files = {path: entry for path, entry in files.items() if path not in self._masters}
         self._charts = {path: self._chart(entry) for path, entry in self._named(MASTER).items()}
 
     def charts(self) -> list[ChartFile]:
         return [ChartFile(path, read) for path, read in self._charts.items()]
 
-    def check(self, wanted: RelPath | None) -> list[Checked]:
+    def master(self) -> MasterShelf | None:
+        stated = [(path, entry) for path, entry in self._masters.items() if suffix_of(path) == STATED]
+        if not stated:
+            return None
+        (path, entry), *_ = stated
+        assert entry.content is not None, "a file has a content"
+        key = tuple((path, one.content) for path, one in self._masters.items())
+        return MasterShelf(path, entry.content, self._memory.masters.get(key, self._together))
+
+    def _together(self) -> MasterData | CodecError:
+        by_kind: dict[str, list[bytes]] = {STATED: [], CHANGED: []}
+        for path, entry in self._masters.items():
+            assert entry.content is not None, "a file has a content"
+            data = self._bytes(entry.content, entry.size, MASTER_BYTES_MAX)
+            if isinstance(data, CodecError):
+                return data
+            by_kind[suffix_of(path)].append(data)
+        try:
+            return together(by_kind[STATED], by_kind[CHANGED])
+        except CodecError as error:
+            return error
+
+    def check(self, wanted: RelPath | None, open_fields: frozenset[OpenField]) -> list[Checked]:
         if wanted is not None and wanted not in self._files:
             raise P2PSyncError(
                 "{path} is no file of bookings or chart of accounts in the mandate's folder.", path=wanted
             )
         paths = sorted(self._files) if wanted is None else [wanted]
-        return [self._checked_chart(path) if path in self._charts else self._checked(path) for path in paths]
+        instead = self._instead(open_fields)
+        return [
+            self._checked_chart(path) if path in self._charts else self._checked(path, instead, open_fields)
+            for path in paths
+        ]
+
+    def _instead(self, open_fields: frozenset[OpenField]) -> Books | None:
+        """What serves where there is no chart."""
+        found = self.master()
+        if found is None or isinstance(found.read, CodecError):
+            return None
+        return books_of_master(records_of(found.read, open_fields).values())
 
     def pending(self, posted: Mapping[RelPath, ContentId | None], coming: frozenset[RelPath]) -> list[Waiting]:
         now = self._named(*ENTRIES)
@@ -154,21 +216,22 @@ class _Files:
             return Checked(path, frozenset(), Findings(), read)
         return Checked(path, frozenset(), read.findings)
 
-    def _checked(self, path: RelPath) -> Checked:
+    def _checked(self, path: RelPath, instead: Books | None, open_fields: frozenset[OpenField]) -> Checked:
         books = [one for read in self._charts.values() if isinstance(read, Chart) and (one := books_of_chart(read))]
-        checks = active_checks(books)
+        checks = active_checks(books, instead)
         charts = tuple(self._files[one].content for one, read in self._charts.items() if isinstance(read, Chart))
-        key = (self._files[path].content, period_in_name(name(path)), charts)
-        found = self._memory.checked.get(key, lambda: self._findings(path, books))
+        masters = tuple((path, one.content) for path, one in self._masters.items())
+        key = (self._files[path].content, period_in_name(name(path)), charts, masters, open_fields)
+        found = self._memory.checked.get(key, lambda: self._findings(path, books, instead))
         return (
             Checked(path, checks, Findings(), found) if isinstance(found, CodecError) else Checked(path, checks, found)
         )
 
-    def _findings(self, path: RelPath, books: Sequence[Books]) -> Findings | CodecError:
+    def _findings(self, path: RelPath, books: Sequence[Books], instead: Books | None) -> Findings | CodecError:
         read = self._entries(self._files[path])
-        if isinstance(read, CodecError) or not books:
+        if isinstance(read, CodecError) or not (books or instead):
             return read if isinstance(read, CodecError) else read.findings
-        return _together(read.findings, validate(read, books, period_in_name(name(path))))
+        return _together(read.findings, validate(read, books, period_in_name(name(path)), instead))
 
     def _waiting(self, path: RelPath, posted: ContentId | None, entry: Entry | None) -> Waiting:
         content = entry.content if entry is not None else None
@@ -228,6 +291,7 @@ class _Memory:
 
     def __init__(self) -> None:
         self.charts: _Remembered[object, Chart | CodecError] = _Remembered(CHARTS_MAX)
+        self.masters: _Remembered[object, MasterData | CodecError] = _Remembered(MASTERS_MAX)
         self.pending: _Remembered[object, Pending] = _Remembered(RESULTS_MAX)
         self.checked: _Remembered[object, Findings | CodecError] = _Remembered(RESULTS_MAX)
 

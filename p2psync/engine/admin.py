@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -153,6 +153,13 @@ class Admin:
         """Raises UsageError for a rule that cannot be."""
         self._require_admin()
         rules = self._mandate.authority.rules.with_setting(setting)
+        if rules != self._mandate.authority.rules:
+            self._mandate.state_authority(SetRules(rules, self._mandate.ledger.cut()))
+
+    def set_open_fields(self, fields: tuple[str, ...]) -> None:
+        """Which fields of the master data others than the master may change; sorted."""
+        self._require_admin()
+        rules = replace(self._mandate.authority.rules, open_fields=fields)
         if rules != self._mandate.authority.rules:
             self._mandate.state_authority(SetRules(rules, self._mandate.ledger.cut()))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from p2psync.core.ids import HASH_BYTES, ContentId, content_id
 from p2psync.fs.clone import copy_verified
-from p2psync.fs.durable import sync_file
+from p2psync.fs.durable import sync_directories, sync_file
 
 PREFIX_DIGITS = 2
 PARTIAL_SUFFIX = ".partial"
@@ -72,6 +72,18 @@ class Versions:
         sync_file(partial)
         os.replace(partial, target)
         return True
+
+    def put(self, data: bytes, content: ContentId) -> None:
+        """Keep bytes that are `content`, durably. Raises OSError."""
+        target = self.path(content)
+        if target.is_file():
+            return
+        target.parent.mkdir(exist_ok=True)
+        partial = target.with_name(target.name + PARTIAL_SUFFIX)
+        partial.write_bytes(data)
+        sync_file(partial)
+        os.replace(partial, target)
+        sync_directories([target.parent, target.parent.parent], target.parent)
 
     def iterate(self) -> Iterator[ContentId]:
         """Each kept content, in the order of the ids."""

@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from p2psync.books.export import DELETED, Record, RecordKind
 from p2psync.books.master import (
     Cell,
+    Difference,
     FieldKey,
     Key,
     MasterData,
     OpenField,
     Register,
+    Sign,
     Stamp,
     admissible,
+    differences,
     edited,
     exists,
     imported,
@@ -26,6 +29,7 @@ from p2psync.books.master import (
     merged,
     next_stamp,
     not_listed,
+    of_master,
     parse_open_fields,
     records_of,
     removed,
@@ -288,3 +292,25 @@ def _done(devices: list[MasterData], who: int, deed: str, value: str, mark: bool
     except (NotAllowed, UsageError):
         return data
     return data
+
+
+def test_what_an_import_changes_is_new_changed_or_deleted() -> None:
+    before = after_import(NOTHING, account(), account("1100"), account("1200", blocked="false"), account("1300"))
+    after = after_import(before, account(), account("1200"), account("1300", deleted_by_master="true"), account("1400"))
+    found = differences(records_of(before), records_of(after))
+    assert [(one.sign, one.key.number) for one in found] == [(Sign.DELETED, "1300"), (Sign.NEW, "1400")]
+    renamed = after_import(before, Record(ACCOUNT, "1000", {"name.fr": "Coffre", "cash": "true"}))
+    (change,) = differences(records_of(before), records_of(renamed))
+    assert change == Difference(Sign.CHANGED, CASH, {"cash": ("", "true"), "name.fr": ("Caisse", "Coffre")})
+    back = after_import(after, account("1300"))
+    assert [one.sign for one in differences(records_of(after), records_of(back))] == [Sign.NEW]
+    gone = merged(after, removed(after, Key(ACCOUNT, "1300"), OFFICE))
+    assert differences(records_of(after), records_of(gone)) == [], "it was deleted before"
+
+
+def test_the_masters_file_holds_the_masters_values_alone() -> None:
+    data = after_edit(after_import(NOTHING, account(cash="true")), "false")
+    alone = of_master(data)
+    assert cash(data) == "false"
+    assert cash(alone) == "true"
+    assert merged(alone, admissible(data, by_master=False)) == data

@@ -19,7 +19,7 @@ CHART: dict[str, Any] = {
         {"number": "1000", "name": "Caisse", "names": {"en": "Cash"}, "category": "assets", "kind": "account"},
     ],
     "vat_codes": [{"code": "TVA", "description": "taux\nnormal", "rate_percent": None, "account": ""}],
-    "cost_centres": [],
+    **{"cost_centres": [], "cost_objects": [], "payment_terms": []},
     "count": 0,
     "findings": [],
     "others": [],
@@ -46,6 +46,25 @@ def test_other_lists_are_shown_when_asked_for() -> None:
     assert "states no accounting period" in said
     assert "2 lines were not understood" in said
     assert "Cargo 2024.crp" in said
+
+
+def test_master_data_of_another_program_have_more_to_tell() -> None:
+    account = {**CHART["accounts"][1], "cash": True, "blocked_from": "2025-06-30", "category": "other"}
+    centre = {"number": "10", "name": "Atelier", "names": {}, "unit": "h", "quantity": "1200", "project": True}
+    term = {
+        **{"number": "30N", "name": "", "names": {}, "side": "debtor", "net_days": "30", "blocked": True},
+        **{"discount_1_days": "10", "discount_1_percent": "2", "discount_2_days": "", "discount_2_percent": "1"},
+    }
+    data = {
+        **{**CHART, "file": "master-data.p2pmaster", "title": "", "period": None, "accounts": [account]},
+        **{"cost_objects": [centre], "payment_terms": [term]},
+    }
+    said = bookkeeping.chart(data, [bookkeeping.accounts, bookkeeping.centres, bookkeeping.terms])
+    assert said.splitlines()[0] == "Cargo  (master data of another accounting program)"
+    assert "other     TVA  cash, blocked from 2025-06-30" in said
+    assert "10           Atelier  1200 h    project" in said
+    assert "debtor  30        2 % in 10 days  blocked" in said
+    assert "no payment terms" in bookkeeping.chart(CHART, [bookkeeping.terms])
 
 
 def test_a_check_names_lines_and_says_what_it_checked() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 
 import msgpack
 import pytest
@@ -338,3 +339,22 @@ def test_a_malformed_table_is_refused(raw: object) -> None:
 def test_readers_are_not_part_of_a_rule_in_the_table() -> None:
     with pytest.raises(CodecError, match="restriction"):
         RuleTable((Rule("*", "other", Mode.NEWEST, readers=(Role.PAYROLL,)),))
+
+
+def test_open_fields_travel_with_the_table_and_a_table_without_any_is_written_as_before() -> None:
+    assert len(DEFAULT_RULES.encode()) == 2
+    opened = replace(DEFAULT_RULES, open_fields=("account.cash", "payment-term.discount-1-days"))
+    assert RuleTable.decode(opened.encode()) == opened
+    assert opened.with_setting(parse_setting("*.crp=enforce")).open_fields == opened.open_fields
+
+
+@pytest.mark.parametrize("fields", [[], ["b.a", "a.a"], ["a.a", "a.a"], ["Cash"], [1], ["a.a", "b\u0130.c"]])
+def test_open_fields_that_are_none_are_refused(fields: list[object]) -> None:
+    with pytest.raises(CodecError):
+        RuleTable.decode([*DEFAULT_RULES.encode(), fields])
+
+
+@pytest.mark.parametrize("path", ["master-data.p2pmaster", "master-data.abc.p2pfields"])
+def test_master_data_of_another_program_are_protected(path: str) -> None:
+    rule = DEFAULT_RULES.rule_for(RelPath(path))
+    assert (rule.mode, rule.file_class) == (Mode.ENFORCE, "master data")

@@ -102,6 +102,7 @@ ACTS: dict[str, Callable[[Admin, Village], object]] = {
     "share": lambda admin, v: admin.share(),
     "rename": lambda admin, v: admin.rename("mine"),
     "rules": lambda admin, v: admin.set_rule(parse_setting("*.txt=manual")),
+    "open fields": lambda admin, v: admin.set_open_fields(("account.cash",)),
     "issue": lambda admin, v: admin.issue(b"t", Role.PAYROLL, True, 1, 1),
     "cancel": lambda admin, v: admin.cancel(b"t"),
     "admit": lambda admin, v: admin.admit(Newcomer(STRANGER, b"cert", "PC", b"t")),
@@ -226,6 +227,8 @@ def test_a_new_secret_is_newer_than_what_the_log_says() -> None:
 def test_what_is_decided_holds_everywhere() -> None:
     village = office("payroll")
     village.act("office", lambda admin: admin.rename("New"))
+    village.act("office", lambda admin: admin.set_open_fields(("account.cash",)))
+    village.act("office", lambda admin: admin.set_open_fields(("account.cash",)))
     village.act("office", lambda admin: admin.set_rule(parse_setting("*.crp=enforce")))
     village.settle(3)
     assert village["payroll"].m.name == "New"

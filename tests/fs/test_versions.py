@@ -65,3 +65,12 @@ def test_all_are_listed_in_the_order_of_their_ids(versions: Versions, tmp_path: 
         data = b"%d" % number
         versions.adopt(a_file(tmp_path, data), content_of(data))
     assert list(versions.iterate()) == sorted(content_of(b"%d" % number) for number in range(20))
+
+
+def test_bytes_are_kept_as_they_are_once(versions: Versions) -> None:
+    versions.put(b"old", OLD)
+    inode = versions.path(OLD).stat().st_ino
+    versions.put(b"old", OLD)
+    assert versions.path(OLD).read_bytes() == b"old"
+    assert versions.path(OLD).stat().st_ino == inode
+    assert list(versions.iterate()) == [OLD]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from p2psync.cli import bookkeeping
+from p2psync.cli import bookkeeping, masters
 from p2psync.cli.command import Session, command
 from p2psync.cli.commands.mandates import MANDATE, OPTIONAL_MANDATE
+from p2psync.cli.values import absolute
 from p2psync.cli.wording import Group
 from p2psync.i18n import _
 
@@ -53,19 +55,50 @@ def add_to(app: typer.Typer) -> None:
         ),
         example='p2psync check Cargo\np2psync check Cargo "Cargo (01-01-2025 ~ 31-12-2025).ecf"',
     )(check)
+    _add_chart_to(app)
+
+
+def _add_chart_to(app: typer.Typer) -> None:
     group = typer.Typer(
-        cls=Group, no_args_is_help=True, help=_("Look at the chart of accounts."), rich_markup_mode=None
+        cls=Group, no_args_is_help=True, help=_("Accounts, cost centres and payment terms."), rich_markup_mode=None
     )
     app.add_typer(group, name="chart")
     command(
         group,
         "show",
         help=_(
-            "Show the accounts of a chart of accounts (.crp).\n\nOf several charts, that of the latest period. Names "
-            "are in the language of --lang where the chart has it, else in the one that accounting works in."
+            "Show the accounts of a chart of accounts (.crp).\n\nOf several charts, that of the latest period; where "
+            "there is none, what was imported. Names are in the language of --lang where the chart has it, else in the "
+            "one that accounting works in."
         ),
         example='p2psync chart show Cargo\np2psync chart show Cargo "Cargo 2025.crp" --vat --lang de',
     )(show)
+    command(
+        group,
+        "import",
+        help=_(
+            "Take master data over from another accounting program.\n\nFrom an XML or CSV file with accounts, cost "
+            "centres, cost objects and payment terms (docs/master-export.md). All members get them; only accounting "
+            "may do that. A file with a mistake, or one that leaves out what the master has not marked as deleted, is "
+            "not taken over at all. Exit code 1: nothing was taken over."
+        ),
+        example="p2psync chart import Cargo accounts.xml --dry-run\np2psync chart import Cargo accounts.csv",
+    )(import_export)
+    command(
+        group,
+        "set",
+        help=_(
+            "Change a field of imported master data.\n\nOne that the mandate's rules open to others than the master "
+            "(p2psync rules MANDATE --open account.cash). It holds until the master changes its own value."
+        ),
+        example="p2psync chart set Cargo account 1000 cash true",
+    )(set_field)
+    command(
+        group,
+        "remove",
+        help=_("Remove a record of imported master data.\n\nOnly one that the master marked as deleted."),
+        example="p2psync chart remove Cargo account 1050",
+    )(remove)
 
 
 def pending(
@@ -99,7 +132,51 @@ def show(
     file: FILE = None,
     centers: Annotated[bool, typer.Option("--centers", help=_("The cost centres instead of the accounts."))] = False,
     vat: Annotated[bool, typer.Option("--vat", help=_("The VAT codes instead of the accounts."))] = False,
+    terms: Annotated[bool, typer.Option("--terms", help=_("The payment terms instead of the accounts."))] = False,
 ) -> int:
-    parts = [*([bookkeeping.centres] if centers else []), *([bookkeeping.vat_codes] if vat else [])]
+    chosen = {bookkeeping.centres: centers, bookkeeping.vat_codes: vat, bookkeeping.terms: terms}
+    parts = [part for part, wanted in chosen.items() if wanted]
     answer = session.call("chart", READ_S, mandate=mandate, file=file)
     return session.show(answer, lambda data: bookkeeping.chart(data, parts or [bookkeeping.accounts]))
+
+
+def import_export(
+    session: Session,
+    mandate: MANDATE,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_("What your accounting program exported."))],
+    written: Annotated[
+        str | None,
+        typer.Option("--format", metavar="xml|csv", help=_("How it is written; told by its name if left out.")),
+    ] = None,
+    keep_missing: Annotated[
+        bool, typer.Option("--keep-missing", help=_("Keep what the file leaves out, instead of refusing it."))
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Only say what would change."))] = False,
+) -> int:
+    answer = session.call(
+        "chart.import",
+        READ_S,
+        **{"mandate": mandate, "file": absolute(file), "format": written},
+        **{"keep_missing": keep_missing, "dry_run": dry_run},
+    )
+    return session.show(answer, masters.imported)
+
+
+RECORD = Annotated[str, typer.Argument(metavar="RECORD", help=_("account, cost-centre, cost-object or payment-term."))]
+NUMBER = Annotated[str, typer.Argument(metavar="NUMBER", help=_("Its number."))]
+
+
+def set_field(
+    session: Session,
+    mandate: MANDATE,
+    record: RECORD,
+    number: NUMBER,
+    field: Annotated[str, typer.Argument(metavar="FIELD", help=_("As it is called in the export: cash."))],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help=_("Its new value; empty for none."))],
+) -> int:
+    answer = session.call("chart.set", mandate=mandate, record=record, number=number, field=field, value=value)
+    return session.show(answer, masters.changed)
+
+
+def remove(session: Session, mandate: MANDATE, record: RECORD, number: NUMBER) -> int:
+    return session.show(session.call("chart.remove", mandate=mandate, record=record, number=number), masters.removed)

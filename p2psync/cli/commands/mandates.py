@@ -90,7 +90,8 @@ def _add_commands(app: typer.Typer) -> None:
             "master wins a conflict), enforce (only the master may change), newest, manual, merge. Masters: accounting "
             "or owner."
         ),
-        example="p2psync rules Cargo\np2psync rules Cargo --set '*.crp=enforce:accounting'",
+        example="p2psync rules Cargo\np2psync rules Cargo --set '*.crp=enforce:accounting'\n"
+        "p2psync rules Cargo --open account.cash",
     )(rules)
     command(
         app,
@@ -226,7 +227,18 @@ def rules(
             show_default=False,
         ),
     ] = None,
+    opened: Annotated[
+        str | None,
+        typer.Option(
+            "--open",
+            metavar="FIELD,...",
+            help=_("Fields of the master data that others than the master may change; '' for none."),
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
+    if opened is not None:
+        session.call("rules.open", mandate=mandate, fields=opened)
     if setting is None:
         return session.show(session.call("rules", mandate=mandate), rendering.rules)
     return session.show(session.call("rules.set", mandate=mandate, setting=setting), rendering.rules)

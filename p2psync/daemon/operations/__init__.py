@@ -14,6 +14,7 @@ from p2psync.daemon.operations import (
     conflicts,
     log,
     mandates,
+    masters,
     members,
     postings,
     recovery,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 Operation = Callable[["Node", Arguments], Awaitable[object]]
 """Returns what is ready for JSON, or an OperationResult where the exit code is not 0."""
 
-MODULES = (status, mandates, members, recovery, runs, conflicts, versions, attachments, books, postings, log)
+MODULES = (status, mandates, members, recovery, runs, conflicts, versions, attachments, books, masters, postings, log)
 
 
 class Operations:

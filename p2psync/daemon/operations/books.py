@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from p2psync.books.crp import Account, Chart, CostCentre, Language, Names, VatCode
+from p2psync.books.export import FIELDS, NAME, Record, RecordKind
 from p2psync.books.finding import Finding, Findings
+from p2psync.books.master import Key, records_of
 from p2psync.books.period import Period
 from p2psync.core.ids import MandateId
 from p2psync.core.relpath import RelPath
+from p2psync.daemon.mastering import open_fields_of
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, PARTLY_DONE, OperationResult
 from p2psync.daemon.operations.shapes import find_mandate
 from p2psync.daemon.operations.versions import path_in
-from p2psync.daemon.shelf import ChartFile, Checked
+from p2psync.daemon.shelf import ChartFile, Checked, MasterShelf
 from p2psync.errors import P2PSyncError, UsageError
 from p2psync.i18n import said
 
@@ -27,7 +30,9 @@ async def chart(node: Node, given: Arguments) -> object:
     named, file = given.text("mandate"), given.text_or("file", "")
     given.done()
     mandate, name, path = await named_file(node, named, file)
-    charts = await node.shelf.charts(mandate)
+    charts, master = await node.shelf.charts(mandate), await node.shelf.master(mandate)
+    if master is not None and (path == master.path or not (charts or path)):
+        return {"mandate": name, "file": master.path, **await _master(node, mandate), **_others(charts, None)}
     chosen = _chosen(charts, name, path)
     if not isinstance(chosen.read, Chart):
         raise P2PSyncError(
@@ -35,15 +40,28 @@ async def chart(node: Node, given: Arguments) -> object:
             path=chosen.path,
             reason=said(chosen.read),
         )
-    others = [one.path for one in charts if one.path != chosen.path]
-    return {"mandate": name, "file": chosen.path, **_chart(chosen.read), "others": others}
+    return {
+        **{"mandate": name, "file": chosen.path},
+        **_chart(chosen.read),
+        **_others([one for one in charts if one.path != chosen.path], master),
+    }
+
+
+async def _master(node: Node, mandate: MandateId) -> dict[str, Any]:
+    known = await node.mastering.known(mandate)
+    return _chart_of(records_of(known.data, known.open_fields))
+
+
+def _others(charts: Sequence[ChartFile], master: MasterShelf | None) -> dict[str, Any]:
+    return {"others": [*(one.path for one in charts), *([master.path] if master is not None else [])]}
 
 
 async def check(node: Node, given: Arguments) -> object:
     named, file = given.text("mandate"), given.text_or("file", "")
     given.done()
     mandate, name, path = await named_file(node, named, file)
-    rows = [_checked(name, one) for one in await node.shelf.check(mandate, path)]
+    known = await node.runtime.query(lambda device, _: open_fields_of(device.mandates[mandate].authority))
+    rows = [_checked(name, one) for one in await node.shelf.check(mandate, path, known)]
     return OperationResult(rows, PARTLY_DONE if any(row["count"] or row["message"] for row in rows) else DONE)
 
 
@@ -92,7 +110,8 @@ def _chart(read: Chart) -> dict[str, Any]:
         "accounts": [_account(one, read.languages) for one in read.accounts],
         "vat_codes": [_vat_code(one) for one in read.vat_codes],
         "cost_centres": [_centre(one, read.languages) for one in read.cost_centres],
-        **_findings(read.findings),
+        **{"cost_objects": [], "payment_terms": []},
+        **findings_rows(read.findings),
     }
 
 
@@ -139,6 +158,47 @@ def _names(names: Names, languages: Sequence[Language]) -> dict[str, str]:
     return {codes.get(number) or str(number): text for number, text in names}
 
 
+# -- master data of another program ----------------------------------------------------------------------
+
+
+def _chart_of(records: Mapping[Key, Record]) -> dict[str, Any]:
+    """Master data as `chart show` tells of a chart of accounts, with the fields that only they have."""
+    languages = sorted(
+        {name.partition(".")[2] for one in records.values() for name in one.fields if name.startswith(f"{NAME}.")}
+    )
+    rows: dict[RecordKind, list[dict[str, Any]]] = {kind: [] for kind in RecordKind}
+    for key, record in records.items():
+        rows[key.kind].append(_record(record))
+    for account in rows[RecordKind.ACCOUNT]:
+        account.update(category=_TYPES.get(account["type"]), kind="account", group="", vat_code="")
+    return {
+        **{"title": "", "period": None, "begin": None, "end": None},
+        "languages": [{"number": at, "name": code, "code": code} for at, code in enumerate(languages)],
+        "accounts": rows[RecordKind.ACCOUNT],
+        "vat_codes": [],
+        "cost_centres": rows[RecordKind.COST_CENTRE],
+        "cost_objects": rows[RecordKind.COST_OBJECT],
+        "payment_terms": rows[RecordKind.PAYMENT_TERM],
+        **{"count": 0, "findings": []},
+    }
+
+
+_TYPES = {"A": "assets", "L": "liabilities", "R": "income", "E": "expense", "C": "other"}
+
+
+def _record(record: Record) -> dict[str, Any]:
+    """Every field of its kind, under a name with underscores; "" for what is not stated, flags as such."""
+    names = {name.partition(".")[2]: text for name, text in record.fields.items() if name.startswith(f"{NAME}.")}
+    flags = ("cash", "blocked", "project", "deleted-by-master")
+    fields = {
+        one.name.replace("-", "_"): record.fields.get(one.name) == "true"
+        if one.name in flags
+        else record.fields.get(one.name, "")
+        for one in FIELDS[record.kind]
+    }
+    return {"number": record.number, "name": next(iter(names.values()), ""), "names": names, **fields}
+
+
 # -- checks --------------------------------------------------------------------------------------------
 
 
@@ -147,12 +207,13 @@ def _checked(mandate: str, one: Checked) -> dict[str, Any]:
         "mandate": mandate,
         "file": one.path,
         "checks": sorted(one.checks),
-        **_findings(one.findings),
+        **findings_rows(one.findings),
         "message": said(one.why) if one.why is not None else "",
     }
 
 
-def _findings(findings: Findings) -> dict[str, Any]:
+def findings_rows(findings: Findings) -> dict[str, Any]:
+    """How many, and those that are kept."""
     return {"count": findings.count, "findings": [finding_row(one) for one in findings.items]}
 
 

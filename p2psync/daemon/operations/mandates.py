@@ -235,6 +235,8 @@ def shown_rules(mandate: Mandate) -> list[dict[str, object]]:
     ]
     for restriction in table.restrictions:
         shown.append({"pattern": restriction.pattern, "readers": [role.value for role in restriction.readers]})
+    if table.open_fields:
+        shown.append({"open_fields": list(table.open_fields)})
     return shown
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 from p2psync.books import synthetic
+from p2psync.books.synthetic_master import master_records, master_xml
 from tests.cli.machine import Machine, until
 
 INVOICES = synthetic.entries_name("Books", 2025, "ecf")
@@ -42,3 +44,22 @@ def test_a_chart_is_shown_bookings_are_checked_and_counted(office: Machine) -> N
     missing = office.run("chart", "show", "Cargo", "none.crp")
     assert missing.code == 2
     assert CHART in missing.err
+
+
+def test_master_data_are_imported_shown_and_changed(office: Machine, tmp_path: Path) -> None:
+    export = tmp_path / "export.xml"
+    export.write_bytes(master_xml(master_records(30, Random(1))))
+    assert "Nothing was taken over" in office.run("chart", "import", "Cargo", str(export), "--dry-run").out
+    taken = office.run("chart", "import", "Cargo", str(export), "--format", "xml")
+    assert (taken.code, "39 records: +" in taken.out) == (0, True)
+    shown = office.run("chart", "show", "Cargo", "master-data.p2pmaster", "--terms", "--centers")
+    assert "PAYMENT TERM" in shown.out
+    assert "COST CENTRE" in shown.out
+    assert office.run("chart", "set", "Cargo", "account", "1000", "cash", "true").code == 1
+    assert "account.cash" in office.run("rules", "Cargo", "--open", "account.cash").out
+    assert "cash=true" in office.run("chart", "set", "Cargo", "account", "1000", "cash", "true").out
+    assert "only after the master marked" in office.run("chart", "remove", "Cargo", "account", "1000").err
+    export.write_bytes(master_xml(master_records(20, Random(1))))
+    dropping = office.run("chart", "import", "Cargo", str(export))
+    assert dropping.code == 1
+    assert "--keep-missing" in dropping.err
