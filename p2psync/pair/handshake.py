@@ -396,3 +396,5 @@ def _refusal_error(reason: Refusal) -> TicketError:
             return TicketRefused("The inviting device may no longer admit anybody to this mandate. Ask another admin.")
         case Refusal.DECLINED:
             return TicketRefused("An admin of the mandate declined to admit this device.")
+        case Refusal.GUESSED:
+            return TicketRefused("Somebody tried to guess this ticket, so it is worthless now. Ask for a new one.")

@@ -1,7 +1,7 @@
 """What joiner and inviter say to each other on a pairing link: plain frozen data, one message a frame.
 
 A message is a msgpack array that begins with its kind. The version is the ticket's: a later one may change everything
-here.
+here. The last three are for a spoken code, which is exchanged for its ticket first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import IntEnum
 
 import msgpack
 
-from p2psync.core.ids import DeviceId, device_id
+from p2psync.core.ids import DEVICE_ID_BYTES, DeviceId, device_id
 from p2psync.errors import InvalidId, RemoteProtocolError
 from p2psync.pair.ticket import TICKET_ID_BYTES, TicketId
 
@@ -26,6 +26,10 @@ NAME_CHARACTERS_MAX = 100
 NONCE_BYTES = 32
 MAC_BYTES = 32
 SIGNATURE_BYTES = 64
+SHARE_BYTES = 33
+"""A point of the curve behind a byte that says whose it is."""
+TICKET_CHARACTERS_MAX = 1024
+"""Of a ticket's line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class Refusal(IntEnum):
     """The inviter has left the mandate, or may no longer admit anybody."""
     DECLINED = 7
     """An admin looked and said no."""
+    GUESSED = 8
+    """Somebody came without knowing the secret, or with this code's number and other words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,32 @@ class Refused:
     reason: Refusal
 
 
-Message = JoinRequest | Challenge | Proof | Pending | Accepted | Part | Refused
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What each side of a code's exchange shows of the code; it tells nothing about the words."""
+
+    element: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """The joiner was told the words."""
+
+    hidden: bytes
+    """Its device id, readable for whoever knows the words."""
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """So was the inviter; and this is the ticket that the code stands for."""
+
+    ticket: str
+    """Its line."""
+    mac: bytes
+
+
+Message = JoinRequest | Challenge | Proof | Pending | Accepted | Part | Refused | Share | Confirm | Handover
 
 
 def encode(message: Message) -> bytes:
@@ -145,6 +176,12 @@ def _fields(message: Message) -> list[object]:
             return [6, data]
         case Refused(reason):
             return [7, reason.value]
+        case Share(element):
+            return [8, element]
+        case Confirm(hidden, mac):
+            return [9, hidden, mac]
+        case Handover(ticket, mac):
+            return [10, ticket, mac]
 
 
 def _join_request(fields: list[object]) -> JoinRequest:
@@ -177,6 +214,13 @@ def _refused(fields: list[object]) -> Refused:
     return Refused(Refusal(fields[0]))
 
 
+def _handover(fields: list[object]) -> Handover:
+    ticket, mac = fields
+    if not isinstance(ticket, str) or not ticket.isascii() or not 0 < len(ticket) <= TICKET_CHARACTERS_MAX:
+        raise RemoteProtocolError("an impossible ticket for a code")
+    return Handover(ticket, _bytes(mac, MAC_BYTES, MAC_BYTES))
+
+
 def _bytes(raw: object, least: int, most: int) -> bytes:
     if not isinstance(raw, bytes) or not least <= len(raw) <= most:
         raise RemoteProtocolError("a pairing message with a field of the wrong kind or length")
@@ -191,5 +235,11 @@ _READERS: dict[int, tuple[Callable[[list[object]], Message], int]] = {
     5: (_accepted, 2),
     6: (lambda f: Part(_bytes(f[0], 1, PART_BYTES_MAX)), 1),
     7: (_refused, 1),
+    8: (lambda f: Share(_bytes(f[0], SHARE_BYTES, SHARE_BYTES)), 1),
+    9: (
+        lambda f: Confirm(_bytes(f[0], DEVICE_ID_BYTES, DEVICE_ID_BYTES), _bytes(f[1], MAC_BYTES, MAC_BYTES)),
+        2,
+    ),
+    10: (_handover, 2),
 }
 """For each kind, what reads its fields, and how many there are."""

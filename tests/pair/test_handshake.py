@@ -154,6 +154,7 @@ def test_an_admin_may_decline() -> None:
         (Refusal.TOO_MANY_TRIES, TicketRefused, "Too many wrong tickets"),
         (Refusal.MANDATE_GONE, TicketRefused, "may no longer admit"),
         (Refusal.DECLINED, TicketRefused, "declined"),
+        (Refusal.GUESSED, TicketRefused, "tried to guess"),
     ],
 )
 def test_each_refusal_has_its_own_sentence(reason: Refusal, error: type[TicketError], said: str) -> None:
