@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass
 from secrets import token_bytes
 
 from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.logs import EventLog
+from p2psync.daemon.seeking import Seeking
 from p2psync.engine.admin import Welcome
-from p2psync.errors import LinkError, P2PSyncError, RemoteProtocolError, TicketError
-from p2psync.i18n import said
-from p2psync.net.dialer import Address, Sighting
+from p2psync.errors import LinkError, RemoteProtocolError
+from p2psync.net.dialer import Address
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
 from p2psync.net.tls import dial_pairing
@@ -20,11 +19,6 @@ from p2psync.net.trust import nonce_tag, period_tag
 from p2psync.pair.handshake import Failed, Joined, Joiner, Output, Reply, Waiting
 from p2psync.pair.messages import NONCE_BYTES
 from p2psync.pair.ticket import Ticket, meeting_secret
-
-RETRY_MIN_S = 0.5
-RETRY_MAX_S = 8.0
-ADDRESSES_TRIED_MAX = 64
-"""Of those that are announced: somebody may repeat the inviter's announcement with addresses of his own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,100 +30,22 @@ class Admitted:
     """Where it was found."""
 
 
-@dataclass(frozen=True, slots=True)
-class StillWaiting:
-    """The time is over, and the same ticket may be tried again."""
-
-    approval: bool
-    """True if the inviter was found and an admin has to approve; else it was not found, or refused to talk."""
-    reason: str
-    """What went wrong last; may be empty."""
-
-
-class Quest:
+class Quest(Seeking[Admitted]):
     """One attempt to join, by all ways at once."""
 
     def __init__(self, ticket: Ticket, name: str, identity: Identity, discovery: Discovery, log: EventLog) -> None:
         """`name`: what this device calls itself, for the members."""
+        addresses = [parse_address(text) for text in ticket.addresses]
+        super().__init__(ticket.id, meeting_secret(ticket.secret), addresses, discovery, log)
         self._ticket = ticket
         self._name = name
         self._identity = identity
-        self._discovery = discovery
-        self._log = log
-        self._secret = meeting_secret(ticket.secret)
-        self._held = False
-        self._reason = ""
 
-    async def run(self, timeout_s: float) -> Admitted | StillWaiting:
-        """Raises TicketError when the inviter refuses, and says why."""
-        sightings: asyncio.Queue[Sighting] = asyncio.Queue()
-        self._discovery.seek(self._ticket.id, self._secret, sightings.put_nowait)
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._first(sightings)
-        except TimeoutError:
-            return StillWaiting(self._held, self._reason)
-        finally:
-            self._discovery.stop_seeking(self._ticket.id)
-
-    async def _first(self, sightings: asyncio.Queue[Sighting]) -> Admitted:
-        """The first answer that is final, of all addresses in parallel."""
-        answer: asyncio.Future[Admitted | TicketError] = asyncio.get_running_loop().create_future()
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._try_often(parse_address(text), None, answer)) for text in self._ticket.addresses
-            ]
-            try:
-                known: set[tuple[Address, bytes]] = set()
-                tasks.append(group.create_task(self._follow(group, sightings, known, tasks, answer)))
-                outcome = await answer
-            finally:
-                for task in tasks:
-                    task.cancel()
-        if isinstance(outcome, TicketError):
-            raise outcome
-        return outcome
-
-    async def _follow(
-        self,
-        group: asyncio.TaskGroup,
-        sightings: asyncio.Queue[Sighting],
-        known: set[tuple[Address, bytes]],
-        tasks: list[asyncio.Task[None]],
-        answer: asyncio.Future[Admitted | TicketError],
-    ) -> None:
-        """Try what is seen by mDNS."""
-        while True:
-            sighting = await sightings.get()
-            for address in sighting.addresses:
-                if (address, sighting.nonce) not in known and len(known) < ADDRESSES_TRIED_MAX:
-                    known.add((address, sighting.nonce))
-                    tasks.append(group.create_task(self._try_often(address, sighting.nonce, answer)))
-
-    async def _try_often(
-        self, address: Address, nonce: bytes | None, answer: asyncio.Future[Admitted | TicketError]
-    ) -> None:
-        rest_s = RETRY_MIN_S
-        while not answer.done():
-            try:
-                welcome = await self._try(address, nonce)
-            except TicketError as error:
-                if not answer.done():
-                    answer.set_result(error)
-            except (P2PSyncError, OSError) as error:
-                self._reason = said(error) if isinstance(error, P2PSyncError) else str(error)
-                self._log.event("join.failed", address=f"{address.host}:{address.port}", reason=error)
-                await asyncio.sleep(rest_s)
-                rest_s = min(2 * rest_s, RETRY_MAX_S)
-            else:
-                if not answer.done():
-                    answer.set_result(Admitted(welcome, address))
-
-    async def _try(self, address: Address, nonce: bytes | None) -> Welcome:
+    async def attempt(self, address: Address, nonce: bytes | None) -> Admitted:
         tag = period_tag(self._secret, time.time()) if nonce is None else nonce_tag(self._secret, nonce)
         link = await dial_pairing(address.host, address.port, tag, self._ticket.inviter)
         try:
-            return await self._talk(link)
+            return Admitted(await self._talk(link), address)
         finally:
             await link.close()
 

@@ -79,6 +79,11 @@ class Identity:
             raise ConfigError(_("This is no private key")) from error
         return cls._create(directory / IDENTITY_FILE, key)
 
+    @property
+    def home(self) -> Path:
+        """Where its file lies: a place that this user alone can read."""
+        return self._path.parent
+
     def sign(self, data: bytes) -> bytes:
         """64 bytes; the same for the same data."""
         return self._key.sign(data)

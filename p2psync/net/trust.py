@@ -12,10 +12,14 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Final
 
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.errors import InvalidId
+from p2psync.errors import ConfigError, InvalidId
+from p2psync.i18n import _
 from p2psync.net.identity import Identity, device_of_certificate
 
 TAG_BYTES: Final = 16
@@ -112,14 +116,17 @@ class TrustTable:
             for key, trust in mandates.items()
         }
 
-    def set_pairing(self, secrets: Mapping[bytes, bytes]) -> None:
+    def set_pairing(self, secrets: Mapping[bytes, bytes], keys: Mapping[bytes, bytes] = MappingProxyType({})) -> None:
         """These invitations are open (id: secret of the ticket), and no others.
 
+        `keys`: for those by whose tag strangers may come, the private key that is shown instead of this device's.
         Raises ConfigError if this device's key cannot be read.
         """
         old = self._pairing
         self._pairing = {
-            key: old[key] if key in old and old[key][0] == secret else (secret, self._admit_newcomer(key))
+            key: old[key]
+            if key in old and old[key][0] == secret
+            else (secret, self._admit_newcomer(key, keys.get(key)))
             for key, secret in secrets.items()
         }
 
@@ -149,8 +156,19 @@ class TrustTable:
         members = trusted_certificates(trust)
         return Admission(key, False, server_context(self._identity, members), members)
 
-    def _admit_newcomer(self, key: bytes) -> Admission:
-        return Admission(key, True, server_context(self._identity, {}), {})
+    def _admit_newcomer(self, key: bytes, shown: bytes | None) -> Admission:
+        if shown is None:
+            return Admission(key, True, server_context(self._identity, {}), {})
+        home = self._identity.home
+        try:
+            with TemporaryDirectory(dir=home, prefix="code-") as place:
+                return Admission(key, True, server_context(Identity.of_key(shown, Path(place)), {}), {})
+        except OSError as error:
+            raise ConfigError(
+                _("The key of this device cannot be read or written: {path}: {reason}").format(
+                    path=home, reason=error.strerror or error
+                )
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

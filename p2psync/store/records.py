@@ -14,6 +14,7 @@ from typing import Any
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.core.rules import Role
 from p2psync.engine.admin import Newcomer
+from p2psync.pair.code import Code
 from p2psync.pair.invitation import Claim, Invitation
 from p2psync.pair.ticket import TicketId
 from p2psync.store.database import Database
@@ -57,6 +58,15 @@ class WaitingNewcomer:
     newcomer: Newcomer
     asked_ms: int
     """When it asked first; wall clock, milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenCode:
+    """A code that stands for a ticket."""
+
+    code: Code
+    guessed: bool
+    """Somebody came with other words: it is worthless."""
 
 
 class Records:
@@ -172,6 +182,22 @@ class Records:
                 claims.get(ticket, {}),
             )
             for ticket, mandate, secret, expires_s, uses, confirm, cancelled in found
+        }
+
+    def add_code(self, ticket: TicketId, code: Code) -> None:
+        """The ticket was issued before."""
+        self._connection.execute("INSERT INTO code VALUES (?, ?, ?, ?, 0)", (ticket, code.number, *code.words))
+
+    def end_code(self, ticket: TicketId) -> None:
+        """Somebody guessed."""
+        self._connection.execute("UPDATE code SET guessed = 1 WHERE ticket = ?", (ticket,))
+
+    def codes(self) -> Mapping[TicketId, SpokenCode]:
+        """All that were ever made here, as with `invitations`."""
+        found = self._connection.execute("SELECT ticket, number, first_word, second_word, guessed FROM code")
+        return {
+            TicketId(ticket): SpokenCode(Code(number, (first, second)), bool(guessed))
+            for ticket, number, first, second, guessed in found
         }
 
     def put_claim(self, ticket: TicketId, device: DeviceId, claim: Claim, at_ms: int) -> None:

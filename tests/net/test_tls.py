@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from p2psync.errors import ConfigError, LinkClosed, LinkError, PeerRefused
+from p2psync.net.identity import IDENTITY_FILE, fresh_key
 from p2psync.net.link import UNKNOWN_DEVICE, Link
 from p2psync.net.stream import TlsStream
 from p2psync.net.tls import LINKS_PER_DEVICE_MAX, dial, dial_pairing
@@ -203,6 +204,18 @@ async def test_a_ticket_opens_a_link_to_whoever_issued_it(alice: Node, pin: bool
     await out.close()
     await into.close()
     assert alice.links.empty()
+
+
+@pytest.mark.asyncio
+async def test_where_strangers_may_come_a_key_is_shown_that_tells_nothing(alice: Node) -> None:
+    key, shown, _certificate = fresh_key()
+    alice.table.set_pairing({TICKET: TICKET_SECRET}, {TICKET: key})
+    out = await dial_pairing("127.0.0.1", alice.listener.port, ticket_tag(), None)
+    into, _door = await alice.pairings.get()
+    assert out.remote == shown != alice.identity.device
+    await out.close()
+    await into.close()
+    assert [path.name for path in alice.identity.home.iterdir()] == [IDENTITY_FILE]
 
 
 @pytest.mark.asyncio

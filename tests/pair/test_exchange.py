@@ -233,7 +233,7 @@ def test_noise_breaks_neither_side(frames: list[bytes]) -> None:
 
 
 def test_every_other_message_ends_it() -> None:
-    others = [
+    others: list[Message] = [
         Pending(),
         Refused(Refusal.USED),
         Share(bytes(33)),

@@ -11,11 +11,12 @@ import pytest
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.core.rules import Role
 from p2psync.engine.admin import Newcomer
+from p2psync.pair.code import Code
 from p2psync.pair.invitation import Claim, Invitation
 from p2psync.pair.ticket import TicketId
 from p2psync.store import records as records_module
 from p2psync.store.database import Database
-from p2psync.store.records import Records, Run, WaitingNewcomer
+from p2psync.store.records import Records, Run, SpokenCode, WaitingNewcomer
 
 MANDATE, OTHER = MandateId(b"m" * 16), MandateId(b"o" * 16)
 ANNA, BERT = DeviceId(b"a" * 32), DeviceId(b"b" * 32)
@@ -99,6 +100,15 @@ def test_an_invitation_is_read_as_it_was_issued(records: Records) -> None:
     assert records.invitations() == {TICKET: replace(INVITATION, cancelled=True), SECOND: second}
 
 
+def test_a_code_is_kept_with_its_ticket_and_ended_by_a_guess(records: Records) -> None:
+    code, other = Code(4217, ("tomari", "pakolu")), Code(1000, ("nimisa", "koraku"))
+    for ticket, one in ((TICKET, code), (SECOND, other)):
+        records.add_invitation(replace(INVITATION, ticket=ticket), Role.PAYROLL, False)
+        records.add_code(ticket, one)
+    records.end_code(SECOND)
+    assert records.codes() == {TICKET: SpokenCode(code, False), SECOND: SpokenCode(other, True)}
+
+
 def test_claims_are_kept_with_their_ticket_and_replaced(records: Records) -> None:
     records.add_invitation(INVITATION, Role.PAYROLL, False)
     records.put_claim(TICKET, ANNA, Claim.WAITING, 1)
@@ -126,10 +136,11 @@ def test_a_mandate_is_forgotten_whole_and_alone(records: Records, database: Data
         records.add_address(mandate, "a:1")
         records.note_seen(mandate, ANNA, 1)
         records.add_invitation(replace(INVITATION, ticket=ticket, mandate=mandate), Role.READER, False)
+        records.add_code(ticket, Code(4217, ("tomari", "pakolu")))
         records.put_claim(ticket, ANNA, Claim.WAITING, 1)
         records.hold_newcomer(WaitingNewcomer(mandate, Newcomer(ANNA, b"", "", ticket), 1))
     records.forget_mandate(MANDATE)
-    for table in ("run", "address", "seen", "invitation", "claim", "newcomer"):
+    for table in ("run", "address", "seen", "invitation", "code", "claim", "newcomer"):
         assert database.connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,), table
     assert list(records.invitations()) == [SECOND]
 

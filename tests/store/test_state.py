@@ -80,6 +80,7 @@ OF_NO_MANDATE = {
     "seen",
     "invitation",
     "claim",
+    "code",
     "newcomer",
     "attachment",
     "declined",

@@ -1,0 +1,115 @@
+"""Looking for the device that invites: all addresses at once, again and again, until one answer is final."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from p2psync.daemon.discovery import Discovery
+from p2psync.daemon.logs import EventLog
+from p2psync.errors import P2PSyncError, TicketError
+from p2psync.i18n import said
+from p2psync.net.dialer import Address, Sighting
+
+RETRY_MIN_S = 0.5
+RETRY_MAX_S = 8.0
+ADDRESSES_TRIED_MAX = 64
+"""Of those that are announced: somebody may repeat the inviter's announcement with addresses of his own."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StillWaiting:
+    """The time is over, and the same may be tried again."""
+
+    approval: bool
+    """True if the inviter was found and an admin has to approve; else it was not found, or refused to talk."""
+    reason: str
+    """What went wrong last; may be empty."""
+
+
+class Seeking(ABC, Generic[T]):
+    """One search, by all ways at once."""
+
+    def __init__(
+        self, key: bytes, secret: bytes, addresses: Sequence[Address], discovery: Discovery, log: EventLog
+    ) -> None:
+        """`key` names the search, `secret` is what the inviter announces; `addresses` are tried in any case."""
+        self._key = key
+        self._secret = secret
+        self._addresses = addresses
+        self._discovery = discovery
+        self._log = log
+        self._held = False
+        self._reason = ""
+
+    @abstractmethod
+    async def attempt(self, address: Address, nonce: bytes | None) -> T:
+        """Try one address; `nonce` is what was announced with it, None for a known one.
+
+        Raises TicketError if the answer is final, another P2PSyncError or OSError if it may be tried again.
+        """
+
+    async def run(self, timeout_s: float) -> T | StillWaiting:
+        """Raises TicketError when the inviter refuses, and says why."""
+        sightings: asyncio.Queue[Sighting] = asyncio.Queue()
+        self._discovery.seek(self._key, self._secret, sightings.put_nowait)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._first(sightings)
+        except TimeoutError:
+            return StillWaiting(self._held, self._reason)
+        finally:
+            self._discovery.stop_seeking(self._key)
+
+    async def _first(self, sightings: asyncio.Queue[Sighting]) -> T:
+        """The first answer that is final, of all addresses in parallel."""
+        answer: asyncio.Future[T | TicketError] = asyncio.get_running_loop().create_future()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._try_often(address, None, answer)) for address in self._addresses]
+            try:
+                tasks.append(group.create_task(self._follow(group, sightings, tasks, answer)))
+                outcome = await answer
+            finally:
+                for task in tasks:
+                    task.cancel()
+        if isinstance(outcome, TicketError):
+            raise outcome
+        return outcome
+
+    async def _follow(
+        self,
+        group: asyncio.TaskGroup,
+        sightings: asyncio.Queue[Sighting],
+        tasks: list[asyncio.Task[None]],
+        answer: asyncio.Future[T | TicketError],
+    ) -> None:
+        """Try what is seen by mDNS."""
+        known: set[tuple[Address, bytes]] = set()
+        while True:
+            sighting = await sightings.get()
+            for address in sighting.addresses:
+                if (address, sighting.nonce) not in known and len(known) < ADDRESSES_TRIED_MAX:
+                    known.add((address, sighting.nonce))
+                    tasks.append(group.create_task(self._try_often(address, sighting.nonce, answer)))
+
+    async def _try_often(self, address: Address, nonce: bytes | None, answer: asyncio.Future[T | TicketError]) -> None:
+        rest_s = RETRY_MIN_S
+        while not answer.done():
+            try:
+                found = await self.attempt(address, nonce)
+            except TicketError as error:
+                if not answer.done():
+                    answer.set_result(error)
+            except (P2PSyncError, OSError) as error:
+                self._reason = said(error) if isinstance(error, P2PSyncError) else str(error)
+                self._log.event("join.failed", address=f"{address.host}:{address.port}", reason=error)
+                await asyncio.sleep(rest_s)
+                rest_s = min(2 * rest_s, RETRY_MAX_S)
+            else:
+                if not answer.done():
+                    answer.set_result(found)
