@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from p2psync.core.problem import Code
+from p2psync.core.problem import NEWS, Code
 from p2psync.i18n import _, language, ngettext
 from p2psync.remedies import words
 
@@ -17,6 +17,7 @@ def told() -> Mapping[str, object]:
     return {
         "language": language(),
         "problems": {code.value: words(code)._asdict() for code in Code},
+        "news": sorted(code.value for code in NEWS),
         "texts": {**_states(), **_peers(), **_conflicts(), **_bookings(), **_others()},
         "counts": _counts(),
         "events": _events(),
@@ -83,6 +84,8 @@ def _others() -> Mapping[str, str]:
     return {
         "holds": _("{files}, {size}"),
         "problems": _("What is wrong, and what to do"),
+        "news": _("What has happened"),
+        "seen": _("I have seen this"),
         "whole-folder": _("the whole folder"),
         "no-mandate": _("No mandate yet. Make one with: p2psync mandate create, or join one with: p2psync join"),
         "off-line": _("p2psync is not running."),

@@ -63,15 +63,21 @@ def browse(
     status: int = 200,
     answers: dict[str, object] | None = None,
     events: Sequence[dict[str, str]] = (EVENT,),
+    then: Sequence[dict[str, Any]] | None = None,
 ) -> Any:
-    """What the page shows and asks, with a daemon that has these mandates and in which this happens."""
+    """What the page shows and asks, with a daemon that has these mandates and in which this happens.
+
+    The last button is pressed twice; the mandates are those of `then` afterwards.
+    """
     device = {"name": "Office", "version": "0.1.0"}
     known = {
         "/api/status": {"status": status, "body": {"device": device, "mandates": list(mandates), "error": "log in"}},
         "/api/words": {"status": status, "body": told()},
         **{path: {"status": 200, "body": body} for path, body in (answers or {}).items()},
     }
-    given = json.dumps({"script": content("page.js").decode(), "answers": known, "events": events})
+    later = mandates if then is None else then
+    afterwards = {"/api/status": {"status": status, "body": {"device": device, "mandates": list(later)}}}
+    given = json.dumps({"script": content("page.js").decode(), "answers": known, "events": events, "then": afterwards})
     browser = Path(__file__).with_name("browser.js")
     done = subprocess.run(["node", str(browser)], input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -171,6 +177,41 @@ def test_what_waits_to_be_posted_is_a_banner_and_accounting_marks_it_by_a_button
     payroll = browse({**MANDATE, "role": "payroll", "pending": 0, "pending_files": 1}, answers=answers)
     assert "Files of bookings to look at" in payroll["shown"]["mandates"]
     assert "Mark as posted" not in payroll["shown"]["mandates"]
+
+
+NEWS = {"path": "a.crp", "code": "edit-refused", "detail": ""}
+LOCKED = {"path": "b.crp", "code": "locked", "detail": ""}
+
+
+@needs_node
+def test_what_has_happened_is_ticked_off_by_a_button() -> None:
+    before = {**MANDATE, "problem_list": [NEWS, LOCKED]}
+    seen = browse(before)
+    shown = seen["shown"]["mandates"]
+    assert shown.index("What is wrong") < shown.index("b.crp") < shown.index("What has happened") < shown.index("a.crp")
+    assert [asked for asked in seen["asked"] if asked[0] == "POST"] == [["POST", "/api/seen", {"mandate": "ab"}]], (
+        "pressed twice, asked once"
+    )
+    over = browse(before, then=[{**MANDATE, "problem_list": [LOCKED]}])["shown"]["mandates"]
+    assert "What has happened" not in over
+    assert "b.crp" in over
+
+
+@needs_node
+def test_what_goes_on_cannot_be_ticked_off() -> None:
+    seen = browse({**MANDATE, "problem_list": [LOCKED]})
+    assert "I have seen this" not in seen["shown"]["mandates"]
+    assert [asked for asked in seen["asked"] if asked[0] == "POST"] == []
+
+
+@needs_node
+def test_who_works_by_keyboard_stays_where_he_is() -> None:
+    before = {**MANDATE, "problem_list": [NEWS]}
+    assert browse(before)["focus"] == {"tag": "button", "text": "I have seen this", "stays": True}
+    grown = [{**before, "files": 4}]
+    assert browse(before, then=grown)["focus"] == {"tag": "button", "text": "I have seen this", "stays": True}
+    focus = browse(before, then=[MANDATE])["focus"]
+    assert (focus["tag"], focus["stays"]) == ("mandates", True), "not at the top of the page"
 
 
 @needs_node

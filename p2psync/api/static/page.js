@@ -4,7 +4,7 @@
 const EVENTS_SHOWN = 12;
 const LOOK_ANEW_MS = 5000;
 const GATHER_MS = 250;
-let words = { language: "en", problems: {}, texts: {}, counts: {}, events: {} };
+let words = { language: "en", problems: {}, news: [], texts: {}, counts: {}, events: {} };
 let status = { mandates: [] };
 let due = 0;
 
@@ -26,6 +26,21 @@ async function ask(path, options = {}) {
 function act(name, given) {
   const body = JSON.stringify(given);
   return ask("/api/" + name, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+}
+
+// What a button does is also what it is known by: it keeps the focus when the page is made anew. Disabling it would
+// take the focus from who works by keyboard.
+function button(text, name, given) {
+  const made = element("button", text);
+  made.type = "button";
+  made.dataset.does = JSON.stringify([name, given]);
+  made.addEventListener("click", async () => {
+    if (made.hasAttribute("aria-disabled")) return;
+    made.setAttribute("aria-disabled", "true");
+    await act(name, given).catch((error) => alert(error.message));
+    refresh();
+  });
+  return made;
 }
 
 // -- words --------------------------------------------------------------------------------------------
@@ -98,22 +113,26 @@ function problem(mandate, one) {
   return element("li", "", "", [element("span", sentence), element("br"), element("small", remedy)]);
 }
 
-function problems(mandate) {
-  if (!mandate.problem_list.length) return [];
-  return [element("h3", say("problems")), element("ul", "", "", mandate.problem_list.map((one) => problem(mandate, one)))];
+function problems(mandate, title, several) {
+  if (!several.length) return [];
+  return [element("h3", title), element("ul", "", "", several.map((one) => problem(mandate, one)))];
+}
+
+function wrong(mandate) {
+  return problems(mandate, say("problems"), mandate.problem_list.filter((one) => !words.news.includes(one.code)));
+}
+
+function news(mandate) {
+  const several = mandate.problem_list.filter((one) => words.news.includes(one.code));
+  const done = several.length ? [button(say("seen"), "seen", { mandate: mandate.id })] : [];
+  return [...problems(mandate, say("news"), several), ...done];
 }
 
 function version(mandate, conflict, one, text) {
   const what = one.content ? size(one.size) : say("removed");
   const facts = { name: one.name || one.device.split("-")[0], time: moment(one.time), size: what };
   const item = element("li", say(text, facts) + " ");
-  const button = element("button", say("keep"));
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    await act("conflicts/keep", { mandate: mandate.id, path: conflict.path, keep: one.id }).catch((error) => alert(error.message));
-    refresh();
-  });
-  item.append(button);
+  item.append(button(say("keep"), "conflicts/keep", { mandate: mandate.id, path: conflict.path, keep: one.id }));
   return item;
 }
 
@@ -134,15 +153,9 @@ function waiting(mandate, row) {
   const text = row.new === null ? say("uncounted", { reason: row.message }) : say("counted", counts);
   const item = element("li", `${row.file}  ${text} `);
   if (mandate.role !== "accounting" || row.new === null) return item;
-  const button = element("button", say("mark-posted"));
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    const given = { mandate: mandate.id, file: row.file };
-    if (row.content) given.content = row.content;
-    await act("posted", given).catch((error) => alert(error.message));
-    refresh();
-  });
-  item.append(button);
+  const given = { mandate: mandate.id, file: row.file };
+  if (row.content) given.content = row.content;
+  item.append(button(say("mark-posted"), "posted", given));
   return item;
 }
 
@@ -159,11 +172,23 @@ async function card(mandate) {
   const title = element("header", "", "", [element("h2", mandate.name), element("small", mandate.role), element("span", text, `state ${look}`)]);
   const held = say("holds", { files: count("files", mandate.files), size: size(mandate.bytes) });
   const folder = element("p", mandate.folder || "", "path");
-  const below = [...(await banner(mandate)), folder, element("p", held, "quiet"), ...peers(mandate), ...(await conflicts(mandate)), ...problems(mandate)];
+  const below = [...(await banner(mandate)), folder, element("p", held, "quiet"), ...peers(mandate), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];
   return element("article", "", "", [title, ...below]);
 }
 
 // -- the page -----------------------------------------------------------------------------------------
+
+// What is shown already stays: reading aloud and the focus would begin anew.
+function show(cards) {
+  const main = document.getElementById("mandates");
+  const before = [...main.children];
+  if (before.length === cards.length && before.every((one, place) => one.isEqualNode(cards[place]))) return;
+  const held = main.contains(document.activeElement) ? document.activeElement.dataset.does : undefined;
+  main.replaceChildren(...cards);
+  if (held === undefined) return;
+  const again = [...main.querySelectorAll("button")].find((one) => one.dataset.does === held);
+  (again || main).focus();
+}
 
 async function refresh() {
   clearTimeout(due);
@@ -174,7 +199,7 @@ async function refresh() {
     document.getElementById("device").textContent = `${status.device.name} · ${status.device.version}`;
     const cards = await Promise.all(status.mandates.map(card));
     const none = element("p", say("no-mandate"), "quiet");
-    document.getElementById("mandates").replaceChildren(...(cards.length ? cards : [none]));
+    show(cards.length ? cards : [none]);
     connection.textContent = "";
   } catch (error) {
     connection.textContent = error.status ? error.message : say("off-line");
