@@ -19,6 +19,7 @@ UNREADABLE = (
     later("Line {line}: a block begins inside a block."),
     later("Line {line}: there is a second block {name!r}."),
     later("Line {line}: a block ends where none began."),
+    later("There is no chart of accounts to check it against."),
 )
 """Why a file cannot be read at all, as its reader says it."""
 

@@ -214,13 +214,18 @@ def _of_attachments() -> tuple[Operation, ...]:
             (
                 *_required("mandate"),
                 *(Argument("files", Form.TEXTS), Argument("role"), Argument("use"), Argument("ask", Form.FLAG)),
-                *(Argument("siblings", Form.FLAG), Argument("allow_cloud", Form.FLAG)),
+                *(Argument("checked", Form.FLAG), Argument("siblings", Form.FLAG)),
+                Argument("allow_cloud", Form.FLAG),
             ),
         ),
         Operation("attached", "The attached files, and how they stand.", _ANY, reads=True),
         Operation("detach", "Link a file no longer; it stays as it is.", (*_required("file"), Argument("mandate"))),
         Operation("inbox", "What arrived and was not delivered to its program yet.", _ANY, reads=True),
-        Operation("deliver", "Put what arrived in the place of the programs' files.", (*_M, Argument("file"))),
+        Operation(
+            "deliver",
+            "Put what arrived in the place of the programs' files.",
+            (*_M, *(Argument("file"), Argument("anyway", Form.FLAG))),
+        ),
         Operation("migrate", "Let a file belong to another device.", (*_required("file", "to"), Argument("mandate"))),
     )
 

@@ -24,7 +24,12 @@ def linked(answer: Row) -> str:
 
 def how(mode: str) -> str:
     """What becomes of a version that arrives."""
-    return {"auto": _("what arrives is delivered"), "ask": _("what arrives waits for your word")}.get(mode, mode)
+    texts = {
+        "auto": _("what arrives is delivered"),
+        "checked": _("what arrives is delivered once nothing is wrong in it"),
+        "ask": _("what arrives waits for your word"),
+    }
+    return texts.get(mode, mode)
 
 
 def attached(rows: Sequence[Row]) -> str:
@@ -87,6 +92,7 @@ def state(word: str) -> str:
         "delivering": _("being delivered"),
         "waiting": _("waits for you"),
         "open": _("open in a program"),
+        "held": _("held back"),
         "gone": _("file is gone"),
         "removed": _("removed by others"),
         "returned": _("older version"),

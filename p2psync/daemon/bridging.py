@@ -11,9 +11,13 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import partial
 from pathlib import Path
 
+from p2psync.books.completeness import ENTRIES, suffix_of
+from p2psync.books.gate import Hold, hold_of
+from p2psync.books.master import OpenField
 from p2psync.core.entry import ABSENT, Entry
 from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code, Problem
@@ -23,9 +27,11 @@ from p2psync.daemon.delivering import Delivering, Key, keep_copy, threaded
 from p2psync.daemon.folders import Desk, Folders
 from p2psync.daemon.following import Following
 from p2psync.daemon.logs import EventLog
+from p2psync.daemon.mastering import open_fields_of
 from p2psync.daemon.runtime import Runtime
+from p2psync.daemon.shelf import Shelf
 from p2psync.daemon.tasks import Tasks
-from p2psync.engine.bridge import Act, Attachment, Held, Shown, after_removal, decide
+from p2psync.engine.bridge import Act, Attachment, Held, Mode, Shown, after_removal, decide
 from p2psync.engine.device import Device
 from p2psync.engine.events import Kept
 from p2psync.engine.mandate import Mandate
@@ -51,8 +57,17 @@ RETRY_S = 5.0
 SETTLE_S = 3.0
 """How long a person who wants a delivery waits for a file that is being written."""
 
-NOT_DELIVERED = frozenset({Act.DELIVER, Act.OFFER, Act.BUSY, Act.GONE, Act.RETURNED, Act.COLLIDES})
+NOT_DELIVERED = frozenset({Act.DELIVER, Act.OFFER, Act.BUSY, Act.HELD, Act.GONE, Act.RETURNED, Act.COLLIDES})
 """What is still to be done about a file into which something waits to be delivered."""
+
+
+class Asked(Enum):
+    """Whether a person wants something delivered now."""
+
+    NO = "no"
+    YES = "yes"
+    ANYWAY = "anyway"
+    """Also bookings that are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,8 @@ class Standing:
     """What the folder holds."""
     problem: Problem | None = None
     """Why it could not be done."""
+    hold: Hold | None = None
+    """Why bookings are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +93,7 @@ class _View:
     sighting: Sighting | None
     shown: Shown
     returned: bool
+    open_fields: frozenset[OpenField]
 
     def held(self, is_open: bool = False) -> Held:
         if self.sighting is None:
@@ -86,12 +104,15 @@ class _View:
 class Bridging:
     """All methods are for the event loop."""
 
-    def __init__(self, database: Database, runtime: Runtime, folders: Folders, tasks: Tasks, log: EventLog) -> None:
+    def __init__(
+        self, database: Database, runtime: Runtime, folders: Folders, shelf: Shelf, tasks: Tasks, log: EventLog
+    ) -> None:
         self.attachments = Attachments(database)
         """For the engine's thread."""
         self._database = database
         self._runtime = runtime
         self._folders = folders
+        self._shelf = shelf
         self._tasks = tasks
         self._log = log
         self._rows: dict[Key, Attachment] = {}
@@ -138,8 +159,11 @@ class Bridging:
             await self._runtime.call(lambda *_: self.attachments.drop(*key))
             await self._load()
 
-    async def deliver(self, keys: Sequence[Key]) -> dict[Key, tuple[Standing, bool]]:
-        """Deliver now, whatever the mode; returns how each stands then, and whether something was delivered."""
+    async def deliver(self, keys: Sequence[Key], *, anyway: bool = False) -> dict[Key, tuple[Standing, bool]]:
+        """Deliver now, whatever the mode; returns how each stands then, and whether something was delivered.
+
+        `anyway`: also bookings that are held.
+        """
         told = {}
         async with self._turn:
             await self._settled(keys)
@@ -149,7 +173,7 @@ class Bridging:
                 if row is not None and row.delivery is not None:
                     await self._guarded(row, partial(self._delivering.go_on, now=True))
                 if row is not None:
-                    await self._judge([self._rows[key]], asked=True)
+                    await self._judge([self._rows[key]], asked=Asked.ANYWAY if anyway else Asked.YES)
                     told[key] = self._standings[key], self._rows[key].delivered_ms != row.delivered_ms
         self.wake()
         return told
@@ -270,11 +294,12 @@ class Bridging:
     def _is_rested(self, key: Key) -> bool:
         return self._rest_until_s.get(key, 0.0) <= time.monotonic()
 
-    async def _judge(self, rows: Sequence[Attachment], *, asked: bool = False) -> None:
+    async def _judge(self, rows: Sequence[Attachment], *, asked: Asked = Asked.NO) -> None:
         """Decide about these files, and do it."""
         sightings = {(row.mandate, row.path): self._sighting((row.mandate, row.path)) for row in rows}
         mark = self._database.connection.total_changes
-        fresh = [row for row in rows if asked or self._is_news((row.mandate, row.path), sightings, mark)]
+        by_hand = asked is not Asked.NO
+        fresh = [row for row in rows if by_hand or self._is_news((row.mandate, row.path), sightings, mark)]
         if not fresh:
             return
         views = await self._runtime.query(lambda device, _: _views(device, fresh, sightings))
@@ -316,17 +341,20 @@ class Bridging:
 
     # -- one file ------------------------------------------------------------------------------------------
 
-    async def _act(self, view: _View, asked: bool, _row: Attachment) -> None:
+    async def _act(self, view: _View, asked: Asked, _row: Attachment) -> None:
         key = (view.attached.mandate, view.attached.path)
-        act = decide(view.attached, view.held(), view.shown, asked=asked)
+        act = decide(view.attached, view.held(), view.shown, asked=asked is not Asked.NO)
         desk = self._folders.desk(view.attached.mandate)
+        hold = None
+        if act is Act.DELIVER and suffix_of(key[1]) in ENTRIES and desk is not None:
+            act, hold = await self._checked(view, asked)
         if act is Act.DELIVER and await threaded(is_open, view.attached.file):
-            act = decide(view.attached, view.held(is_open=True), view.shown, asked=asked)
+            act = decide(view.attached, view.held(is_open=True), view.shown, asked=asked is not Asked.NO)
             self._rest_until_s[key] = time.monotonic() + RETRY_S
         if act in (Act.PUBLISH, Act.REFUSE, Act.DELIVER) and desk is None:
             act = Act.WAIT
         trouble = self._watches[key[0]].troubles.get(key[1])
-        self._standings[key] = Standing(view.attached, act, view.shown.entry, trouble)
+        self._standings[key] = Standing(view.attached, act, view.shown.entry, trouble, hold)
         match act:
             case Act.AGREE:
                 await self._agree(view)
@@ -341,6 +369,20 @@ class Bridging:
                 await self._delivering.deliver(view.attached, view.sighting, view.shown, desk)
                 if self._rows[key].delivered_ms != view.attached.delivered_ms:
                     self._standings[key] = Standing(self._rows[key], Act.NOTHING, view.shown.entry)
+
+    async def _checked(self, view: _View, asked: Asked) -> tuple[Act, Hold | None]:
+        """Whether bookings go on to their program now, and why not; what a person wants all the same is noted."""
+        row = view.attached
+        (found,) = await self._shelf.check(row.mandate, row.path, view.open_fields)
+        if found.content != view.shown.entry.content:
+            return Act.WAIT, None
+        hold = hold_of(found.findings, found.why, bool(found.checks), strict=row.mode is Mode.CHECKED)
+        if hold is None:
+            return Act.DELIVER, None
+        if asked is not Asked.ANYWAY:
+            return Act.HELD, hold
+        self._log.event("bridge.delivered_anyway", mandate=row.mandate, path=row.path, findings=hold.findings.count)
+        return Act.DELIVER, None
 
     async def _agree(self, view: _View) -> None:
         assert view.sighting is not None
@@ -405,7 +447,8 @@ def _views(device: Device, rows: Sequence[Attachment], sightings: Mapping[Key, S
         mandate = device.mandates.get(row.mandate)
         if mandate is not None and not (mandate.is_stopped or mandate.is_removed):
             sighting = sightings[(row.mandate, row.path)]
-            views.append(_View(row, sighting, mandate.replica.shown(row.path), _is_returned(mandate, row, sighting)))
+            returned, open_fields = _is_returned(mandate, row, sighting), open_fields_of(mandate.authority)
+            views.append(_View(row, sighting, mandate.replica.shown(row.path), returned, open_fields))
     return views
 
 

@@ -105,7 +105,7 @@ class Node:
             *(config, identity, self.links, self.tasks),
             *(self._survey, self._keep_port, self.inviting.on_link, log),
         )
-        self.bridging = Bridging(database, self.runtime, self.folders, self.tasks, log)
+        self.bridging = Bridging(database, self.runtime, self.folders, self.shelf, self.tasks, log)
         self.runs = Runs(self)
         self.operations = Operations(self)
         self.web: Web | None = None

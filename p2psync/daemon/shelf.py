@@ -75,6 +75,8 @@ class Checked:
     findings: Findings
     why: CodecError | None = None
     """Why it cannot be read at all."""
+    content: ContentId | None = None
+    """What was checked; None for a chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +225,8 @@ class _Files:
         masters = tuple((path, one.content) for path, one in self._masters.items())
         key = (self._files[path].content, period_in_name(name(path)), charts, masters, open_fields)
         found = self._memory.checked.get(key, lambda: self._findings(path, books, instead))
-        return (
-            Checked(path, checks, Findings(), found) if isinstance(found, CodecError) else Checked(path, checks, found)
-        )
+        findings, why = (Findings(), found) if isinstance(found, CodecError) else (found, None)
+        return Checked(path, checks, findings, why, self._files[path].content)
 
     def _findings(self, path: RelPath, books: Sequence[Books], instead: Books | None) -> Findings | CodecError:
         read = self._entries(self._files[path])

@@ -20,6 +20,8 @@ class Mode(StrEnum):
     """Whether a version that arrived is put into the program's file by itself. The values are stored and shown."""
 
     AUTO = "auto"
+    CHECKED = "checked"
+    """By itself, but only bookings in which nothing is wrong."""
     ASK = "ask"
 
 
@@ -121,6 +123,8 @@ class Act(StrEnum):
     """A version waits for a person's word."""
     BUSY = "busy"
     """A version waits until no program has the file open."""
+    HELD = "held"
+    """Bookings wait for the chart of their period, or until nothing is wrong in them."""
     GONE = "gone"
     """The program's file was removed: it is put back only when a person asks."""
     REMOVED = "removed"

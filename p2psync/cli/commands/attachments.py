@@ -52,9 +52,11 @@ def add_to(app: typer.Typer) -> None:
         "deliver",
         help=_(
             "Deliver what arrived, now.\n\nIt takes the place of the programs' files; what they held is kept as a "
-            "version. Exit code 3: some could not be delivered; 5: none could, see the reasons."
+            "version. Bookings wait for the chart of accounts of their period. Exit code 3: some could not be "
+            "delivered; 5: none could, see the reasons."
         ),
-        example='p2psync deliver Cargo\np2psync deliver Cargo "Cargo 2025.crp"',
+        example='p2psync deliver Cargo\np2psync deliver Cargo "Cargo 2025.crp"\n'
+        'p2psync deliver Cargo "Cargo (01-01-2025 ~ 31-12-2025).ecf" --anyway',
     )(deliver)
     command(
         app,
@@ -84,6 +86,9 @@ def attach(
         ),
     ] = None,
     ask: Annotated[bool, typer.Option("--ask", help=_("Deliver only when you say so (p2psync deliver)."))] = False,
+    checked: Annotated[
+        bool, typer.Option("--checked", help=_("Deliver bookings only once nothing is wrong in them (p2psync check)."))
+    ] = False,
     use: Annotated[
         str | None,
         typer.Option(
@@ -107,7 +112,7 @@ def attach(
     linked = session.call(
         "attach",
         **{"mandate": mandate, "files": [absolute(file) for file in files], "role": role, "use": use},
-        **{"ask": ask, "siblings": siblings, "allow_cloud": allow_cloud},
+        **{"ask": ask, "checked": checked, "siblings": siblings, "allow_cloud": allow_cloud},
     )
     return session.show(linked, bridges.linked)
 
@@ -130,9 +135,13 @@ def deliver(
         str | None,
         typer.Argument(metavar="FILE", help=_("This one only, by its place or its name."), show_default=False),
     ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help=_("Also bookings that are held for what is wrong in them."))
+    ] = False,
 ) -> int:
     named = _placed(file) if file else None
-    return session.show(session.call("deliver", DELIVER_TIMEOUT_S, mandate=mandate, file=named), bridges.delivered)
+    told = session.call("deliver", DELIVER_TIMEOUT_S, mandate=mandate, file=named, anyway=anyway)
+    return session.show(told, bridges.delivered)
 
 
 def migrate(

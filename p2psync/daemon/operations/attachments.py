@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from p2psync.books.gate import Hold
 from p2psync.core.ids import MandateId, device_text
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
@@ -18,6 +19,7 @@ from p2psync.daemon.attaching import MINE, THEIRS, Found, Wanted
 from p2psync.daemon.bridging import NOT_DELIVERED, Standing
 from p2psync.daemon.delivering import Key
 from p2psync.daemon.operations.arguments import Arguments
+from p2psync.daemon.operations.books import finding_row
 from p2psync.daemon.operations.result import DONE, PARTLY_DONE, WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_device, find_mandate, find_mandates, time_text
 from p2psync.daemon.operations.versions import path_in
@@ -27,12 +29,15 @@ from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, UsageError
-from p2psync.i18n import _
+from p2psync.findings import sentence
+from p2psync.i18n import _, ngettext, said
 from p2psync.remedies import described
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
 
+FINDINGS_SAID = 3
+"""Of those that hold a file, in one sentence; --json and `check` have more."""
 STATES = {
     Act.NOTHING: "current",
     Act.AGREE: "current",
@@ -42,6 +47,7 @@ STATES = {
     Act.DELIVER: "delivering",
     Act.OFFER: "waiting",
     Act.BUSY: "open",
+    Act.HELD: "held",
     Act.GONE: "gone",
     Act.REMOVED: "removed",
     Act.RETURNED: "returned",
@@ -88,7 +94,10 @@ def _wanted(given: Arguments) -> Wanted:
     role, use = given.text_or("role", ""), given.text_or("use", "")
     if use not in ("", MINE, THEIRS):
         raise UsageError("--use takes mine or theirs, not {text!r}.", text=use)
-    mode = Mode.ASK if given.flag("ask") else Mode.AUTO
+    ask, checked = given.flag("ask"), given.flag("checked")
+    if ask and checked:
+        raise UsageError("--ask and --checked cannot both be: choose one.")
+    mode = Mode.ASK if ask else Mode.CHECKED if checked else Mode.AUTO
     return Wanted(mode, parse_role(role).value if role else "", use)
 
 
@@ -142,7 +151,7 @@ async def inbox(node: Node, given: Arguments) -> object:
 
 
 async def deliver(node: Node, given: Arguments) -> object:
-    named, text = given.text("mandate"), given.text_or("file", "")
+    named, text, anyway = given.text("mandate"), given.text_or("file", ""), given.flag("anyway")
     given.done()
 
     def keys(device: Device, _: Now) -> list[Key]:
@@ -152,7 +161,7 @@ async def deliver(node: Node, given: Arguments) -> object:
             return [(one.mandate, one.path)]
         return [(one.mandate, one.path) for one in node.bridging.attachments.all() if one.mandate == mandate.id]
 
-    results = await node.bridging.deliver(await node.runtime.query(keys))
+    results = await node.bridging.deliver(await node.runtime.query(keys), anyway=anyway)
     rows = [_told(key, standing, delivered) for key, (standing, delivered) in results.items()]
     held = [row for row in rows if row["result"] == "held"]
     if not held:
@@ -235,6 +244,7 @@ def _row(mandate: Mandate, standing: Standing) -> dict[str, Any]:
         "role": one.role,
         "state": STATES[standing.act],
         "reason": reason(standing),
+        "findings": [finding_row(one) for one in standing.hold.findings.items] if standing.hold is not None else [],
         "received": time_text(winner.time_ms) if winner is not None else None,
         "from": name_of(mandate, winner.author) if winner is not None else None,
         "size": standing.shown.size if content is not None else None,
@@ -253,6 +263,8 @@ def reason(standing: Standing) -> str:
         return _("{folder} is not there; p2psync goes on when it comes back").format(folder=standing.problem.detail)
     if standing.problem is not None:
         return " ".join(described(replace(standing.problem, path=standing.attached.file)))
+    if standing.act is Act.HELD and standing.hold is not None:
+        return held_for(standing.hold)
     return {
         Act.WAIT: _("it is being written, or is still on its way"),
         Act.OFFER: _("it waits for your word: p2psync deliver"),
@@ -266,6 +278,18 @@ def reason(standing: Standing) -> str:
         Act.COLLIDES: _("the mandate has another file of this name: detach it and attach it again with --use"),
         Act.REFUSE: _("this device may not change it: your version is kept aside"),
     }.get(standing.act, "")
+
+
+def held_for(hold: Hold) -> str:
+    """Why bookings are held, the first things that are wrong in them."""
+    if hold.why is not None:
+        return _("held: {reason}").format(reason=said(hold.why))
+    rows = [finding_row(one) for one in hold.findings.items[:FINDINGS_SAID]]
+    told = [sentence(row["code"], row["line"], row["facts"]) for row in rows]
+    more = hold.findings.count - len(told)
+    if more:
+        told.append(ngettext("and {n} more", "and {n} more", more).format(n=more))
+    return _("held: {reason}").format(reason=" ".join(told))
 
 
 def _told(key: Key, standing: Standing, delivered: bool) -> dict[str, Any]:
