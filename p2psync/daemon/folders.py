@@ -54,6 +54,7 @@ from p2psync.fs.scanner import Scanner
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.fs.watcher import watcher_for
+from p2psync.store.cuts import CutFile, Cuts
 from p2psync.store.database import Database
 from p2psync.store.lock import HomeLock
 
@@ -92,8 +93,9 @@ class Desk:
 class Folders:
     """All methods are for the event loop."""
 
-    def __init__(self, database: Database, runtime: Runtime, tasks: Tasks, log: EventLog) -> None:
+    def __init__(self, database: Database, cuts: CutFile, runtime: Runtime, tasks: Tasks, log: EventLog) -> None:
         self._database = database
+        self._cuts = cuts
         self._runtime = runtime
         self._tasks = tasks
         self._log = log
@@ -152,6 +154,7 @@ class Folders:
     async def abandon(self, root: Path, wipe: bool) -> None:
         """The mandate was left: the folder is an ordinary one again, or gone."""
         await asyncio.to_thread(abandon, root, wipe)
+        await asyncio.to_thread(self._cuts.retain, frozenset(self._roots))
 
     # -- effects ---------------------------------------------------------------------------------------
 
@@ -294,7 +297,7 @@ class Folders:
     ) -> _Open:
         reading = Reading(self._database, mandate)
         staging, versions = Staging(folder.staging), Versions(folder.versions)
-        contents = Contents(folder, staging, versions, reading.sources)
+        contents = Contents(folder, staging, versions, reading.sources, reading.kept, Cuts(self._cuts, mandate))
         scanner = Scanner(folder, reading)
         holding = Holding(folder, contents, reading, self._log, edits=past is Past.KNOWN, restoring=past is Past.OTHER)
         scanned = asyncio.Event()

@@ -62,6 +62,7 @@ from p2psync.errors import ConfigError, P2PSyncError, StoreDamaged, UsageError
 from p2psync.net.identity import Identity
 from p2psync.net.trust import Trust
 from p2psync.pair.ticket import meeting_secret
+from p2psync.store.cuts import CUTS_FILE, CutFile
 from p2psync.store.database import Database
 from p2psync.store.lock import HomeLock
 from p2psync.store.records import Records
@@ -89,7 +90,8 @@ class Node:
         self.tasks = Tasks(log, self.broken)
         self.runtime = Runtime(database, self._make_device, self, log)
         self.links = Links(self.runtime, self.tasks, self._on_content, self._forget_link, log)
-        self.folders = Folders(database, self.runtime, self.tasks, log)
+        self.cuts = CutFile(config.home / CUTS_FILE)
+        self.folders = Folders(database, self.cuts, self.runtime, self.tasks, log)
         self.shelf = Shelf(self.folders)
         self.tally = Tally(self.shelf, self.tasks)
         self.mastering = Mastering(self.runtime, self.folders, self.shelf, identity.device)
@@ -155,6 +157,7 @@ class Node:
         return node
 
     async def _begin(self, undo: AsyncExitStack) -> None:
+        undo.callback(self.cuts.close)
         undo.callback(self.transfer.close)
         await self.tasks.open()
         undo.push_async_callback(self.tasks.close)
@@ -187,6 +190,7 @@ class Node:
         """Nothing happens just now: what can be had again is not kept in memory."""
         with contextlib.suppress(P2PSyncError):  # it is no loss when this device stops just now
             await self.runtime.query(lambda *_: self.database.let_go())
+        await asyncio.to_thread(self.cuts.close)
 
     async def stop(self) -> None:
         """Say goodbye to everybody, finish what is being placed, and let go of everything."""

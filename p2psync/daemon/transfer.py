@@ -37,9 +37,10 @@ from p2psync.engine.orders import (
     Write,
 )
 from p2psync.errors import CodecError, LinkError
-from p2psync.fs.assembly import Assembly, FindChunks, Source, check_room
+from p2psync.fs.assembly import Assembly, check_room
 from p2psync.fs.contents import Contents
 from p2psync.fs.look import disk_problem
+from p2psync.fs.reuse import MayShare, may_share_all
 from p2psync.fs.staging import Staging
 from p2psync.wire.messages import Message, Request, Response
 
@@ -50,19 +51,14 @@ Emit = Callable[[Fetched | FetchFailed | Observed], Awaitable[None]]
 Report = Callable[[int, str], Awaitable[None]]
 
 
-def no_chunks(hashes: Collection[bytes]) -> Mapping[bytes, Source]:
-    """For a mandate without an index of chunks."""
-    return {}
-
-
 @dataclass(frozen=True, slots=True)
 class MandateContents:
     """What the transfer needs of one mandate's folder."""
 
     staging: Staging
     contents: Contents
-    find_chunks: FindChunks = no_chunks
-    """Where on this disk a chunk may lie; called in a thread."""
+    may_share: MayShare = may_share_all
+    """Which files may be made of chunks of which; called in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,9 +392,6 @@ class Transfer:
         assembly = Assembly(folder.staging, manifest, begin.compartment.file_class)
         self._assemblies[begin.compartment, begin.content] = assembly
         if assembly.missing:
-            assembly.reuse(folder.find_chunks)
-        if assembly.missing:
-            old = folder.contents.chunks_at(wanted.path)
-            assembly.reuse(lambda hashes: old)
+            assembly.reuse(lambda hashes: folder.contents.find_chunks(wanted.path, hashes, folder.may_share))
         folder.contents.under_way(assembly)
         return Begun(begin, assembly.pieces())

@@ -11,7 +11,7 @@ import errno
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -26,6 +26,7 @@ from p2psync.fs.clone import copy_verified, pieces
 from p2psync.fs.durable import sync_directories, sync_file
 from p2psync.fs.look import Places
 from p2psync.fs.reading import open_shared
+from p2psync.fs.reuse import Cuts, MayShare, NoCuts, Reuse
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 
@@ -38,6 +39,11 @@ CHUNKS_CACHED_MAX = 400_000
 
 Known = Mapping[ContentId, Sequence[RelPath]]
 """Where contents were last seen; one that is left out was seen nowhere."""
+Where = Callable[[Sequence[ContentId]], Known]
+
+
+def nowhere(contents: Sequence[ContentId]) -> Known:
+    return {}
 
 
 class Contents:
@@ -48,13 +54,20 @@ class Contents:
         places: Places,
         staging: Staging,
         versions: Versions,
-        where: Callable[[Sequence[ContentId]], Mapping[ContentId, Sequence[RelPath]]],
+        where: Where,
+        kept: Where = nowhere,
+        cuts: Cuts | None = None,
     ) -> None:
-        """`where` names the paths at which this device last saw contents; it is called from any thread."""
+        """`where` names the paths at which this device last saw contents, `kept` those of versions; any thread calls
+        them. `cuts` remembers for longer how big files were cut.
+        """
         self._places = places
         self._staging = staging
         self._versions = versions
         self._where = where
+        self._kept_at = kept
+        self._cuts: Cuts = cuts or NoCuts()
+        self._reuse = Reuse(self._cuts, self._files_with, places.path)
         self._lately: OrderedDict[ContentId, RelPath] = OrderedDict()
         self._assemblies: dict[ContentId, Assembly] = {}
         self._cut: OrderedDict[ContentId, _Cut] = OrderedDict()
@@ -196,14 +209,22 @@ class Contents:
                 break
         return [found.get(index) for index in asked]
 
-    def chunks_at(self, path: RelPath) -> Mapping[bytes, Source]:
-        """Where the file at a path has which chunk, by hash: what a new version of it can be put together from."""
-        file = self._places.path(path)
+    def find_chunks(self, path: RelPath, hashes: Collection[bytes], may_share: MayShare) -> Mapping[bytes, Source]:
+        """Where on this disk chunks of the big file that is wanted at a path may lie.
+
+        What stands at that path is read for it, unless it is known how that was cut.
+        """
+        found = self._reuse.find(path, hashes, may_share)
+        here = self._places.path(path)
+        return found if any(file == here for file, _offset in found.values()) else self._chunks_of(here) | found
+
+    def _chunks_of(self, file: Path) -> dict[bytes, Source]:
         try:
-            spans = _cut_file(file, None)
+            content, spans = _cut_file(file)
         except OSError:
             return {}
-        return {span.hash: (file, span.offset) for span in spans or ()}
+        self._cuts.put(content, spans)
+        return {span.hash: (file, span.offset) for span in spans}
 
     def under_way(self, assembly: Assembly) -> None:
         """What a big file already has can be given to others while it is put together."""
@@ -229,6 +250,21 @@ class Contents:
             if path != lately:
                 yield self._places.where(path)
 
+    def _files_with(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Sequence[tuple[RelPath, Path]]]:
+        """The files, users' and versions, that should hold contents, each with the path that it has or had.
+
+        Contents that are nowhere on this disk are left out; one may wait in staging, of which no path is known.
+        """
+        known, kept = self._where(contents), self._kept_at(contents)
+        found: dict[ContentId, list[tuple[RelPath, Path]]] = {}
+        for content in contents:
+            lately = self._lately.get(content)
+            standing = dict.fromkeys([*([lately] if lately is not None else []), *known.get(content, ())])
+            files = [(path, self._places.path(path)) for path in standing]
+            files += [(path, self._versions.path(content)) for path in kept.get(content, ())]
+            found[content] = [(path, file) for path, file in files if file.is_file()]
+        return {content: files for content, files in found.items() if files or self._staging.has(content)}
+
     def _kept(self, content: ContentId) -> tuple[str, str]:
         return self._staging.where(content), self._versions.where(content)
 
@@ -252,12 +288,13 @@ class Contents:
             self._cut.move_to_end(cut.manifest.content)
             while len(self._cut) > 1 and sum(len(one.spans) for one in self._cut.values()) > CHUNKS_CACHED_MAX:
                 self._cut.popitem(last=False)
+        self._cuts.put(cut.manifest.content, cut.spans)
 
     def _cut_any(self, content: ContentId) -> _Cut | None:
         for path in self._candidates(content):
             with contextlib.suppress(OSError):
-                spans = _cut_file(path, content)
-                if spans is not None:
+                found, spans = _cut_file(path)
+                if found == content:
                     cut = _Cut(Manifest.of(content, spans), spans)
                     self._cache(cut)
                     return cut
@@ -282,16 +319,16 @@ def _unless_unreadable(copy: Callable[[Path, ContentId], bool], source: str, con
         return False
 
 
-def _cut_file(path: str | Path, content: ContentId | None) -> list[Span] | None:
-    """The chunks of a file; None if it does not hold `content`. Raises OSError."""
+def _cut_file(path: str | Path) -> tuple[ContentId, list[Span]]:
+    """What a file holds, and its chunks. Raises OSError."""
     with open_shared(path) as file:
         size = os.fstat(file.fileno()).st_size
         chunker = Chunker(size)
         spans: list[Span] = []
         for piece in pieces(file, size):
             spans += chunker.feed(piece)
-    found, rest = chunker.finish()
-    return [*spans, *rest] if content in (None, found) else None
+    content, rest = chunker.finish()
+    return content, [*spans, *rest]
 
 
 def _within(spans: Sequence[Span], indexes: Sequence[int], limit: int) -> Sequence[int]:

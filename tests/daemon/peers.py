@@ -21,6 +21,7 @@ from p2psync.errors import LinkClosed, RemoteProtocolError
 from p2psync.fs.contents import Contents
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
+from p2psync.store.cuts import CutFile, Cuts
 from p2psync.wire.messages import Message, Request, Response
 from tests.fs.disk import Places
 
@@ -35,16 +36,19 @@ Spoil = Callable[[Response], Response]
 class Shelf:
     """One mandate's folder of one device, and what the database would say of it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, cuts: Cuts) -> None:
         self.places = Places(root)
         self.staging = Staging(self.places.staging)
         self.versions = Versions(self.places.versions)
         self.paths: dict[ContentId, list[RelPath]] = {}
+        self.secret: set[RelPath] = set()
+        """Paths of which no other file may be made."""
         self.contents = Contents(
             self.places,
             self.staging,
             self.versions,
             lambda contents: {c: self.paths[c] for c in contents if c in self.paths},
+            cuts=cuts,
         )
 
     def save(self, path: str, data: bytes) -> Wanted:
@@ -54,6 +58,9 @@ class Shelf:
         content = content_of(data)
         self.paths.setdefault(content, []).append(RelPath(path))
         return Wanted(content, len(data), RelPath(path))
+
+    def may_share(self, wanted: RelPath, source: RelPath) -> bool:
+        return wanted == source or source not in self.secret
 
     def staged(self, content: ContentId) -> bytes:
         return self.staging.path(content).read_bytes()
@@ -175,10 +182,12 @@ class World:
         self._tasks = tasks
         self._last_link = 0
         self.devices: list[Device] = []
+        self.cut_files: dict[str, CutFile] = {}
 
     def device(self, name: str, mandates: tuple[MandateId, ...] = (MANDATE,)) -> Device:
         """A device with its folders; a second one of the same name takes them over, as after a restart."""
-        shelves = {mandate: Shelf(self._root / name / mandate.hex()[:4]) for mandate in mandates}
+        cuts = self.cut_files.setdefault(name, CutFile(self._root / f"{name}.cuts"))
+        shelves = {mandate: Shelf(self._root / name / mandate.hex()[:4], Cuts(cuts, mandate)) for mandate in mandates}
         folders = {mandate: MandateContents(shelf.staging, shelf.contents) for mandate, shelf in shelves.items()}
         fence = Fence()
         transfer = Transfer(
@@ -231,6 +240,8 @@ async def world(root: Path) -> AsyncIterator[World]:
         await tasks.close()
         for device in made.devices:
             device.transfer.close()
+        for cut_file in made.cut_files.values():
+            cut_file.close()
     assert [str(event) for event in events] == []
 
 

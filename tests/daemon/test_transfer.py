@@ -109,6 +109,44 @@ async def test_a_changed_big_file_needs_only_what_changed(tmp_path: Path) -> Non
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("secret", [False, True])
+async def test_an_edited_copy_needs_only_what_is_in_no_file_here(tmp_path: Path, secret: bool) -> None:
+    async with world(tmp_path) as w:
+        a, b = w.device("a"), w.device("b")
+        data = noise(8 * MIB)
+        original = a.shelf.save("original", data)
+        w.join(b, a)
+        b.want(original)
+        await b.until_fetched(original)
+        b.shelf.save("original", data)
+        b.shelf.secret |= {RelPath("original")} if secret else set()
+        a.requests.clear()
+        edited = a.shelf.save("copy", data[: 3 * MIB] + b"inserted" + data[3 * MIB :])
+        b.want(edited)
+        await b.until_fetched(edited)
+        assert content_of(b.shelf.staged(edited.content)) == edited.content
+        assert (len(chunks_served(a)) <= 4) is not secret
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_changed_since_it_was_cut_gives_what_it_still_has(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b = w.device("a"), w.device("b")
+        data = noise(8 * MIB)
+        original = b.shelf.save("original", data)
+        b.shelf.contents.manifest(original.content)
+        b.shelf.places.path(RelPath("original")).write_bytes(noise(4 * MIB, seed=2) + data[4 * MIB :])
+        wanted = a.shelf.save("copy", data + b"appended")
+        w.join(b, a)
+        b.want(wanted)
+        await b.until_fetched(wanted)
+        assert b.shelf.staged(wanted.content) == data + b"appended"
+        chunks = a.shelf.contents.manifest(wanted.content)
+        assert chunks is not None
+        assert 0.4 < len(chunks_served(a)) / len(chunks.chunks) < 0.6
+
+
+@pytest.mark.asyncio
 async def test_after_a_break_only_the_rest_is_fetched(tmp_path: Path) -> None:
     """The receiver is started anew on the same folder after the link broke in the middle."""
     async with world(tmp_path) as w:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from p2psync.core.chunking import decode_manifest
-from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
+from p2psync.core.chunking import Chunker, Manifest, Span, decode_manifest
+from p2psync.core.ids import EMPTY_CONTENT, ContentId, MandateId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs import contents as module
 from p2psync.fs.assembly import Assembly
 from p2psync.fs.clone import copy_verified
 from p2psync.fs.contents import Contents
+from p2psync.fs.reuse import MayShare, may_share_all
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
+from p2psync.store.cuts import CutFile, Cuts
 from tests.fs.disk import Places
 
 A = content_of(b"a")
@@ -26,15 +29,19 @@ BIG_ID = content_of(BIG)
 
 class Mandate:
     def __init__(self, root: Path) -> None:
+        self.cut_file = CutFile(root / ".p2psync" / "cuts.db")
         self.places = Places(root)
         self.staging = Staging(self.places.staging)
         self.versions = Versions(self.places.versions)
         self.base: dict[ContentId, list[RelPath]] = {}
+        self.kept: dict[ContentId, list[RelPath]] = {}
         self.contents = Contents(
             self.places,
             self.staging,
             self.versions,
             lambda contents: {c: self.base[c] for c in contents if c in self.base},
+            lambda contents: {c: self.kept[c] for c in contents if c in self.kept},
+            Cuts(self.cut_file, MandateId(bytes(16))),
         )
 
     def save(self, path: str, data: bytes) -> Path:
@@ -43,10 +50,17 @@ class Mandate:
         self.base.setdefault(content_of(data), []).append(RelPath(path))
         return self.places.path(RelPath(path))
 
+    def find(
+        self, path: str, asked: Collection[bytes], may_share: MayShare = may_share_all
+    ) -> Mapping[bytes, tuple[Path, int]]:
+        return self.contents.find_chunks(RelPath(path), asked, may_share)
+
 
 @pytest.fixture(name="m")
-def a_mandate(tmp_path: Path) -> Mandate:
-    return Mandate(tmp_path)
+def a_mandate(tmp_path: Path) -> Iterator[Mandate]:
+    made = Mandate(tmp_path)
+    yield made
+    made.cut_file.close()
 
 
 def in_staging(m: Mandate) -> None:
@@ -253,7 +267,68 @@ def test_what_is_under_way_can_be_given_already(m: Mandate, tmp_path: Path) -> N
 
 def test_what_an_old_version_at_a_path_is_made_of(m: Mandate) -> None:
     path = m.save("big", BIG)
-    manifest = m.contents.manifest(BIG_ID)
-    assert manifest is not None
-    assert m.contents.chunks_at(RelPath("big")) == {span.hash: (path, span.offset) for span in manifest.spans()}
-    assert m.contents.chunks_at(RelPath("gone")) == {}
+    assert m.find("big", hashes(BIG)) == {span.hash: (path, span.offset) for span in cut(BIG)}
+    assert m.find("gone", hashes(bytes(100_000))) == {}
+
+
+def test_chunks_are_found_in_files_at_other_paths_once_it_is_known_how_those_were_cut(m: Mandate) -> None:
+    path = m.save("big", BIG)
+    assert m.find("copy", hashes(BIG)) == {}
+    m.contents.manifest(BIG_ID)
+    edited = BIG[: 1 << 20] + b"inserted" + BIG[1 << 20 :]
+    found = m.find("copy", hashes(edited))
+    assert 0 < len(hashes(edited) - found.keys()) <= 3
+    assert found == {span.hash: (path, span.offset) for span in cut(BIG) if span.hash in hashes(edited)}
+
+
+def test_chunks_of_what_was_put_together_are_found_too(m: Mandate, tmp_path: Path) -> None:
+    assembly = Assembly(m.staging, Manifest.of(BIG_ID, cut(BIG)))
+    m.contents.under_way(assembly)
+    assembly.write(assembly.missing, [BIG[span.offset : span.offset + span.size] for span in assembly.spans])
+    assert assembly.finish()
+    m.contents.not_under_way(BIG_ID)
+    assert m.find("copy", hashes(BIG)) == {}, "it waits in staging, and whose it is is not known"
+    m.staging.path(BIG_ID).unlink()
+    m.save("big", BIG)
+    assert m.find("copy", hashes(BIG)).keys() == hashes(BIG)
+
+
+def test_chunks_are_found_in_what_was_placed_lately_and_in_versions(m: Mandate) -> None:
+    path = m.save("big", BIG)
+    m.contents.manifest(BIG_ID)
+    m.base.clear()
+    m.contents.remember(BIG_ID, RelPath("big"))
+    assert {file for file, _offset in m.find("copy", hashes(BIG)).values()} == {path}
+    m.kept[BIG_ID] = [RelPath("old")]
+    kept = m.versions.adopt(path, BIG_ID)
+    assert {file for file, _offset in m.find("copy", hashes(BIG)).values()} == {kept}
+    assert m.find("copy", hashes(BIG), lambda wanted, source: source != "old") == {}
+
+
+def test_what_is_nowhere_is_forgotten(m: Mandate) -> None:
+    m.save("big", BIG)
+    m.contents.manifest(BIG_ID)
+    m.places.path(RelPath("big")).unlink()
+    assert m.find("copy", hashes(BIG)) == {}
+    m.save("big", BIG)
+    assert m.find("copy", hashes(BIG)) == {}
+
+
+def test_the_file_at_the_path_is_not_read_where_it_is_known_how_it_was_cut(
+    m: Mandate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    m.save("big", BIG)
+    assert m.find("big", hashes(BIG)).keys() == hashes(BIG)
+    monkeypatch.setattr(module, "_cut_file", None)
+    assert m.find("big", hashes(BIG)).keys() == hashes(BIG)
+
+
+def cut(data: bytes) -> list[Span]:
+    chunker = Chunker(len(data))
+    spans = chunker.feed(data)
+    _content, rest = chunker.finish()
+    return [*spans, *rest]
+
+
+def hashes(data: bytes) -> set[bytes]:
+    return {span.hash for span in cut(data)}
