@@ -179,6 +179,11 @@ class Folders:
             await self._shut(mandate)
             await self._try_to_open(mandate, root)
 
+    def let_go(self) -> None:
+        """Nothing happens just now: what can be had again is not kept in memory."""
+        for one in self._open.values():
+            one.contents.contents.let_go()
+
     def is_open(self, mandate: MandateId) -> bool:
         """Whether the mandate's folder is there."""
         return mandate in self._open
@@ -298,7 +303,7 @@ class Folders:
         reading = Reading(self._database, mandate)
         staging, versions = Staging(folder.staging), Versions(folder.versions)
         contents = Contents(folder, staging, versions, reading.sources, reading.kept, Cuts(self._cuts, mandate))
-        scanner = Scanner(folder, reading)
+        scanner = Scanner(folder, reading, contents.note_cut)
         holding = Holding(folder, contents, reading, self._log, edits=past is Past.KNOWN, restoring=past is Past.OTHER)
         scanned = asyncio.Event()
 

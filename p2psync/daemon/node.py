@@ -190,6 +190,7 @@ class Node:
         """Nothing happens just now: what can be had again is not kept in memory."""
         with contextlib.suppress(P2PSyncError):  # it is no loss when this device stops just now
             await self.runtime.query(lambda *_: self.database.let_go())
+        self.folders.let_go()
         await asyncio.to_thread(self.cuts.close)
 
     async def stop(self) -> None:

@@ -35,6 +35,8 @@ REMEMBERED_MAX = 4096
 NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 CHUNKS_CACHED_MAX = 400_000
 """Over all manifests kept in memory, about 50 MB; the last one stays whatever its size."""
+CHUNKS_FRESH_MAX = 80_000
+"""Over those that nobody asked for yet, about 15 MB until this device is at rest."""
 
 
 Known = Mapping[ContentId, Sequence[RelPath]]
@@ -71,6 +73,7 @@ class Contents:
         self._lately: OrderedDict[ContentId, RelPath] = OrderedDict()
         self._assemblies: dict[ContentId, Assembly] = {}
         self._cut: OrderedDict[ContentId, _Cut] = OrderedDict()
+        self._fresh: OrderedDict[ContentId, Sequence[Span]] = OrderedDict()
         self._cutting = threading.Lock()
         self._lock = threading.Lock()
 
@@ -209,6 +212,19 @@ class Contents:
                 break
         return [found.get(index) for index in asked]
 
+    def note_cut(self, content: ContentId, spans: Sequence[Span]) -> None:
+        """A file was cut while it was read for another reason: peers that hear of it ask for its manifest soon."""
+        self._cuts.put(content, spans)
+        with self._lock:
+            self._fresh[content] = spans
+            while sum(map(len, self._fresh.values())) > CHUNKS_FRESH_MAX:
+                self._fresh.popitem(last=False)
+
+    def let_go(self) -> None:
+        """Nobody asked for those manifests so far: keep them no longer."""
+        with self._lock:
+            self._fresh.clear()
+
     def find_chunks(self, path: RelPath, hashes: Collection[bytes], may_share: MayShare) -> Mapping[bytes, Source]:
         """Where on this disk chunks of the big file that is wanted at a path may lie.
 
@@ -280,7 +296,13 @@ class Contents:
             cut = self._cut.get(content)
             if cut is not None:
                 self._cut.move_to_end(content)
-            return cut
+                return cut
+            spans = self._fresh.pop(content, None)
+        if spans is None:
+            return None
+        cut = _Cut(Manifest.of(content, spans), spans)
+        self._cache(cut)
+        return cut
 
     def _cache(self, cut: _Cut) -> None:
         with self._lock:

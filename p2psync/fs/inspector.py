@@ -6,12 +6,14 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 
 from p2psync.books.completeness import Completeness, completeness
 from p2psync.core.change import SIZE_BYTES_MAX
+from p2psync.core.chunking import Span
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
+from p2psync.core.ids import ContentId
 from p2psync.core.relpath import RelPath
 from p2psync.core.value import value
 from p2psync.engine.events import Seen
@@ -29,6 +31,13 @@ LARGE_BYTES = 8 << 20
 RECALL_S = 2.0
 """Younger files are likely to be looked at again soon; what was read of them is remembered."""
 NS = 1e9
+
+NoteCut = Callable[[ContentId, Sequence[Span]], None]
+"""Told how a file is cut that was read, if it is large enough."""
+
+
+def note_nothing(content: ContentId, spans: Sequence[Span]) -> None:
+    """For whoever gives no files to others."""
 
 
 @value
@@ -62,8 +71,9 @@ class _Known:
 
 
 class Inspector:
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, note_cut: NoteCut = note_nothing) -> None:
         self._folder = folder
+        self._note_cut = note_cut
         self._traits = folder.traits
         self._expected: Recall[FileStat] = Recall()
         self._known: Recall[_Known] = Recall()
@@ -163,6 +173,8 @@ class Inspector:
             return None
         if reading is None:
             into.unstable.append(path)
+        elif reading.spans:
+            self._note_cut(reading.content, reading.spans)
         return reading
 
     def _found(self, path: RelPath, reading: Reading, begun_ns: int, entry: Entry, manner: Manner) -> Found:

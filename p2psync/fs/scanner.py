@@ -18,7 +18,7 @@ from p2psync.core.relpath import RelPath, ancestors, parent
 from p2psync.engine.events import Seen
 from p2psync.errors import ConfigError
 from p2psync.fs.folder import Folder, FolderVanished
-from p2psync.fs.inspector import LARGE_BYTES, Inspector, Manner, age_of
+from p2psync.fs.inspector import LARGE_BYTES, Inspector, Manner, NoteCut, age_of, note_nothing
 from p2psync.fs.listing import Sort, children, left_out, unreadable
 from p2psync.fs.presence import Blocked, Presence
 from p2psync.fs.reading import open_shared
@@ -34,7 +34,7 @@ Rows = Mapping[RelPath, tuple[Entry, FileStat | None]]
 class Scanner:
     """Of one folder. Several passes may run at once, each stepped by one thread at a time."""
 
-    def __init__(self, folder: Folder, base: BaseView) -> None:
+    def __init__(self, folder: Folder, base: BaseView, note_cut: NoteCut = note_nothing) -> None:
         self.folder = folder
         self.ignore: IgnoreRules = DEFAULT_RULES
         """Read from the folder's `.p2psyncignore` by each scan, and when a look meets it."""
@@ -42,7 +42,7 @@ class Scanner:
         """They changed since the last scan: another is due."""
         self._rules_problem: Problem | None = None
         self._base = base
-        self._inspector = Inspector(folder)
+        self._inspector = Inspector(folder, note_cut)
 
     def expect(self, path: RelPath, found: FileStat | None) -> None:
         """While a file has just this stat it is one of ours, and not read; None: nothing of ours stands there."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from blake3 import blake3
 
 from p2psync.books.completeness import HEAD_BYTES, TAIL_BYTES
+from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, Chunker, Span
 from p2psync.core.ids import ContentId
 from p2psync.core.value import value
 from p2psync.fs.clone import PIECE_BYTES, pieces
@@ -16,6 +17,10 @@ from p2psync.fs.reading import open_shared
 
 READS_MAX = 3
 """Of a small file that changes while it is read; a big one is left to stand still first."""
+
+
+CUT_BYTES_MAX = 4 << 30
+"""Larger files are cut when a peer asks for them: the list of their chunks would take long to make, and much memory."""
 
 
 class Stopped(Exception):
@@ -31,6 +36,8 @@ class Reading:
     content: ContentId
     head: bytes
     tail: bytes
+    spans: Sequence[Span] = ()
+    """How it is cut, if it is so large that it travels in chunks: whoever fetches it asks for that soon."""
 
 
 def read_stable(path: str | Path, stopped: Callable[[], bool] = lambda: False) -> Reading | None:
@@ -49,13 +56,13 @@ def _read_once(path: str | Path, stopped: Callable[[], bool]) -> tuple[Reading |
     """What was read, if the file stood still, and its size."""
     with open_shared(path) as reader:
         before = os.fstat(reader.fileno())
-        hasher = blake3()
+        hasher = _Hasher(before.st_size)
         head = tail = b""
         count = 0
         for piece in pieces(reader, before.st_size):
             if stopped():
                 raise Stopped
-            hasher.update(piece)
+            hasher.feed(piece)
             if not count:
                 head = bytes(piece[:HEAD_BYTES])
             tail = (tail + bytes(piece[-TAIL_BYTES:]))[-TAIL_BYTES:]
@@ -63,7 +70,29 @@ def _read_once(path: str | Path, stopped: Callable[[], bool]) -> tuple[Reading |
         after = os.fstat(reader.fileno())
     if count != before.st_size or _times(after) != _times(before):
         return None, before.st_size
-    return Reading(before, ContentId(hasher.digest()), head, tail), count
+    content, spans = hasher.finish()
+    return Reading(before, content, head, tail, spans), count
+
+
+class _Hasher:
+    """Hashes a file of `size` bytes that is fed in order, and cuts it in the same pass if it is to be cut."""
+
+    def __init__(self, size: int) -> None:
+        self._whole = blake3()
+        self._chunker = Chunker(size) if MANIFEST_THRESHOLD_BYTES < size <= CUT_BYTES_MAX else None
+        self._spans: list[Span] = []
+
+    def feed(self, piece: memoryview) -> None:
+        if self._chunker is None:
+            self._whole.update(piece)
+        else:
+            self._spans += self._chunker.feed(piece)
+
+    def finish(self) -> tuple[ContentId, Sequence[Span]]:
+        if self._chunker is None:
+            return ContentId(self._whole.digest()), ()
+        content, rest = self._chunker.finish()
+        return content, [*self._spans, *rest]
 
 
 def _times(found: os.stat_result) -> tuple[int, int]:

@@ -127,6 +127,8 @@ class Cuts:
         """Remember how a file was cut; nothing happens where that is known, or not worth it."""
         if not 0 < len(spans) <= FILE_CHUNKS_MAX or spans[-1].offset + spans[-1].size <= MANIFEST_THRESHOLD_BYTES:
             return
+        if self._file.run(lambda connection: self._number(connection, content), None) is not None:
+            return
         tags = [_tag(span.hash) for span in spans]
         layout = struct.pack(f"<{len(tags)}q{len(tags)}I", *tags, *(span.size for span in spans))
 

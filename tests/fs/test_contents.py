@@ -293,6 +293,30 @@ def test_chunks_of_what_was_put_together_are_found_too(m: Mandate, tmp_path: Pat
     assert m.find("copy", hashes(BIG)).keys() == hashes(BIG)
 
 
+def test_what_was_cut_while_it_was_read_is_not_cut_again_soon(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
+    m.save("big", BIG)
+    m.contents.note_cut(BIG_ID, cut(BIG))
+    assert m.find("copy", hashes(BIG)).keys() == hashes(BIG)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_cut_file", None)
+        assert m.contents.manifest(BIG_ID) == Manifest.of(BIG_ID, cut(BIG))
+        m.contents.let_go()
+        assert m.contents.manifest(BIG_ID) is not None, "what was asked for is kept"
+    other = m.save("other", BIG[::-1])
+    m.contents.note_cut(content_of(BIG[::-1]), cut(BIG[::-1]))
+    m.contents.let_go()
+    other.unlink()
+    assert m.contents.manifest(content_of(BIG[::-1])) is None
+
+
+def test_only_some_of_what_nobody_asked_for_is_kept_in_memory(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNKS_FRESH_MAX", 3 * len(cut(BIG)))
+    several = [content_of(bytes([n])) for n in range(5)]
+    for content in several:
+        m.contents.note_cut(content, cut(BIG))
+    assert [m.contents.manifest(content) is not None for content in several] == [False, False, True, True, True]
+
+
 def test_chunks_are_found_in_what_was_placed_lately_and_in_versions(m: Mandate) -> None:
     path = m.save("big", BIG)
     m.contents.manifest(BIG_ID)

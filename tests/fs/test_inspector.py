@@ -12,7 +12,7 @@ import pytest
 from p2psync.books.completeness import Completeness
 from p2psync.core.change import SIZE_BYTES_MAX
 from p2psync.core.entry import EMPTY_DIRECTORY
-from p2psync.core.ids import content_of
+from p2psync.core.ids import ContentId, content_of
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
 from p2psync.fs.inspector import LARGE_BYTES, Inspector, Manner, age_of
@@ -37,6 +37,21 @@ def test_a_new_file_is_read(tmp_path: Path) -> None:
     assert found.seen.entry.content == content_of(b"text")
     assert found.whole is Completeness.OPEN
     assert found.racy_s == 0
+
+
+def test_how_a_big_file_is_cut_is_told_once_it_was_read(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    told: list[tuple[ContentId, int]] = []
+    inspector = Inspector(place.folder, lambda content, spans: told.append((content, spans[-1].offset)))
+    place.save("a", b"text")
+    inspect(place, inspector)
+    assert told == []
+    big = os.urandom(2 << 20)
+    place.save("a", big)
+    inspect(place, inspector)
+    [(content, last)] = told
+    assert content == content_of(big)
+    assert 0 < last < len(big)
 
 
 def test_a_file_where_a_directory_was_is_new(tmp_path: Path) -> None:
