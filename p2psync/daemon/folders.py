@@ -302,7 +302,7 @@ class Folders:
     ) -> _Open:
         reading = Reading(self._database, mandate)
         staging, versions = Staging(folder.staging), Versions(folder.versions)
-        contents = Contents(folder, staging, versions, reading.sources, reading.kept, Cuts(self._cuts, mandate))
+        contents = Contents(folder, staging, versions, reading.sources, Cuts(self._cuts, mandate))
         scanner = Scanner(folder, reading, contents.note_cut)
         holding = Holding(folder, contents, reading, self._log, edits=past is Past.KNOWN, restoring=past is Past.OTHER)
         scanned = asyncio.Event()

@@ -56,11 +56,6 @@ class Reading:
         with self._lock:
             return self._bases.sources_of(contents, SOURCES_MAX)
 
-    def kept(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Sequence[RelPath]]:
-        """Paths at which contents stood that are versions; at most a few for each."""
-        with self._lock:
-            return self._versions.paths_of(contents, SOURCES_MAX)
-
     def is_known(self, paths: Iterable[RelPath]) -> Set[RelPath]:
         """Of these paths, those that an accepted change names."""
         with self._lock:

@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from p2psync.core.block import ORDINARY
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, decode_manifest
@@ -40,7 +41,6 @@ from p2psync.errors import CodecError, LinkError
 from p2psync.fs.assembly import Assembly, check_room
 from p2psync.fs.contents import Contents
 from p2psync.fs.look import disk_problem
-from p2psync.fs.reuse import MayShare, may_share_all
 from p2psync.fs.staging import Staging
 from p2psync.wire.messages import Message, Request, Response
 
@@ -57,8 +57,6 @@ class MandateContents:
 
     staging: Staging
     contents: Contents
-    may_share: MayShare = may_share_all
-    """Which files may be made of chunks of which; called in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +390,7 @@ class Transfer:
         assembly = Assembly(folder.staging, manifest, begin.compartment.file_class)
         self._assemblies[begin.compartment, begin.content] = assembly
         if assembly.missing:
-            assembly.reuse(lambda hashes: folder.contents.find_chunks(wanted.path, hashes, folder.may_share))
+            may_reuse = partial(self._bounds.may_reuse, begin.compartment)
+            assembly.reuse(lambda hashes: folder.contents.find_chunks(wanted.path, hashes, may_reuse))
         folder.contents.under_way(assembly)
         return Begun(begin, assembly.pieces())

@@ -26,7 +26,7 @@ from p2psync.fs.clone import copy_verified, pieces
 from p2psync.fs.durable import sync_directories, sync_file
 from p2psync.fs.look import Places
 from p2psync.fs.reading import open_shared
-from p2psync.fs.reuse import Cuts, MayShare, NoCuts, Reuse
+from p2psync.fs.reuse import Cuts, MayReuse, NoCuts, Reuse
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 
@@ -41,11 +41,6 @@ CHUNKS_FRESH_MAX = 80_000
 
 Known = Mapping[ContentId, Sequence[RelPath]]
 """Where contents were last seen; one that is left out was seen nowhere."""
-Where = Callable[[Sequence[ContentId]], Known]
-
-
-def nowhere(contents: Sequence[ContentId]) -> Known:
-    return {}
 
 
 class Contents:
@@ -56,20 +51,18 @@ class Contents:
         places: Places,
         staging: Staging,
         versions: Versions,
-        where: Where,
-        kept: Where = nowhere,
+        where: Callable[[Sequence[ContentId]], Known],
         cuts: Cuts | None = None,
     ) -> None:
-        """`where` names the paths at which this device last saw contents, `kept` those of versions; any thread calls
-        them. `cuts` remembers for longer how big files were cut.
+        """`where` names the paths at which this device last saw contents; it is called from any thread. `cuts`
+        remembers for longer than this object lives how big files were cut.
         """
         self._places = places
         self._staging = staging
         self._versions = versions
         self._where = where
-        self._kept_at = kept
         self._cuts: Cuts = cuts or NoCuts()
-        self._reuse = Reuse(self._cuts, self._files_with, places.path)
+        self._reuse = Reuse(self._cuts, self._files_with)
         self._lately: OrderedDict[ContentId, RelPath] = OrderedDict()
         self._assemblies: dict[ContentId, Assembly] = {}
         self._cut: OrderedDict[ContentId, _Cut] = OrderedDict()
@@ -225,13 +218,13 @@ class Contents:
         with self._lock:
             self._fresh.clear()
 
-    def find_chunks(self, path: RelPath, hashes: Collection[bytes], may_share: MayShare) -> Mapping[bytes, Source]:
+    def find_chunks(self, path: RelPath, hashes: Collection[bytes], may_reuse: MayReuse) -> Mapping[bytes, Source]:
         """Where on this disk chunks of the big file that is wanted at a path may lie.
 
         What stands at that path is read for it, unless it is known how that was cut.
         """
-        found = self._reuse.find(path, hashes, may_share)
         here = self._places.path(path)
+        found = self._reuse.find(hashes, here, may_reuse)
         return found if any(file == here for file, _offset in found.values()) else self._chunks_of(here) | found
 
     def _chunks_of(self, file: Path) -> dict[bytes, Source]:
@@ -266,20 +259,11 @@ class Contents:
             if path != lately:
                 yield self._places.where(path)
 
-    def _files_with(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Sequence[tuple[RelPath, Path]]]:
-        """The files, users' and versions, that should hold contents, each with the path that it has or had.
-
-        Contents that are nowhere on this disk are left out; one may wait in staging, of which no path is known.
-        """
-        known, kept = self._where(contents), self._kept_at(contents)
-        found: dict[ContentId, list[tuple[RelPath, Path]]] = {}
-        for content in contents:
-            lately = self._lately.get(content)
-            standing = dict.fromkeys([*([lately] if lately is not None else []), *known.get(content, ())])
-            files = [(path, self._places.path(path)) for path in standing]
-            files += [(path, self._versions.path(content)) for path in kept.get(content, ())]
-            found[content] = [(path, file) for path, file in files if file.is_file()]
-        return {content: files for content, files in found.items() if files or self._staging.has(content)}
+    def _files_with(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Sequence[Path]]:
+        """The files, users' before ours, that should hold contents; those that are nowhere are left out."""
+        known = self._where(contents)
+        found = {c: [Path(file) for file in self._candidates(c, known) if os.path.isfile(file)] for c in contents}
+        return {content: files for content, files in found.items() if files}
 
     def _kept(self, content: ContentId) -> tuple[str, str]:
         return self._staging.where(content), self._versions.where(content)

@@ -6,7 +6,7 @@ where it should be is fetched like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from heapq import nlargest
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Protocol
 
 from p2psync.core.chunking import Span
 from p2psync.core.ids import ContentId
-from p2psync.core.relpath import RelPath
 from p2psync.fs.assembly import Source
 
 CANDIDATES_MAX = 256
@@ -22,11 +21,10 @@ CANDIDATES_MAX = 256
 SOURCES_MAX = 64
 """Files that one file is put together from, beside what is fetched."""
 
-MayShare = Callable[[RelPath, RelPath], bool]
-"""(wanted, source): whether the file wanted at one path may be made of chunks of the file at the other."""
-Standing = Callable[[Sequence[ContentId]], Mapping[ContentId, Sequence[tuple[RelPath, Path]]]]
-"""The files that should hold contents, each with the path in the mandate that it has, or had; contents that are
-nowhere are left out."""
+MayReuse = Callable[[Sequence[ContentId]], Set[ContentId]]
+"""Those of the contents on this disk that another file may be made of."""
+FilesWith = Callable[[Sequence[ContentId]], Mapping[ContentId, Sequence[Path]]]
+"""The files that should hold contents; those that are nowhere are left out."""
 
 
 class Cuts(Protocol):
@@ -61,11 +59,6 @@ class NoCuts:
         pass
 
 
-def may_share_all(wanted: RelPath, source: RelPath) -> bool:
-    """For a mandate without restrictions."""
-    return True
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidate:
     content: ContentId
@@ -77,16 +70,13 @@ class _Candidate:
 class Reuse:
     """Finds chunks of one mandate's files in its other files; safe to use from several threads."""
 
-    def __init__(self, cuts: Cuts, standing: Standing, place: Callable[[RelPath], Path]) -> None:
-        """`place` says where a path lies on this disk."""
+    def __init__(self, cuts: Cuts, files_with: FilesWith) -> None:
         self._cuts = cuts
-        self._standing = standing
-        self._place = place
+        self._files_with = files_with
 
-    def find(self, path: RelPath, hashes: Collection[bytes], may_share: MayShare) -> dict[bytes, Source]:
-        """Where chunks of what is wanted at a path may lie: in few files, the one that stands there before all."""
-        candidates = self._candidates(path, hashes, may_share)
-        here = self._place(path)
+    def find(self, hashes: Collection[bytes], here: Path, may_reuse: MayReuse) -> dict[bytes, Source]:
+        """Where these chunks may lie: in few files, and `here` before all others, where an older version stands."""
+        candidates = self._candidates(hashes, here, may_reuse)
         found: dict[bytes, Source] = {}
         missing = set(hashes)
         for _ in range(SOURCES_MAX):
@@ -100,15 +90,14 @@ class Reuse:
             missing -= offsets.keys()
         return found
 
-    def _candidates(self, path: RelPath, hashes: Collection[bytes], may_share: MayShare) -> list[_Candidate]:
+    def _candidates(self, hashes: Collection[bytes], here: Path, may_reuse: MayReuse) -> list[_Candidate]:
         alike = self._cuts.alike(hashes)
         likeliest = nlargest(CANDIDATES_MAX, alike, key=lambda content: len(alike[content]))
-        standing = self._standing(likeliest)
-        self._cuts.drop([content for content in likeliest if content not in standing])
-        candidates = []
-        for content in likeliest:
-            files = {source: file for source, file in standing.get(content, ()) if may_share(path, source)}
-            if files:
-                file = files.get(path) or next(iter(files.values()))
-                candidates.append(_Candidate(content, file, alike[content]))
-        return candidates
+        files = self._files_with(likeliest)
+        self._cuts.drop([content for content in likeliest if content not in files])
+        reusable = may_reuse(list(files))
+        return [
+            _Candidate(content, here if here in files[content] else files[content][0], alike[content])
+            for content in likeliest
+            if content in reusable and content in files
+        ]

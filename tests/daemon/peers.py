@@ -41,8 +41,6 @@ class Shelf:
         self.staging = Staging(self.places.staging)
         self.versions = Versions(self.places.versions)
         self.paths: dict[ContentId, list[RelPath]] = {}
-        self.secret: set[RelPath] = set()
-        """Paths of which no other file may be made."""
         self.contents = Contents(
             self.places,
             self.staging,
@@ -58,9 +56,6 @@ class Shelf:
         content = content_of(data)
         self.paths.setdefault(content, []).append(RelPath(path))
         return Wanted(content, len(data), RelPath(path))
-
-    def may_share(self, wanted: RelPath, source: RelPath) -> bool:
-        return wanted == source or source not in self.secret
 
     def staged(self, content: ContentId) -> bytes:
         return self.staging.path(content).read_bytes()

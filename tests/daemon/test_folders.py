@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from p2psync.core.chunking import Chunker
 from p2psync.core.ids import content_of, parse_mandate
 from p2psync.daemon import folders
 from p2psync.engine.device import Device
 from p2psync.errors import FolderError
+from p2psync.store.cuts import Cuts
 from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.patience import until
 
@@ -308,3 +310,20 @@ async def test_many_files_in_both_directions(tmp_path: Path) -> None:
         await one.in_sync(1)
         await two.in_sync(1)
         assert one.files() == two.files()
+
+
+@pytest.mark.asyncio
+async def test_how_big_files_are_cut_is_known_until_the_mandate_is_left(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        mandate = parse_mandate((await pc.create())["id"])
+        data = os.urandom(2 << 20)
+        pc.save("big.bak", data)
+        await pc.holds(1)
+        chunker = Chunker(len(data))
+        hashes = {span.hash for span in (*chunker.feed(data), *chunker.finish()[1])}
+        cuts = Cuts(pc.running.cuts, mandate)
+        assert set(cuts.alike(hashes)) == {content_of(data)}
+        await pc.running.let_go()
+        assert set(cuts.alike(hashes)) == {content_of(data)}
+        await pc.call("mandate.leave", mandate=MANDATE)
+        assert cuts.alike(hashes) == {}

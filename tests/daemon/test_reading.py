@@ -11,7 +11,7 @@ from p2psync.core.entry import Entry, FileStat, Kind
 from p2psync.core.ids import ContentId, MandateId, content_of, parse_mandate
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.reading import SOURCES_MAX, Reading
-from p2psync.engine.state import BaseRow, VersionRow
+from p2psync.engine.state import BaseRow
 from p2psync.store.base import PAGE
 from p2psync.store.database import Database
 from p2psync.store.state import SqliteDeviceState
@@ -72,15 +72,6 @@ def test_sources_are_bounded(database: Database) -> None:
     assert found[one] == ["other"]
     assert not found.get(none)
     assert reading.classes_of([ContentId(b"o" * 32)]) == {}
-
-
-def test_where_versions_stood(database: Database) -> None:
-    one, none = ContentId(b"o" * 32), ContentId(b"n" * 32)
-    several = [VersionRow(RelPath(f"f{n}"), one, 1, 2, n, "replaced", None, None) for n in range(SOURCES_MAX + 5)]
-    with database.transaction():
-        SqliteDeviceState(database).mandate(MANDATE).add_versions(several)
-    kept = Reading(database, MANDATE).kept([one, none])
-    assert {content: len(paths) for content, paths in kept.items()} == {one: SOURCES_MAX}
 
 
 def test_several_threads_take_turns(database: Database) -> None:

@@ -119,7 +119,7 @@ async def test_an_edited_copy_needs_only_what_is_in_no_file_here(tmp_path: Path,
         b.want(original)
         await b.until_fetched(original)
         b.shelf.save("original", data)
-        b.shelf.secret |= {RelPath("original")} if secret else set()
+        b.fence.apart |= {original.content} if secret else set()
         a.requests.clear()
         edited = a.shelf.save("copy", data[: 3 * MIB] + b"inserted" + data[3 * MIB :])
         b.want(edited)

@@ -16,7 +16,6 @@ from p2psync.fs import contents as module
 from p2psync.fs.assembly import Assembly
 from p2psync.fs.clone import copy_verified
 from p2psync.fs.contents import Contents
-from p2psync.fs.reuse import MayShare, may_share_all
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.store.cuts import CutFile, Cuts
@@ -34,13 +33,11 @@ class Mandate:
         self.staging = Staging(self.places.staging)
         self.versions = Versions(self.places.versions)
         self.base: dict[ContentId, list[RelPath]] = {}
-        self.kept: dict[ContentId, list[RelPath]] = {}
         self.contents = Contents(
             self.places,
             self.staging,
             self.versions,
             lambda contents: {c: self.base[c] for c in contents if c in self.base},
-            lambda contents: {c: self.kept[c] for c in contents if c in self.kept},
             Cuts(self.cut_file, MandateId(bytes(16))),
         )
 
@@ -51,9 +48,9 @@ class Mandate:
         return self.places.path(RelPath(path))
 
     def find(
-        self, path: str, asked: Collection[bytes], may_share: MayShare = may_share_all
+        self, path: str, asked: Collection[bytes], apart: Collection[ContentId] = ()
     ) -> Mapping[bytes, tuple[Path, int]]:
-        return self.contents.find_chunks(RelPath(path), asked, may_share)
+        return self.contents.find_chunks(RelPath(path), asked, lambda contents: {*contents} - {*apart})
 
 
 @pytest.fixture(name="m")
@@ -281,15 +278,12 @@ def test_chunks_are_found_in_files_at_other_paths_once_it_is_known_how_those_wer
     assert found == {span.hash: (path, span.offset) for span in cut(BIG) if span.hash in hashes(edited)}
 
 
-def test_chunks_of_what_was_put_together_are_found_too(m: Mandate, tmp_path: Path) -> None:
+def test_chunks_of_what_was_put_together_are_found_too(m: Mandate) -> None:
     assembly = Assembly(m.staging, Manifest.of(BIG_ID, cut(BIG)))
     m.contents.under_way(assembly)
     assembly.write(assembly.missing, [BIG[span.offset : span.offset + span.size] for span in assembly.spans])
     assert assembly.finish()
     m.contents.not_under_way(BIG_ID)
-    assert m.find("copy", hashes(BIG)) == {}, "it waits in staging, and whose it is is not known"
-    m.staging.path(BIG_ID).unlink()
-    m.save("big", BIG)
     assert m.find("copy", hashes(BIG)).keys() == hashes(BIG)
 
 
@@ -323,10 +317,9 @@ def test_chunks_are_found_in_what_was_placed_lately_and_in_versions(m: Mandate) 
     m.base.clear()
     m.contents.remember(BIG_ID, RelPath("big"))
     assert {file for file, _offset in m.find("copy", hashes(BIG)).values()} == {path}
-    m.kept[BIG_ID] = [RelPath("old")]
     kept = m.versions.adopt(path, BIG_ID)
     assert {file for file, _offset in m.find("copy", hashes(BIG)).values()} == {kept}
-    assert m.find("copy", hashes(BIG), lambda wanted, source: source != "old") == {}
+    assert m.find("copy", hashes(BIG), apart=[BIG_ID]) == {}
 
 
 def test_what_is_nowhere_is_forgotten(m: Mandate) -> None:

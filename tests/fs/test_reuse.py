@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 
 from p2psync.core.chunking import ChunkRef, Manifest, Span
 from p2psync.core.ids import ContentId, content_of
-from p2psync.core.relpath import RelPath
 from p2psync.fs import reuse as module
 from p2psync.fs.assembly import Assembly
-from p2psync.fs.reuse import NoCuts, Reuse, may_share_all
+from p2psync.fs.reuse import NoCuts, Reuse
 from p2psync.fs.staging import Staging
 
 A, B, C = (content_of(name) for name in (b"a", b"b", b"c"))
-WANTED = RelPath("wanted")
+HERE = Path("here")
 
 
 class Told:
@@ -46,6 +45,10 @@ class Told:
         self.dropped += contents
 
 
+def all_of_them(contents: Sequence[ContentId]) -> Set[ContentId]:
+    return set(contents)
+
+
 def digests(first: int, end: int) -> list[bytes]:
     return [bytes([n]) * 32 for n in range(first, end)]
 
@@ -54,64 +57,47 @@ def cut(first: int, end: int) -> dict[bytes, int]:
     return {digest: index * 10 for index, digest in enumerate(digests(first, end))}
 
 
-def reuse(told: Told, **paths: ContentId) -> Reuse:
+def reuse(told: Told, **files: ContentId) -> Reuse:
     """Files named so hold these contents."""
 
-    def standing(contents: Sequence[ContentId]) -> Mapping[ContentId, Sequence[tuple[RelPath, Path]]]:
-        found: dict[ContentId, list[tuple[RelPath, Path]]] = {}
-        for name, content in paths.items():
+    def files_with(contents: Sequence[ContentId]) -> Mapping[ContentId, Sequence[Path]]:
+        found: dict[ContentId, list[Path]] = {}
+        for name, content in files.items():
             if content in contents:
-                found.setdefault(content, []).append((RelPath(name), place(RelPath(name))))
+                found.setdefault(content, []).append(Path(name))
         return found
 
-    return Reuse(told, standing, place)
-
-
-def place(path: RelPath) -> Path:
-    return Path("/folder", path)
+    return Reuse(told, files_with)
 
 
 def test_the_files_that_share_most_are_taken_and_no_more_than_needed() -> None:
     told = Told({A: cut(0, 10), B: cut(0, 40), C: cut(38, 50)})
-    found = reuse(told, a=A, b=B, c=C).find(WANTED, digests(0, 60), may_share_all)
+    found = reuse(told, a=A, b=B, c=C).find(digests(0, 60), HERE, all_of_them)
     assert found == {
-        **{digest: (place(RelPath("b")), offset) for digest, offset in cut(0, 40).items()},
-        **{digest: (place(RelPath("c")), 20 + offset) for digest, offset in cut(40, 50).items()},
+        **{digest: (Path("b"), offset) for digest, offset in cut(0, 40).items()},
+        **{digest: (Path("c"), 20 + offset) for digest, offset in cut(40, 50).items()},
     }
     assert told.looked_at == [B, C]
 
 
 def test_what_stands_at_the_path_comes_first() -> None:
     told = Told({A: cut(0, 40), B: cut(0, 30)})
-    found = reuse(told, a=A, wanted=B).find(WANTED, digests(0, 40), may_share_all)
+    found = reuse(told, a=A, other=B, here=B).find(digests(0, 40), HERE, all_of_them)
     assert told.looked_at == [B, A]
-    assert found[digests(0, 1)[0]] == (place(WANTED), 0)
+    assert found[digests(0, 1)[0]] == (HERE, 0)
 
 
-def test_only_files_that_may_be_shared_from() -> None:
+def test_only_contents_that_may_be_reused() -> None:
     told = Told({A: cut(0, 40), B: cut(0, 10)})
-    asked: list[tuple[RelPath, RelPath]] = []
-
-    def may_share(wanted: RelPath, source: RelPath) -> bool:
-        asked.append((wanted, source))
-        return source != "secret"
-
-    found = reuse(told, secret=A, b=B).find(WANTED, digests(0, 40), may_share)
-    assert {file for file, _offset in found.values()} == {place(RelPath("b"))}
+    found = reuse(told, a=A, b=B).find(digests(0, 40), HERE, lambda contents: {*contents} - {A})
+    assert found == {digest: (Path("b"), offset) for digest, offset in cut(0, 10).items()}
     assert told.looked_at == [B]
-    assert sorted(asked) == [(WANTED, RelPath("b")), (WANTED, RelPath("secret"))]
-    assert told.dropped == [], "it is here all the same"
-
-
-def test_of_several_files_with_the_same_content_one_that_may_be_shared_from() -> None:
-    told = Told({A: cut(0, 40)})
-    found = reuse(told, secret=A, b=A).find(WANTED, digests(0, 40), lambda wanted, source: source == "b")
-    assert {file for file, _offset in found.values()} == {place(RelPath("b"))}
+    assert told.dropped == [], "the other is here all the same"
 
 
 def test_what_is_nowhere_is_forgotten() -> None:
     told = Told({A: cut(0, 40), B: cut(0, 10)})
-    reuse(told, b=B).find(WANTED, digests(0, 40), may_share_all)
+    reuse(told, b=B).find(digests(0, 40), HERE, all_of_them)
     assert told.dropped == [A]
 
 
@@ -120,16 +106,16 @@ def test_the_number_of_files_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     told = Told(several)
     one = reuse(told, **{f"f{n}": content for n, content in enumerate(several)})
     monkeypatch.setattr(module, "SOURCES_MAX", 7)
-    assert len(one.find(WANTED, digests(0, 20), may_share_all)) == 7
+    assert len(one.find(digests(0, 20), HERE, all_of_them)) == 7
     monkeypatch.setattr(module, "CANDIDATES_MAX", 3)
-    assert len(one.find(WANTED, digests(0, 20), may_share_all)) == 3
+    assert len(one.find(digests(0, 20), HERE, all_of_them)) == 3
 
 
 def test_nothing_is_remembered_without_a_memory() -> None:
     nothing = NoCuts()
     nothing.put(A, [])
     nothing.drop([A])
-    assert Reuse(nothing, lambda contents: {}, place).find(WANTED, digests(0, 9), may_share_all) == {}
+    assert Reuse(nothing, lambda contents: {}).find(digests(0, 9), HERE, all_of_them) == {}
     assert nothing.offsets(A, digests(0, 9)) == {}
 
 
@@ -154,11 +140,11 @@ def test_rows_that_lie_never_give_wrong_bytes(
         for number, (parts, lie) in enumerate(zip(files, lies, strict=False)):
             (root / str(number)).write_bytes(b"".join(CHUNKS[n] for n in parts))
             cuts[content_of(bytes([number]))] = lie
-        paths = {content: [(RelPath(str(n)), root / str(n))] for n, content in enumerate(cuts)}
-        one = Reuse(Told(cuts, hooks=1), lambda contents: {c: paths[c] for c in contents}, lambda path: root / path)
+        places = {content: [root / str(number)] for number, content in enumerate(cuts)}
+        one = Reuse(Told(cuts, hooks=1), lambda contents: {c: places[c] for c in contents})
         manifest = Manifest(content_of(data), len(data), tuple(ChunkRef(HASHES[n], 4096) for n in wanted))
         assembly = Assembly(Staging(root / "staging"), manifest)
-        reused = assembly.reuse(lambda hashes: one.find(WANTED, hashes, may_share_all))
+        reused = assembly.reuse(lambda hashes: one.find(hashes, root / "0", all_of_them))
         present = [index for index in range(len(wanted)) if index not in assembly.missing]
         assert len(present) == reused
         assert all(assembly.read(index) == CHUNKS[wanted[index]] for index in present)

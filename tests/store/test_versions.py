@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from p2psync.core.ids import BlockHash, ChangeId
 from p2psync.store.database import Database
-from p2psync.store.state import SqliteDeviceState, mandate_number
-from p2psync.store.versions import VersionRows
+from p2psync.store.state import SqliteDeviceState
 from tests.contracts.rows import MANDATE, OTHER, A, content, version
 
 
@@ -26,13 +25,3 @@ def test_mandates_keep_their_own_versions(database: Database) -> None:
     other.retain_versions({content("2")})
     assert mine.versions(A) == []
     assert other.versions(A) == [version("a", "2", 1)]
-
-
-def test_where_versions_stood(database: Database) -> None:
-    device = SqliteDeviceState(database)
-    device.add_mandate(OTHER).add_versions([version("other", "1", 1)])
-    device.add_mandate(MANDATE).add_versions([version(path, "1", when) for when, path in enumerate("abcab")])
-    rows = VersionRows(database.connection, mandate_number(database.connection, MANDATE))
-    assert sorted(rows.paths_of([content("1"), content("2")], 9)[content("1")]) == ["a", "b", "c"]
-    assert len(rows.paths_of([content("1")], 2)[content("1")]) == 2
-    assert rows.paths_of([content("2")], 2) == {}
