@@ -56,7 +56,7 @@ from p2psync.fs.versions import Versions
 from p2psync.fs.watcher import watcher_for
 from p2psync.store.cuts import CutFile, Cuts
 from p2psync.store.database import Database
-from p2psync.store.lock import HomeLock
+from p2psync.store.lock import FolderLock
 
 LOOK_EVERY_S = 5.0
 """How often it is checked that a folder is there, or looked for one that is not."""
@@ -76,8 +76,8 @@ class _Open:
     observing: asyncio.Task[None] | None
     contents: MandateContents
     reading: Reading
-    lock: HomeLock | None
-    """Keeps another p2psync of this PC out of the folder; None where the disk knows no locks."""
+    lock: FolderLock | None
+    """Keeps another p2psync of this PC out of the folder; None where there are no locks."""
     scanned: asyncio.Event
     """Set at the end of each scan."""
 
@@ -298,7 +298,7 @@ class Folders:
         self._log.event("folder.opened", mandate=mandate, folder=folder.root, continuous=continuous)
 
     def _assemble(
-        self, mandate: MandateId, folder: Folder, past: Past, troubled: Sequence[str], lock: HomeLock | None
+        self, mandate: MandateId, folder: Folder, past: Past, troubled: Sequence[str], lock: FolderLock | None
     ) -> _Open:
         reading = Reading(self._database, mandate)
         staging, versions = Staging(folder.staging), Versions(folder.versions)

@@ -12,11 +12,10 @@ from pathlib import Path
 from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code
 from p2psync.core.relpath import OWN_DIRECTORY
-from p2psync.errors import FolderError, HomeInUse
+from p2psync.errors import FolderError
 from p2psync.fs.folder import Folder, Marker
 from p2psync.fs.traits import probe
-from p2psync.store.lock import NAME as LOCK_FILE
-from p2psync.store.lock import HomeLock
+from p2psync.store.lock import FolderLock
 
 Extent = tuple[int, int]
 """How many files and directories there are, and when the last of them changed, nanoseconds since 1970."""
@@ -48,14 +47,10 @@ def past_of(marker: Marker | None, epochs: tuple[bytes, ...]) -> Past:
     return Past.KNOWN if marker is not None and marker.epoch in epochs else Past.OTHER
 
 
-def lock_of(folder: Folder) -> HomeLock | None:
-    """None where the disk knows no locks. Raises FolderError if another p2psync of this PC has the folder open."""
+def lock_of(folder: Folder) -> FolderLock | None:
+    """None where there are no locks. Raises FolderError if another p2psync of this PC has the folder open."""
     try:
-        return HomeLock(folder.own)
-    except HomeInUse:
-        raise FolderError(
-            "{folder} is in use by another p2psync on this PC. Choose another folder.", folder=folder.root
-        ) from None
+        return FolderLock(folder.root)
     except OSError:
         return None
 
@@ -94,8 +89,6 @@ def prepare(root: Path, mandate: MandateId | None, others: list[Path]) -> list[P
 def remove_empty(directories: list[Path]) -> None:
     """Undo what `prepare` made, as far as nothing was put into it."""
     for directory in directories:
-        if directory.name == OWN_DIRECTORY:
-            (directory / LOCK_FILE).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             directory.rmdir()
 

@@ -1,57 +1,122 @@
-"""One daemon per home directory: a lock that the system drops when its process ends, however it ends."""
+"""One daemon per home directory and folder: locks that the system drops when their process ends, however it ends."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import tempfile
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
-from p2psync.errors import HomeInUse
+from p2psync.errors import FolderError, HomeInUse
 
 NAME = "lock"
+RUNTIME_DIRECTORY = Path("/run/user")
+"""Where Linux has a directory for what runs, for each user who is logged in."""
 
 if sys.platform == "win32":
     import msvcrt
 
     def _lock(handle: int) -> None:
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+    def _directory() -> Path:
+        return Path(tempfile.gettempdir()) / "p2psync"
 else:
     import fcntl
 
     def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
+    def _directory() -> Path:
+        running = RUNTIME_DIRECTORY / str(os.getuid())
+        return running / "p2psync" if running.is_dir() else Path(tempfile.gettempdir()) / f"p2psync-{os.getuid()}"
 
-class HomeLock:
-    """Holds the lock of a home directory from its making to `release` or the end of the process.
 
-    Raises HomeInUse where another process, or another HomeLock of this one, holds it, and OSError. The file
-    stays: if it were removed, two processes could each lock a file of this name.
+class _FileLock:
+    """Holds the lock of a file from its making to `release` or the end of the process.
+
+    Raises BlockingIOError where another process, or another lock of this one, holds it, and OSError.
     """
 
-    def __init__(self, home: Path):
-        self._handle: int | None = os.open(home / NAME, os.O_CREAT | os.O_RDWR, 0o600)
+    def __init__(self, path: Path):
+        self._path = path
+        self._handle: int | None = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             _lock(self._handle)
-        except OSError as error:
-            self.release()
-            if not isinstance(error, BlockingIOError | PermissionError):
-                raise
-            raise HomeInUse(
-                "Another p2psync already runs with the home directory {home}. Stop it first, or use another --home.",
-                home=home,
-            ) from None
+        except PermissionError as error:  # as Windows says it
+            self._close()
+            raise BlockingIOError(*error.args) from error
+        except OSError:
+            self._close()
+            raise
 
     def release(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
 
-    def __enter__(self) -> HomeLock:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+class HomeLock(_FileLock):
+    """Keeps another daemon out of a home directory. Raises HomeInUse, and OSError.
+
+    The file stays: it is in nobody's way.
+    """
+
+    def __init__(self, home: Path):
+        try:
+            super().__init__(home / NAME)
+        except BlockingIOError:
+            raise HomeInUse(
+                "Another p2psync already runs with the home directory {home}. Stop it first, or use another --home.",
+                home=home,
+            ) from None
+
+
+class FolderLock(_FileLock):
+    """Keeps this user's other daemons on this PC out of a mandate's folder. Raises FolderError, and OSError.
+
+    The file lies elsewhere, named by what the folder is on this PC, whatever it is called: an open file in the folder
+    would keep its drive from being taken out. It goes with its lock.
+    """
+
+    def __init__(self, folder: Path):
+        what = folder.stat()
+        directory = _directory()
+        directory.mkdir(mode=0o700, exist_ok=True)
+        while True:
+            try:
+                super().__init__(directory / f"{what.st_dev:x}-{what.st_ino:x}.{NAME}")
+            except BlockingIOError:
+                raise FolderError(
+                    "{folder} is in use by another p2psync on this PC. Choose another folder.", folder=folder
+                ) from None
+            if self._is_there():
+                return
+            self._close()  # it was removed by who had it, between its opening and its locking
+
+    def release(self) -> None:
+        if self._handle is not None:
+            with contextlib.suppress(OSError):  # Windows removes no open file: there it stays, and does no harm
+                self._path.unlink()
+        super().release()
+
+    def _is_there(self) -> bool:
+        assert self._handle is not None
+        try:
+            return os.path.samestat(os.fstat(self._handle), self._path.stat())
+        except FileNotFoundError:
+            return False

@@ -258,3 +258,39 @@ async def test_a_drive_that_is_pulled_out_while_it_is_written_to(
             await two.in_sync(1)
             assert one.files() == two.files()
             assert await told(one) == count + 2
+
+
+@pytest.mark.asyncio
+async def test_a_drive_is_taken_out_like_any_other_while_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(observer, "RETURN_S", 0.2)
+    monkeypatch.setattr(observer, "PRESENCE_S", 0.2)
+    with drive(tmp_path / "pc2.crsync", tmp_path / "store") as disk:
+        async with company(tmp_path, "payroll") as (one, two):
+            one.save("2025/a.crp", "before")
+            await two.has("2025/a.crp", "before")
+            two.save("b.txt", "by two")
+            await one.has("b.txt", "by two")
+            await two.in_sync(1)
+            await until(lambda: held_open(two.folder) == [])
+            disk.pull_out()
+            one.save("2025/a.crp", "after")
+
+            async def is_missed() -> bool:
+                return (await problems(two)).get("") == "folder-marker-gone"
+
+            await until(is_missed)
+            disk.plug_in()
+            await two.has("2025/a.crp", "after")
+            await shows(two)
+
+
+def held_open(folder: Path) -> list[str]:
+    """What this process has open in a folder."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            found.append(str(descriptor.readlink()))
+    return [path for path in found if Path(path).is_relative_to(folder)]

@@ -1,15 +1,17 @@
-"""One daemon per home directory."""
+"""One daemon per home directory, and one per folder."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from p2psync.errors import HomeInUse
-from p2psync.store.lock import HomeLock
+from p2psync.errors import FolderError, HomeInUse
+from p2psync.store import lock
+from p2psync.store.lock import FolderLock, HomeLock
 
 HOLDER = """
 import sys
@@ -44,9 +46,9 @@ def test_one_process_holds_it_once(tmp_path: Path) -> None:
 
 
 def test_releasing_twice_does_no_harm(tmp_path: Path) -> None:
-    lock = HomeLock(tmp_path)
-    lock.release()
-    lock.release()
+    held = HomeLock(tmp_path)
+    held.release()
+    held.release()
     HomeLock(tmp_path).release()
 
 
@@ -60,3 +62,60 @@ def test_homes_do_not_disturb_each_other(tmp_path: Path) -> None:
 def test_a_home_that_is_not_there_is_another_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         HomeLock(tmp_path / "missing")
+
+
+# -- folders -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    directory = tmp_path / "locks"
+    monkeypatch.setattr(lock, "_directory", lambda: directory)
+    return directory
+
+
+def test_a_folder_is_held_once_under_all_of_its_names(tmp_path: Path, locks: Path) -> None:
+    folder, name = tmp_path / "Cargo", tmp_path / "name"
+    folder.mkdir()
+    name.symlink_to(folder)
+    with FolderLock(folder), pytest.raises(FolderError, match="in use by another p2psync"):
+        FolderLock(name)
+    assert list(folder.iterdir()) == list(locks.iterdir()) == [], "nothing stays"
+    FolderLock(name).release()
+
+
+def test_folders_do_not_disturb_each_other(tmp_path: Path, locks: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    with FolderLock(tmp_path / "a"), FolderLock(tmp_path / "b"):
+        assert len(list(locks.iterdir())) == 2
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_counts_for_nothing(
+    tmp_path: Path, locks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one before lets go after the next one has opened its file."""
+    first, real = FolderLock(tmp_path), lock._lock
+
+    def lets_go_first(handle: int) -> None:
+        monkeypatch.setattr(lock, "_lock", real)
+        first.release()
+        real(handle)
+
+    monkeypatch.setattr(lock, "_lock", lets_go_first)
+    with FolderLock(tmp_path), pytest.raises(FolderError):
+        FolderLock(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_another_error(tmp_path: Path, locks: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        FolderLock(tmp_path / "missing")
+
+
+def test_a_users_locks_lie_where_all_of_its_programs_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "RUNTIME_DIRECTORY", tmp_path)
+    monkeypatch.setattr(lock.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    user = str(os.getuid())
+    assert lock._directory() == tmp_path / "tmp" / f"p2psync-{user}"
+    (tmp_path / user).mkdir()
+    assert lock._directory() == tmp_path / user / "p2psync"
