@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from p2psync.store.lock import FolderLock, HomeLock
 
 HOLDER = """
 import sys
+import tempfile
 from pathlib import Path
 from p2psync.store.lock import HomeLock
 lock = HomeLock(Path(sys.argv[1]))
@@ -114,7 +116,7 @@ def test_a_folder_that_is_not_there_is_another_error(tmp_path: Path, locks: Path
 
 def test_a_users_locks_lie_where_all_of_its_programs_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "RUNTIME_DIRECTORY", tmp_path)
-    monkeypatch.setattr(lock.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
     user = str(os.getuid())
     assert lock._directory() == tmp_path / "tmp" / f"p2psync-{user}"
     (tmp_path / user).mkdir()
