@@ -22,17 +22,17 @@ if sys.platform == "win32":
     def _lock(handle: int) -> None:
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
 
-    def _directory() -> Path:
-        return Path(tempfile.gettempdir()) / "p2psync"
+    def _running() -> Path:
+        return Path(tempfile.gettempdir())
 else:
     import fcntl
 
     def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def _directory() -> Path:
+    def _running() -> Path:
         running = RUNTIME_DIRECTORY / str(os.getuid())
-        return running / "p2psync" if running.is_dir() else Path(tempfile.gettempdir()) / f"p2psync-{os.getuid()}"
+        return running if running.is_dir() else Path(tempfile.gettempdir())
 
 
 class _FileLock:
@@ -95,11 +95,10 @@ class FolderLock(_FileLock):
 
     def __init__(self, folder: Path):
         what = folder.stat()
-        directory = _directory()
-        directory.mkdir(mode=0o700, exist_ok=True)
+        path = _running() / f"p2psync-{what.st_dev:x}-{what.st_ino:x}.{NAME}"
         while True:
             try:
-                super().__init__(directory / f"{what.st_dev:x}-{what.st_ino:x}.{NAME}")
+                super().__init__(path)
             except BlockingIOError:
                 raise FolderError(
                     "{folder} is in use by another p2psync on this PC. Choose another folder.", folder=folder

@@ -72,7 +72,8 @@ def test_a_home_that_is_not_there_is_another_error(tmp_path: Path) -> None:
 @pytest.fixture
 def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path / "locks"
-    monkeypatch.setattr(lock, "_directory", lambda: directory)
+    directory.mkdir()
+    monkeypatch.setattr(lock, "_running", lambda: directory)
     return directory
 
 
@@ -118,6 +119,6 @@ def test_a_users_locks_lie_where_all_of_its_programs_look(tmp_path: Path, monkey
     monkeypatch.setattr(lock, "RUNTIME_DIRECTORY", tmp_path)
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
     user = str(os.getuid())
-    assert lock._directory() == tmp_path / "tmp" / f"p2psync-{user}"
+    assert lock._running() == tmp_path / "tmp"
     (tmp_path / user).mkdir()
-    assert lock._directory() == tmp_path / user / "p2psync"
+    assert lock._running() == tmp_path / user
