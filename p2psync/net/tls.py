@@ -17,7 +17,8 @@ import os
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from p2psync.core.ids import DeviceId
@@ -51,6 +52,9 @@ PORT_TRIES: Final = 20
 ADDRESSES_PER_NAME_MAX: Final = 4
 UNSENT_BYTES_MAX: Final = 128 * 1024
 """Not sent yet in the kernel: more would stand before every control frame."""
+
+Carry = Callable[[Callable[[], TlsStream]], Awaitable[asyncio.Transport]]
+"""Makes a transport to the other device that drives what the argument makes; raises LinkError or OSError."""
 
 
 class Listener:
@@ -116,8 +120,32 @@ class Listener:
             self._fewer.clear()
             await self._fewer.wait()
 
+    async def take_in(self, carry: Carry, way: str) -> None:
+        """Be the server on a stream that was agreed on with a member or a newcomer, until the handshake is done.
+
+        Raises PeerRefused for nobody that may be here, LinkError or OSError if it comes to nothing.
+        """
+        result: asyncio.Future[FramedLink] = asyncio.get_running_loop().create_future()
+
+        def opened(stream: TlsStream) -> FramedLink:
+            return _tell(result, self._open(stream, way))
+
+        def closed(stream: TlsStream, error: LinkError | None) -> None:
+            self._closed(stream, error)
+            _fail(result, error)
+
+        await _settle(carry, lambda: TlsStream(self._context, None, opened, closed, partial(self._note, way)), result)
+
     def _accept(self) -> TlsStream:
         return TlsStream(self._context, None, self._open, self._closed, admit=self._admit)
+
+    def _note(self, way: str, stream: TlsStream) -> bool:
+        """Whoever lets such streams come bounds their number."""
+        if self._server is None:
+            return False
+        self._strangers[stream] = way
+        self._per_network[way] += 1
+        return True
 
     def _admit(self, stream: TlsStream) -> bool:
         """Whether one more stranger may begin a handshake."""
@@ -148,7 +176,7 @@ class Listener:
             ((network, _count),) = Counter(shaking.values()).most_common(1)
         return next((stream for stream, of in shaking.items() if of == network), None)
 
-    def _open(self, stream: TlsStream) -> FramedLink:
+    def _open(self, stream: TlsStream, way: str = "") -> FramedLink:
         """The handshake is done: who is it? Raises PeerRefused for nobody that may be here (any more)."""
         admission = self._table.admission_of(stream.context)
         if admission is None:
@@ -157,7 +185,7 @@ class Listener:
             if len(self._newcomers) >= NEWCOMERS_MAX:
                 raise PeerRefused("{address} is one newcomer too many", address=stream.address)
             self._newcomers.add(stream)
-            link = _link(stream, UNKNOWN_DEVICE, initiator=False)
+            link = _link(stream, UNKNOWN_DEVICE, initiator=False, way=way)
             self._on_pairing(link, admission.key)
             return link
         device = admission.members.get(stream.certificate)
@@ -168,7 +196,7 @@ class Listener:
         self._forget_stranger(stream)
         self._members[stream] = device
         self._per_device[device] += 1
-        link = _link(stream, device, initiator=False)
+        link = _link(stream, device, initiator=False, way=way)
         self._on_link(link)
         return link
 
@@ -196,14 +224,18 @@ async def dial(host: str, port: int, tag: bytes, trust: Trust, identity: Identit
     key cannot be read.
     """
     members = trusted_certificates(trust)
-    context = client_context(identity, members)
+    who = partial(_member, host, members)
+    return await _connect(host, port, client_context(identity, members), tag, who, timeout_s)
 
-    def who(certificate: bytes) -> DeviceId:
-        if certificate not in members:
-            raise PeerRefused(_("The device at {host} is not a member").format(host=host))
-        return members[certificate]
 
-    return await _connect(host, port, context, tag, who, timeout_s)
+async def dial_through(carry: Carry, way: str, device: DeviceId, tag: bytes, trust: Trust, identity: Identity) -> Link:
+    """A link to this member of `trust` on a stream that was agreed on with it, which is the server there.
+
+    Raises as `dial` does, and OSError.
+    """
+    members = {der: one for der, one in trusted_certificates(trust).items() if one == device}
+    who = partial(_member, way, members)
+    return await _shake_hands(carry, client_context(identity, members), tag, who, way)
 
 
 async def dial_pairing(host: str, port: int, tag: bytes, pinned: DeviceId | None, timeout_s: float = DIAL_S) -> Link:
@@ -213,17 +245,28 @@ async def dial_pairing(host: str, port: int, tag: bytes, pinned: DeviceId | None
     Raises PeerRefused if another device answers than the one pinned, or it does not know the ticket; LinkError if it
     cannot be reached.
     """
+    return await _connect(host, port, pairing_client_context(), tag, partial(_inviter, host, pinned), timeout_s)
 
-    def who(certificate: bytes) -> DeviceId:
-        try:
-            device = device_of_certificate(certificate)
-        except InvalidId:
-            device = UNKNOWN_DEVICE
-        if device == UNKNOWN_DEVICE or pinned not in (None, device):
-            raise PeerRefused(_("The device at {host} is not the one that issued the ticket").format(host=host))
-        return device
 
-    return await _connect(host, port, pairing_client_context(), tag, who, timeout_s)
+async def dial_pairing_through(carry: Carry, way: str, tag: bytes, pinned: DeviceId) -> Link:
+    """The same on a stream that was agreed on. Raises OSError too."""
+    return await _shake_hands(carry, pairing_client_context(), tag, partial(_inviter, way, pinned), way)
+
+
+def _member(where: str, members: Mapping[bytes, DeviceId], certificate: bytes) -> DeviceId:
+    if certificate not in members:
+        raise PeerRefused(_("The device at {host} is not a member").format(host=where))
+    return members[certificate]
+
+
+def _inviter(where: str, pinned: DeviceId | None, certificate: bytes) -> DeviceId:
+    try:
+        device = device_of_certificate(certificate)
+    except InvalidId:
+        device = UNKNOWN_DEVICE
+    if device == UNKNOWN_DEVICE or pinned not in (None, device):
+        raise PeerRefused(_("The device at {host} is not the one that issued the ticket").format(host=where))
+    return device
 
 
 async def _connect(
@@ -234,30 +277,14 @@ async def _connect(
     who: Callable[[bytes], DeviceId],
     timeout_s: float,
 ) -> Link:
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[FramedLink] = loop.create_future()
-
-    def opened(stream: TlsStream) -> FramedLink:
-        link = _link(stream, who(stream.certificate), initiator=True)
-        if not result.done():
-            result.set_result(link)
-        return link
-
-    def closed(_stream: TlsStream, error: LinkError | None) -> None:
-        if error is not None and not result.done():
-            result.set_exception(error)
+    async def carry(make: Callable[[], TlsStream]) -> asyncio.Transport:
+        sock = await _reach(host, port, timeout_s)
+        transport, _stream = await asyncio.get_running_loop().create_connection(make, sock=sock)
+        return transport
 
     try:
         async with asyncio.timeout(timeout_s):
-            sock = await _reach(host, port, timeout_s)
-            transport, _stream = await loop.create_connection(
-                lambda: TlsStream(context, server_name(tag), opened, closed), sock=sock
-            )
-            try:
-                return await result
-            except BaseException:
-                transport.abort()
-                raise
+            return await _shake_hands(carry, context, tag, who)
     except TimeoutError:
         raise LinkError(
             _("{host}:{port} did not answer within {seconds:g} s").format(host=host, port=port, seconds=timeout_s)
@@ -266,8 +293,46 @@ async def _connect(
         raise LinkError(
             _("{host}:{port} cannot be reached: {reason}").format(host=host, port=port, reason=_reason(error))
         ) from error
+
+
+async def _shake_hands(
+    carry: Carry, context: ssl.SSLContext, tag: bytes, who: Callable[[bytes], DeviceId], way: str = ""
+) -> Link:
+    """Be the client on what `carry` makes."""
+    result: asyncio.Future[FramedLink] = asyncio.get_running_loop().create_future()
+
+    def opened(stream: TlsStream) -> FramedLink:
+        return _tell(result, _link(stream, who(stream.certificate), initiator=True, way=way))
+
+    def closed(_stream: TlsStream, error: LinkError | None) -> None:
+        _fail(result, error)
+
+    return await _settle(carry, lambda: TlsStream(context, server_name(tag), opened, closed), result)
+
+
+async def _settle(carry: Carry, make: Callable[[], TlsStream], result: asyncio.Future[FramedLink]) -> Link:
+    """The link, when the handshake is done; whatever else happens, nothing stays open."""
+    try:
+        transport = await carry(make)
+        try:
+            return await result
+        except BaseException:
+            transport.abort()
+            raise
     finally:
-        result.cancel()
+        if not result.cancel() and not result.cancelled():
+            result.exception()  # looked at, lest asyncio complains where something else failed first
+
+
+def _tell(result: asyncio.Future[FramedLink], link: FramedLink) -> FramedLink:
+    if not result.done():
+        result.set_result(link)
+    return link
+
+
+def _fail(result: asyncio.Future[FramedLink], error: LinkError | None) -> None:
+    if error is not None and not result.done():
+        result.set_exception(error)
 
 
 async def _reach(host: str, port: int, timeout_s: float) -> socket.socket:
@@ -302,9 +367,11 @@ async def _resolve(host: str, port: int) -> list[Any]:
         raise OSError(_("this is no address")) from error
 
 
-def _link(stream: TlsStream, remote: DeviceId, *, initiator: bool) -> FramedLink:
+def _link(stream: TlsStream, remote: DeviceId, *, initiator: bool, way: str = "") -> FramedLink:
+    """`way`: as agreed; where it is none, the address tells."""
     _tune(stream.transport)
-    return FramedLink(stream, remote=remote, initiator=initiator, way=way_of(stream.host), address=stream.address)
+    way = way or way_of(stream.host)
+    return FramedLink(stream, remote=remote, initiator=initiator, way=way, address=stream.address)
 
 
 def _tune(transport: asyncio.Transport) -> None:

@@ -21,26 +21,13 @@ from p2psync.rendezvous.protocol.acquaintances import Peer
 from p2psync.rendezvous.protocol.address import HostAddress
 from p2psync.rendezvous.protocol.envelope import BODY_BYTES_MAX, Kind
 from p2psync.rendezvous.protocol.lobby import Counts, Found, Heard, Lobby, Lost, Outcome, Room, Say
-from p2psync.rendezvous.protocol.messages import (
-    MEET_PATH,
-    MESSAGE_BYTES_MAX,
-    VERSION,
-    Message,
-    Reason,
-    Refused,
-    Welcome,
-    decode,
-    encode,
-)
+from p2psync.rendezvous.protocol.messages import Message, Reason, Refused, Welcome, encode
 from p2psync.rendezvous.protocol.streams import STREAM_BYTES, Join, parse_invitation
 from p2psync.rendezvous.protocol.topics import CLOCKS_DIFFER_MAX_S
 from p2psync.rendezvous.stream import open_stream
-from p2psync.rendezvous.trust import WrongKey, check_key, context_for
+from p2psync.rendezvous.visit import call, receive, welcome
 from p2psync.system.tasks import until_one_ends
 
-CONNECT_S: Final = 15.0
-ALIVE_S: Final = 40.0
-"""How often the host is asked whether it is still there; it has half of that to answer."""
 TICK_S: Final = 5.0
 RETRY_MIN_S, RETRY_MAX_S = 1.0, 120.0
 LASTED_S: Final = 30.0
@@ -138,9 +125,13 @@ class Client:
             raise LinkError(_("This is too long for the meeting host."))
         self._perform(self._lobby.write(peer, kind, body))
 
+    def stream_with(self, peer: Peer) -> Join:
+        """A new stream through the relay, to tell the peer of. Raises LinkClosed if it is gone."""
+        return Join(self._lobby.topic_of(peer), self._random.randbytes(STREAM_BYTES))
+
     def invite_to_stream(self, peer: Peer) -> Join:
         """Ask a member to a stream through the relay; both then call `open_stream`. Raises LinkClosed if it is gone."""
-        join = Join(self._lobby.topic_of(peer), self._random.randbytes(STREAM_BYTES))
+        join = self.stream_with(peer)
         self.write(peer, Kind.RELAY, join.invitation())
         return join
 
@@ -195,46 +186,14 @@ class Client:
     async def _stay(self) -> None:
         """From the first byte to the last. Raises LinkError unless it ends because of a change on this side."""
         async with contextlib.AsyncExitStack() as stack:
-            try:
-                socket = await self._connect(stack)
-            except aiohttp.ServerFingerprintMismatch:
-                raise words.wrong_key(self.address) from None
-            except aiohttp.ClientConnectorCertificateError as error:
-                raise words.unverified(self.address, error.certificate_error) from error
-            except aiohttp.ClientConnectorError as error:
-                raise words.described(self.address, error.os_error) from error
-            except aiohttp.WSServerHandshakeError as error:
-                raise words.no_host(self.address) from error
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                raise words.described(self.address, OSError(str(error) or _("it does not answer"))) from error
-            await self._converse(socket)
-
-    async def _connect(self, stack: contextlib.AsyncExitStack) -> aiohttp.ClientWebSocketResponse:
-        connector = aiohttp.TCPConnector(limit=1, force_close=True)
-        session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-        async with asyncio.timeout(CONNECT_S):
-            socket = await session.ws_connect(
-                self.address.url.replace("wss://", "https://") + MEET_PATH,
-                ssl=_Pinned(self.address) if self.address.pin is not None else context_for(self.address),
-                heartbeat=ALIVE_S,
-                max_msg_size=MESSAGE_BYTES_MAX,
-                compress=0,
-                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
-            )
-        stack.push_async_callback(socket.close)
-        return socket
+            await self._converse(await call(self.address, stack))
 
     async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        first = await self._receive(socket)
-        if not isinstance(first, Welcome):
-            raise words.no_host(self.address)
-        self._welcomed(first)
+        self._welcomed(await welcome(self.address, socket))
         self._perform(self._lobby.connected(self._wall_clock(), self._now()))
         await until_one_ends(LinkError, self._listen(socket), self._speak(socket), self._tick())
 
     def _welcomed(self, welcome: Welcome) -> None:
-        if welcome.version != VERSION:
-            raise words.other_version(self.address)
         off_s = self._wall_clock() - welcome.time_ms / 1000
         self._set_status(
             Status(
@@ -248,7 +207,7 @@ class Client:
 
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
-            message = await self._receive(socket)
+            message = await receive(self.address, socket)
             if isinstance(message, Refused):
                 self._refused(message)
             self._perform(self._lobby.received(message, self._now()))
@@ -260,15 +219,6 @@ class Client:
             raise error
         if refused.reason in LASTING:
             self._set_status(replace(self.status, problem=str(error)))
-
-    async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> Message:
-        message = await socket.receive()
-        if message.type is not aiohttp.WSMsgType.BINARY:
-            raise words.refusal(self.address, Reason.ENDING)
-        try:
-            return decode(message.data)
-        except CodecError:
-            raise words.other_version(self.address) from None
 
     async def _speak(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
@@ -311,20 +261,3 @@ class Client:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-class _Pinned(aiohttp.Fingerprint):
-    """aiohttp asks this once TLS is up, before it says anything."""
-
-    def __init__(self, address: HostAddress) -> None:
-        super().__init__(address.pin or b"")
-        self._address = address
-
-    def check(self, transport: asyncio.Transport) -> None:
-        try:
-            check_key(self._address, transport)
-        except WrongKey:
-            # What aiohttp expects: it closes the connection, and tries the host's other addresses.
-            raise aiohttp.ServerFingerprintMismatch(
-                self.fingerprint, b"", self._address.host, self._address.port
-            ) from None

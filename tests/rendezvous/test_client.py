@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from p2psync.errors import CodecError, LinkClosed, LinkError
-from p2psync.rendezvous import client, server
+from p2psync.rendezvous import client, server, visit
 from p2psync.rendezvous.certificate import Certificate
 from p2psync.rendezvous.client import Status
 from p2psync.rendezvous.protocol.address import HostAddress
@@ -270,7 +270,7 @@ async def test_what_is_a_web_server_of_another_kind(certificate: Certificate) ->
 
 @pytest.mark.asyncio
 async def test_what_never_answers(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "CONNECT_S", 0.05)
+    monkeypatch.setattr(visit, "CONNECT_S", 0.05)
 
     async def answer(_request: web.Request) -> web.Response:
         await asyncio.Event().wait()
@@ -356,7 +356,7 @@ async def test_members_believe_no_lies(certificate: Certificate, monkeypatch: py
 @pytest.mark.asyncio
 async def test_a_host_that_hangs_is_given_up(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes what is said, and answers no ping."""
-    monkeypatch.setattr(client, "ALIVE_S", 0.05)
+    monkeypatch.setattr(visit, "ALIVE_S", 0.05)
 
     async def answer(request: web.Request) -> web.WebSocketResponse:
         from p2psync.rendezvous.protocol.messages import Welcome

@@ -1,0 +1,130 @@
+"""A visit to a meeting host: the connection, with what may go wrong with it in sentences for people."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import Final
+
+import aiohttp
+
+from p2psync.errors import CodecError
+from p2psync.i18n import _
+from p2psync.rendezvous import words
+from p2psync.rendezvous.protocol.address import HostAddress
+from p2psync.rendezvous.protocol.messages import (
+    MEET_PATH,
+    MESSAGE_BYTES_MAX,
+    VERSION,
+    Message,
+    Reason,
+    Welcome,
+    decode,
+)
+from p2psync.rendezvous.trust import WrongKey, check_key, context_for
+
+CONNECT_S: Final = 15.0
+ALIVE_S: Final = 40.0
+"""How often the host is asked whether it is still there; it has half of that to answer."""
+
+
+async def call(
+    address: HostAddress, stack: contextlib.AsyncExitStack, local_port: int = 0
+) -> aiohttp.ClientWebSocketResponse:
+    """A connection that ends with `stack`; from a port that others use too, if one is named. Raises LinkError."""
+    try:
+        return await _connect(address, stack, local_port)
+    except aiohttp.ServerFingerprintMismatch:
+        raise words.wrong_key(address) from None
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise words.unverified(address, error.certificate_error) from error
+    except aiohttp.ClientConnectorError as error:
+        raise words.described(address, error.os_error) from error
+    except aiohttp.WSServerHandshakeError as error:
+        raise words.no_host(address) from error
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise words.described(address, OSError(str(error) or _("it does not answer"))) from error
+
+
+async def welcome(address: HostAddress, connection: aiohttp.ClientWebSocketResponse) -> Welcome:
+    """What a host says first. Raises LinkError if it is none, or of another version."""
+    first = await receive(address, connection)
+    if not isinstance(first, Welcome):
+        raise words.no_host(address)
+    if first.version != VERSION:
+        raise words.other_version(address)
+    return first
+
+
+async def receive(address: HostAddress, connection: aiohttp.ClientWebSocketResponse) -> Message:
+    """The next message. Raises LinkError."""
+    message = await connection.receive()
+    if message.type is not aiohttp.WSMsgType.BINARY:
+        raise words.refusal(address, Reason.ENDING)
+    try:
+        return decode(message.data)
+    except CodecError:
+        raise words.other_version(address) from None
+
+
+async def seen_from(address: HostAddress, local_port: int) -> tuple[str, int]:
+    """The IP address and TCP port under which the host sees a connection from this local port. Raises LinkError."""
+    async with contextlib.AsyncExitStack() as stack:
+        connection = await call(address, stack, local_port)
+        async with asyncio.timeout(CONNECT_S):
+            said = await welcome(address, connection)
+    return said.host, said.port
+
+
+async def _connect(
+    address: HostAddress, stack: contextlib.AsyncExitStack, local_port: int
+) -> aiohttp.ClientWebSocketResponse:
+    def shared(info: aiohttp.AddrInfoType) -> socket.socket:
+        return _shared_socket(info[0], local_port)
+
+    connector = aiohttp.TCPConnector(limit=1, force_close=True, socket_factory=shared if local_port else None)
+    session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+    async with asyncio.timeout(CONNECT_S):
+        connection = await session.ws_connect(
+            address.url.replace("wss://", "https://") + MEET_PATH,
+            ssl=_Pinned(address) if address.pin is not None else context_for(address),
+            heartbeat=ALIVE_S,
+            max_msg_size=MESSAGE_BYTES_MAX,
+            compress=0,
+            timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+        )
+    stack.push_async_callback(connection.close)
+    return connection
+
+
+def _shared_socket(family: int, local_port: int) -> socket.socket:
+    """Bound to a port on which others of this process listen and connect."""
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.setblocking(False)
+        made.bind(("", local_port))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+class _Pinned(aiohttp.Fingerprint):
+    """aiohttp asks this once TLS is up, before it says anything."""
+
+    def __init__(self, address: HostAddress) -> None:
+        super().__init__(address.pin or b"")
+        self._address = address
+
+    def check(self, transport: asyncio.Transport) -> None:
+        try:
+            check_key(self._address, transport)
+        except WrongKey:
+            # What aiohttp expects: it closes the connection, and tries the host's other addresses.
+            raise aiohttp.ServerFingerprintMismatch(
+                self.fingerprint, b"", self._address.host, self._address.port
+            ) from None
