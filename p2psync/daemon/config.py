@@ -65,7 +65,7 @@ class Config:
     mdns_interfaces: tuple[str, ...] | None = None
     """Own IP addresses that mDNS is limited to; None for all."""
     rendezvous: tuple[str, ...] = ()
-    """URLs of meeting hosts."""
+    """Addresses of meeting hosts; "off" alone: none, and none of those that were named before."""
     documents: Path = field(default_factory=default_documents)
     """Where a mandate's folder goes when none is named."""
     is_named: bool = field(init=False)

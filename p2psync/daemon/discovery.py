@@ -11,15 +11,19 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
 
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.ways import NEAR
 from p2psync.daemon.config import Config, Endpoint
+from p2psync.daemon.correspondence import Guest
 from p2psync.daemon.links import Links
 from p2psync.daemon.logs import EventLog
+from p2psync.daemon.meeting import Meeting, OnGuests, meeting_rooms
 from p2psync.daemon.tasks import Tasks
+from p2psync.daemon.wayfinding import OnCall, Wayfinder, Wires
 from p2psync.errors import ConfigError, P2PSyncError
 from p2psync.net.addresses import own_addresses, parse_ip
 from p2psync.net.dialer import Address, Attempt, Dialer, Sighting
@@ -29,6 +33,7 @@ from p2psync.net.mdns import Mdns
 from p2psync.net.tls import Listener, dial
 from p2psync.net.trust import Trust, TrustTable, nonce_tag, period_tag
 from p2psync.pair.ticket import ADDRESSES_MAX
+from p2psync.rendezvous.protocol.address import HostAddress
 
 OnPairing = Callable[[Link, bytes], None]
 """Takes a link of a newcomer, and the id of the ticket by whose tag it came."""
@@ -46,14 +51,17 @@ class Survey:
     """By id of a ticket that this device issued: the secret by which inviter and joiner meet."""
     removed: frozenset[MandateId] = frozenset()
     """Of the shared ones those that this device was removed from: it calls nobody there, but may be called."""
+    hosts: Mapping[bytes, tuple[HostAddress, ...]] = field(default_factory=dict)
+    """Where members of a mandate meet, and holders of a ticket."""
 
 
 @dataclass(slots=True)
 class _Quest:
     """A joiner looks for the device that issued its ticket."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
     on_sighting: Callable[[Sighting], None]
+    hosts: tuple[HostAddress, ...] = ()
 
 
 class Discovery:
@@ -81,10 +89,15 @@ class Discovery:
         self._table = TrustTable(identity)
         self._listener = Listener(self._table, self._inbound, on_pairing)
         self._dialer = Dialer(SystemRandom())
+        wires = Wires(self._listener, self._inbound, self._heard_addresses, self.own_addresses, self._doubt)
+        self.ways = Wayfinder(identity, tasks, wires, log)
+        self.meeting = Meeting(identity, tasks, OnGuests(self.ways.found, self.ways.lost, self.ways.heard), log)
+        self._hosts: Mapping[bytes, tuple[HostAddress, ...]] = {}
+        self._called: Mapping[MandateId, Trust] = {}
         self._shared: Mapping[MandateId, Trust] = {}
         self._doors: Mapping[bytes, bytes] = {}
         self._quests: dict[bytes, _Quest] = {}
-        self._links_of: Counter[DeviceId] = Counter()
+        self._near_links: Counter[DeviceId] = Counter()
         self._dial_soon = asyncio.Event()
         self._renewal = asyncio.Lock()
         self._stopped = False
@@ -127,6 +140,7 @@ class Discovery:
         if self._working:
             await asyncio.wait(self._working)
         async with self._renewal:
+            self.meeting.visit({})
             await self._listener.close()
 
     def changed(self) -> None:
@@ -150,6 +164,9 @@ class Discovery:
             self._dialer.set_mandates({m: (*trust.secrets, *trust.outdated) for m, trust in called.items()}, now_s)
             for mandate in survey.shared:
                 self._dialer.set_addresses(mandate, survey.addresses.get(mandate, ()), now_s)
+            self._hosts, self._called = survey.hosts, called
+            self.ways.update(called, survey.doors)
+            self._meet()
             self._announce()
             self._dial_soon.set()
 
@@ -168,9 +185,40 @@ class Discovery:
         self._quests[ticket] = _Quest(secret, on_sighting)
         self._announce()
 
+    def seek_at(self, hosts: tuple[HostAddress, ...], ticket: bytes, inviter: DeviceId, on_call: OnCall) -> None:
+        """Look for the same device at meeting hosts too; whenever it is there, it is told how to call it."""
+        quest = self._quests[ticket]
+        quest.hosts = hosts
+        self.ways.seek(ticket, quest.secret, inviter, on_call)
+        self._meet()
+
     def stop_seeking(self, ticket: bytes) -> None:
         self._quests.pop(ticket, None)
+        self.ways.stop_seeking(ticket)
         self._announce()
+        self._meet()
+
+    # -- meeting hosts ---------------------------------------------------------------------------------
+
+    def hosts(self, mandate: MandateId) -> tuple[HostAddress, ...]:
+        """Where its members meet."""
+        return self._hosts.get(mandate, ())
+
+    def _meet(self) -> None:
+        """Be at the hosts where somebody may be met."""
+        if self._stopped:
+            return
+        meetings = [(mandate, trust, self.hosts(mandate)) for mandate, trust in self._called.items()]
+        holders = [(ticket, secret, self._hosts.get(ticket, ())) for ticket, secret in self._doors.items()]
+        holders += [(ticket, quest.secret, quest.hosts) for ticket, quest in self._quests.items()]
+        self.meeting.visit(meeting_rooms(self._identity.device, meetings, holders))
+
+    def _heard_addresses(self, device: DeviceId, mandate: MandateId, addresses: tuple[Address, ...]) -> None:
+        self._dialer.heard(device, mandate, addresses, self._now_s())
+        self._dial_soon.set()
+
+    def _doubt(self, guest: Guest) -> None:
+        self.meeting.doubt(guest.host)
 
     # -- listening and announcing ----------------------------------------------------------------------
 
@@ -227,13 +275,15 @@ class Discovery:
         self._dialer.gone(nonce, name)
 
     def _network_changed(self) -> None:
+        self.meeting.network_changed()
+        self.ways.network_changed()
         self._dialer.network_changed(self._now_s())
         self._dial_soon.set()
 
     # -- links -----------------------------------------------------------------------------------------
 
     def _inbound(self, link: Link) -> None:
-        self._links.add(link, partial(self._linked, link.remote), partial(self._unlinked, link.remote))
+        self._links.add(link, partial(self._linked, link), partial(self._unlinked, link))
 
     async def _dial(self) -> None:
         while True:
@@ -262,34 +312,46 @@ class Discovery:
             self._log.event("dial.failed", address=f"{host}:{port}", reason=error)
             self._failed(attempt)
         else:
-            self._links.add(link, partial(self._connected, attempt, link.remote), partial(self._ended, attempt, link))
+            self._links.add(link, partial(self._connected, attempt, link), partial(self._ended, attempt, link))
 
     def _failed(self, attempt: Attempt) -> None:
         self._dialer.failed(attempt, self._now_s())
         self._dial_soon.set()
 
-    def _connected(self, attempt: Attempt, device: DeviceId) -> None:
+    def _connected(self, attempt: Attempt, link: Link) -> None:
+        device = link.remote
         if device == self._identity.device:
             return  # this device itself, or a copy of it: neither is of any use
         self._dialer.connected(attempt, device, self._now_s())
-        self._links_of[device] += 1
+        self._count(device, link.way)
 
     def _ended(self, attempt: Attempt, link: Link, heard: bool) -> None:
         if heard and link.remote != self._identity.device:
-            self._unlinked(link.remote, heard)
+            self._unlinked(link, heard)
         else:
             self._failed(attempt)
 
-    def _linked(self, device: DeviceId) -> None:
-        self._dialer.linked(device, self._now_s())
-        self._links_of[device] += 1
+    def _linked(self, link: Link) -> None:
+        if link.way in NEAR:
+            self._dialer.linked(link.remote, self._now_s())
+        self._count(link.remote, link.way)
 
-    def _unlinked(self, device: DeviceId, heard: bool) -> None:
+    def _count(self, device: DeviceId, way: str) -> None:
+        """The dialer knows plain connections only: where there is another one, it goes on."""
+        if way in NEAR:
+            self._near_links[device] += 1
+        self.ways.linked(device, way)
+
+    def _unlinked(self, link: Link, heard: bool) -> None:
         if not heard:
             return
-        self._links_of[device] -= 1
-        if self._links_of[device] == 0:
-            del self._links_of[device]
+        device = link.remote
+        self.ways.unlinked(device, link.way)
+        if link.way not in NEAR:
+            return
+        self._near_links[device] -= 1
+        if self._near_links[device] == 0:
+            del self._near_links[device]
             self._dialer.lost(device, self._now_s())
             self._dial_soon.set()
 

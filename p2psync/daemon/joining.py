@@ -8,7 +8,9 @@ from secrets import token_bytes
 
 from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.logs import EventLog
+from p2psync.daemon.places import addresses_among
 from p2psync.daemon.seeking import Seeking
+from p2psync.daemon.wayfinding import Call
 from p2psync.engine.admin import Welcome
 from p2psync.errors import LinkError, RemoteProtocolError
 from p2psync.net.dialer import Address
@@ -19,6 +21,7 @@ from p2psync.net.trust import nonce_tag, period_tag
 from p2psync.pair.handshake import Failed, Joined, Joiner, Output, Reply, Waiting
 from p2psync.pair.messages import NONCE_BYTES
 from p2psync.pair.ticket import Ticket, meeting_secret
+from p2psync.rendezvous.protocol.address import HostAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +29,38 @@ class Admitted:
     """The inviter let this device in."""
 
     welcome: Welcome
-    address: Address
-    """Where it was found."""
+    address: Address | None
+    """Where it was found; None: by way of a meeting host."""
 
 
 class Quest(Seeking[Admitted]):
     """One attempt to join, by all ways at once."""
 
-    def __init__(self, ticket: Ticket, name: str, identity: Identity, discovery: Discovery, log: EventLog) -> None:
-        """`name`: what this device calls itself, for the members."""
-        addresses = [parse_address(text) for text in ticket.addresses]
+    def __init__(
+        self,
+        ticket: Ticket,
+        name: str,
+        identity: Identity,
+        discovery: Discovery,
+        log: EventLog,
+        hosts: tuple[HostAddress, ...] = (),
+    ) -> None:
+        """`name`: what this device calls itself, for the members. `hosts`: where the inviter may be met."""
+        addresses = addresses_among(ticket.addresses)
         super().__init__(ticket.id, meeting_secret(ticket.secret), addresses, discovery, log)
+        self._meet(hosts, ticket.inviter)
         self._ticket = ticket
         self._name = name
         self._identity = identity
 
     async def attempt(self, address: Address, nonce: bytes | None) -> Admitted:
         tag = period_tag(self._secret, time.time()) if nonce is None else nonce_tag(self._secret, nonce)
-        link = await dial_pairing(address.host, address.port, tag, self._ticket.inviter)
+        return await self._pair(await dial_pairing(address.host, address.port, tag, self._ticket.inviter), address)
+
+    async def attempt_by(self, call: Call) -> Admitted:
+        return await self._pair(await call(), None)
+
+    async def _pair(self, link: Link, address: Address | None) -> Admitted:
         try:
             return Admitted(await self._talk(link), address)
         finally:
@@ -76,9 +93,3 @@ class Quest(Seeking[Admitted]):
         if welcome.mandate != self._ticket.mandate or self._ticket.inviter not in dict(welcome.members):
             raise RemoteProtocolError("The inviting device welcomes to another mandate than its ticket.")
         return welcome
-
-
-def parse_address(text: str) -> Address:
-    """A ticket's `host:port`."""
-    host, _, port = text.rpartition(":")
-    return Address(host.strip("[]"), int(port))

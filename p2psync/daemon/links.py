@@ -147,6 +147,11 @@ class Links:
         if line is not None:
             self._end(line, reason)
 
+    def replace(self, number: int) -> None:
+        """Close a link in whose place there is a better one."""
+        self.send(number, Close(CloseCode.REPLACED, ""))
+        self.close(number, "a better connection to the same device is in use")
+
     def cast_out(self, number: int, reason: str) -> None:
         """Close the link of a device that broke the rules; it will not be let in again at once."""
         line = self._lines.get(number)

@@ -27,13 +27,13 @@ from p2psync.daemon.config import Config
 from p2psync.daemon.discovery import Discovery, Survey
 from p2psync.daemon.folders import Folders
 from p2psync.daemon.inviting import Inviting
-from p2psync.daemon.joining import parse_address
 from p2psync.daemon.links import Links
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.mastering import Mastering
 from p2psync.daemon.operations import Operations
 from p2psync.daemon.operations.mandates import default_folder
 from p2psync.daemon.operations.running import Runs
+from p2psync.daemon.places import addresses_among, hosts_among
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.shelf import Shelf
 from p2psync.daemon.tally import Tally
@@ -43,6 +43,7 @@ from p2psync.daemon.web import Web
 from p2psync.engine.device import Device
 from p2psync.engine.effects import (
     CloseLink,
+    Drain,
     Effect,
     Fetch,
     KeepVersion,
@@ -62,6 +63,8 @@ from p2psync.errors import ConfigError, P2PSyncError, StoreDamaged, UsageError
 from p2psync.net.identity import Identity
 from p2psync.net.trust import Trust
 from p2psync.pair.ticket import meeting_secret
+from p2psync.rendezvous.protocol.address import HostAddress
+from p2psync.rendezvous.protocol.address import parse_address as parse_host
 from p2psync.store.cuts import CUTS_FILE, CutFile
 from p2psync.store.database import Database
 from p2psync.store.lock import HomeLock
@@ -70,6 +73,10 @@ from p2psync.store.state import SqliteDeviceState
 from p2psync.wire.messages import Request, Response
 
 PROGRAM = f"p2psync {__version__}"
+OFF = "off"
+"""Instead of a meeting host: none from now on."""
+HOSTS_MAX = 8
+"""Of one mandate."""
 EARLY_MAX = 64
 """Requests of one link that wait for their session."""
 DOORS_MAX = 64
@@ -124,6 +131,7 @@ class Node:
         self._performers: Mapping[type[Effect], Callable[[Any], None]] = {
             Send: lambda e: self.links.send(e.link, e.message),
             CloseLink: lambda e: self.links.close(e.link, e.reason),
+            Drain: self._drain,
             Fetch: self.transfer.fetch,
             Place: self.folders.place,
             KeepVersion: self.folders.keep,
@@ -151,7 +159,8 @@ class Node:
             undo.callback(database.close)
             if aside is not None:
                 log.event("database.rebuilt", damaged=aside)
-            node = cls(await asyncio.to_thread(_called, config, database), log, identity, database)
+            config = await asyncio.to_thread(_settled, config, database)
+            node = cls(config, log, identity, database)
             await node._begin(undo)
             node._undo = undo.pop_all()
         return node
@@ -280,6 +289,14 @@ class Node:
         with contextlib.suppress(P2PSyncError):  # it is no loss when this device stops just now
             await self.runtime.call(lambda _, now: self.records.note_seen(mandate, device, now.wall_ms))
 
+    def _drain(self, effect: Drain) -> None:
+        self.tasks.start(self._drained(effect), f"drain link {effect.link}")
+
+    async def _drained(self, effect: Drain) -> None:
+        await self.transfer.drain(effect.link)
+        if effect.close:
+            self.links.replace(effect.link)
+
     def _forget_link(self, link: int) -> None:
         self._early.pop(link, None)
 
@@ -303,12 +320,23 @@ class Node:
 
     def _look_around(self, device: Device, now: Now) -> Survey:
         shared = {m.id: _trust_of(m) for m in device.mandates.values() if m.is_shared and m.secrets.recognised}
-        addresses = {m: tuple(parse_address(text) for text in self.records.addresses(m)) for m in shared}
+        places = {m: self.records.addresses(m) for m in shared}
         since_s = now.wall_ms / 1000 - DOOR_STAYS_S
         recent = [i for i in self.records.invitations().values() if i.expires_s > since_s and i.mandate in shared]
         recent.sort(key=lambda i: (i.cancelled or i.uses_left == 0, -i.expires_s))
         doors: dict[bytes, bytes] = {i.ticket: meeting_secret(i.secret) for i in recent[:DOORS_MAX]}
-        return Survey(shared, addresses, doors, frozenset(m for m in shared if device.mandates[m].is_removed))
+        own_hosts = hosts_among(self.config.rendezvous)
+        hosts: dict[bytes, tuple[HostAddress, ...]] = {
+            m: tuple(dict.fromkeys((*own_hosts, *hosts_among(places[m]))))[:HOSTS_MAX] for m in shared
+        }
+        hosts |= {i.ticket: hosts[i.mandate] for i in recent[:DOORS_MAX]}
+        return Survey(
+            shared,
+            {m: addresses_among(places[m]) for m in shared},
+            doors,
+            frozenset(m for m in shared if device.mandates[m].is_removed),
+            hosts,
+        )
 
     def _member(self, link: int, mandate: MandateId) -> DeviceId | None:
         """Who a mandate's session on a link is with."""
@@ -338,6 +366,10 @@ def _make_home(home: Path) -> None:
         ) from error
 
 
+def _settled(config: Config, database: Database) -> Config:
+    return _meeting(_called(config, database), database)
+
+
 def _called(config: Config, database: Database) -> Config:
     """A name that was given once holds until another one is given."""
     records = Records(database)
@@ -347,6 +379,18 @@ def _called(config: Config, database: Database) -> Config:
         return config
     kept = records.setting("name")
     return replace(config, name=kept) if isinstance(kept, str) else config
+
+
+def _meeting(config: Config, database: Database) -> Config:
+    """Hosts that were named once hold until others are named, or "off"."""
+    records = Records(database)
+    if config.rendezvous:
+        named = () if config.rendezvous == (OFF,) else tuple(str(parse_host(text)) for text in config.rendezvous)
+        with database.transaction():
+            records.put_setting("rendezvous", list(named))
+        return replace(config, rendezvous=named)
+    kept = records.setting("rendezvous")
+    return replace(config, rendezvous=tuple(kept)) if isinstance(kept, list | tuple) else config
 
 
 def _trust_of(mandate: Mandate) -> Trust:

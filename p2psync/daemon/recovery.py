@@ -24,7 +24,7 @@ from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId, device_id, mandate_id
 from p2psync.core.rules import Role
 from p2psync.daemon.discovery import Discovery
-from p2psync.daemon.joining import parse_address
+from p2psync.daemon.places import addresses_among
 from p2psync.engine.admin import Newcomer, Welcome
 from p2psync.engine.device import Device
 from p2psync.engine.effects import CloseLink, Effect, Send
@@ -130,7 +130,7 @@ class Recovery:
         newest = max(self._file.secrets)[1]
         while True:
             ways: list[tuple[Address, bytes]] = [
-                (parse_address(text), period_tag(newest, time.time())) for text in self._file.addresses
+                (address, period_tag(newest, time.time())) for address in addresses_among(self._file.addresses)
             ]
             while not sightings.empty():
                 sighting = sightings.get_nowait()

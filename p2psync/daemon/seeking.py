@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
+from p2psync.core.ids import DeviceId
 from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.logs import EventLog
-from p2psync.errors import P2PSyncError, TicketError
+from p2psync.daemon.wayfinding import Call
+from p2psync.errors import LinkError, P2PSyncError, TicketError
 from p2psync.i18n import said
 from p2psync.net.dialer import Address, Sighting
+from p2psync.rendezvous.protocol.address import HostAddress
 
 RETRY_MIN_S = 0.5
 RETRY_MAX_S = 8.0
+CALLS_MAX = 32
+"""By way of meeting hosts: the inviter may come and go there."""
 ADDRESSES_TRIED_MAX = 64
 """Of those that are announced: somebody may repeat the inviter's announcement with addresses of his own."""
 
@@ -44,8 +50,14 @@ class Seeking(ABC, Generic[T]):
         self._addresses = addresses
         self._discovery = discovery
         self._log = log
+        self._hosts: tuple[HostAddress, ...] = ()
+        self._inviter: DeviceId | None = None
         self._held = False
         self._reason = ""
+
+    def _meet(self, hosts: tuple[HostAddress, ...], inviter: DeviceId) -> None:
+        """Look for it at these meeting hosts too: to be said before `run` by those who have `attempt_by`."""
+        self._hosts, self._inviter = hosts, inviter
 
     @abstractmethod
     async def attempt(self, address: Address, nonce: bytes | None) -> T:
@@ -54,25 +66,31 @@ class Seeking(ABC, Generic[T]):
         Raises TicketError if the answer is final, another P2PSyncError or OSError if it may be tried again.
         """
 
+    async def attempt_by(self, call: Call) -> T:
+        """Try to call it by way of a meeting host. Raises as `attempt` does."""
+        raise LinkError("This does not go by way of a meeting host.")
+
     async def run(self, timeout_s: float) -> T | StillWaiting:
         """Raises TicketError when the inviter refuses, and says why."""
-        sightings: asyncio.Queue[Sighting] = asyncio.Queue()
-        self._discovery.seek(self._key, self._secret, sightings.put_nowait)
+        hints: asyncio.Queue[Sighting | Call] = asyncio.Queue()
+        self._discovery.seek(self._key, self._secret, hints.put_nowait)
         try:
+            if self._hosts and self._inviter is not None:
+                self._discovery.seek_at(self._hosts, self._key, self._inviter, hints.put_nowait)
             async with asyncio.timeout(timeout_s):
-                return await self._first(sightings)
+                return await self._first(hints)
         except TimeoutError:
             return StillWaiting(self._held, self._reason)
         finally:
             self._discovery.stop_seeking(self._key)
 
-    async def _first(self, sightings: asyncio.Queue[Sighting]) -> T:
-        """The first answer that is final, of all addresses in parallel."""
+    async def _first(self, hints: asyncio.Queue[Sighting | Call]) -> T:
+        """The first answer that is final, of all ways in parallel."""
         answer: asyncio.Future[T | TicketError] = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._try_often(address, None, answer)) for address in self._addresses]
+            tasks = [group.create_task(self._try_address(address, None, answer)) for address in self._addresses]
             try:
-                tasks.append(group.create_task(self._follow(group, sightings, tasks, answer)))
+                tasks.append(group.create_task(self._follow(group, hints, tasks, answer)))
                 outcome = await answer
             finally:
                 for task in tasks:
@@ -84,30 +102,44 @@ class Seeking(ABC, Generic[T]):
     async def _follow(
         self,
         group: asyncio.TaskGroup,
-        sightings: asyncio.Queue[Sighting],
+        hints: asyncio.Queue[Sighting | Call],
         tasks: list[asyncio.Task[None]],
         answer: asyncio.Future[T | TicketError],
     ) -> None:
-        """Try what is seen by mDNS."""
+        """Try what is seen by mDNS, and whoever is met at a host."""
         known: set[tuple[Address, bytes]] = set()
+        calls = 0
         while True:
-            sighting = await sightings.get()
-            for address in sighting.addresses:
-                if (address, sighting.nonce) not in known and len(known) < ADDRESSES_TRIED_MAX:
-                    known.add((address, sighting.nonce))
-                    tasks.append(group.create_task(self._try_often(address, sighting.nonce, answer)))
+            hint = await hints.get()
+            if not isinstance(hint, Sighting):
+                calls += 1
+                if calls <= CALLS_MAX:
+                    work = self._try_often(partial(self.attempt_by, hint), "a meeting host", answer)
+                    tasks.append(group.create_task(work))
+                continue
+            for address in hint.addresses:
+                if (address, hint.nonce) not in known and len(known) < ADDRESSES_TRIED_MAX:
+                    known.add((address, hint.nonce))
+                    tasks.append(group.create_task(self._try_address(address, hint.nonce, answer)))
 
-    async def _try_often(self, address: Address, nonce: bytes | None, answer: asyncio.Future[T | TicketError]) -> None:
+    async def _try_address(
+        self, address: Address, nonce: bytes | None, answer: asyncio.Future[T | TicketError]
+    ) -> None:
+        await self._try_often(partial(self.attempt, address, nonce), f"{address.host}:{address.port}", answer)
+
+    async def _try_often(
+        self, attempt: Callable[[], Awaitable[T]], where: str, answer: asyncio.Future[T | TicketError]
+    ) -> None:
         rest_s = RETRY_MIN_S
         while not answer.done():
             try:
-                found = await self.attempt(address, nonce)
+                found = await attempt()
             except TicketError as error:
                 if not answer.done():
                     answer.set_result(error)
             except (P2PSyncError, OSError) as error:
                 self._reason = said(error) if isinstance(error, P2PSyncError) else str(error)
-                self._log.event("join.failed", address=f"{address.host}:{address.port}", reason=error)
+                self._log.event("join.failed", address=where, reason=error)
                 await asyncio.sleep(rest_s)
                 rest_s = min(2 * rest_s, RETRY_MAX_S)
             else:

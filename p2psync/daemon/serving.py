@@ -106,6 +106,10 @@ class Serving:
             for worker in desk.workers:
                 worker.cancel()
 
+    def is_busy(self, link: int) -> bool:
+        """Whether there is something to answer on a link."""
+        return link in self._desks and self._desks[link].size > 0
+
     def request(self, link: int, request: Request) -> None:
         """Raises RemoteProtocolError for what no honest peer asks."""
         desk = self._desks.get(link)

@@ -44,6 +44,10 @@ from p2psync.fs.look import disk_problem
 from p2psync.fs.staging import Staging
 from p2psync.wire.messages import Message, Request, Response
 
+DRAIN_MIN_S = 1.0
+"""What the other side asked before it knew of a better link is on its way for so long."""
+DRAIN_MAX_S = 10.0
+DRAIN_LOOK_S = 0.05
 QUICK_BATCH_MAX = 64
 """Orders that go to the disk in one hop."""
 
@@ -168,6 +172,17 @@ class Transfer:
         """Another one may be in a position to give, or to hear what is wanted."""
         for mandate in tuple(self._links):
             self._choose_whom_to_ask(mandate)
+
+    async def drain(self, link: int) -> None:
+        """Ask nothing more on a link; returns when neither side owes anything there, or owed it for too long."""
+        self._fetcher.drain(link)
+        try:
+            async with asyncio.timeout(DRAIN_MAX_S):
+                await asyncio.sleep(DRAIN_MIN_S)
+                while self._fetcher.is_owed(link) or self._serving.is_busy(link):
+                    await asyncio.sleep(DRAIN_LOOK_S)
+        except TimeoutError:
+            pass
 
     def on_message(self, link: int, message: Request | Response) -> bool:
         """False for an answer that nobody waits for. Raises RemoteProtocolError for what no honest peer sends."""

@@ -13,8 +13,9 @@ from p2psync.core.entry import Entry
 from p2psync.core.ids import ChangeId, DeviceId, MandateId, device_text
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath
+from p2psync.core.ways import rank
 from p2psync.engine.admin import Admin, Founding, Welcome, found
-from p2psync.engine.effects import CloseLink, Effect, MembersChanged, Send, WakeAt
+from p2psync.engine.effects import CloseLink, Drain, Effect, MembersChanged, Send, WakeAt
 from p2psync.engine.events import Event, LinkDown, LinkUp, Received, Tick
 from p2psync.engine.ledger import Keys
 from p2psync.engine.mandate import Mandate
@@ -369,21 +370,40 @@ class Device:
         self._scope.notice("device.cloned", None, device=link.device.hex())
 
     def _is_duplicate(self, link: _Link) -> bool:
-        """Of two links to one running device the one that the lower id dialled stays; of two runs both."""
+        """Whether this link goes, of two to one running device; of two runs the older one's links go."""
         for other in list(self._links.values()):
             same_device = other is not link and other.device == link.device and other.hello is not None
             if not same_device or other.hello is None or link.hello is None:
                 continue
             if other.hello.run_nonce != link.hello.run_nonce:
                 self._retire(other, "the other device was started anew")
-                continue
-            preferred_initiator = self.keys.device < link.device
-            loser = other if link.initiator == preferred_initiator else link
-            if link.initiator == other.initiator:
-                loser = other  # the same side dialled again: it knows that its older link is dead
-            self._retire(loser, "another connection to the same device is in use")
-            return loser is link
+            elif rank(other.way) != rank(link.way):
+                if self._is_worse(link, other):
+                    return True
+            elif self._is_second(link, other):
+                return True
         return False
+
+    def _is_worse(self, link: _Link, other: _Link) -> bool:
+        """A better way takes over at once, the worse one ends without losing what is on its way. Only the lower id
+        ends one: the higher may not know yet that its better link is dead.
+        """
+        decides = self.keys.device < link.device
+        if rank(link.way) < rank(other.way):
+            self._scope.emit(Drain(other.number, decides))
+        elif decides:
+            self._retire(link, "a better connection to the same device is in use")
+            return True
+        return False
+
+    def _is_second(self, link: _Link, other: _Link) -> bool:
+        """Of two links that are as good as each other the one that the lower id dialled stays."""
+        preferred_initiator = self.keys.device < link.device
+        loser = other if link.initiator == preferred_initiator else link
+        if link.initiator == other.initiator:
+            loser = other  # the same side dialled again: it knows that its older link is dead
+        self._retire(loser, "another connection to the same device is in use")
+        return loser is link
 
     def _retire(self, link: _Link, reason: str) -> None:
         self._send(link, Close(CloseCode.REPLACED, reason))
@@ -392,8 +412,9 @@ class Device:
     # -- asked by the runtime --------------------------------------------------------------------------
 
     def links_to(self, device: DeviceId) -> list[tuple[int, str]]:
-        """(link, way) of the open links to a device."""
-        return [(n, link.way) for n, link in self._links.items() if link.device == device and link.hello is not None]
+        """(link, way) of the open links to a device, the best way first."""
+        found = [(n, link.way) for n, link in self._links.items() if link.device == device and link.hello is not None]
+        return sorted(found, key=lambda one: rank(one[1]))
 
     def device_of(self, link: int) -> DeviceId | None:
         found_link = self._links.get(link)

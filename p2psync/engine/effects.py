@@ -24,6 +24,15 @@ class CloseLink:
 
 
 @value
+class Drain:
+    """A better way to the same device took over: nothing more is asked for on this link."""
+
+    link: int
+    close: bool
+    """Close it as soon as nothing is owed on it, to either side; else the other side does."""
+
+
+@value
 class Wanted:
     """A content that this device needs, and where it may come from."""
 
@@ -142,6 +151,7 @@ class PeerLeft:
 Effect = (
     Send
     | CloseLink
+    | Drain
     | Fetch
     | Place
     | KeepVersion

@@ -88,6 +88,15 @@ class Fetcher:
             del self._peers[link]
         return self._advance(now)
 
+    def drain(self, link: int) -> None:
+        """Nothing more is asked there; what was asked is waited for."""
+        if link in self._peers:
+            self._peers[link].draining = True
+
+    def is_owed(self, link: int) -> bool:
+        """Whether answers are to come on a link."""
+        return link in self._peers and bool(self._peers[link].asked)
+
     def knows(self, link: int) -> bool:
         """True while a link can be asked for any compartment."""
         return link in self._peers

@@ -130,12 +130,14 @@ class Peer:
         self.asked: dict[int, Asked] = {}
         self.heard_s = now
         self.banned = False
+        self.draining = False
+        """Nothing more is asked of it."""
         self._owed = {what: 0 for what in What}
         self._requests = {what: 0 for what in What}
 
     def room(self, what: What) -> int:
         """Bytes that may still be asked of this link."""
-        if self.banned or self._requests[what] >= WINDOW_REQUESTS:
+        if self.banned or self.draining or self._requests[what] >= WINDOW_REQUESTS:
             return 0
         return WINDOW_BYTES - self._owed[what]
 

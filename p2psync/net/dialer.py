@@ -79,11 +79,11 @@ class Attempt:
     nonce: bytes | None
     """The announcer, for `nonce_tag`; None for a known address, for `period_tag`."""
     name: str = ""
-    """Of the announcement."""
+    """Of the announcement, or of the device that was heard to be there."""
 
 
 class _Source(NamedTuple):
-    """Where a way to somebody comes from: an announcement, or what is known of a mandate."""
+    """Where a way to somebody comes from: an announcement, what is known of a mandate, or what a member said."""
 
     nonce: bytes | None
     name: str = ""
@@ -113,6 +113,7 @@ class Dialer:
         self._random = random
         self._secrets: dict[MandateId, tuple[bytes, ...]] = {}
         self._known: dict[MandateId, tuple[Address, ...]] = {}
+        self._heard: dict[_Source, tuple[DeviceId, tuple[Address, ...]]] = {}
         self._sightings: dict[_Source, Sighting] = {}
         self._called_until = -math.inf
         """When all calls to announced addresses would be over, if they had been CALL_EVERY_S apart."""
@@ -130,6 +131,20 @@ class Dialer:
             self._refresh_sighting(source, now)
         for mandate in self._known.keys() | secrets.keys():
             self._refresh_known(mandate, now)
+        for source in tuple(self._heard):
+            self._refresh_heard(source, now)
+
+    def heard(self, device: DeviceId, mandate: MandateId, addresses: Iterable[Address], now: float) -> None:
+        """A member says that it may be found there, now; replaces what it said before. None: it is gone."""
+        source = _Source(None, device.hex(), mandate)
+        several = tuple(dict.fromkeys(addresses))[:ADDRESSES_PER_SIGHTING_MAX]
+        if several and (source in self._heard or len(self._heard) < SIGHTINGS_MAX):
+            self._heard[source] = device, several
+            for address in several:
+                self._hope(source, address, now)
+            self._refresh_heard(source, now)
+        elif not several and self._heard.pop(source, None) is not None:
+            self._drop_targets(source, keep=())
 
     def set_addresses(self, mandate: MandateId, addresses: Iterable[Address], now: float) -> None:
         """Where members of a mandate may be found, as people said or as was learned; replaces what was there."""
@@ -167,7 +182,7 @@ class Dialer:
         """What to start now. Each attempt is reported back once, by `failed` or `connected`."""
         attempts = []
         for target in sorted(self._startable(), key=lambda target: (target.failures, target.due)):
-            retry = target.failures > 0
+            retry = self._is_patient(target)
             if self._startable_at(target) <= now and self._has_room(retry):
                 if target.source.nonce is not None:
                     self._called_until = max(self._called_until, now) + CALL_EVERY_S
@@ -185,8 +200,8 @@ class Dialer:
         target = self._land(attempt)
         if target is not None:
             self._leads_to.pop(target.address, None)
-            if target.source.nonce is None:  # An announcement stays its device's, whichever of its addresses fail.
-                target.device = None
+            if target.source.nonce is None and target.source not in self._heard:
+                target.device = None  # An announcement stays its device's, whichever of its addresses fail.
             self._back_off(target, now)
 
     def connected(self, attempt: Attempt, device: DeviceId, now: float) -> None:
@@ -196,6 +211,7 @@ class Dialer:
         for target in self._targets.values():
             nonce = target.source.nonce
             known_at = target.address == attempt.address and (nonce is None or target.device is None)
+            known_at = known_at and target.source not in self._heard
             seen_as = nonce is not None and nonce == attempt.nonce
             if known_at or seen_as:
                 target.device = device
@@ -223,11 +239,15 @@ class Dialer:
     def _startable(self) -> Iterator[_Target]:
         """What could be started, were it due."""
         for key, target in self._targets.items():
-            if not self._is_linked(target) and key not in self._in_flight and self._has_room(target.failures > 0):
+            if not self._is_linked(target) and key not in self._in_flight and self._has_room(self._is_patient(target)):
                 yield target
 
+    def _is_patient(self, target: _Target) -> bool:
+        """What failed, or was heard from afar, leaves room for what is new and near."""
+        return target.failures > 0 or target.source in self._heard
+
     def _is_linked(self, target: _Target) -> bool:
-        announced = target.source.nonce is not None
+        announced = target.source.nonce is not None or target.source in self._heard
         device = self._leads_to.get(target.address, target.device) if announced else target.device
         return device is not None and device in self._linked
 
@@ -246,7 +266,7 @@ class Dialer:
         return Attempt(target.address, mandate, secret, target.source.nonce, target.source.name)
 
     def _land(self, attempt: Attempt) -> _Target | None:
-        known = _Source(None, mandate=attempt.mandate)
+        known = _Source(None, attempt.name, attempt.mandate)
         key = (known if attempt.nonce is None else _Source(attempt.nonce, attempt.name), attempt.address)
         if key not in self._in_flight or self._in_flight[key][0] != attempt:
             return None
@@ -272,6 +292,23 @@ class Dialer:
     def _refresh_known(self, mandate: MandateId, now: float) -> None:
         doors = tuple((mandate, secret) for secret in self._secrets.get(mandate, ()))
         self._set_targets(_Source(None, mandate=mandate), self._known.get(mandate, ()), doors, now)
+
+    def _refresh_heard(self, source: _Source, now: float) -> None:
+        device, addresses = self._heard[source]
+        mandate = MandateId(source.mandate)
+        doors = tuple((mandate, secret) for secret in self._secrets.get(mandate, ()))
+        self._set_targets(source, addresses, doors, now)
+        for address in addresses:
+            if (source, address) in self._targets:
+                self._targets[source, address].device = device
+        if not doors:
+            del self._heard[source]
+
+    def _hope(self, source: _Source, address: Address, now: float) -> None:
+        target = self._targets.get((source, address))
+        if target is not None:
+            target.failures = 0
+            target.due = min(target.due, now)
 
     def _set_targets(
         self, source: _Source, addresses: tuple[Address, ...], doors: tuple[tuple[MandateId, bytes], ...], now: float

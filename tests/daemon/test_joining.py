@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.daemon.joining import parse_address
 from p2psync.daemon.operations.result import WAITING
-from p2psync.errors import FolderError, TicketExpired, TicketMalformed, UsageError
-from p2psync.net.dialer import Address
+from p2psync.errors import FolderError, TicketExpired, TicketMalformed, TicketUsed, UsageError
 from p2psync.pair.fingerprint import device_fingerprint
 from p2psync.pair.ticket import encode, parse
 from tests.daemon.homes import pcs
+from tests.daemon.meetings import invite_from_afar, meeting_host
+from tests.rendezvous.hosting import address_of
 
 
 @pytest.mark.asyncio
@@ -89,6 +89,18 @@ async def test_what_lay_in_the_folder_is_published_or_set_aside(tmp_path: Path) 
         assert codes == {("both.txt", "set-aside")}
 
 
-def test_addresses_of_tickets_are_read() -> None:
-    assert parse_address("192.0.2.1:80") == Address("192.0.2.1", 80)
-    assert parse_address("[2001:db8::1]:80") == Address("2001:db8::1", 80)
+@pytest.mark.asyncio
+async def test_where_the_inviter_cannot_be_reached_a_meeting_host_helps(tmp_path: Path) -> None:
+    async with meeting_host(tmp_path) as server:
+        named = (str(address_of(server)),)
+        async with pcs(tmp_path, "office", rendezvous=named) as (office,), pcs(tmp_path, "guest") as (guest,):
+            await office.create()
+            ticket = await invite_from_afar(office)
+            await guest.join(ticket)
+            (known,) = await guest.call("peer.list", mandate="Cargo")
+            assert (known["address"],) == named, "it is kept for the mandate"
+            await office.in_sync(1)
+            assert (await office.status())["peers"][0]["path"] == "relay"
+            with pytest.raises(TicketUsed):
+                async with pcs(tmp_path, "second") as (second,):
+                    await second.join(ticket)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from p2psync.core.ids import device_text
+from p2psync.core.ids import DeviceId, device_text
 from p2psync.core.problem import Code, Problem
 from p2psync.engine.device import NONCES_REMEMBERED
-from p2psync.engine.effects import CloseLink, Notice, PeerJoined
+from p2psync.engine.effects import CloseLink, Drain, Notice, PeerJoined
 from p2psync.engine.events import FolderOpened
 from p2psync.wire.messages import CloseCode, Hello
 from tests.engine.links import MEMBER, NOW, Office, closed
@@ -57,14 +57,7 @@ def test_a_copy_that_was_revoked_is_no_problem_any_more() -> None:
 @pytest.mark.parametrize("we_are_lower", [True, False])
 def test_of_two_dials_the_lower_ids_stays(we_are_lower: bool, first_dialled: bool) -> None:
     """Both sides close the same link, whichever came up first."""
-    name = "office"
-    other = next(
-        device
-        for device in (fake_keys(f"{i}").device for i in range(99))
-        if (fake_keys(name).device < device) == we_are_lower
-    )
-    office = Office(name)
-    office.admit(office.mandate, other)
+    office, other = with_member(we_are_lower)
     office.link(1, other, initiator=first_dialled).hello(1)
     office.effects.clear()
     office.link(2, other, initiator=not first_dialled).hello(2)
@@ -88,6 +81,25 @@ def test_a_link_on_which_nothing_was_said_is_no_duplicate() -> None:
     assert office.of(CloseLink) == []
     office.hello(1)
     assert len(office.of(CloseLink)) == 1
+
+
+@pytest.mark.parametrize("we_are_lower", [True, False])
+@pytest.mark.parametrize("better_first", [True, False])
+def test_a_better_way_takes_over_and_the_lower_id_ends_the_worse(better_first: bool, we_are_lower: bool) -> None:
+    """An established one is drained first; a fresh one has nothing on its way. Who dialled does not matter."""
+    office, other = with_member(we_are_lower)
+    ways = ("direct", "relay") if better_first else ("relay", "direct")
+    office.link(1, other, way=ways[0]).hello(1)
+    office.effects.clear()
+    office.link(2, other, way=ways[1]).hello(2)
+    if not better_first:
+        assert office.of(Drain) == [Drain(1, we_are_lower)]
+        assert office.device.links_to(other) == [(2, "direct"), (1, "relay")]
+    elif we_are_lower:
+        assert "better connection" in closed(office, 2, CloseCode.REPLACED)
+    else:
+        assert office.of(CloseLink) == office.of(Drain) == []
+        assert office.device.links_to(other) == [(1, "direct"), (2, "relay")]
 
 
 def test_a_new_run_replaces_the_links_of_the_old_one() -> None:
@@ -117,3 +129,16 @@ def test_few_runs_are_remembered() -> None:
     assert office.problems == []
     office.link(100).hello(100, run_nonce=bytes([NONCES_REMEMBERED - 1]) * 16)
     assert office.problems == [Code.DEVICE_CLONED]
+
+
+def with_member(we_are_lower: bool) -> tuple[Office, DeviceId]:
+    """An office with a member of a lower or a higher id."""
+    name = "office"
+    other = next(
+        device
+        for device in (fake_keys(f"{i}").device for i in range(99))
+        if (fake_keys(name).device < device) == we_are_lower
+    )
+    office = Office(name)
+    office.admit(office.mandate, other)
+    return office, other

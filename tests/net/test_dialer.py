@@ -466,3 +466,31 @@ class AnyLife(RuleBasedStateMachine):
 
 TestAnyLife = AnyLife.TestCase
 TestAnyLife.settings = settings(max_examples=100, stateful_step_count=40)
+
+
+def test_where_a_member_says_that_it_is_it_is_looked_for(dialer: Dialer) -> None:
+    dialer.heard(BOB, M, [HOME, OFFICE], 0)
+    first, second = dialer.next_attempts(0)
+    assert (first.address, second.address, first.secret) == (HOME, OFFICE, b"new")
+    dialer.failed(first, 1)
+    dialer.connected(second, BOB, 1)
+    assert dialer.wake_at() is None, "Bob is linked"
+    dialer.lost(BOB, 500)
+    assert len(dialer.next_attempts(500)) == 2
+    dialer.heard(BOB, M, [], 501)
+    assert dialer.wake_at() is None
+
+
+def test_somebody_else_at_an_address_that_was_heard_is_called_once(dialer: Dialer) -> None:
+    dialer.heard(BOB, M, [HOME], 0)
+    dialer.connected(only(dialer.next_attempts(0)), CAROL, 0)
+    assert dialer.next_attempts(10) == []
+
+
+def test_addresses_that_were_heard_leave_room_for_an_announcement(dialer: Dialer) -> None:
+    for number in range(SIGHTINGS_MAX):
+        device = DeviceId(number.to_bytes(32, "big"))
+        dialer.heard(device, M, [Address(f"203.0.113.{number % 250}", port) for port in range(1, 100)], 0)
+    assert len(dialer.next_attempts(0)) == RETRIES_IN_FLIGHT_MAX
+    dialer.sighted(sighting(HOME), 1)
+    assert only(dialer.next_attempts(1)).address == HOME

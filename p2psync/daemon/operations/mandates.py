@@ -11,13 +11,13 @@ from p2psync.core.statement import NAME_CHARACTERS_MAX
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.recovery import KEY_SETTING
 from p2psync.daemon.operations.shapes import find_mandate, find_mandates
+from p2psync.daemon.places import canonical_place
 from p2psync.engine.admin import Founding
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
-from p2psync.errors import TicketMalformed, UsageError
+from p2psync.errors import UsageError
 from p2psync.net.identity import fresh_key
-from p2psync.pair.ticket import canonical_address
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -175,7 +175,7 @@ async def remove_peer(node: Node, given: Arguments) -> object:
 
 
 async def _change_addresses(node: Node, given: Arguments, add: bool) -> object:
-    named, address = given.text("mandate"), _checked_address(given.text("address"))
+    named, address = given.text("mandate"), canonical_place(given.text("address"))
     given.done()
 
     def act(device: Device, _now: Now) -> object:
@@ -192,13 +192,6 @@ async def _change_addresses(node: Node, given: Arguments, add: bool) -> object:
     node.addresses_changed()
     await node.discovery.renew()
     return result
-
-
-def _checked_address(text: str) -> str:
-    try:
-        return canonical_address(text)
-    except TicketMalformed as error:
-        raise UsageError(error.sentence, **error.fields) from None
 
 
 async def list_peers(node: Node, given: Arguments) -> object:

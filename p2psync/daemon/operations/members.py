@@ -16,6 +16,7 @@ from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.recovery import get_back_in
 from p2psync.daemon.operations.result import WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_device, find_mandate, time_text
+from p2psync.daemon.places import host_of, hosts_among, rendezvous_of
 from p2psync.daemon.recovery import is_recovery
 from p2psync.daemon.seeking import StillWaiting
 from p2psync.engine.device import Device
@@ -35,6 +36,7 @@ from p2psync.pair.ticket import (
     encode,
     parse,
 )
+from p2psync.rendezvous.protocol.address import HostAddress
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -68,6 +70,7 @@ async def invite(node: Node, given: Arguments) -> object:
     ticket = Ticket(
         *(invitation.mandate, ticket_id, secret, node.identity.device, invitation.expires_s),
         addresses=node.discovery.own_addresses(),
+        rendezvous=next(map(rendezvous_of, node.discovery.hosts(invitation.mandate)), None),
     )
     return {"id": ticket_id.hex(), "ticket": encode(ticket), "expires": time_text(invitation.expires_s * 1000)}
 
@@ -138,7 +141,8 @@ async def join(node: Node, given: Arguments) -> object:
         return known
     check_expiry(ticket, time.time())
     folder = node.chosen_folder(folder_text, "")
-    quest = Quest(ticket, name, node.identity, node.discovery, node.log)
+    hosts = _hosts(node, ticket)
+    quest = Quest(ticket, name, node.identity, node.discovery, node.log, hosts)
     async with node.folders.prepared(folder, ticket.mandate) as keep_folder:
         outcome = await quest.run(timeout_s if timeout_s is not None else NEVER_S)
         if isinstance(outcome, StillWaiting):
@@ -157,17 +161,28 @@ async def join(node: Node, given: Arguments) -> object:
 
 async def _enter(node: Node, ticket: Ticket, admitted: Admitted, folder: Path) -> None:
     address = admitted.address
-    found = f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+    found = ""
+    if address is not None:
+        found = f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+    host = host_of(ticket.rendezvous) if ticket.rendezvous is not None else None
 
     def act(device: Device, _: Now) -> None:
         device.join(admitted.welcome)
         device.mandates[ticket.mandate].state.put("folder", str(folder))
         if found in ticket.addresses:
             node.records.add_address(ticket.mandate, found)
+        if host is not None:
+            node.records.add_address(ticket.mandate, str(host))
 
     await node.runtime.call(act)
     await node.folders.open(ticket.mandate, folder)
     await node.discovery.renew()
+
+
+def _hosts(node: Node, ticket: Ticket) -> tuple[HostAddress, ...]:
+    """Where the inviter may be met: what the ticket says, and what this device knows. Raises ConfigError."""
+    named = (host_of(ticket.rendezvous),) if ticket.rendezvous is not None else ()
+    return tuple(dict.fromkeys((*named, *hosts_among(node.config.rendezvous))))
 
 
 def _membership(device: Device, ticket: Ticket) -> dict[str, object] | None:
