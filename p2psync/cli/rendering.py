@@ -57,9 +57,18 @@ def status(answer: Row) -> str:
     if not mandates:
         lines += ["", _("No mandate yet. Make one with: p2psync mandate create NAME --folder DIR")]
         lines += [_("Or join one with the ticket that you got: p2psync join TICKET --folder DIR")]
+    lines += [_host_line(host) for host in answer.get("rendezvous", ())]
     for mandate in mandates:
         lines += ["", *_mandate_lines(mandate)]
     return "\n".join(lines)
+
+
+def _host_line(host: Row) -> str:
+    if host["problem"]:
+        return f"! {host['problem']}"
+    if not host["connected"]:
+        return _("o Meeting host {url}: not connected yet").format(url=host["url"])
+    return _("* Meeting host {url}: connected").format(url=host["url"])
 
 
 def _mandate_lines(mandate: Row) -> list[str]:
@@ -126,7 +135,27 @@ def state(mandate: Row) -> str:
 
 
 def _peer_lines(peers: Sequence[Row]) -> list[str]:
-    return [_peer_line(peer) for peer in peers]
+    return [line for peer in peers for line in (_peer_line(peer), *_reason_lines(peer))]
+
+
+def _reason_lines(peer: Row) -> list[str]:
+    """Why it is not reached in a better way."""
+    lines = []
+    for better in peer.get("not_better", ()):
+        text = _("  not by {way}: {reason}")
+        lines.append(text.format(way=_way(better["way"]), reason=better["reason"]))
+    return lines
+
+
+def _way(way: str) -> str:
+    ways = {
+        "lan": _("local network"),
+        "direct": _("direct"),
+        "punched": _("a hole in the routers"),
+        "webrtc": _("WebRTC"),
+        "relay": _("relay"),
+    }
+    return ways.get(way, way)
 
 
 def _peer_line(peer: Row) -> str:
@@ -134,8 +163,7 @@ def _peer_line(peer: Row) -> str:
     behind = peer.get("behind_files") or 0
     lacks = ", " + _("{files} behind").format(files=files(behind)) if behind else ""
     if peer["connected"]:
-        ways = {"lan": _("local network"), "direct": _("direct"), "relay": _("relay")}
-        return _("* {who}: connected ({way})").format(who=who, way=ways.get(peer["path"], peer["path"])) + lacks
+        return _("* {who}: connected ({way})").format(who=who, way=_way(peer["path"])) + lacks
     if not peer["last_seen"]:
         return _("o {who}: not seen yet").format(who=who) + lacks
     return _("o {who}: not connected, last seen {seen}").format(who=who, seen=moment(peer["last_seen"])) + lacks

@@ -25,6 +25,7 @@ from p2psync.daemon.meeting import Meeting, OnGuests, meeting_rooms
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.wayfinding import OnCall, Wayfinder, Wires
 from p2psync.errors import ConfigError, P2PSyncError
+from p2psync.i18n import said
 from p2psync.net.addresses import own_addresses, parse_ip
 from p2psync.net.dialer import Address, Attempt, Dialer, Sighting
 from p2psync.net.identity import Identity
@@ -310,6 +311,8 @@ class Discovery:
             link = await dial(host, port, tag, trust, self._identity)
         except (P2PSyncError, OSError) as error:
             self._log.event("dial.failed", address=f"{host}:{port}", reason=error)
+            if attempt.device is not None:
+                self.ways.not_direct(attempt.device, said(error) if isinstance(error, P2PSyncError) else str(error))
             self._failed(attempt)
         else:
             self._links.add(link, partial(self._connected, attempt, link), partial(self._ended, attempt, link))

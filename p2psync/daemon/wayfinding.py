@@ -18,7 +18,7 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.core.ways import rank
+from p2psync.core.ways import DIRECT, NEAR, rank
 from p2psync.daemon import whereabouts
 from p2psync.daemon.correspondence import ATTEMPT_BYTES, Correspondence, Guest
 from p2psync.daemon.logs import EventLog
@@ -133,15 +133,17 @@ class Wayfinder:
     def stop_seeking(self, ticket: bytes) -> None:
         self._quests.pop(ticket, None)
 
-    def why_not_better(self, device: DeviceId, way: str | None) -> dict[str, str]:
-        """By way: why this one, that would be better than the one in use, is not; for people."""
+    def why_not_better(self, device: DeviceId, way: str | None) -> list[tuple[str, str]]:
+        """The ways that would be better than the one in use, best first, and for people why each is not to be had."""
         course = self._courses.get(device)
         limit = rank(way) if way is not None else rank("")
-        return {name: why for name, why in course.reasons.items() if rank(name) < limit} if course is not None else {}
+        reasons = course.reasons.items() if course is not None else ()
+        return sorted(((name, why) for name, why in reasons if rank(name) < limit), key=lambda one: rank(one[0]))
 
-    def is_there(self, device: DeviceId) -> bool:
-        """Whether a device is at a meeting host now."""
-        return device in self._courses and bool(self._courses[device].guests)
+    def not_direct(self, device: DeviceId, reason: str) -> None:
+        """A plain connection to an address that the device told of came to nothing."""
+        if device in self._courses:
+            self._courses[device].reasons[DIRECT] = reason
 
     # -- links -----------------------------------------------------------------------------------------
 
@@ -150,7 +152,7 @@ class Wayfinder:
         self._links.setdefault(device, Counter())[way] += 1
         course = self._courses.get(device)
         if course is not None:
-            course.reasons.pop(way, None)
+            course.reasons.pop(DIRECT if way in NEAR else way, None)
             for name, attempt in course.attempts.items():
                 if rank(name) >= rank(way):
                     attempt.cancel()

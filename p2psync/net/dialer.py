@@ -80,6 +80,8 @@ class Attempt:
     """The announcer, for `nonce_tag`; None for a known address, for `period_tag`."""
     name: str = ""
     """Of the announcement, or of the device that was heard to be there."""
+    device: DeviceId | None = None
+    """That was heard to be there."""
 
 
 class _Source(NamedTuple):
@@ -263,7 +265,9 @@ class Dialer:
 
     def _attempt(self, target: _Target) -> Attempt:
         mandate, secret = target.doors[target.failures % len(target.doors)]
-        return Attempt(target.address, mandate, secret, target.source.nonce, target.source.name)
+        heard = self._heard.get(target.source)
+        device = heard[0] if heard is not None else None
+        return Attempt(target.address, mandate, secret, target.source.nonce, target.source.name, device)
 
     def _land(self, attempt: Attempt) -> _Target | None:
         known = _Source(None, attempt.name, attempt.mandate)

@@ -16,6 +16,7 @@ from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.recovery import get_back_in
 from p2psync.daemon.operations.result import WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_device, find_mandate, time_text
+from p2psync.daemon.operations.status import shown_path
 from p2psync.daemon.places import host_of, hosts_among, rendezvous_of
 from p2psync.daemon.recovery import is_recovery
 from p2psync.daemon.seeking import StillWaiting
@@ -252,7 +253,7 @@ def _member_row(
     row = _row(member.device, member.name, member.role, member.admin, "member", last_ms)
     return {
         **row,
-        "path": links[0][1] if links else None,
+        "path": shown_path(links[0][1]) if links else None,
         "primary": mandate.authority.primary == member.device,
         "this_device": itself,
     }

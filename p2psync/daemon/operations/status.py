@@ -10,6 +10,7 @@ from p2psync import __version__
 from p2psync.core.authority import Member
 from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.problem import Code, Problem
+from p2psync.core.ways import DIRECT, PUNCHED
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.mandates import described
 from p2psync.daemon.operations.running import Result
@@ -79,6 +80,10 @@ def whole_status(
             "port": node.discovery.port,
             "mdns_problem": node.discovery.mdns_problem,
         },
+        "rendezvous": [
+            {"url": address.url, "connected": host.connected, "relay": host.relay, "problem": host.problem}
+            for address, host in node.discovery.meeting.statuses()
+        ],
         "mandates": [
             mandate_status(node, device, now, m, beside.get(m.id, Beside())) for m in find_mandates(device, named)
         ],
@@ -162,12 +167,22 @@ def _peer_row(
         "name": member.name,
         "role": member.role.value,
         "connected": session.link is not None,
-        "path": session.way,
+        "path": shown_path(session.way),
+        "way": session.way,
+        "not_better": [
+            {"way": way, "reason": reason}
+            for way, reason in node.discovery.ways.why_not_better(member.device, session.way)
+        ],
         "rtt_ms": round(rtt_ms, 1) if rtt_ms is not None else None,
         "behind_files": behind.files,
         "behind_bytes": behind.bytes,
         "last_seen": time_text(last_ms) if last_ms is not None else None,
     }
+
+
+def shown_path(way: str | None) -> str | None:
+    """A punched connection is a direct one, however it came about."""
+    return DIRECT if way == PUNCHED else way
 
 
 OPERATIONS = {"status": status, "ping": ping, "stop": stop}

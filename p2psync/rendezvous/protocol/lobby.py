@@ -139,10 +139,15 @@ class Lobby:
         return tuple(peer for peer in self._known if self._living(peer) is not None)
 
     def set_rooms(self, rooms: Mapping[bytes, Room], wall_s: float, now: float) -> list[Outcome]:
-        """Be in these rooms and no others."""
+        """Be in these rooms and no others. Who may come now may have said hello before: everybody is asked again."""
+        grown = {room for room, what in rooms.items() if _grows(self._rooms.get(room), what)}
+        again = [topic for topic, place in self._places.items() if place.room in grown]
         self._rooms = dict(rooms)
-        strangers = [peer for peer in self._known if not self._belongs(peer.room, peer.device)]
-        return [*self._lose(strangers), *(self._settle(wall_s) if self._connected else ())]
+        outcomes = self._lose([peer for peer in self._known if not self._belongs(peer.room, peer.device)])
+        if self._connected:
+            outcomes += self._settle(wall_s)
+            outcomes += self._enter([topic for topic in again if topic in self._places], ASKING)
+        return outcomes
 
     def connected(self, wall_s: float, now: float) -> list[Outcome]:
         """A connection to the host begins, and with it a session."""
@@ -331,6 +336,13 @@ class Lobby:
 
     def _lose(self, peers: Iterable[Peer]) -> list[Outcome]:
         return _losses([lost for peer in peers for lost in self._known.lost(peer)])
+
+
+def _grows(before: Room | None, now: Room) -> bool:
+    """Whether there are members that were strangers."""
+    if before is None or before.members is None:
+        return False
+    return now.members is None or not now.members <= before.members
 
 
 def _losses(peers: Iterable[Peer]) -> list[Outcome]:

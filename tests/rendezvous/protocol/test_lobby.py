@@ -31,6 +31,22 @@ def test_many_members_find_each_other() -> None:
     assert all(guest.lobby.counts.missed == 0 for guest in guests)
 
 
+def test_who_was_a_stranger_is_met_when_he_is_known() -> None:
+    """A newcomer said hello before the others knew that it is a member."""
+    world, alice, bob = two()
+    carol = world.guest(CAROL)
+    with_carol = {ROOM: Room((SECRET,), EVERYBODY)}
+    without = {ROOM: Room((SECRET,), EVERYBODY - {CAROL.device})}
+    world.perform(alice, alice.lobby.set_rooms(without, world.wall_s(alice), world.now))
+    world.arrive(carol)
+    assert {peer.device for peer in carol.here} == {BOB.device}
+    world.perform(alice, alice.lobby.set_rooms(with_carol, world.wall_s(alice), world.now))
+    assert {peer.device for peer in carol.here} == {ALICE.device, BOB.device}
+    said = len(world.said)
+    world.perform(bob, bob.lobby.set_rooms(with_carol, world.wall_s(bob), world.now))
+    assert len(world.said) == said, "nobody is new to Bob"
+
+
 def test_a_letter_is_heard_by_whom_it_is_for() -> None:
     world, alice, bob = two()
     carol = world.guest(CAROL)

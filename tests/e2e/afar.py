@@ -1,0 +1,87 @@
+"""A real meeting host on a public machine of the lab, and PCs behind routers that know of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.e2e.pc import END_S, READY_S, RUNNING, Pc, agree
+from tests.lab import Lab
+
+PORT = 443
+
+
+class Host:
+    """The process of a meeting host; it may end and begin again with the same key."""
+
+    def __init__(self, lab: Lab, node: str, root: Path) -> None:
+        self.lab = lab
+        self.node = node
+        self.home = root / f"{node}.home"
+        self.address = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self, *options: object) -> Host:
+        listen = f"{self.lab.ip(self.node)}:{PORT}"
+        words = ["rendezvous", "serve", "--json", "--home", self.home, "--listen", listen, *options]
+        process = self._process = self.lab.popen(
+            self.node,
+            [sys.executable, "-u", "-m", "p2psync", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], READY_S)
+        said = json.loads(process.stdout.readline() if ready else "{}")
+        self.address = f"{said['url']}#{said['pin']}"
+        return self
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(END_S)
+            process.kill()
+            process.communicate()
+
+
+@contextlib.contextmanager
+def host_on(lab: Lab, root: Path, node: str = "srv", *options: object) -> Iterator[Host]:
+    host = Host(lab, node, root)
+    try:
+        yield host.start(*options)
+    finally:
+        host.stop()
+
+
+@contextlib.contextmanager
+def far_company(lab: Lab, root: Path, host: Host, *names: str) -> Iterator[list[Pc]]:
+    """PCs that share a mandate; the first made it and knows the meeting host, the others learn of it by ticket."""
+    pcs = [Pc(lab, name, root) for name in names]
+    RUNNING.extend(pcs)
+    try:
+        first, *others = pcs
+        first.start("--rendezvous", host.address)
+        first.create()
+        for pc in others:
+            pc.start()
+            pc.join(first.invite())
+        agree(*pcs)
+        yield pcs
+    finally:
+        for pc in pcs:
+            pc.kill()
+            RUNNING.remove(pc)
+
+
+def way(pc: Pc, other: Pc) -> str | None:
+    """How one PC reaches another now."""
+    return next((str(p["path"]) for p in pc.status()["peers"] if p["name"] == other.host and p["connected"]), None)
