@@ -25,6 +25,12 @@ def chart(answer: Row, parts: Sequence[Callable[[Row], str]]) -> str:
         head.append(text.format(n=answer["count"]))
     if answer["others"]:
         head.append(_("Other charts: {files}").format(files=", ".join(answer["others"])))
+    if answer["saved"]:
+        text = _("saved by {name}, {time}")
+        head.append(text.format(name=answer["saved"]["name"], time=moment(answer["saved"]["time"])))
+    text = _("! {name} still uses the version of {time}.")
+    behind = [one for one in answer["devices"] if one["content"] and not one["current"]]
+    head += [text.format(name=one["name"], time=moment(one["saved"])) for one in behind]
     return "\n\n".join(["\n".join(head), *(part(answer) for part in parts)])
 
 

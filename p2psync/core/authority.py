@@ -19,6 +19,7 @@ from blake3 import blake3
 
 from p2psync.core.block import Block
 from p2psync.core.cut import Cut
+from p2psync.core.entry import Kind
 from p2psync.core.ids import MANDATE_ID_BYTES, BlockHash, DeviceId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import DEFAULT_RULES, OWNER, Mode, Role, Rule, RuleTable
@@ -105,9 +106,13 @@ class Authority:
         return readers is None or member.admin or member.role == Role.KEEPER or member.role in readers
 
     def may_write(
-        self, device: DeviceId, path: RelPath, makers: Callable[[RelPath], Set[DeviceId]] = lambda path: frozenset()
+        self,
+        device: DeviceId,
+        path: RelPath,
+        makers: Callable[[RelPath], Set[DeviceId]] = lambda path: frozenset(),
+        kind: Kind = Kind.FILE,
     ) -> bool:
-        """Whether a change of the path by this device is accepted.
+        """Whether a change of the path by this device, to that kind of entry, is accepted.
 
         `makers` gives the authors of the first changes that this one follows from, none for a new file; asked only
         where nobody but the file's owner may change it.
@@ -119,7 +124,7 @@ class Authority:
         if rule.readers is not None and not self.may_read(device, self.rules.class_id(path) or ""):
             return False
         if rule.mode != Mode.ENFORCE:
-            return True
+            return kind != Kind.ABSENT or self._may_remove(member, rule)
         return self._owns(member, path, rule, makers) if rule.master == OWNER else self.is_master(device, path, rule)
 
     def may_post(self, device: DeviceId, path: RelPath) -> bool:
@@ -129,6 +134,12 @@ class Authority:
             return False
         file_class = self.rules.class_id(path)
         return file_class is None or self.may_read(device, file_class)
+
+    def _may_remove(self, member: Member, rule: Rule) -> bool:
+        """What accounting is the master of is removed by accounting alone, where there is any."""
+        if rule.mode != Mode.PREFER or rule.master != Role.ACCOUNTING or member.role == Role.ACCOUNTING:
+            return True
+        return all(other.role != Role.ACCOUNTING for other in self.members.values())
 
     def _owns(self, member: Member, path: RelPath, rule: Rule, makers: Callable[[RelPath], Set[DeviceId]]) -> bool:
         """Whether a file is this member's: it was given to it, or it made it; an orphan is accounting's."""

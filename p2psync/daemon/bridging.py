@@ -28,6 +28,7 @@ from p2psync.daemon.folders import Desk, Folders
 from p2psync.daemon.following import Following
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.mastering import open_fields_of
+from p2psync.daemon.protecting import Guard, Protecting, guard_of
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.shelf import Shelf
 from p2psync.daemon.tasks import Tasks
@@ -94,6 +95,7 @@ class _View:
     shown: Shown
     returned: bool
     open_fields: frozenset[OpenField]
+    guard: Guard
 
     def held(self, is_open: bool = False) -> Held:
         if self.sighting is None:
@@ -122,6 +124,7 @@ class Bridging:
         """What both sides were when they were judged last."""
         self._rest_until_s: dict[Key, float] = {}
         self._delivering = Delivering(self, runtime, folders, log)
+        self._protecting = Protecting(runtime, log)
         self._following: dict[MandateId, Following] = {}
         self._follow_at_s = 0.0
         self._turn = asyncio.Lock()
@@ -156,6 +159,7 @@ class Bridging:
             row = self._rows.get(key)
             if row is not None:
                 await self._delivering.end(row)
+                await self._protecting.release(row)
             await self._runtime.call(lambda *_: self.attachments.drop(*key))
             await self._load()
 
@@ -356,6 +360,8 @@ class Bridging:
         trouble = self._watches[key[0]].troubles.get(key[1])
         self._standings[key] = Standing(view.attached, act, view.shown.entry, trouble, hold)
         match act:
+            case Act.NOTHING:
+                await self._protecting.keep(view.attached, view.guard)
             case Act.AGREE:
                 await self._agree(view)
             case Act.REMOVED if (heads := after_removal(view.attached, view.shown)) != view.attached.heads:
@@ -447,8 +453,9 @@ def _views(device: Device, rows: Sequence[Attachment], sightings: Mapping[Key, S
         mandate = device.mandates.get(row.mandate)
         if mandate is not None and not (mandate.is_stopped or mandate.is_removed):
             sighting = sightings[(row.mandate, row.path)]
-            returned, open_fields = _is_returned(mandate, row, sighting), open_fields_of(mandate.authority)
-            views.append(_View(row, sighting, mandate.replica.shown(row.path), returned, open_fields))
+            shown, returned = mandate.replica.shown(row.path), _is_returned(mandate, row, sighting)
+            guard = guard_of(mandate, row.path, shown.may_publish)
+            views.append(_View(row, sighting, shown, returned, open_fields_of(mandate.authority), guard))
     return views
 
 

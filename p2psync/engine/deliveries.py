@@ -1,4 +1,4 @@
-"""Which version of a file of bookings each other member has placed, and since when that is known here.
+"""Which version of a chart or a file of bookings each other member has placed, and since when that is known here.
 
 A member says what it has placed (`Placed`); what is new in its word is noted with this device's time, so that a
 producer sees "delivered to PC-Fidu at 14:03" also when that PC is off again.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from p2psync.books.completeness import ENTRIES, suffix_of
+from p2psync.books.completeness import ENTRIES, MASTER, suffix_of
+from p2psync.books.master_files import STATED
 from p2psync.books.posting import Delivery
 from p2psync.core.block import AUTHORITY, parse_block
 from p2psync.core.clock import Tip, Tips
@@ -18,6 +19,8 @@ from p2psync.core.relpath import RelPath
 from p2psync.engine.ledger import Ledger
 from p2psync.engine.state import BlockRow, MandateState
 
+TOLD = ENTRIES | {MASTER, STATED}
+"""Files of which somebody wants to know who has which version: bookings, and the charts that they are held to."""
 SLICE_BLOCKS = 64
 """Blocks in memory at a time."""
 DELIVERIES_MAX = 1000
@@ -42,7 +45,7 @@ class Deliveries:
         """A member's word: the tips that it had placed and has placed, paths it got over and those it cannot place."""
         before, now = tips
         overcome, unplaced = stuck
-        paths = {path for path in overcome if suffix_of(path) in ENTRIES} | self._newly_placed(device, before, now)
+        paths = {path for path in overcome if suffix_of(path) in TOLD} | self._newly_placed(device, before, now)
         paths = {path for path in paths if path not in set(unplaced)}
         if not paths:
             return
@@ -68,7 +71,7 @@ class Deliveries:
         for start in range(0, len(rows), SLICE_BLOCKS):
             raw = self._state.raw_blocks([row.intake for row in rows[start : start + SLICE_BLOCKS]])
             changes = (change for one in raw for change in parse_block(self._mandate, one).block.changes)
-            found.update(change.path for change in changes if suffix_of(change.path) in ENTRIES)
+            found.update(change.path for change in changes if suffix_of(change.path) in TOLD)
         return found
 
     def _rows_between(self, log: LogId, before: Tips, now: Tips) -> list[BlockRow]:

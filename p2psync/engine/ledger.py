@@ -34,6 +34,7 @@ from p2psync.core.changelog import Stated, covers_block, differing, stamp, with_
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.conflict import Verdict, judge
 from p2psync.core.cut import Cut, cut_of
+from p2psync.core.entry import Kind
 from p2psync.core.ids import BlockHash, ChangeId, DeviceId, LogId, MandateId
 from p2psync.core.mark import MARKS_MAX, Mark, StatedMark
 from p2psync.core.relpath import RelPath
@@ -122,9 +123,9 @@ class Ledger:
         """Which of these heads wins, by the authority of now."""
         return judge(path, heads, self.authority, self._state.founders, base_heads)
 
-    def may_write(self, path: RelPath) -> bool:
-        """Whether a change of this path by this device would be accepted."""
-        return self.authority.may_write(self._keys.device, path, self._makers_here)
+    def may_write(self, path: RelPath, kind: Kind = Kind.FILE) -> bool:
+        """Whether a change of this path by this device, to that kind of entry, would be accepted."""
+        return self.authority.may_write(self._keys.device, path, self._makers_here, kind)
 
     def _makers_here(self, path: RelPath) -> Set[DeviceId]:
         return self._makers_of(tuple(head.id for head in self._state.heads([path]).get(path, ())))
@@ -405,7 +406,7 @@ class Ledger:
 
         if block.marks:
             return [belongs(m.path) and authority.may_post(author, m.path) for m in block.marks]
-        return [belongs(c.path) and authority.may_write(author, c.path, makers) for c in block.changes]
+        return [belongs(c.path) and authority.may_write(author, c.path, makers, c.entry.kind) for c in block.changes]
 
     def _authority_before(self, block: Block) -> Sequence[BlockHash]:
         if block.prev is None:

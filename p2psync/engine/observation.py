@@ -122,7 +122,7 @@ class Observation:
         allowed: list[Seen] = []
         refused: list[Seen] = []
         for s in edits:
-            (allowed if may_write(s.path) else refused).append(s)
+            (allowed if may_write(s.path, s.entry.kind) else refused).append(s)
         if refused:
             self._refuse(refused)
         return self.append(allowed) if allowed else []

@@ -1,4 +1,4 @@
-"""What a file carries beside its bytes, set before it is placed: modification time, executable bit, hidden."""
+"""What a file carries beside its bytes: modification time, executable bit, hidden, read-only."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from p2psync.core.entry import EXECUTABLE, HIDDEN, Entry
 WINDOWS_HIDDEN = 0x2
 PERMISSIONS = 0o777
 READ_BITS = 0o444
+WRITE_BITS = 0o222
 
 
 def set_attributes(path: str | Path, entry: Entry, kept: int) -> os.stat_result:
@@ -53,6 +54,17 @@ def with_executable(permissions: int, executable: bool) -> int:
     if bool(permissions & stat.S_IXUSR) == executable:
         return permissions
     return permissions | (permissions & READ_BITS) >> 2 if executable else permissions & ~0o111
+
+
+def is_read_only(path: str | Path) -> bool:
+    """Whether its owner may not write it; on Windows, whether it has the read-only attribute. Raises OSError."""
+    return not os.stat(path).st_mode & stat.S_IWUSR
+
+
+def set_read_only(path: str | Path, read_only: bool) -> None:
+    """Let nobody write a file, or its owner again; Python tells Windows by the same bit. Raises OSError."""
+    found = os.stat(path).st_mode & PERMISSIONS
+    os.chmod(path, found & ~WRITE_BITS if read_only else found | stat.S_IWUSR)
 
 
 def set_hidden(path: str | Path, hidden: bool, kernel32: Any) -> None:

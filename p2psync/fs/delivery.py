@@ -14,7 +14,7 @@ from pathlib import Path
 from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import ContentId
 from p2psync.engine.bridge import Delivery, Stage
-from p2psync.fs.attributes import set_mode
+from p2psync.fs.attributes import is_read_only, set_mode, set_read_only
 from p2psync.fs.clone import content_of_file
 from p2psync.fs.contents import Contents
 from p2psync.fs.durable import sync_directories, sync_file
@@ -120,6 +120,8 @@ def _recover_aside(part: Path, aside: Path, target: Path, exchange: Exchange) ->
 
 def _swap(part: Path, target: Path, exchange: Exchange) -> Path:
     """Returns where the old file lies. Raises FileExistsError if a program saved in between, OSError."""
+    if os.name == "nt" and is_read_only(target):
+        set_read_only(target, False)  # Windows replaces no read-only file
     try:
         exchange.swap(part, target)
         return part

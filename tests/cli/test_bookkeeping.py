@@ -23,6 +23,7 @@ CHART: dict[str, Any] = {
     "count": 0,
     "findings": [],
     "others": [],
+    **{"content": "00", "saved": {"name": "PC-Fidu", "time": "2020-02-04T09:00:00Z"}, "devices": []},
 }
 CHART["accounts"][1]["vat_code"] = "TVA"
 FINDING = {"line": 17, "code": "debit-unknown", "facts": {"account": "5999"}}
@@ -41,11 +42,17 @@ def test_other_lists_are_shown_when_asked_for() -> None:
     assert "no cost centres" in said
     assert "TVA       -     -        taux normal" in said
     assert "Caisse" not in said
-    worse = {**CHART, "period": None, "count": 2, "others": ["Cargo 2024.crp"]}
+    assert "saved by PC-Fidu, 2020-02-04" in said
+    late = {"name": "PC-Lohn", "content": "01", "current": False, "saved": "2020-02-03T09:00:00Z"}
+    devices = [late, {**late, "name": "PC-Home", "current": True}, {**late, "name": "PC-Off", "content": None}]
+    worse = {**CHART, "period": None, "count": 2, "others": ["Cargo 2024.crp"], "devices": devices}
     said = bookkeeping.chart(worse, [])
     assert "states no accounting period" in said
     assert "2 lines were not understood" in said
     assert "Cargo 2024.crp" in said
+    assert "! PC-Lohn still uses the version of 2020-02-03" in said
+    assert "PC-Home" not in said
+    assert "PC-Off" not in said
 
 
 def test_master_data_of_another_program_have_more_to_tell() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from p2psync.core.authority import Authority, Member
+from p2psync.core.entry import Kind
 from p2psync.core.ids import DeviceId
 from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_setting
@@ -58,6 +61,29 @@ def test_who_may_write(rules: RuleTable, path: str, owners: dict[str, DeviceId],
     authority = with_roles(rules, owners)
     candidates = [ACC, INV, PAY, BAN, REA, KEE, ADMIN, STRANGER, RECOVERY]
     assert {d for d in candidates if authority.may_write(d, parse(path))} == writers
+
+
+@pytest.mark.parametrize(
+    ("rule", "removers"),
+    [
+        ("*.crp=prefer", {ACC}),
+        ("*.crp=enforce", {ACC}),
+        ("*.crp=manual", {ACC, INV, PAY, BAN, ADMIN}),
+        ("*.crp=newest", {ACC, INV, PAY, BAN, ADMIN}),
+        ("*.crp=prefer:owner", {ACC, INV, PAY, BAN, ADMIN}),
+    ],
+)
+def test_what_accounting_is_the_master_of_is_removed_by_accounting_alone(rule: str, removers: set[DeviceId]) -> None:
+    authority = with_roles(DEFAULT_RULES.with_setting(parse_setting(rule)), {})
+    candidates = [ACC, INV, PAY, BAN, REA, KEE, ADMIN, STRANGER, RECOVERY]
+    path = parse("a.crp")
+    assert {d for d in candidates if authority.may_write(d, path, kind=Kind.ABSENT)} == removers
+
+
+def test_without_any_master_whoever_may_write_removes() -> None:
+    authority = with_roles(DEFAULT_RULES, {})
+    alone = replace(authority, members={d: m for d, m in authority.members.items() if d != ACC})
+    assert alone.may_write(PAY, parse("a.crp"), kind=Kind.ABSENT)
 
 
 @pytest.mark.parametrize(

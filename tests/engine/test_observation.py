@@ -209,14 +209,15 @@ def test_a_forbidden_edit_is_not_announced_and_the_winner_comes_back(rig: Rig, p
     assert (version.content, version.reason) == (content("mine"), "refused")
 
 
-def test_a_forbidden_removal_is_undone() -> None:
-    rig = Rig(role=Role.READER)
-    rig.author.save("a.txt", "one")
-    rig.takes_in().shows("a.txt", "one")
-    assert rig.sees("a.txt", None) == []
-    assert rig.base("a.txt") is None
-    assert rig.todo() == ["a.txt"]
-    rig.shows("a.txt", "one")
+@pytest.mark.parametrize(("role", "path"), [(Role.READER, "a.txt"), (Role.PAYROLL, "a.crp")])
+def test_a_forbidden_removal_is_undone(role: Role, path: str) -> None:
+    rig = Rig(role=role)
+    rig.author.save(path, "one")
+    rig.takes_in().shows(path, "one")
+    assert rig.sees(path, None) == []
+    assert rig.base(path) is None
+    assert rig.todo() == [path]
+    rig.shows(path, "one")
 
 
 def test_a_forbidden_new_file_goes_into_the_versions() -> None:

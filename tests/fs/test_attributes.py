@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from p2psync.core.entry import EXECUTABLE
-from p2psync.fs.attributes import set_attributes, set_hidden, set_mode, with_executable
+from p2psync.fs.attributes import (
+    is_read_only,
+    set_attributes,
+    set_hidden,
+    set_mode,
+    set_read_only,
+    with_executable,
+)
 from tests.fs.disk import OLD_NS, a_file
 
 
@@ -76,3 +83,14 @@ def test_hidden_on_windows_is_one_bit_among_others() -> None:
     assert kernel.attributes == 0x20
     with pytest.raises(OSError, match="hidden"):
         set_hidden(Path("f"), True, FakeKernel(0, works=False))
+
+
+def test_a_file_is_read_only_and_its_owners_again(tmp_path: Path) -> None:
+    file = tmp_path / "a.crp"
+    file.write_bytes(b"chart")
+    file.chmod(0o640)
+    assert not is_read_only(file)
+    set_read_only(file, True)
+    assert (is_read_only(file), file.stat().st_mode & 0o777) == (True, 0o440)
+    set_read_only(file, False)
+    assert (is_read_only(file), file.stat().st_mode & 0o777) == (False, 0o640)

@@ -11,14 +11,16 @@ from p2psync.books.export import FIELDS, NAME, Record, RecordKind
 from p2psync.books.finding import Finding, Findings
 from p2psync.books.master import Key, records_of
 from p2psync.books.period import Period
-from p2psync.core.ids import MandateId
+from p2psync.core.ids import MandateId, device_text
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.mastering import open_fields_of
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, PARTLY_DONE, OperationResult
-from p2psync.daemon.operations.shapes import find_mandate
+from p2psync.daemon.operations.shapes import find_mandate, time_text
 from p2psync.daemon.operations.versions import path_in
 from p2psync.daemon.shelf import ChartFile, Checked, MasterShelf
+from p2psync.daemon.standing import name_of
+from p2psync.engine.device import Device
 from p2psync.errors import P2PSyncError, UsageError
 from p2psync.i18n import said
 
@@ -32,7 +34,8 @@ async def chart(node: Node, given: Arguments) -> object:
     mandate, name, path = await named_file(node, named, file)
     charts, master = await node.shelf.charts(mandate), await node.shelf.master(mandate)
     if master is not None and (path == master.path or not (charts or path)):
-        return {"mandate": name, "file": master.path, **await _master(node, mandate), **_others(charts, None)}
+        told = {"mandate": name, "file": master.path, **await _master(node, mandate), **_others(charts, None)}
+        return {**told, **await node.runtime.query(lambda device, _: _use(device, mandate, master.path))}
     chosen = _chosen(charts, name, path)
     if not isinstance(chosen.read, Chart):
         raise P2PSyncError(
@@ -44,6 +47,7 @@ async def chart(node: Node, given: Arguments) -> object:
         **{"mandate": name, "file": chosen.path},
         **_chart(chosen.read),
         **_others([one for one in charts if one.path != chosen.path], master),
+        **await node.runtime.query(lambda device, _: _use(device, mandate, chosen.path)),
     }
 
 
@@ -54,6 +58,36 @@ async def _master(node: Node, mandate: MandateId) -> dict[str, Any]:
 
 def _others(charts: Sequence[ChartFile], master: MasterShelf | None) -> dict[str, Any]:
     return {"others": [*(one.path for one in charts), *([master.path] if master is not None else [])]}
+
+
+def _use(device: Device, mandate: MandateId, path: RelPath) -> dict[str, Any]:
+    """Who saved the version that stands, and which one each other member is known to have."""
+    one = device.mandates[mandate]
+    winner = one.ledger.verdict(path, one.state.heads([path]).get(path, ())).winner
+    rows = []
+    for member in sorted(one.authority.members.keys() - {device.keys.device}):
+        known = next((d for d in one.arrears.deliveries.of_device(member) if d.path == path), None)
+        content = known.content if known is not None else None
+        if winner is not None and member == winner.author:
+            content = winner.entry.content
+        stated = one.state.changes(one.state.with_content(path, content)[-1:]) if content is not None else {}
+        saved = next((time_text(change.time_ms) for change in stated.values()), None)
+        rows.append(
+            {
+                **{"device": device_text(member), "name": name_of(one, member), "saved": saved},
+                "content": content.hex() if content is not None else None,
+                "current": winner is not None and content == winner.entry.content,
+            }
+        )
+    if winner is None:
+        return {"content": None, "saved": None, "devices": rows}
+    content = winner.entry.content
+    saved_by = {"device": device_text(winner.author), "name": name_of(one, winner.author)}
+    return {
+        "content": content.hex() if content is not None else None,
+        "saved": {**saved_by, "time": time_text(winner.time_ms)},
+        "devices": rows,
+    }
 
 
 async def check(node: Node, given: Arguments) -> object:

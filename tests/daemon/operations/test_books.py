@@ -10,7 +10,7 @@ import pytest
 
 from p2psync.books import synthetic
 from p2psync.errors import P2PSyncError, UsageError
-from tests.daemon.homes import MANDATE, Pc, pcs
+from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.patience import until
 
 INVOICES = synthetic.entries_name("Cargo", 2025, "ecf")
@@ -80,3 +80,27 @@ async def test_findings_have_their_lines_and_make_the_check_partial(tmp_path: Pa
         (row,) = await checked(one, file=INVOICES)
         assert row["findings"] == [{"line": 5, "code": "debit-unknown", "facts": {"account": "5999"}}]
         assert row["checks"] == ["accounts", "dates", "vat-codes"]
+
+
+@pytest.mark.asyncio
+async def test_it_is_shown_which_version_of_a_chart_each_member_uses(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        one.save(CHART, synthetic.chart(2025, 20, Random(1)))
+        await two.has(CHART, synthetic.chart(2025, 20, Random(1)))
+
+        async def seen(current: bool) -> bool:
+            shown = await one.call("chart", mandate=MANDATE)
+            (row,) = shown["devices"]
+            return row["content"] is not None and row["current"] is current and bool(row["saved"])
+
+        await until(lambda: seen(True), "the other one has it")
+        await two.stop()
+        one.save(CHART, synthetic.chart(2025, 30, Random(1)))
+        await until(lambda: seen(False), "the other one has an older one")
+        shown = await one.call("chart", mandate=MANDATE)
+        assert shown["saved"]["name"] == one.name
+        assert shown["content"] != shown["devices"][0]["content"]
+        await two.start()
+        await until(lambda: seen(True), "the other one has it, too")
+        theirs = await two.call("chart", mandate=MANDATE)
+        assert [row["current"] for row in theirs["devices"]] == [True], "whoever saved it has it"
