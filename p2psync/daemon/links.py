@@ -22,11 +22,13 @@ from p2psync.engine.events import LinkDown, LinkUp, Received
 from p2psync.errors import CodecError, LinkClosed, P2PSyncError, RemoteProtocolError
 from p2psync.net.link import Link
 from p2psync.wire.codec import decode, encode
-from p2psync.wire.messages import Close, CloseCode, Hello, Message, Ping, Pong, Request, Response
+from p2psync.wire.messages import Close, CloseCode, Hello, Message, Ping, Pong, Push, Request, Response
 
 UNSENT_BYTES_MAX = 32 << 20
 """Said by the engine and not taken by the link: beyond, the other side does not read."""
 MESSAGE_OVERHEAD_BYTES = 256
+PUSHED_BYTES_MAX = 1 << 20
+"""With so much unsent nothing is pushed: it would hold up what has to be said."""
 CLOSE_S = 1.0
 """How long a close waits for what was said before it."""
 PING_EVERY_S = 20.0
@@ -34,7 +36,7 @@ PING_EVERY_S = 20.0
 ENCODE_HERE_BYTES_MAX = 32 * 1024
 """Content beyond is encoded in a thread: compressing it would hold up everything else."""
 
-OnContent = Callable[[int, Request | Response], bool]
+OnContent = Callable[[int, Request | Response | Push], bool]
 """Takes what asks for, or brings, content; False if nobody waits for it. Raises RemoteProtocolError, which closes the
 link."""
 
@@ -141,6 +143,16 @@ class Links:
         frame = encode(message) if size <= ENCODE_HERE_BYTES_MAX else await asyncio.to_thread(encode, message)
         await line.link.send(frame, bulk=True)
 
+    def push(self, number: int, frame: bytes) -> None:
+        """Say an encoded Push before bulk; it is left out if the link is busy with what was said before, or gone."""
+        line = self._lines.get(number)
+        if line is None or line.closing.done() or line.unsent_bytes + len(frame) > PUSHED_BYTES_MAX:
+            return
+        line.unsent.append(frame)
+        line.unsent_bytes += len(frame) + MESSAGE_OVERHEAD_BYTES
+        line.drained.clear()
+        line.more.set()
+
     def close(self, number: int, reason: str) -> None:
         """Close a link once it has sent what was said."""
         line = self._lines.get(number)
@@ -226,7 +238,7 @@ class Links:
                 line.on_heard()
             line.allowance.spend(points(message), self._now_s())
             match message:
-                case Request() | Response():
+                case Request() | Response() | Push():
                     if not self._on_content(line.number, message):
                         line.allowance.spend(NEEDLESS_ANSWER_POINTS, self._now_s())
                 case Ping(count):

@@ -53,6 +53,7 @@ from p2psync.engine.effects import (
     PeerJoined,
     PeerLeft,
     Place,
+    PushContents,
     Rescan,
     Send,
 )
@@ -70,7 +71,7 @@ from p2psync.store.database import Database
 from p2psync.store.lock import HomeLock
 from p2psync.store.records import Records
 from p2psync.store.state import SqliteDeviceState
-from p2psync.wire.messages import Request, Response
+from p2psync.wire.messages import Push, Request, Response
 
 PROGRAM = f"p2psync {__version__}"
 OFF = "off"
@@ -103,7 +104,7 @@ class Node:
         self.tally = Tally(self.shelf, self.tasks)
         self.mastering = Mastering(self.runtime, self.folders, self.shelf, identity.device)
         self.transfer = Transfer(
-            *(self.tasks, self.links.send_content, self.runtime.post, self.folders.contents),
+            *(self.tasks, self.links.send_content, self.links.push, self.runtime.post, self.folders.contents),
             *(
                 Compartments(self._member, lambda one: self._authorities.get(one), self.folders.reading),
                 self._misbehaved,
@@ -133,6 +134,7 @@ class Node:
             CloseLink: lambda e: self.links.close(e.link, e.reason),
             Drain: self._drain,
             Fetch: self.transfer.fetch,
+            PushContents: self.transfer.push,
             Place: self.folders.place,
             KeepVersion: self.folders.keep,
             Merge: self.folders.keep,
@@ -259,7 +261,7 @@ class Node:
             except OSError as error:
                 self.log.event("rescue.failed", reason=error)
 
-    def _on_content(self, link: int, message: Request | Response) -> bool:
+    def _on_content(self, link: int, message: Request | Response | Push) -> bool:
         """A peer may ask as soon as it has our Hello; its own, which came before, may still be with the engine."""
         if isinstance(message, Request) and message.mandate not in self._sessions.get(link, ()):
             early = self._early.setdefault(link, deque(maxlen=EARLY_MAX))

@@ -18,9 +18,10 @@ from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, decode_manifest
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.daemon.compartments import Bounds
 from p2psync.daemon.lanes import Lanes
+from p2psync.daemon.pushing import Pushing, SendPush
 from p2psync.daemon.serving import Send, Serving
 from p2psync.daemon.tasks import Tasks
-from p2psync.engine.effects import Fetch, Wanted
+from p2psync.engine.effects import Fetch, PushContents, Wanted
 from p2psync.engine.effects import Send as Ask
 from p2psync.engine.events import Fetched, FetchFailed, Observed
 from p2psync.engine.fetch import Fetcher
@@ -42,7 +43,7 @@ from p2psync.fs.assembly import Assembly, check_room
 from p2psync.fs.contents import Contents
 from p2psync.fs.look import disk_problem
 from p2psync.fs.staging import Staging
-from p2psync.wire.messages import Message, Request, Response
+from p2psync.wire.messages import Message, Push, Request, Response
 
 DRAIN_MIN_S = 1.0
 """What the other side asked before it knew of a better link is on its way for so long."""
@@ -105,6 +106,7 @@ class Transfer:
         self,
         tasks: Tasks,
         send: Send,
+        push: SendPush,
         emit: Emit,
         folders: Mapping[MandateId, MandateContents],
         bounds: Bounds,
@@ -127,6 +129,7 @@ class Transfer:
         self._clock = clock
         self._fetcher = Fetcher()
         self._lanes = Lanes()
+        self._pushing = Pushing(tasks, self._lanes, push, self._contents, bounds)
         self._serving = Serving(tasks, self._lanes, send, self._contents, bounds)
         self._paths: dict[tuple[Compartment, ContentId], Wanted] = {}
         self._assemblies: dict[tuple[Compartment, ContentId], Assembly] = {}
@@ -167,6 +170,7 @@ class Transfer:
         if link in self._outboxes and not self._fetcher.knows(link):
             _, task = self._outboxes.pop(link)
             task.cancel()
+            self._pushing.forget(link)
 
     def roles_changed(self) -> None:
         """Another one may be in a position to give, or to hear what is wanted."""
@@ -184,8 +188,16 @@ class Transfer:
         except TimeoutError:
             pass
 
-    def on_message(self, link: int, message: Request | Response) -> bool:
+    def push(self, effect: PushContents) -> None:
+        """Let contents go along with the change that names them."""
+        self._pushing.push(effect, self._links[effect.mandate])
+
+    def on_message(self, link: int, message: Request | Response | Push) -> bool:
         """False for an answer that nobody waits for. Raises RemoteProtocolError for what no honest peer sends."""
+        if isinstance(message, Push):
+            if link in self._links.get(message.mandate, ()):
+                self._pushing.pushed(link, message)
+            return True
         if isinstance(message, Request):
             self._serving.request(link, message)
             return True
@@ -291,7 +303,10 @@ class Transfer:
                 continue
             compartment = Compartment(effect.mandate, effect.file_class)
             self._paths |= {(compartment, one.content): one for one in effect.wanted}
-            found, missing, failed = await self._lanes.local(self._find_here, folder, compartment, effect.wanted)
+            pushed = self._pushing.take(compartment, [one.content for one in effect.wanted])
+            found, missing, failed = await self._lanes.local(
+                self._find_here, folder, compartment, effect.wanted, pushed
+            )
             if found:
                 self._report(compartment, found, Fetched)
             for content, error in failed:
@@ -337,18 +352,25 @@ class Transfer:
     # -- in threads -----------------------------------------------------------------------------------------------
 
     def _find_here(
-        self, folder: MandateContents, compartment: Compartment, wanted: Sequence[Wanted]
+        self,
+        folder: MandateContents,
+        compartment: Compartment,
+        wanted: Sequence[Wanted],
+        pushed: Mapping[ContentId, bytes],
     ) -> tuple[list[ContentId], list[Wanted], list[tuple[ContentId, OSError]]]:
-        """Which contents were brought into staging from this disk, which are to be asked for, where the disk fails."""
-        contents = folder.contents
+        """Which contents are in staging now, as they were pushed or lie on this disk; which are to be asked for; and
+        where the disk fails."""
         found: list[ContentId] = []
         missing: list[Wanted] = []
         failed: list[tuple[ContentId, OSError]] = []
-        known = contents.locate([one.content for one in wanted])
-        reusable = self._bounds.may_reuse(compartment, [one.content for one in wanted])
+        sought = [one.content for one in wanted if one.content not in pushed]
+        known = folder.contents.locate(sought) if sought else {}
+        reusable = self._bounds.may_reuse(compartment, sought) if sought else frozenset()
         for one in wanted:
+            data = pushed.get(one.content)
             try:
-                if one.content in reusable and contents.stage_from_local(one.content, known):
+                is_here = data is not None and not folder.staging.stage_whole([(one.content, data)])
+                if is_here or (one.content in reusable and folder.contents.stage_from_local(one.content, known)):
                     found.append(one.content)
                     continue
                 if one.size > MANIFEST_THRESHOLD_BYTES:

@@ -53,6 +53,15 @@ class Fetch:
 
 
 @value
+class PushContents:
+    """Give these contents of files that were just saved to connected members, before they ask: a hint."""
+
+    mandate: MandateId
+    contents: tuple[ContentId, ...]
+    file_class: str = ORDINARY
+
+
+@value
 class PlaceItem:
     """Make `put` stand at `path` if `expect` stands there now."""
 
@@ -153,6 +162,7 @@ Effect = (
     | CloseLink
     | Drain
     | Fetch
+    | PushContents
     | Place
     | KeepVersion
     | Merge

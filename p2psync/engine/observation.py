@@ -7,21 +7,24 @@ comes back.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
 from p2psync.core.entry import ABSENT, Entry, Kind
-from p2psync.core.ids import ChangeId
+from p2psync.core.ids import EMPTY_CONTENT, ChangeId, ContentId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
-from p2psync.engine.effects import KeepVersion
+from p2psync.engine.effects import KeepVersion, PushContents
 from p2psync.engine.events import FolderOpened, LateWrite, Observed, Seen
 from p2psync.engine.ledger import Taken
 from p2psync.engine.plan import Plan
 from p2psync.engine.site import BATCH_MAX, BOOKKEEPING, DISK_CODES, Site
 from p2psync.engine.state import BaseRow, PlacingRow, TodoKind, TodoRow
+from p2psync.engine.urgent import SAVE_PATHS_MAX
+from p2psync.wire.messages import PUSH_BYTES_MAX
 
 
 class Observation:
@@ -141,6 +144,7 @@ class Observation:
         paths = [s.path for s in edits]
         parents = self._parents(paths)
         ordered = sorted(edits, key=lambda s: s.entry.kind == Kind.ABSENT)
+        self._push(edits)
         by_class: dict[str, list[Change]] = {}
         for s in ordered:
             change = Change(s.path, s.entry, parents[s.path])
@@ -157,6 +161,20 @@ class Observation:
         self._keep_copies(edits, ids)
         self._plan.touched(paths, {row.path: row for row in rows})
         return taken
+
+    def _push(self, edits: Sequence[Seen]) -> None:
+        """Let the contents of small files that somebody just saved, which nobody has yet, go along with their names."""
+        if len(edits) > SAVE_PATHS_MAX:
+            return
+        fresh: defaultdict[str, list[ContentId]] = defaultdict(list)
+        for s in edits:
+            content = s.entry.content
+            if content is None or s.entry.size > PUSH_BYTES_MAX:
+                continue
+            if content != EMPTY_CONTENT and not self._site.state.content_sources(content):
+                fresh[self._site.ledger.class_of(s.path)].append(content)
+        for file_class, contents in fresh.items():
+            self._site.scope.emit(PushContents(self._site.mandate, tuple(contents), file_class))
 
     def _parents(self, paths: Sequence[RelPath]) -> dict[RelPath, tuple[ChangeId, ...]]:
         """The heads that stood on this disk: the base's, or the removals that left nothing there."""

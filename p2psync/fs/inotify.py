@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from p2psync.engine.settle import How
 from p2psync.errors import InvalidPath
 from p2psync.fs.folder import Folder
 from p2psync.fs.listing import shown
-from p2psync.fs.signs import COALESCE_S, COALESCE_STORM_S, MANY, Lost, Noticed, Refused, Signs
+from p2psync.fs.signs import COALESCE_FIRST_S, COALESCE_S, COALESCE_STORM_S, MANY, REST_S, Lost, Noticed, Refused, Signs
 from p2psync.fs.threads import in_thread
 
 CREATE, MODIFY, CLOSE, ATTRIB = int(flags.CREATE), int(flags.MODIFY), int(flags.CLOSE_WRITE), int(flags.ATTRIB)
@@ -86,6 +87,7 @@ class InotifyWatcher:
         self._moved_before: dict[int, _Node] = {}
         self._readable = asyncio.Event()
         self._stormy = False
+        self._read_s = -math.inf
         self._ended = False
         self._inotify = INotify(nonblocking=True)
         try:
@@ -108,14 +110,22 @@ class InotifyWatcher:
     async def __anext__(self) -> Signs | Lost:
         while not self._ended:
             await self._readable.wait()
-            await asyncio.sleep(COALESCE_STORM_S if self._stormy else COALESCE_S)
+            await asyncio.sleep(self._pause_s())
             events = self._inotify.read(timeout=0)
+            self._read_s = asyncio.get_running_loop().time()
             self._stormy = len(events) > MANY
             told = await self._digest(events)
             self._listen()
             if told is not None:
                 return told
         raise StopAsyncIteration
+
+    def _pause_s(self) -> float:
+        """How long signs are gathered: somebody waits for the first one, nobody for each of many."""
+        if self._stormy:
+            return COALESCE_STORM_S
+        rested = asyncio.get_running_loop().time() - self._read_s > REST_S
+        return COALESCE_FIRST_S if rested else COALESCE_S
 
     def _listen(self) -> None:
         """One call back, then silence until the queue was read: the loop is not to spin while signs gather."""

@@ -15,8 +15,11 @@ from p2psync.core.relpath import RelPath
 from p2psync.core.value import value
 from p2psync.engine.settle import How
 
+COALESCE_FIRST_S = 0.001
+"""Signs that come so close together after REST_S without any are told together: a save by rename is five of them."""
 COALESCE_S = 0.004
-"""Signs that come so close together are told together: a save by rename is five of them."""
+"""The same while signs keep coming."""
+REST_S = 0.1
 COALESCE_STORM_S = 0.025
 """The same after MANY signs came at once: then more is won by few big batches than by the first file."""
 MANY = 100

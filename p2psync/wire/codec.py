@@ -24,6 +24,8 @@ from p2psync.wire.messages import (
     FRAME_BYTES_MAX,
     LOGS_MAX,
     MANDATES_MAX,
+    PUSH_BYTES_MAX,
+    PUSH_ITEMS_MAX,
     REQUEST_ITEMS_MAX,
     RESPONSE_DATA_BYTES_MAX,
     TEXT_CHARACTERS_MAX,
@@ -37,6 +39,7 @@ from p2psync.wire.messages import (
     Ping,
     Placed,
     Pong,
+    Push,
     Request,
     Response,
     Secret,
@@ -147,6 +150,14 @@ _ALL = (
     _layout(8, Ping, _NUMBER),
     _layout(9, Pong, _NUMBER),
     _layout(10, Close, OneOf(CloseCode), _TEXT),
+    _layout(
+        11,
+        Push,
+        _MANDATE,
+        Many(_CONTENT, PUSH_ITEMS_MAX, 1),
+        Many(Raw(0, PUSH_BYTES_MAX), PUSH_ITEMS_MAX, 1),
+        Text(FILE_CLASS_CHARACTERS_MAX),
+    ),
 )
 _LAYOUTS = {layout.made: layout for layout in _ALL}
 _BY_NUMBER = {layout.number: layout for layout in _ALL}
@@ -163,6 +174,11 @@ def _check_whole(message: Message) -> None:
         size = sum(len(item) for item in message.items if item is not None)
         if size > RESPONSE_DATA_BYTES_MAX:
             raise ValueError(f"{size} bytes of content at once")
+    elif isinstance(message, Push):
+        if len(message.contents) != len(message.items):
+            raise ValueError("contents without bytes, or bytes of no content")
+        if (size := sum(map(len, message.items))) > PUSH_BYTES_MAX:
+            raise ValueError(f"{size} bytes pushed at once")
 
 
 # -- bytes ---------------------------------------------------------------------------------------------------------

@@ -29,6 +29,10 @@ REQUEST_ITEMS_MAX = 1024
 """Contents or chunks in one Request."""
 RESPONSE_DATA_BYTES_MAX = 512 * 1024
 """Bytes that one Response carries; a Request that is answered by more is answered by several."""
+PUSH_ITEMS_MAX = 16
+"""Contents in one Push."""
+PUSH_BYTES_MAX = 256 * 1024
+"""Bytes that one Push carries."""
 UNPLACED_MAX = 500
 """Paths with reasons in a Placed; the count goes on beyond."""
 TEXT_CHARACTERS_MAX = 400
@@ -129,6 +133,17 @@ class Response:
 
 
 @value
+class Push:
+    """Contents of changes that were just announced, unasked: a hint, which may be passed over."""
+
+    mandate: MandateId
+    contents: tuple[ContentId, ...]
+    items: tuple[bytes, ...]
+    """The bytes of each, in the same order."""
+    file_class: str = ORDINARY
+
+
+@value
 class Ping:
     number: int
 
@@ -154,4 +169,4 @@ class Close:
     reason: str
 
 
-Message = Hello | Have | IndexUpdate | Placed | Secret | Request | Response | Ping | Pong | Close
+Message = Hello | Have | IndexUpdate | Placed | Secret | Request | Response | Ping | Pong | Close | Push

@@ -22,7 +22,8 @@ from p2psync.fs.contents import Contents
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.store.cuts import CutFile, Cuts
-from p2psync.wire.messages import Message, Request, Response
+from p2psync.wire.codec import decode
+from p2psync.wire.messages import Message, Push, Request, Response
 from tests.fs.disk import Places
 
 MANDATE = MandateId(b"m" * 16)
@@ -97,6 +98,8 @@ class Device:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     requests: list[Request] = field(default_factory=list)
     """Those it answered, in their order."""
+    pushes: int = 0
+    """That it got."""
     fence: Fence = field(default_factory=Fence)
 
     @property
@@ -152,6 +155,14 @@ class Link:
         await self.queue.put(message)
         self.largest_queue = max(self.largest_queue, self.queue.qsize())
 
+    def push(self, frame: bytes) -> None:
+        """To where the bytes are read at once, though the rest may wait at the gate."""
+        message = decode(frame)
+        assert isinstance(message, Push)
+        self.to.transfer.on_message(self.number, message)
+        self.to.pushes += 1
+        self.to.news.set()
+
     async def carry(self) -> None:
         while True:
             message = await self.queue.get()
@@ -188,6 +199,7 @@ class World:
         transfer = Transfer(
             self._tasks,
             send=lambda link, message: device.links[link].send(message),
+            push=lambda link, frame: device.links[link].push(frame),
             emit=lambda event: device.emit(event),
             folders=folders,
             bounds=fence,

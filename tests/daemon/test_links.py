@@ -28,6 +28,7 @@ from p2psync.wire.messages import (
     Message,
     Ping,
     Pong,
+    Push,
     Request,
     Response,
     Secret,
@@ -327,7 +328,7 @@ class Hall:
 
     def __init__(self) -> None:
         self.told: list[Event] = []
-        self.content: list[tuple[int, Request | Response]] = []
+        self.content: list[tuple[int, Request | Response | Push]] = []
         self.events: list[LogEvent] = []
         self.refuse: RemoteProtocolError | None = None
         self.waits_for_answers = True
@@ -343,7 +344,7 @@ class Hall:
     async def post(self, event: Event) -> None:
         self.told.append(event)
 
-    def _on_content(self, link: int, message: Request | Response) -> bool:
+    def _on_content(self, link: int, message: Request | Response | Push) -> bool:
         if self.refuse is not None:
             raise self.refuse
         self.content.append((link, message))

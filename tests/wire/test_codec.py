@@ -22,6 +22,8 @@ from p2psync.wire.messages import (
     FRAME_BYTES_MAX,
     LOGS_MAX,
     MANDATES_MAX,
+    PUSH_BYTES_MAX,
+    PUSH_ITEMS_MAX,
     REQUEST_ITEMS_MAX,
     RESPONSE_DATA_BYTES_MAX,
     TEXT_CHARACTERS_MAX,
@@ -35,6 +37,7 @@ from p2psync.wire.messages import (
     Ping,
     Placed,
     Pong,
+    Push,
     Request,
     Response,
     Secret,
@@ -58,6 +61,13 @@ tips = st.dictionaries(
     st.lists(tip, min_size=1, max_size=4, unique=True).map(lambda some: tuple(sorted(some))),
     max_size=5,
 )
+
+
+def pushes(pairs: list[tuple[ContentId, bytes]]) -> st.SearchStrategy[Push]:
+    named, data = zip(*pairs, strict=True)
+    return st.builds(Push, mandates, st.just(named), st.just(data), texts)
+
+
 MESSAGES: dict[type, st.SearchStrategy[Any]] = {
     Hello: st.builds(
         Hello,
@@ -94,6 +104,7 @@ MESSAGES: dict[type, st.SearchStrategy[Any]] = {
         st.lists(st.one_of(st.none(), st.binary(max_size=2000)), max_size=5).map(tuple),
         st.booleans(),
     ),
+    Push: st.lists(st.tuples(contents, st.binary(max_size=2000)), min_size=1, max_size=5).flatmap(pushes),
     Ping: st.builds(Ping, numbers),
     Pong: st.builds(Pong, numbers),
     Close: st.builds(Close, st.sampled_from(CloseCode), texts),
@@ -186,6 +197,10 @@ OVER: list[tuple[str, Message]] = [
     ("no chunks", Request(M, 1, What.CHUNK, (C,), ())),
     ("chunks of a manifest", Request(M, 1, What.MANIFEST, (C,), (1,))),
     ("chunks", Request(M, 1, What.CHUNK, (C,), (1,) * (REQUEST_ITEMS_MAX + 1))),
+    ("no pushed contents", Push(M, (), ())),
+    ("pushed contents", Push(M, (C,) * (PUSH_ITEMS_MAX + 1), (b"",) * (PUSH_ITEMS_MAX + 1))),
+    ("contents without bytes", Push(M, (C, C), (b"",))),
+    ("pushed bytes", Push(M, (C, C), (bytes(PUSH_BYTES_MAX), b"1"))),
     ("chunk", Request(M, 1, What.CHUNK, (C,), (-1,))),
     ("item", Response(M, 1, 0, (bytes(RESPONSE_DATA_BYTES_MAX + 1),), True)),
     ("items together", Response(M, 1, 0, (bytes(RESPONSE_DATA_BYTES_MAX), b"x"), True)),
@@ -233,7 +248,7 @@ def test_text_that_is_no_unicode_is_not_sent() -> None:
 
 def test_an_unknown_message_says_what_to_do() -> None:
     with pytest.raises(CodecError, match="update p2psync"):
-        decode(frame(11, 1, 2, 3))
+        decode(frame(12, 1, 2, 3))
 
 
 @pytest.mark.parametrize(

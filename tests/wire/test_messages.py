@@ -17,6 +17,8 @@ from p2psync.wire.messages import (
     FRAME_BYTES_MAX,
     LOGS_MAX,
     MANDATES_MAX,
+    PUSH_BYTES_MAX,
+    PUSH_ITEMS_MAX,
     REQUEST_ITEMS_MAX,
     RESPONSE_DATA_BYTES_MAX,
     TEXT_CHARACTERS_MAX,
@@ -28,6 +30,7 @@ from p2psync.wire.messages import (
     IndexUpdate,
     Message,
     Placed,
+    Push,
     Request,
     Response,
     What,
@@ -50,6 +53,7 @@ LARGEST: list[Message] = [
     Request(M, 1, What.CHUNK, CONTENTS[:1], tuple(range(chunking.CHUNKS_MAX - REQUEST_ITEMS_MAX, chunking.CHUNKS_MAX))),
     Response(M, 1, 0, (b"r" * RESPONSE_DATA_BYTES_MAX,), True),
     Response(M, 1, 0, (b"",) * REQUEST_ITEMS_MAX, True),
+    Push(M, CONTENTS[:PUSH_ITEMS_MAX], (b"p" * (PUSH_BYTES_MAX // PUSH_ITEMS_MAX),) * PUSH_ITEMS_MAX),
     Close(CloseCode.PROTOCOL_ERROR, TEXT),
 ]
 

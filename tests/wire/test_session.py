@@ -18,6 +18,7 @@ from p2psync.wire.messages import (
     Ping,
     Placed,
     Pong,
+    Push,
     Request,
     Response,
     Secret,
@@ -30,7 +31,7 @@ HELLO = Hello(1, "PC", "p2psync", bytes(16), 0.0, (M,))
 CLOSE = Close(CloseCode.GOODBYE, "")
 MESSAGES: list[Message] = [
     *(HELLO, Have(M, {}), IndexUpdate(M, (b"block",)), Placed(M, {}, 0, ()), Secret(M, 1, bytes(16))),
-    *(Request(M, 1, What.CONTENT, ()), Response(M, 1, 0, (), True), Ping(1), Pong(1), CLOSE),
+    *(Request(M, 1, What.CONTENT, ()), Response(M, 1, 0, (), True), Push(M, (), ()), Ping(1), Pong(1), CLOSE),
 ]
 NOTHING_YET: dict[type[Message], State] = {Hello: State.OPEN, Close: State.CLOSED}
 
