@@ -104,10 +104,10 @@ MESSAGES: dict[type, st.SearchStrategy[Any]] = {
         st.lists(st.one_of(st.none(), st.binary(max_size=2000)), max_size=5).map(tuple),
         st.booleans(),
     ),
-    Push: st.lists(st.tuples(contents, st.binary(max_size=2000)), min_size=1, max_size=5).flatmap(pushes),
     Ping: st.builds(Ping, numbers),
     Pong: st.builds(Pong, numbers),
     Close: st.builds(Close, st.sampled_from(CloseCode), texts),
+    Push: st.lists(st.tuples(contents, st.binary(max_size=2000)), min_size=1, max_size=5).flatmap(pushes),
 }
 ANY = st.one_of(*MESSAGES.values())
 
