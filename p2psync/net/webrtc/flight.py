@@ -1,8 +1,8 @@
 """Packets that are on their way: which of them an acknowledgement names, and which must be lost.
 
 What was sent later and has arrived tells that what was sent before is lost, since lines hardly ever change an order
-by more than REORDERED_MAX packets. This counts transmissions, not chunks: also a packet that was sent again, and got
-lost again, is noticed after one round trip.
+by more than REORDERED_MAX packets; where one does, more time is given. This counts transmissions, not chunks: also a
+packet that was sent again, and got lost again, is noticed after one round trip.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar
 from p2psync.net.webrtc.serial import MODULO, unwrapped
 
 REORDERED_MAX: Final = 3
+PATIENCE_MIN_S, PATIENCE_MAX_S = 0.001, 0.05
 
 T = TypeVar("T")
 
@@ -56,6 +57,10 @@ class Flight(Generic[T]):
         """Transmissions in order, with their numbers."""
         self._latest = -1
         """The latest transmission that is known to have arrived."""
+        self._latest_s = 0.0
+        """When it was sent."""
+        self._patience_s = 0.0
+        """How much later than another one a packet must have been sent to tell that the other one is lost."""
 
     def __len__(self) -> int:
         """Chunks that are not acknowledged."""
@@ -109,7 +114,10 @@ class Flight(Generic[T]):
         """Take for lost what must be; returns how many these are."""
         count = 0
         while self._sent and self._sent[0][0] + REORDERED_MAX <= self._latest:
-            number, packet = self._sent.popleft()
+            number, packet = self._sent[0]
+            if packet.number == number and packet.in_flight and packet.sent_s + self._patience_s > self._latest_s:
+                break
+            self._sent.popleft()
             if packet.number == number and packet.in_flight:
                 self._lose(packet)
                 count += 1
@@ -152,8 +160,10 @@ class Flight(Generic[T]):
         if packet.in_flight:
             packet.in_flight = False
             self.bytes -= packet.size
-            if packet.times == 1 or packet.sent_s <= sent_before_s:
-                self._latest = max(self._latest, packet.number)
+            if packet.times > 1 and packet.sent_s > sent_before_s:
+                self._patience_s = min(max(2 * self._patience_s, PATIENCE_MIN_S), PATIENCE_MAX_S)
+            elif packet.number > self._latest:
+                self._latest, self._latest_s = packet.number, packet.sent_s
 
 
 def _rising(runs: tuple[tuple[int, int], ...], above: int, below: int) -> bool:

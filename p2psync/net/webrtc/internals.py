@@ -80,6 +80,7 @@ class Association(RTCSctpTransport):
     def __init__(self, transport: RTCDtlsTransport, crew: Crew, on_idle: Callable[[], None]) -> None:
         """`crew` does what timers begin; `on_idle` hears when all that was sent has arrived."""
         super().__init__(transport)
+        self._running = asyncio.get_running_loop()
         self._local_partial_reliability = False
         self._rto = TIMEOUT_FIRST_S
         self._advertised_rwnd = RECEIVED_BYTES_MAX
@@ -153,7 +154,7 @@ class Association(RTCSctpTransport):
         if gap_opened or self._unacknowledged >= ACKNOWLEDGE_EVERY:
             self._sack_needed = True
         elif self._sack_timer is None:
-            self._sack_timer = self._loop.call_later(ACKNOWLEDGE_S, self._acknowledge_late)
+            self._sack_timer = self._running.call_later(ACKNOWLEDGE_S, self._acknowledge_late)
 
     def _acknowledge_late(self) -> None:
         self._sack_timer = None
@@ -163,7 +164,7 @@ class Association(RTCSctpTransport):
     # -- sending ---------------------------------------------------------------------------------------
 
     async def _transmit(self) -> None:
-        now = self._loop.time()
+        now = self._running.time()
         flight = self._flight
         if not flight and now - self._heard_at > self._rto:
             self._window.idle()
@@ -187,7 +188,7 @@ class Association(RTCSctpTransport):
         return chunk
 
     async def _receive_sack_chunk(self, chunk: SackChunk) -> None:
-        now = self._loop.time()
+        now = self._running.time()
         flight, window = self._flight, self._window
         full = flight.bytes + 2 * ACKNOWLEDGE_EVERY * PACKET_BYTES > window.size
         named = flight.acknowledge(chunk.cumulative_tsn, chunk.gaps, now - window.shortest_s)
@@ -225,5 +226,5 @@ class Association(RTCSctpTransport):
             self._flight.lose_all()
             self._window.silent()
         pause_s = min(self._rto * 2.0 ** min(self._silences, 16), TIMEOUT_MAX_S)
-        self._t3_handle = self._loop.call_later(pause_s, self._t3_expired)
+        self._t3_handle = self._running.call_later(pause_s, self._t3_expired)
         self._crew.start(self._transmit(), "send again")

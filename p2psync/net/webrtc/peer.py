@@ -28,7 +28,7 @@ from p2psync.net.webrtc import internals
 from p2psync.net.webrtc.description import KINDS, Candidate, Description
 from p2psync.net.webrtc.flow import WINDOW_BYTES
 from p2psync.net.webrtc.servers import Servers
-from p2psync.net.webrtc.transport import CHANNEL_BYTES_MAX, ChannelTransport, Incoming
+from p2psync.net.webrtc.transport import CHANNEL_BYTES_MAX, ChannelTransport
 from p2psync.system.tasks import Crew
 
 MESSAGE_BYTES: Final = 12 * internals.PACKET_BYTES
@@ -66,7 +66,7 @@ class Peer:
         """One side is the initiator, the other is not. Raises LinkError if aiortc is none that this knows."""
         internals.check_versions()
         self._crew = Crew(self._failed)
-        self._gatherer = RTCIceGatherer(iceServers=_ice_servers(servers))
+        self._gatherer = RTCIceGatherer(iceServers=[RTCIceServer(*entry) for entry in servers.entries()])
         self._ice = RTCIceTransport(self._gatherer)
         internals.take_role(self._ice, initiator)
         self._dtls = RTCDtlsTransport(self._ice, [RTCCertificate.generateCertificate()])
@@ -92,15 +92,18 @@ class Peer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened.cancel()
-        try:
-            async with asyncio.timeout(STOP_S):
-                await self._sctp.stop()
-                await self._dtls.stop()
-                await self._ice.stop()
-        except TimeoutError:
-            pass
-        finally:
-            await self._crew.close()
+        cancelled = False
+        stopping = self._crew.start(self._stop(), "stop")  # aiortc leaves sockets and tasks if this is cancelled
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + STOP_S
+        while not stopping.done() and loop.time() < deadline:
+            try:
+                await asyncio.wait([stopping], timeout=deadline - loop.time())
+            except asyncio.CancelledError:
+                cancelled = True
+        await self._crew.close()
+        if cancelled:
+            raise asyncio.CancelledError
 
     async def describe(self) -> Description:
         """How this side can be reached."""
@@ -134,7 +137,7 @@ class Peer:
         await self._sctp.start(RTCSctpCapabilities(maxMessageSize=MESSAGE_BYTES), SCTP_PORT)
         await self._opened
 
-    def open(self, protocol: Incoming) -> ChannelTransport:
+    def open(self, protocol: asyncio.BaseProtocol) -> ChannelTransport:
         """The stream; `protocol` is told that it is connected."""
         outlet = _Outlet(self._channel, self._sctp)
         self._transport = ChannelTransport(outlet, protocol, MESSAGE_BYTES, internals.far_end(self._ice))
@@ -143,6 +146,11 @@ class Peer:
             self._heard(message)
         self._look()
         return self._transport
+
+    async def _stop(self) -> None:
+        await self._sctp.stop()
+        await self._dtls.stop()
+        await self._ice.stop()
 
     # What aiortc calls.
 
@@ -184,14 +192,3 @@ class Peer:
             self._transport.lost(error)
         elif not self._opened.done():
             self._opened.set_exception(error)
-
-
-def _ice_servers(servers: Servers) -> list[RTCIceServer]:
-    found = []
-    if servers.stun is not None:
-        host, port = servers.stun
-        found.append(RTCIceServer(f"stun:{host}:{port}"))
-    if (turn := servers.turn) is not None:
-        url = f"turn:{turn.host}:{turn.port}?transport={'tcp' if turn.by_tcp else 'udp'}"
-        found.append(RTCIceServer(url, turn.user, turn.password))
-    return found

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from p2psync.errors import LinkClosed, RemoteProtocolError
-from p2psync.i18n import _
+from p2psync.errors import RemoteProtocolError
 from p2psync.net.webrtc.flow import DATA, END, ROOM, Receiver, Sender
 
 HIGH_WATER_BYTES: Final = 256 * 1024
@@ -15,8 +14,6 @@ CHANNEL_BYTES_MAX: Final = 64 * 1024
 """Given to the channel and not sent yet: little, since what is there cannot be dropped at an end."""
 CLOSE_S: Final = 5.0
 """How long a close waits for what was written, and for the other side's own end."""
-
-Incoming = asyncio.Protocol | asyncio.BufferedProtocol
 
 
 class Channel(Protocol):
@@ -36,11 +33,14 @@ class Channel(Protocol):
 class ChannelTransport(asyncio.Transport):
     """`over` is done when nothing more will be sent or received; whoever made the channel then ends it."""
 
-    def __init__(self, channel: Channel, protocol: Incoming, message_bytes: int, peer: tuple[str, int]) -> None:
+    def __init__(
+        self, channel: Channel, protocol: asyncio.BaseProtocol, message_bytes: int, peer: tuple[str, int]
+    ) -> None:
         super().__init__({"peername": peer})
         self._loop = asyncio.get_running_loop()
         self.over: Final[asyncio.Future[None]] = self._loop.create_future()
         self._channel = channel
+        assert isinstance(protocol, asyncio.BufferedProtocol)
         self._protocol = protocol
         self._sender = Sender(message_bytes)
         self._receiver = Receiver()
@@ -92,9 +92,11 @@ class ChannelTransport(asyncio.Transport):
         self._finish_if_done()
 
     def lost(self, error: Exception | None) -> None:
-        """It is over; the protocol hears of it."""
+        """It is over; the protocol hears of it. After both sides have said that they end, nothing was lost."""
         if self.over.done():
             return
+        if self._end_sent and self._end_heard:
+            error = None
         self._closing = True
         self.over.set_result(None)
         if self._timer is not None:
@@ -176,10 +178,7 @@ class ChannelTransport(asyncio.Transport):
             self.lost(None)
 
 
-def _feed(protocol: Incoming, data: bytes) -> None:
-    if isinstance(protocol, asyncio.Protocol):
-        protocol.data_received(data)
-        return
+def _feed(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         buffer = memoryview(protocol.get_buffer(len(rest)))

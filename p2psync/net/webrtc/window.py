@@ -21,12 +21,12 @@ RESTART_PACKETS: Final = 64
 """The most that leaves in one go after a silence."""
 QUEUE_BEGINS_S: Final = 0.015
 """A round trip that takes so much longer than the shortest one, or a quarter, has met a queue: grow no more as fast."""
-QUEUE_LONG_S: Final = 0.060
-"""And so much longer, or a half: take back."""
+QUEUE_LONG_S: Final = 0.120
+"""And so much longer, or as long again: take back."""
 SAMPLES_MIN: Final = 8
 """Round trips to judge a round by; fewer say more about the processors than about the line."""
-ROUNDS_IN_VAIN: Final = 6
-"""After taking back so often without the round trips getting shorter, the queue is not of our making."""
+ROUNDS_IN_VAIN: Final = 2
+"""After taking back so often without the round trips getting short, the queue is not of our making."""
 
 
 class Window:
@@ -47,8 +47,12 @@ class Window:
         self._cuts = 0
         """Losses that counted in this round."""
         self._in_vain = 0
+        self._draining = False
+        """The last round took back; this one still sees the queue as it was."""
 
-    def acknowledged(self, count_bytes: int, number: int, following: int, round_trip_s: float | None, full: bool) -> None:
+    def acknowledged(
+        self, count_bytes: int, number: int, following: int, round_trip_s: float | None, full: bool
+    ) -> None:
         """So many bytes have arrived, the latest sent of them in packet `number`; `following` is the next one's.
 
         `full`: the window was all used. `round_trip_s`: None if it cannot be told.
@@ -92,19 +96,26 @@ class Window:
         self.size = self._threshold = max(self.size * factor, float(self._packet * PACKETS_MIN))
 
     def _end_round(self) -> None:
-        if self._samples >= SAMPLES_MIN:
+        if self._draining:
+            self._draining = False
+        elif self._samples >= SAMPLES_MIN:
             queue_s = self._round_s - self.shortest_s
             if queue_s > max(QUEUE_BEGINS_S, self.shortest_s / 4) and self.size < self._threshold:
                 self._threshold = self.size
-            if queue_s > max(QUEUE_LONG_S, self.shortest_s / 2):
+            if queue_s > self._queue_max_s():
                 self._take_back()
             else:
                 self._in_vain = 0
         self._round_s, self._samples, self._cuts = math.inf, 0, 0
 
+    def _queue_max_s(self) -> float:
+        return max(QUEUE_LONG_S, self.shortest_s)
+
     def _take_back(self) -> None:
+        """So much that half of the queue goes that may be there."""
         self._in_vain += 1
         if self._in_vain > ROUNDS_IN_VAIN:
             self.shortest_s, self._in_vain = self._round_s, 0
         else:
-            self._shrink(7 / 8)
+            self._draining = True
+            self._shrink(max(0.7, (self.shortest_s + self._queue_max_s() / 2) / self._round_s))
