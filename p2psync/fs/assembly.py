@@ -13,6 +13,7 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from io import FileIO
+from itertools import accumulate
 from pathlib import Path
 
 from blake3 import blake3
@@ -32,6 +33,10 @@ WRITEBACK_BYTES = 8 << 20
 ROOM_LEFT_BYTES = 16 << 20
 """What a big file leaves free on a disk: the small ones that people wait for still fit."""
 
+STRETCH_BYTES_MAX = 1 << 20
+"""Read at a time of what is taken from another file."""
+
+Data = bytes | memoryview
 Source = tuple[Path, int]
 """A file on this disk, and the offset at which it may hold a chunk."""
 FindChunks = Callable[[Collection[bytes]], Mapping[bytes, Source]]
@@ -88,14 +93,15 @@ class Assembly:
         sources = find({self.spans[index].hash for index in missing})
         reused = 0
         with _Readers() as readers:
-            for index in missing:
-                source = sources.get(self.spans[index].hash)
-                data = readers.read(source, self.spans[index].size) if source is not None else None
-                if data is not None and not self.write((index,), (data,)):
-                    reused += 1
+            for source, indexes in _stretches(self.spans, missing, sources):
+                sizes = [self.spans[index].size for index in indexes]
+                data = readers.read(source, sum(sizes))
+                if data is not None:
+                    bad = self.write(indexes, _parts(data, sizes))
+                    reused += len(indexes) - len(bad)
         return reused
 
-    def write(self, chunks: Sequence[int], data: Sequence[bytes]) -> list[int]:
+    def write(self, chunks: Sequence[int], data: Sequence[Data]) -> list[int]:
         """Write chunks by their indexes; returns those that do not fit the manifest. Raises OSError.
 
         Nothing happens when it was left meanwhile.
@@ -143,7 +149,7 @@ class Assembly:
             if not keep:
                 self._part.unlink(missing_ok=True)
 
-    def _fits(self, index: int, data: bytes) -> bool:
+    def _fits(self, index: int, data: Data) -> bool:
         return 0 <= index < len(self.spans) and blake3(data).digest() == self.spans[index].hash
 
     def _take_up(self) -> None:
@@ -158,7 +164,7 @@ class Assembly:
         """A file that cannot become whole must not fill the disk for all others."""
         return _fits_on_disk(self._staging, sum(self.spans[index].size for index in self.missing))
 
-    def _hash_on(self, at_hand: Mapping[int, bytes]) -> None:
+    def _hash_on(self, at_hand: Mapping[int, Data]) -> None:
         """Hash the whole as far as it is here without a gap."""
         while self._hashed_chunks < len(self.spans) and self._present[self._hashed_chunks]:
             data = at_hand.get(self._hashed_chunks)
@@ -198,9 +204,38 @@ def _open_part(path: Path) -> FileIO:
     return FileIO(os.open(path, flags, 0o666), "r+b")
 
 
-def _runs(spans: Sequence[Span], chunks: Mapping[int, bytes]) -> Iterator[tuple[int, bytes]]:
+def _stretches(
+    spans: Sequence[Span], indexes: Sequence[int], sources: Mapping[bytes, Source]
+) -> Iterator[tuple[Source, list[int]]]:
+    """Chunks that lie one behind the other where they come from, too, are read together."""
+    stretch: list[int] = []
+    first: Source = Path(), 0
+    size = 0
+    for index in indexes:
+        source = sources.get(spans[index].hash)
+        if source is None:
+            continue
+        if stretch and (source != (first[0], first[1] + size) or size + spans[index].size > STRETCH_BYTES_MAX):
+            yield first, stretch
+            stretch = []
+        if not stretch:
+            first, size = source, 0
+        stretch.append(index)
+        size += spans[index].size
+    if stretch:
+        yield first, stretch
+
+
+def _parts(data: bytes, sizes: Sequence[int]) -> list[memoryview]:
+    """Of these sizes; what the data does not reach is shorter, or empty."""
+    whole = memoryview(data)
+    ends = list(accumulate(sizes))
+    return [whole[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+
+
+def _runs(spans: Sequence[Span], chunks: Mapping[int, Data]) -> Iterator[tuple[int, bytes]]:
     """Chunks that follow each other in the file are written together: (offset, bytes)."""
-    run: list[bytes] = []
+    run: list[Data] = []
     first = following = 0
     for index in sorted(chunks):
         if run and index != following:

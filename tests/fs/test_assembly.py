@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from p2psync.core.chunking import Chunker, Manifest
 from p2psync.core.ids import ContentId
 from p2psync.fs import assembly as module
-from p2psync.fs.assembly import Assembly, check_room
+from p2psync.fs.assembly import Assembly, Source, check_room
 from p2psync.fs.staging import Staging
 from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX
 
@@ -119,6 +119,31 @@ def test_what_lies_elsewhere_on_this_disk_is_copied_and_verified(staging: Stagin
     assembly = Assembly(staging, MANIFEST)
     assert assembly.reuse(lambda hashes: sources) == COUNT - 2
     assert assembly.missing == [0, 1]
+    assembly.close(keep=False)
+
+
+def test_what_lies_behind_each_other_is_read_together(
+    staging: Staging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One chunk in the middle has changed, and the file ends early."""
+    damaged = bytearray(DATA[: SPANS[8].offset + 1])
+    damaged[SPANS[3].offset] ^= 1
+    old = tmp_path / "old"
+    old.write_bytes(b"head" + damaged)
+    reads: list[tuple[int, int]] = []
+    real = module._Readers.read
+
+    def read(self: object, source: Source, size: int) -> bytes | None:
+        reads.append((source[1], size))
+        return real(self, source, size)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module._Readers, "read", read)
+    monkeypatch.setattr(module, "STRETCH_BYTES_MAX", SPANS[6].offset)
+    assembly = Assembly(staging, MANIFEST)
+    sources = {span.hash: (old, span.offset + 4) for span in SPANS[:9]}
+    assert assembly.reuse(lambda hashes: sources) == 7
+    assert assembly.missing[:3] == [3, 8, 9]
+    assert reads == [(4, SPANS[6].offset), (SPANS[6].offset + 4, SPANS[9].offset - SPANS[6].offset)]
     assembly.close(keep=False)
 
 
