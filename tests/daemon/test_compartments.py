@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+import os
+from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from p2psync.core.rules import DEFAULT_RULES
 from p2psync.daemon.compartments import Compartments
 from p2psync.engine import placement
 from p2psync.engine.orders import Compartment
+from p2psync.fs.assembly import Source
+from p2psync.fs.reuse import MayReuse, Reuse
 from tests.core.court import SECRET_FILES, STRANGER
 from tests.core.test_authority_rights import INV, PAY, with_roles
 from tests.daemon.homes import Pc, company
@@ -134,3 +137,35 @@ async def test_naming_what_one_may_not_read_brings_it_to_nobody(
             await pc.has("given.txt", secret)
             await pc.has("guess.txt", secret)
         assert invoicing.read("salaries.ecs") is None
+
+
+@pytest.mark.asyncio
+async def test_chunks_are_taken_from_files_of_the_same_class_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or who guesses a part of a restricted file would hear, by what is not asked of him, that it is one."""
+    found: list[int] = []
+    real = Reuse.find
+
+    def find(self: Reuse, hashes: Collection[bytes], here: Path, may_reuse: MayReuse) -> dict[bytes, Source]:
+        sources = real(self, hashes, here, may_reuse)
+        found.append(len(sources))
+        return sources
+
+    monkeypatch.setattr(Reuse, "find", find)
+    secret = os.urandom(2 << 20) + b"\r\nENDOFFILE\r\n"
+    async with company(tmp_path, "payroll", "invoicing", restrict=["*.ecs=accounting,payroll"]) as pcs:
+        accounting, payroll, invoicing = pcs
+        payroll.save("salaries.ecs", secret)
+        await accounting.has("salaries.ecs", secret)
+        invoicing.save("guess.bak", b"guessed: " + secret)
+        await accounting.has("guess.bak", b"guessed: " + secret)
+        await payroll.has("guess.bak", b"guessed: " + secret)
+        assert len(found) >= 3
+        assert not any(found)
+        payroll.save("again.ecs", b"again: " + secret)
+        await accounting.has("again.ecs", b"again: " + secret)
+        assert found[-1] > 0
+        accounting.save("copy.bak", b"copy: " + secret)
+        await invoicing.has("copy.bak", b"copy: " + secret)
+        assert found[-1] > 0
