@@ -117,18 +117,18 @@ def _of_members() -> tuple[Operation, ...]:
     return (
         Operation(
             "invite",
-            "Make a ticket for a new device.",
+            "Make a ticket, or a spoken code, for a new device.",
             (
                 *_required("mandate", "role"),
                 *(Argument("admin", Form.FLAG), Argument("expires_s", Form.COUNT)),
-                *(Argument("uses", Form.COUNT), Argument("confirm", Form.FLAG)),
+                *(Argument("uses", Form.COUNT), Argument("confirm", Form.FLAG), Argument("code", Form.FLAG)),
             ),
         ),
         Operation("invites", "Open invitations.", _M, reads=True),
         Operation("invites.cancel", "Make a ticket worthless.", _required("mandate", "id")),
         Operation(
             "join",
-            "Become a member by a ticket.",
+            "Become a member by a ticket or a code.",
             (Argument("ticket"), Argument("folder"), Argument("name"), _TIMEOUT),
             waits=True,
         ),

@@ -286,10 +286,18 @@ def _seen(device: Row) -> str:
 def invites(rows: Sequence[Row]) -> str:
     """`invites`."""
     return table(
-        (_("ID"), _("ROLE"), _("EXPIRES"), _("USES LEFT")),
-        ((i["id"], _role({"admin": False, **i}), moment(i["expires"]), str(i["uses_left"])) for i in rows),
+        (_("ID"), _("ROLE"), _("EXPIRES"), _("USES LEFT"), _("CODE")),
+        (
+            (i["id"], _role({"admin": False, **i}), moment(i["expires"]), str(i["uses_left"]), _spoken(i.get("number")))
+            for i in rows
+        ),
         _("No open invitation. Make one with: p2psync invite MANDATE --role ROLE"),
     )
+
+
+def _spoken(number: int | None) -> str:
+    """Of a code no more than its number: the words are said once."""
+    return "-" if number is None else f"{number}-..."
 
 
 def joined(answer: Row) -> str:
@@ -315,6 +323,9 @@ def _awaited(answer: Row) -> str:
         "approval": _("Still waiting for an admin's approval ({fingerprint}); the same command goes on from here."),
         "inviter": _("Still waiting for the inviting device ({fingerprint}); the same command goes on from here."),
     }
+    if answer["waiting_for"] == "inviter" and answer.get("number"):
+        sentence = _("Nobody who answers to the number {number} was found; the same command goes on from here.")
+        return sentence.format(number=answer["number"])
     text = texts.get(answer["waiting_for"])
     return text.format(fingerprint=answer.get("fingerprint")) if text else str(answer["message"])
 

@@ -54,6 +54,8 @@ class Survey:
     """Of the shared ones those that this device was removed from: it calls nobody there, but may be called."""
     hosts: Mapping[bytes, tuple[HostAddress, ...]] = field(default_factory=dict)
     """Where members of a mandate meet, and holders of a ticket."""
+    keys: Mapping[bytes, bytes] = field(default_factory=dict)
+    """By id: the private key that is shown at a door which strangers may find, instead of this device's."""
 
 
 @dataclass(slots=True)
@@ -114,6 +116,11 @@ class Discovery:
         return self._listener.port
 
     @property
+    def finds_strangers(self) -> bool:
+        """Whether devices that share nothing yet can find each other."""
+        return self._config.mdns
+
+    @property
     def mdns_problem(self) -> str | None:
         """Why others are not found in the local network, for people."""
         return self._mdns.problem if self._mdns is not None else None
@@ -155,7 +162,7 @@ class Discovery:
                 return
             survey = await self._take_survey()
             await asyncio.to_thread(self._table.update, survey.shared)
-            await asyncio.to_thread(self._table.set_pairing, survey.doors)
+            await asyncio.to_thread(self._table.set_pairing, survey.doors, survey.keys)
             self._shared, self._doors = survey.shared, survey.doors
             expected = {device for trust in survey.shared.values() for device in (*trust.members, *trust.former)}
             self._links.close_strangers(expected)

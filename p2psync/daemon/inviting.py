@@ -79,7 +79,7 @@ class Inviting:
     # -- one link --------------------------------------------------------------------------------------
 
     async def _serve(self, link: Link) -> None:
-        source = _host(link.address)
+        source = source_of(link.address)
         try:
             invitations = await self._runtime.query(lambda *_: self._records.invitations())
             inviter = Inviter(self._device, invitations, device_of_certificate, token_bytes(NONCE_BYTES))
@@ -155,7 +155,7 @@ class Inviting:
         verdict = judge(invitation, decide.device, now.wall_ms / 1000)
         if isinstance(verdict, Refusal):
             return Refuse(verdict)
-        if not _can_admit(engine, decide.mandate, decide.ticket):
+        if not can_admit(engine, decide.mandate, decide.ticket):
             return Refuse(Refusal.MANDATE_GONE)
         newcomer = Newcomer(decide.device, decide.certificate, decide.name, decide.ticket)
         if verdict is Verdict.HOLD:
@@ -202,10 +202,12 @@ def cancel_ticket(engine: Device, records: Records, ticket: TicketId) -> None:
     records.cancel_invitation(ticket)
 
 
-def _can_admit(engine: Device, mandate: MandateId, ticket: bytes) -> bool:
+def can_admit(engine: Device, mandate: MandateId, ticket: bytes) -> bool:
+    """Whether this device may still let in who comes with the ticket."""
     known = engine.mandates.get(mandate)
     return known is not None and known.authority.is_admin(engine.keys.device) and ticket in known.authority.issued
 
 
-def _host(address: str) -> str:
+def source_of(address: str) -> str:
+    """The source that a link's address names."""
     return address.rpartition(":")[0].strip("[]")

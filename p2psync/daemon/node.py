@@ -22,6 +22,8 @@ from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.daemon import rescue
 from p2psync.daemon.bridging import Bridging
+from p2psync.daemon.code_inviting import CodeInviting
+from p2psync.daemon.code_joining import CodeJoining
 from p2psync.daemon.compartments import Compartments
 from p2psync.daemon.config import Config
 from p2psync.daemon.discovery import Discovery, Survey
@@ -33,7 +35,7 @@ from p2psync.daemon.mastering import Mastering
 from p2psync.daemon.operations import Operations
 from p2psync.daemon.operations.mandates import default_folder
 from p2psync.daemon.operations.running import Runs
-from p2psync.daemon.places import addresses_among, hosts_among
+from p2psync.daemon.places import addresses_among, hosts_among, rendezvous_of
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.shelf import Shelf
 from p2psync.daemon.tally import Tally
@@ -62,8 +64,11 @@ from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import ConfigError, P2PSyncError, StoreDamaged, UsageError
 from p2psync.net.identity import Identity
+from p2psync.net.link import Link
 from p2psync.net.trust import Trust
-from p2psync.pair.ticket import meeting_secret
+from p2psync.pair.code import behind
+from p2psync.pair.invitation import Invitation
+from p2psync.pair.ticket import Ticket, meeting_secret
 from p2psync.rendezvous.protocol.address import HostAddress
 from p2psync.rendezvous.protocol.address import parse_address as parse_host
 from p2psync.store.cuts import CUTS_FILE, CutFile
@@ -111,10 +116,15 @@ class Node:
             ),
         )
         self.inviting = Inviting(identity.device, self.runtime, self.records, self.tasks, log)
+        self.code_inviting = CodeInviting(
+            *(identity.device, self.runtime, self.records, self.tasks),
+            *(self.ticket_of, log),
+        )
         self.discovery = Discovery(
             *(config, identity, self.links, self.tasks),
-            *(self._survey, self._keep_port, self.inviting.on_link, log),
+            *(self._survey, self._keep_port, self._newcomer, log),
         )
+        self.code_joining = CodeJoining(identity, self.discovery, log)
         self.bridging = Bridging(database, self.runtime, self.folders, self.shelf, self.tasks, log)
         self.runs = Runs(self)
         self.operations = Operations(self)
@@ -327,6 +337,7 @@ class Node:
         recent = [i for i in self.records.invitations().values() if i.expires_s > since_s and i.mandate in shared]
         recent.sort(key=lambda i: (i.cancelled or i.uses_left == 0, -i.expires_s))
         doors: dict[bytes, bytes] = {i.ticket: meeting_secret(i.secret) for i in recent[:DOORS_MAX]}
+        by_code = self.code_inviting.doors(now.wall_ms / 1000, shared)
         own_hosts = hosts_among(self.config.rendezvous)
         hosts: dict[bytes, tuple[HostAddress, ...]] = {
             m: tuple(dict.fromkeys((*own_hosts, *hosts_among(places[m]))))[:HOSTS_MAX] for m in shared
@@ -335,16 +346,32 @@ class Node:
         return Survey(
             shared,
             {m: addresses_among(places[m]) for m in shared},
-            doors,
+            {**doors, **by_code},
             frozenset(m for m in shared if device.mandates[m].is_removed),
             hosts,
+            self.code_inviting.keys(by_code),
         )
+
+    def _newcomer(self, link: Link, door: bytes) -> None:
+        ticket = behind(door)
+        if ticket is None:
+            self.inviting.on_link(link, door)
+        else:
+            self.code_inviting.on_link(link, ticket)
 
     def _member(self, link: int, mandate: MandateId) -> DeviceId | None:
         """Who a mandate's session on a link is with."""
         return self._sessions.get(link, {}).get(mandate)
 
     # -- what operations use ---------------------------------------------------------------------------
+
+    def ticket_of(self, invitation: Invitation) -> Ticket:
+        """What its holder gets."""
+        return Ticket(
+            *(invitation.mandate, invitation.ticket, invitation.secret, self.identity.device, invitation.expires_s),
+            addresses=self.discovery.own_addresses(),
+            rendezvous=next(map(rendezvous_of, self.discovery.hosts(invitation.mandate)), None),
+        )
 
     def chosen_folder(self, text: str, name: str) -> Path:
         """The folder that a person named, or the one that a mandate's name suggests."""

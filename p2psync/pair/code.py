@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from blake3 import blake3
 
 from p2psync.errors import TicketMalformed
-from p2psync.pair.ticket import TicketId
+from p2psync.pair.ticket import TICKET_ID_BYTES, TicketId
 from p2psync.pair.vocabulary import WORD_LETTERS, folded, nearest, place_of, words
 
 NUMBER_MIN, NUMBER_MAX = 1000, 9999
 TEXT_CHARACTERS_MAX = 200
 
+_DOOR = b"code "
 _BEGINS_WITH_A_DIGIT = re.compile(r"[\W_]*\d")
 _PIECES = re.compile(r"\d+|[^\W\d_]+")
 
@@ -77,7 +78,12 @@ def meeting_secret(number: int) -> bytes:
 
 def door_of(ticket: TicketId) -> bytes:
     """The key of the door that a code opens; the ticket behind it has one of its own."""
-    return b"code " + ticket
+    return _DOOR + ticket
+
+
+def behind(door: bytes) -> TicketId | None:
+    """The ticket that a code's door leads to; None for a door of another kind."""
+    return TicketId(door.removeprefix(_DOOR)) if len(door) == len(_DOOR) + TICKET_ID_BYTES else None
 
 
 def _two(pieces: list[str]) -> tuple[str, str] | None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2psync.errors import TicketMalformed
-from p2psync.pair.code import NUMBER_MAX, NUMBER_MIN, Code, door_of, draw, is_code, meeting_secret, parse
+from p2psync.pair.code import NUMBER_MAX, NUMBER_MIN, Code, behind, door_of, draw, is_code, meeting_secret, parse
 from p2psync.pair.ticket import TicketId
 from p2psync.pair.vocabulary import words
 
@@ -106,4 +106,9 @@ def test_only_the_number_says_where_to_meet() -> None:
     secrets = {meeting_secret(number) for number in range(NUMBER_MIN, NUMBER_MAX + 1)}
     assert len(secrets) == NUMBER_MAX - NUMBER_MIN + 1
     assert {len(secret) for secret in secrets} == {32}
-    assert door_of(TicketId(b"12345678")) != b"12345678"
+
+
+def test_a_code_has_a_door_of_its_own_beside_its_ticket() -> None:
+    ticket = TicketId(b"12345678")
+    assert behind(door_of(ticket)) == ticket
+    assert behind(ticket) is None

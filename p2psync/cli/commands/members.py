@@ -34,9 +34,11 @@ def add_to(app: typer.Typer) -> None:
         "invite",
         help=_(
             "Make a ticket for a new device.\n\nOnly the ticket is printed: one line. Whoever "
-            "has it can join once, until it expires, while this device is on. Give it to nobody else."
+            "has it can join once, until it expires, while this device is on. Give it to nobody else. "
+            "With --code it is a number and two words, to be said over the telephone; one wrong try ends it."
         ),
-        example="p2psync invite Cargo --role payroll\np2psync invite Cargo --role reader --save ticket.p2pticket --qr",
+        example="p2psync invite Cargo --role payroll\np2psync invite Cargo --role reader --save ticket.p2pticket --qr\n"
+        "p2psync invite Cargo --role payroll --code",
     )(invite)
     command(
         app,
@@ -50,9 +52,11 @@ def add_to(app: typer.Typer) -> None:
         help=_(
             "Join a mandate with a ticket.\n\nThe ticket is the line itself, a file that holds it, or - for standard "
             "input (other users of this PC can see the words of a command). If the inviting device is off, or an admin "
-            "has to approve, the same command goes on later."
+            "has to approve, the same command goes on later. A code that was said over the telephone does as well, "
+            "while the inviting device is on."
         ),
-        example="p2psync join P2P1... --folder ~/Cargo.crsync\np2psync join ticket.p2pticket --folder ~/Cargo.crsync",
+        example="p2psync join P2P1... --folder ~/Cargo.crsync\np2psync join ticket.p2pticket --folder ~/Cargo.crsync\n"
+        "p2psync join 4217-tamiro-marilu --folder ~/Cargo.crsync",
     )(join)
     command(
         app,
@@ -99,8 +103,14 @@ def invite(
     role: Annotated[str, typer.Option("--role", metavar=ROLES, help=_("What the new device will do."))],
     admin: Annotated[bool, typer.Option("--admin", help=_("The new device may invite and revoke others."))] = False,
     expires: Annotated[
-        str, typer.Option("--expires", metavar="TIME", help=_("How long the ticket can be used: 30m, 24h, 7d."))
-    ] = "24h",
+        str | None,
+        typer.Option(
+            "--expires",
+            metavar="TIME",
+            help=_("How long it can be used: 30m, 24h, 7d. If not said, 24h; a code 10m."),
+            show_default=False,
+        ),
+    ] = None,
     uses: Annotated[str, typer.Option("--uses", metavar="N", help=_("How many devices may join with it."))] = "1",
     save: Annotated[
         Path | None,
@@ -108,11 +118,15 @@ def invite(
     ] = None,
     qr: Annotated[bool, typer.Option("--qr", help=_("Show it as a QR code too, on stderr."))] = False,
     confirm: Annotated[bool, typer.Option("--confirm", help=_("An admin must approve the new device."))] = False,
+    code: Annotated[bool, typer.Option("--code", help=_("A short code to be said, instead of a ticket."))] = False,
 ) -> int:
+    if code and (qr or save is not None):
+        raise CommandFailed(_("A code is to be said: --code goes without --save and --qr."), WRONG_USAGE)
     made = session.call(
         "invite",
-        **{"mandate": mandate, "role": role, "admin": admin, "expires_s": int(parse_duration(expires))},
-        **{"uses": parse_count("--uses", uses, 1, USES_MAX), "confirm": confirm},
+        **{"mandate": mandate, "role": role, "admin": admin, "confirm": confirm, "code": code},
+        **({} if expires is None else {"expires_s": int(parse_duration(expires))}),
+        **{"uses": parse_count("--uses", uses, 1, USES_MAX)},
     )
     if save is not None:
         _save(save, made.data["ticket"], _ticket_comment(mandate, role, made.data["expires"]))
@@ -178,7 +192,10 @@ def invites(
 def join(
     session: Session,
     ticket: Annotated[
-        str, typer.Argument(metavar="TICKET|FILE|-", help=_("The ticket, its file, a recovery file, or - for stdin."))
+        str,
+        typer.Argument(
+            metavar="TICKET|FILE|CODE|-", help=_("The ticket, its file, a recovery file, a code, or - for stdin.")
+        ),
     ],
     folder: Annotated[
         Path, typer.Option("--folder", metavar="DIR", help=_("The folder on this PC; made if it is not there."))
@@ -219,10 +236,12 @@ def _receive(session: Session, mandate: str) -> None:
 
 def looks_right(text: str) -> bool:
     """Whether it is worth while to look for anybody."""
+    from p2psync.pair.code import is_code
+    from p2psync.pair.code import parse as parse_code
     from p2psync.pair.ticket import parse
 
     with suppress(TicketError):
-        parse(text)
+        (parse_code if is_code(text) else parse)(text)
         return True
     return False
 

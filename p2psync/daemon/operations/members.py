@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
-from secrets import token_bytes
+from secrets import randbelow, token_bytes
 from typing import TYPE_CHECKING
 
 from p2psync.core.authority import Member
@@ -17,7 +18,7 @@ from p2psync.daemon.operations.recovery import get_back_in
 from p2psync.daemon.operations.result import WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_device, find_mandate, time_text
 from p2psync.daemon.operations.status import shown_path
-from p2psync.daemon.places import host_of, hosts_among, rendezvous_of
+from p2psync.daemon.places import host_of, hosts_among
 from p2psync.daemon.recovery import is_recovery
 from p2psync.daemon.seeking import StillWaiting
 from p2psync.engine.device import Device
@@ -25,6 +26,8 @@ from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import UsageError
 from p2psync.i18n import _
+from p2psync.pair.code import Code, draw, is_code
+from p2psync.pair.code import parse as parse_code
 from p2psync.pair.fingerprint import device_fingerprint
 from p2psync.pair.invitation import USES_MAX, Invitation
 from p2psync.pair.ticket import (
@@ -38,12 +41,17 @@ from p2psync.pair.ticket import (
     parse,
 )
 from p2psync.rendezvous.protocol.address import HostAddress
+from p2psync.store.records import SpokenCode
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
 
 EXPIRES_S = 24 * 3600
 EXPIRES_S_MAX = 366 * 24 * 3600
+CODE_EXPIRES_S = 600
+CODE_EXPIRES_S_MAX = 24 * 3600
+NUMBERS_KEPT_APART = 1000
+"""Codes made here: as long as there are fewer, a number is not given again."""
 JOIN_TIMEOUT_S = 60.0
 NEVER_S = 1e9
 
@@ -53,27 +61,45 @@ NEVER_S = 1e9
 
 async def invite(node: Node, given: Arguments) -> object:
     named, role, admin = given.text("mandate"), parse_role(given.text("role")), given.flag("admin")
-    expires_s = given.number("expires_s", EXPIRES_S, 1, EXPIRES_S_MAX)
+    by_code = given.flag("code")
+    expires_s = given.number("expires_s", CODE_EXPIRES_S if by_code else EXPIRES_S, 1, EXPIRES_S_MAX)
     uses, confirm = given.number("uses", 1, 1, USES_MAX), given.flag("confirm")
     given.done()
+    if by_code:
+        _check_code(node, expires_s, uses)
     ticket_id, secret = TicketId(token_bytes(TICKET_ID_BYTES)), token_bytes(SECRET_BYTES)
 
-    def act(device: Device, now: Now) -> Invitation:
+    def act(device: Device, now: Now) -> tuple[Invitation, Code | None]:
         mandate = find_mandate(device, named)
         until_s = min(now.wall_ms // 1000 + expires_s, EXPIRY_S_MAX)
         device.admin(mandate.id).issue(ticket_id, role, admin, uses, until_s)
         invitation = Invitation(ticket_id, mandate.id, secret, until_s, uses, confirm)
         node.records.add_invitation(invitation, role, admin)
-        return invitation
+        return invitation, _add_code(node, ticket_id) if by_code else None
 
-    invitation = await node.runtime.call(act)
+    invitation, code = await node.runtime.call(act)
     await node.discovery.renew()
-    ticket = Ticket(
-        *(invitation.mandate, ticket_id, secret, node.identity.device, invitation.expires_s),
-        addresses=node.discovery.own_addresses(),
-        rendezvous=next(map(rendezvous_of, node.discovery.hosts(invitation.mandate)), None),
-    )
-    return {"id": ticket_id.hex(), "ticket": encode(ticket), "expires": time_text(invitation.expires_s * 1000)}
+    return {
+        "id": ticket_id.hex(),
+        "ticket": encode(node.ticket_of(invitation)) if code is None else str(code),
+        "code": None if code is None else str(code),
+        "expires": time_text(invitation.expires_s * 1000),
+    }
+
+
+def _check_code(node: Node, expires_s: int, uses: int) -> None:
+    """Raises UsageError for what a code cannot be."""
+    if uses != 1 or expires_s > CODE_EXPIRES_S_MAX:
+        raise UsageError("A code lets in one device, within a day. Make a ticket for more.")
+    if not node.discovery.finds_strangers:
+        raise UsageError("mDNS is off here (--no-mdns), and a code is found by nothing else. Make a ticket instead.")
+
+
+def _add_code(node: Node, ticket: TicketId) -> Code:
+    taken = {spoken.code.number for spoken in node.records.codes().values()}
+    code = draw(randbelow, taken if len(taken) < NUMBERS_KEPT_APART else ())
+    node.records.add_code(ticket, code)
+    return code
 
 
 async def invites(node: Node, given: Arguments) -> object:
@@ -83,7 +109,9 @@ async def invites(node: Node, given: Arguments) -> object:
     def look(device: Device, now: Now) -> object:
         mandate = find_mandate(device, named)
         open_ones = [i for i in node.records.invitations().values() if i.mandate == mandate.id and _is_open(i, now)]
-        return [_shown(mandate, i) for i in sorted(open_ones, key=lambda i: (i.expires_s, i.ticket))]
+        codes = node.records.codes()
+        in_order = sorted(open_ones, key=lambda i: (i.expires_s, i.ticket))
+        return [_shown(mandate, i, codes.get(i.ticket)) for i in in_order]
 
     return await node.runtime.query(look)
 
@@ -111,7 +139,7 @@ def _is_open(invitation: Invitation, now: Now) -> bool:
     return not invitation.cancelled and invitation.uses_left > 0 and now.wall_ms < invitation.expires_s * 1000
 
 
-def _shown(mandate: Mandate, invitation: Invitation) -> dict[str, object]:
+def _shown(mandate: Mandate, invitation: Invitation, spoken: SpokenCode | None) -> dict[str, object]:
     issue = mandate.authority.issued.get(invitation.ticket)
     return {
         "id": invitation.ticket.hex(),
@@ -120,6 +148,7 @@ def _shown(mandate: Mandate, invitation: Invitation) -> dict[str, object]:
         "expires": time_text(invitation.expires_s * 1000),
         "uses_left": invitation.uses_left,
         "confirm": invitation.confirm,
+        "number": None if spoken is None else spoken.code.number,
     }
 
 
@@ -134,18 +163,21 @@ async def join(node: Node, given: Arguments) -> object:
     if is_recovery(text):
         folder = node.chosen_folder(folder_text, "")
         return await get_back_in(node, text, folder, name, timeout_s if timeout_s is not None else NEVER_S)
-    ticket = parse(text)
-    if ticket.inviter == node.identity.device:
-        raise UsageError("This ticket was issued by this device. Use it on the PC that is to join.")
+    began_s = asyncio.get_running_loop().time()
+    patience_s = timeout_s if timeout_s is not None else NEVER_S
+    ticket = await _behind_code(node, parse_code(text), patience_s) if is_code(text) else _read(node, text)
+    if isinstance(ticket, OperationResult):
+        return ticket
     known = await node.runtime.query(lambda device, _: _membership(device, ticket))
     if known is not None:
         return known
-    check_expiry(ticket, time.time())
+    if not is_code(text):  # a code's ticket was taken in time
+        check_expiry(ticket, time.time())
     folder = node.chosen_folder(folder_text, "")
     hosts = _hosts(node, ticket)
     quest = Quest(ticket, name, node.identity, node.discovery, node.log, hosts)
     async with node.folders.prepared(folder, ticket.mandate) as keep_folder:
-        outcome = await quest.run(timeout_s if timeout_s is not None else NEVER_S)
+        outcome = await quest.run(patience_s - (asyncio.get_running_loop().time() - began_s))
         if isinstance(outcome, StillWaiting):
             return OperationResult(_still_waiting(ticket, outcome), WAITING)
         keep_folder()
@@ -157,6 +189,40 @@ async def join(node: Node, given: Arguments) -> object:
         "folder": str(folder),
         "fingerprint": device_fingerprint(ticket.inviter),
         "already": False,
+    }
+
+
+def _read(node: Node, text: str) -> Ticket:
+    """Raises TicketMalformed if it is none, UsageError if this device issued it."""
+    ticket = parse(text)
+    if ticket.inviter == node.identity.device:
+        raise _own()
+    return ticket
+
+
+async def _behind_code(node: Node, code: Code, timeout_s: float) -> Ticket | OperationResult:
+    """The ticket that a code stands for. Raises TicketError if it is good for nothing, UsageError if it is our own."""
+    if not node.discovery.finds_strangers:
+        raise UsageError("mDNS is off here (--no-mdns), and a code is found by nothing else. Ask for a ticket instead.")
+    codes = await node.runtime.query(lambda *_: node.records.codes().values())
+    if any(spoken.code == code for spoken in codes):
+        raise _own()
+    found = await node.code_joining.ticket_for(code, timeout_s)
+    return OperationResult(_nobody(code, found), WAITING) if isinstance(found, StillWaiting) else found
+
+
+def _own() -> UsageError:
+    return UsageError("This ticket was issued by this device. Use it on the PC that is to join.")
+
+
+def _nobody(code: Code, outcome: StillWaiting) -> dict[str, object]:
+    sentence = _("Nobody who answers to the number {number} was found; the same command goes on from here.")
+    return {
+        "waiting_for": "inviter",
+        "fingerprint": None,
+        "number": code.number,
+        "reason": outcome.reason or None,
+        "message": sentence.format(number=code.number),
     }
 
 
