@@ -111,6 +111,7 @@ def test_lists() -> None:
     assert "this device" in text
     invitation = {"id": "4f1d", "role": "reader", "expires": "2020-01-01T00:00:00Z", "uses_left": 1}
     assert "4f1d" in rendering.invites([invitation])
+    assert "4217-..." in rendering.invites([invitation, {**invitation, "number": 4217}])
     assert "p2psync invite" in rendering.invites([])
     assert rendering.addresses([{"address": "a:1"}, {"address": "b:2"}]) == "a:1\nb:2"
     assert "local network" in rendering.addresses([])
@@ -132,6 +133,8 @@ def test_who_joined_and_who_waits() -> None:
     assert "AAAA-BBBB" in rendering.joined(answer)
     waiting = {"waiting_for": "inviter", "fingerprint": "AAAA-BBBB", "message": "in the daemon's language"}
     assert rendering.joined(waiting).startswith("Still waiting for the inviting device (AAAA-BBBB)")
+    by_code = {"waiting_for": "inviter", "fingerprint": None, "number": 4217, "message": "in the daemon's language"}
+    assert "the number 4217" in rendering.joined(by_code)
     assert rendering.joined({"waiting_for": "member", "message": "nobody is there"}) == "nobody is there"
 
 

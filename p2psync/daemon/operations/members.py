@@ -92,7 +92,7 @@ def _check_code(node: Node, expires_s: int, uses: int) -> None:
     if uses != 1 or expires_s > CODE_EXPIRES_S_MAX:
         raise UsageError("A code lets in one device, within a day. Make a ticket for more.")
     if not node.discovery.finds_strangers:
-        raise UsageError("mDNS is off here (--no-mdns), and a code is found by nothing else. Make a ticket instead.")
+        raise UsageError("A code needs mDNS or a meeting host, and neither is on here. Make a ticket instead.")
 
 
 def _add_code(node: Node, ticket: TicketId) -> Code:
@@ -203,7 +203,7 @@ def _read(node: Node, text: str) -> Ticket:
 async def _behind_code(node: Node, code: Code, timeout_s: float) -> Ticket | OperationResult:
     """The ticket that a code stands for. Raises TicketError if it is good for nothing, UsageError if it is our own."""
     if not node.discovery.finds_strangers:
-        raise UsageError("mDNS is off here (--no-mdns), and a code is found by nothing else. Ask for a ticket instead.")
+        raise UsageError("A code needs mDNS or a meeting host, and neither is on here. Ask for a ticket instead.")
     codes = await node.runtime.query(lambda *_: node.records.codes().values())
     if any(spoken.code == code for spoken in codes):
         raise _own()

@@ -37,6 +37,7 @@ async def test_an_invitation_says_when_it_ends_and_where_the_inviter_is(tmp_path
             "expires": made["expires"],
             "uses_left": 3,
             "confirm": False,
+            "number": None,
         }
         for wrong in ({"role": "boss"}, {"uses": 0}, {"expires_s": 0}, {"role": ""}):
             with pytest.raises(UsageError):
