@@ -109,6 +109,13 @@ _TEXTS = {
         _("{path} may not be changed by this PC; the change was undone, and kept as a version."),
         _('See it with: p2psync versions {mandate} "{path}". If it should count, ask accounting or an admin.'),
     ),
+    Code.PERIOD_FROZEN: lambda: (
+        _("{path} belongs to the period {detail}, which is frozen: a change of it was set aside."),
+        _(
+            "The PC where it was made keeps it as a version; see p2psync period {mandate}. If it should count, an "
+            "admin unfreezes the period, and that PC restores its version."
+        ),
+    ),
     Code.SET_ASIDE: lambda: (
         _("{path} here differed from the mandate's; yours was set aside, and the mandate's stands now."),
         _('If yours is the right one, bring it back with: p2psync restore {mandate} "{path}"'),

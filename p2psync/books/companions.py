@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from p2psync.books.completeness import ENTRIES, INDEX, MASTER, suffix_of
 from p2psync.books.index import parse
-from p2psync.books.period import Period, period_in_name
+from p2psync.core.period import Period, period_in_name
 from p2psync.core.relpath import RelPath
 from p2psync.errors import CodecError
 

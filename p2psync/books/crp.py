@@ -14,8 +14,8 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 
 from p2psync.books.finding import Collector, Findings, Trouble, shown
-from p2psync.books.period import Period, period_of
-from p2psync.books.text import PADDING, decoded, read_integer, read_number
+from p2psync.books.text import PADDING, decoded, read_integer, read_number, read_period
+from p2psync.core.period import Period
 from p2psync.errors import CodecError, UsageError
 
 CHART_BYTES_MAX = 16 << 20
@@ -284,7 +284,7 @@ def _in(blocks: dict[str, _Block], name: str) -> list[_Record]:
 
 def _period(fields: dict[str, str], line: int, collector: Collector) -> Period | None:
     begin, end = fields.get("DATEBEG", ""), fields.get("DATEEND", "")
-    period = period_of(begin, end)
+    period = read_period(begin, end)
     if period is None:
         collector.add(line, Trouble.PERIOD_UNREADABLE, begin=begin or "?", end=end or "?")
     return period

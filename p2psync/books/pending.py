@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from p2psync.books.entries import AMOUNT, NUMBER, TEXT, VOUCHER, EntriesFile, EntryLine, read_entries
 from p2psync.books.finding import Finding
-from p2psync.books.period import Period, containing
 from p2psync.books.text import read_date, read_integer
+from p2psync.core.period import Period, containing
 from p2psync.errors import CodecError
 
 _TELLING = (VOUCHER, TEXT, AMOUNT)

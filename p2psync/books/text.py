@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
+from p2psync.core.period import Period
 from p2psync.errors import CodecError
 
 BOM = b"\xef\xbb\xbf"
@@ -67,6 +68,12 @@ def read_date(text: str) -> date | None:
         return date(int(year), int(month), int(day))
     except ValueError:
         return None
+
+
+def read_period(begin: str, end: str) -> Period | None:
+    """A period from the text of its first and last day; None unless both are dates in this order."""
+    first, last = read_date(begin.strip()), read_date(end.strip())
+    return Period(first, last) if first and last and first <= last else None
 
 
 def read_number(text: str) -> Decimal | None:

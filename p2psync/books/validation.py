@@ -14,8 +14,8 @@ from enum import StrEnum
 from p2psync.books.crp import Chart, Kind
 from p2psync.books.entries import COST_CENTRE, CREDIT, DATE, DEBIT, SPLIT, VAT_CODE, EntriesFile
 from p2psync.books.finding import Collector, Findings, Trouble
-from p2psync.books.period import Period, day_text
 from p2psync.books.text import read_date
+from p2psync.core.period import Period, day_text
 
 ALWAYS = date.min
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from blake3 import blake3
@@ -21,23 +22,27 @@ from p2psync.core.block import Block
 from p2psync.core.cut import Cut
 from p2psync.core.entry import Kind
 from p2psync.core.ids import MANDATE_ID_BYTES, BlockHash, DeviceId, MandateId
-from p2psync.core.relpath import RelPath
-from p2psync.core.rules import DEFAULT_RULES, OWNER, Mode, Role, Rule, RuleTable
+from p2psync.core.period import Period, period_in_name
+from p2psync.core.relpath import RelPath, name
+from p2psync.core.rules import DATED, DEFAULT_RULES, OWNER, Mode, Role, Rule, RuleTable, fold
 from p2psync.core.statement import (
     TAKING,
     Admit,
     CancelIssue,
+    Freeze,
     Genesis,
     Issue,
     Leave,
     Rename,
     Revoke,
+    SetCurrent,
     SetOwner,
     SetPrimary,
     SetRole,
     SetRules,
     SetSecret,
     Share,
+    Unfreeze,
     UnknownStatement,
 )
 
@@ -80,6 +85,10 @@ class Authority:
     issued: Mapping[bytes, Issue] = field(default_factory=dict)
     """Invitations that were issued and not cancelled, whether used or not."""
     admitted_by_ticket: Mapping[bytes, tuple[DeviceId, ...]] = field(default_factory=dict)
+    frozen: Mapping[Period, frozenset[str]] = field(default_factory=dict)
+    """Of each frozen period the files that its freeze names, folded."""
+    current_until: date | None = None
+    """The day up to which the books are complete, as accounting says."""
     next_rank: int = RANK_CREATOR
 
     @property
@@ -118,7 +127,7 @@ class Authority:
         where nobody but the file's owner may change it.
         """
         member = self.members.get(device)
-        if member is None or member.role in (Role.READER, Role.KEEPER):
+        if member is None or member.role in (Role.READER, Role.KEEPER) or self.frozen_period(path) is not None:
             return False
         rule = self.rules.rule_for(path)
         if rule.readers is not None and not self.may_read(device, self.rules.class_id(path) or ""):
@@ -126,6 +135,17 @@ class Authority:
         if rule.mode != Mode.ENFORCE:
             return kind != Kind.ABSENT or self._may_remove(member, rule)
         return self._owns(member, path, rule, makers) if rule.master == OWNER else self.is_master(device, path, rule)
+
+    def frozen_period(self, path: RelPath) -> Period | None:
+        """The frozen period that keeps a file from being changed: one that names it, or has the days in its name."""
+        if not self.frozen:
+            return None
+        folded = fold(path)
+        stated = period_in_name(name(path)) if self.rules.rule_for(path).file_class in DATED else None
+        for period, files in sorted(self.frozen.items()):
+            if folded in files or (stated is not None and period.includes(stated)):
+                return period
+        return None
 
     def may_post(self, device: DeviceId, path: RelPath) -> bool:
         """Whether a mark by this device that the file was posted, or was not, is accepted: accounting posts."""
@@ -261,6 +281,12 @@ class Constitution:
         blocks = (*(self._blocks[at][0] for at in before), self._blocks[gone.index][0])
         return Removal(gone.author, self._blocks[gone.index][2].time_ms, blocks)
 
+    def stated(self, *kinds: type[Any]) -> Iterable[tuple[Any, DeviceId, int]]:
+        """The statements of some kinds that count, in their turn: with author, and its clock then in milliseconds."""
+        for turn in self.turns:
+            if isinstance(turn.statement, kinds) and not turn.void:
+                yield turn.statement, turn.author, self._blocks[turn.index][2].time_ms
+
     @property
     def cuts(self) -> list[Cut]:
         """Of all statements that take a right and count."""
@@ -368,6 +394,8 @@ class Constitution:
             return first and mandate_id_of(statement.salt, author) == self.mandate
         if isinstance(statement, Leave):
             return author in state.members
+        if isinstance(statement, SetCurrent):
+            return author in state.members and state.members[author].role == Role.ACCOUNTING
         return state.is_admin(author)
 
 
@@ -400,6 +428,13 @@ def _apply(state: Authority, author: DeviceId, statement: Any) -> Authority:
             return replace(state, issued={**state.issued, ticket: statement})
         case CancelIssue(ticket):
             return replace(state, issued={t: i for t, i in state.issued.items() if t != ticket})
+        case Freeze(period, files):
+            named = state.frozen.get(period, frozenset()) | {fold(one.path) for one in files}
+            return replace(state, frozen={**state.frozen, period: named})
+        case Unfreeze(period):
+            return replace(state, frozen={p: files for p, files in state.frozen.items() if p != period})
+        case SetCurrent(until):
+            return replace(state, current_until=until)
         case _:
             return state
 

@@ -32,6 +32,7 @@ class Code(StrEnum):
     FOLDER_MARKER_GONE = "folder-marker-gone"
     # rights and conflicts
     EDIT_REFUSED = "edit-refused"
+    PERIOD_FROZEN = "period-frozen"
     SET_ASIDE = "set-aside"
     OPEN_CONFLICT = "open-conflict"
     INDEX_CONFLICT = "index-conflict"
@@ -46,7 +47,12 @@ class Code(StrEnum):
     REMOVED = "removed"
 
 
-NEWS = frozenset({Code.EDIT_REFUSED, Code.SET_ASIDE, Code.LOG_FORKED, Code.BLOCK_REFUSED, Code.DATABASE_REBUILT})
+NEWS = frozenset(
+    {
+        *(Code.EDIT_REFUSED, Code.PERIOD_FROZEN, Code.SET_ASIDE, Code.LOG_FORKED, Code.BLOCK_REFUSED),
+        *(Code.DATABASE_REBUILT,),
+    }
+)
 """What has happened and stays so: it is over when a person has looked at it."""
 
 

@@ -30,6 +30,12 @@ NOBODY = ""
 """The master where the mode prefers nobody."""
 
 
+MASTER_DATA = "master data"
+ENTRIES = "entries"
+DATED = frozenset({MASTER_DATA, ENTRIES})
+"""The classes of files that belong to an accounting period if their names state one."""
+
+
 class Role(StrEnum):
     """What a device is in a mandate; to be an admin is a right beside it. The values are part of the block format."""
 
@@ -425,9 +431,9 @@ def _text(raw: object) -> str:
 
 DEFAULT_RULES = RuleTable(
     (
-        Rule("*.crp", "master data", Mode.PREFER, Role.ACCOUNTING.value),
-        Rule("*.ecf", "entries", Mode.PREFER, OWNER, (Role.INVOICING,)),
-        Rule("*.ecs", "entries", Mode.PREFER, OWNER, (Role.PAYROLL,)),
+        Rule("*.crp", MASTER_DATA, Mode.PREFER, Role.ACCOUNTING.value),
+        Rule("*.ecf", ENTRIES, Mode.PREFER, OWNER, (Role.INVOICING,)),
+        Rule("*.ecs", ENTRIES, Mode.PREFER, OWNER, (Role.PAYROLL,)),
         Rule("*.ecc", "index", Mode.MERGE),
         Rule("*.p2pmaster", "master data", Mode.ENFORCE, Role.ACCOUNTING.value),
         Rule("*.p2pfields", "master data", Mode.ENFORCE, OWNER, PRODUCERS),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import date
 from typing import Any, ClassVar
 
 from p2psync.core.clock import Tip
 from p2psync.core.cut import Cut
-from p2psync.core.ids import DeviceId, block_hash, device_id, log_id
+from p2psync.core.ids import ChangeId, DeviceId, block_hash, device_id, log_id
+from p2psync.core.period import Period
+from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import Role, RuleTable
-from p2psync.errors import CodecError, InvalidId, UsageError
+from p2psync.errors import CodecError, InvalidId, InvalidPath, UsageError
 
 STATEMENTS_MAX = 64
 """Statements in one block."""
@@ -18,6 +21,8 @@ CERTIFICATE_BYTES_MAX = 4096
 TICKET_ID_BYTES_MAX = 32
 CUT_LOGS_MAX = 10_000
 SEALED_BYTES_MAX = 1024
+FROZEN_MAX = 500
+"""Files that one freeze may list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,42 @@ class CancelIssue:
     ticket: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A file of a frozen period, as it stood."""
+
+    path: RelPath
+    version: ChangeId
+    """The change whose content stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Takes: nobody changes the files of an accounting period any more."""
+
+    KIND: ClassVar = "freeze"
+    period: Period
+    files: tuple[Closed, ...]
+    """Those that are named; charts and files of bookings whose names state days within the period belong to it too."""
+    cut: Cut
+
+
+@dataclass(frozen=True, slots=True)
+class Unfreeze:
+    """Gives: the files of an accounting period may be changed again."""
+
+    KIND: ClassVar = "unfreeze"
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class SetCurrent:
+    """Accounting says up to which day the books are complete; it needs the role, not the right of an admin."""
+
+    KIND: ClassVar = "current"
+    until: date
+
+
 Statement = (
     Genesis
     | Admit
@@ -161,15 +202,18 @@ Statement = (
     | SetSecret
     | Issue
     | CancelIssue
+    | Freeze
+    | Unfreeze
+    | SetCurrent
 )
-TAKING = (Revoke, SetRole, SetRules)
+TAKING = (Revoke, SetRole, SetRules, Freeze)
 """Statements that carry a cut and hold for every block outside it."""
 
 _TYPES: dict[str, type[Any]] = {
     t.KIND: t
     for t in (
         *(Genesis, Admit, Revoke, Leave, SetRole, SetRules, SetOwner),
-        *(SetPrimary, Rename, Share, SetSecret, Issue, CancelIssue),
+        *(SetPrimary, Rename, Share, SetSecret, Issue, CancelIssue, Freeze, Unfreeze, SetCurrent),
     )
 }
 
@@ -200,7 +244,7 @@ def _unpack_statement(item: object) -> Any:
             statement = _TYPES[kind]
             try:
                 return statement(**{f.name: _READERS[f.name](values.get(f.name)) for f in fields(statement)})
-            except (TypeError, ValueError, InvalidId, UsageError) as error:
+            except (TypeError, ValueError, InvalidId, InvalidPath, UsageError) as error:
                 raise CodecError(f"a statement {kind!r} with wrong fields: {error}") from error
         case _:
             raise CodecError("a statement that is not of the form [kind, fields]")
@@ -214,6 +258,12 @@ def _plain(value: object) -> object:
             return [[[log, [[t.seq, t.hash] for t in many]] for log, many in sorted(tips.items())], list(sealed)]
         case Role():
             return value.value
+        case Period(begin, end):
+            return [begin.isoformat(), end.isoformat()]
+        case date():
+            return value.isoformat()
+        case tuple():
+            return [[one.path, one.version.block, one.version.position] for one in value]
         case _:
             return value
 
@@ -260,6 +310,37 @@ def _cut(value: object) -> Cut:
             raise ValueError("a cut that is no list of logs, or too long")
 
 
+def _day(value: object) -> date:
+    if not isinstance(value, str) or len(value) != len("2025-12-31"):
+        raise ValueError("a day that is none")
+    day = date.fromisoformat(value)
+    if day.isoformat() != value:
+        raise ValueError("a day that is written otherwise")
+    return day
+
+
+def _period(value: object) -> Period:
+    match value:
+        case [first, last] if (begin := _day(first)) <= (end := _day(last)):
+            return Period(begin, end)
+        case _:
+            raise ValueError("a period that ends before it begins, or is none")
+
+
+def _closed(value: object) -> tuple[Closed, ...]:
+    if not isinstance(value, list) or len(value) > FROZEN_MAX:
+        raise ValueError("no list of files, or one that is too long")
+    return tuple(_closed_file(one) for one in value)
+
+
+def _closed_file(value: object) -> Closed:
+    match value:
+        case [str(path), block, position]:
+            return Closed(parse(path), ChangeId(block_hash(block), _number(position)))
+        case _:
+            raise ValueError("a closed file without its version")
+
+
 _READERS: dict[str, Any] = {
     "salt": _bytes(64),
     "name": _text,
@@ -278,4 +359,7 @@ _READERS: dict[str, Any] = {
     "digest": _bytes(32),
     "uses": _number,
     "expires_s": _number,
+    "period": _period,
+    "files": _closed,
+    "until": _day,
 }

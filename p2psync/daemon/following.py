@@ -13,8 +13,8 @@ from pathlib import Path
 from p2psync.books import completeness
 from p2psync.books.companions import follower_of, index_beside, is_next
 from p2psync.books.crp import CHART_BYTES_MAX, read_chart
-from p2psync.books.period import Period
 from p2psync.core.entry import FileStat
+from p2psync.core.period import Period
 from p2psync.engine.bridge import Attachment
 from p2psync.errors import CodecError, UsageError
 from p2psync.fs.traits import SYSTEMS_OWN

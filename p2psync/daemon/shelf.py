@@ -21,10 +21,10 @@ from p2psync.books.master_codec import MASTER_BYTES_MAX
 from p2psync.books.master_files import CHANGED, STATED, together
 from p2psync.books.master_view import books_of_master
 from p2psync.books.pending import NoFile, Pending, Side, Unreadable, pending, side_of
-from p2psync.books.period import Period, period_in_name
 from p2psync.books.validation import Books, Check, active_checks, books_of_chart, validate
 from p2psync.core.entry import Entry, Kind
 from p2psync.core.ids import ContentId, MandateId
+from p2psync.core.period import Period, period_in_name
 from p2psync.core.relpath import RelPath, name
 from p2psync.daemon.folders import Folders
 from p2psync.daemon.reading import Reading

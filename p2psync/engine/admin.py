@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from random import Random
 from typing import Any
 
@@ -14,6 +15,7 @@ from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId, ContentId, DeviceId, MandateId, change_text, device_id, device_text, mandate_id
+from p2psync.core.period import Period
 from p2psync.core.problem import NEWS
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import DEFAULT_RULES, Mode, Role, RuleTable, Setting
@@ -25,6 +27,7 @@ from p2psync.core.statement import (
     Leave,
     Rename,
     Revoke,
+    SetCurrent,
     SetOwner,
     SetPrimary,
     SetRole,
@@ -296,6 +299,26 @@ class Admin:
         """Take back the marks that stand for these files; see `Postings.undo`."""
         self._mandate.announce(self._mandate.postings.undo(paths))
 
+    # -- periods ---------------------------------------------------------------------------------------
+
+    def freeze(self, period: Period, versions: Mapping[RelPath, ContentId]) -> None:
+        """Let nobody change the files of a period any more; see `Periods.freeze`."""
+        self._require_admin()
+        self._mandate.state_authority(self._mandate.periods.freeze(period, versions))
+
+    def unfreeze(self, period: Period) -> None:
+        """Let the files of a period be changed again; see `Periods.unfreeze`."""
+        self._require_admin()
+        self._mandate.state_authority(self._mandate.periods.unfreeze(period))
+
+    def set_current(self, until: date) -> None:
+        """Tell all members up to which day the books are complete. Raises NotAllowed."""
+        member = self._mandate.authority.members.get(self._device)
+        if member is None or member.role != Role.ACCOUNTING:
+            raise NotAllowed("Only a device with the role accounting may say how far the books are.")
+        if until != self._mandate.authority.current_until:
+            self._mandate.state_authority(SetCurrent(until))
+
     # -- conflicts -------------------------------------------------------------------------------------
 
     def conflicts(self) -> list[Conflict]:
@@ -328,6 +351,7 @@ class Admin:
         base = state.bases([path]).get(path)
         self._require_bytes(heads, base.entry.content if base else None)
         if not self._mandate.ledger.may_write(path, chosen.entry.kind):
+            self._require_unfrozen(path)
             raise NotAllowed(
                 "The role of this device may not decide about {path!r}. Ask accounting or an admin.", path=path
             )
@@ -337,6 +361,17 @@ class Admin:
         taken = self._mandate.ledger.append([change], self._mandate.ledger.class_of(path), self._scope.now.wall_ms)
         self._mandate.replica.plan.touched([path])
         self._mandate.announce(taken)
+
+    def _require_unfrozen(self, path: RelPath) -> None:
+        period = self._mandate.authority.frozen_period(path)
+        if period is not None:
+            raise NotAllowed(
+                "{path} belongs to the period {period}, which is frozen. An admin can open it: "
+                "p2psync period {mandate} --unfreeze",
+                path=path,
+                period=period,
+                mandate=self._mandate.name,
+            )
 
     def _require_bytes(self, heads: Sequence[Stated], standing: Any) -> None:
         contents = {h.entry.content for h in heads if h.entry.kind == Kind.FILE and h.entry.content is not None}

@@ -132,7 +132,7 @@ class Observation:
 
     def _refuse(self, edits: Sequence[Seen]) -> None:
         """A forbidden edit is judged here first: never announced, its bytes kept, the winner comes back."""
-        self._site.state.put_problems([Problem(s.path, Code.EDIT_REFUSED) for s in edits])
+        self._site.state.put_problems([self._site.refused(s.path) for s in edits])
         self._site.state.drop_bases([s.path for s in edits if s.entry.kind == Kind.ABSENT])
         self._site.state.put_bases([BaseRow(s.path, s.entry, s.stat, ()) for s in edits if s.entry.kind != Kind.ABSENT])
         for s in edits:
@@ -222,8 +222,9 @@ class Observation:
         reason = "edited"
         if known is None and not (parents and allowed):
             # What stood there was not the mandate's, or may not be changed here: this is treated alike.
-            code, reason = (Code.SET_ASIDE, "set-aside") if allowed else (Code.EDIT_REFUSED, "refused")
-            self._site.state.put_problems([Problem(write.path, code)])
+            reason = "set-aside" if allowed else "refused"
+            problem = Problem(write.path, Code.SET_ASIDE) if allowed else self._site.refused(write.path)
+            self._site.state.put_problems([problem])
         self._site.add_version(write.path, write.entry, reason, known)
         return []
 
@@ -240,7 +241,7 @@ class Observation:
         if same:
             return [], same
         if not self._site.ledger.may_write(path):
-            self._site.state.put_problems([Problem(path, Code.EDIT_REFUSED)])
+            self._site.state.put_problems([self._site.refused(path)])
             self._site.add_version(path, entry, "refused", None)
             self._site.scope.notice("edit.refused", self._site.mandate, path=path)
             return [], ()
@@ -323,6 +324,6 @@ class Observation:
                 self._site.state.put_bases([replace(row, heads=same)])
                 continue
             if row.entry.kind == Kind.FILE:
-                code = Code.SET_ASIDE if heads else Code.EDIT_REFUSED
-                self._site.state.put_problems([Problem(row.path, code)])
+                problem = Problem(row.path, Code.SET_ASIDE) if heads else self._site.refused(row.path)
+                self._site.state.put_problems([problem])
                 self._site.scope.notice("file.set_aside", self._site.mandate, path=row.path)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from p2psync.core.entry import Entry
 from p2psync.core.ids import ChangeId, MandateId
-from p2psync.core.problem import Code
+from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath
 from p2psync.engine.ledger import Keys, Ledger
 from p2psync.engine.scope import Scope
@@ -38,6 +38,11 @@ class Site:
     scope: Scope
     folding: Folding
     """How this disk folds names; probed when the folder is opened."""
+
+    def refused(self, path: RelPath) -> Problem:
+        """What to tell of an edit that this device may not make."""
+        period = self.ledger.authority.frozen_period(path)
+        return Problem(path, Code.EDIT_REFUSED) if period is None else Problem(path, Code.PERIOD_FROZEN, str(period))
 
     def add_version(self, path: RelPath, entry: Entry, reason: str, change: ChangeId | None) -> None:
         """Note that the bytes of an entry are among the kept ones."""

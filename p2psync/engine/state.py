@@ -160,6 +160,9 @@ class MandateState(Protocol):
     def refused_count(self) -> int:
         """Changes that are set aside."""
 
+    def refused(self, limit: int) -> Sequence[Stated]:
+        """Changes that are set aside: of those taken in last at most so many, in any order."""
+
     def content_sources(self, content: ContentId) -> Sequence[RelPath]:
         """Paths at which this content stands by the base."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from p2psync.core import conflict
+from p2psync.core import authority, conflict, statement
 from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId
@@ -161,6 +161,22 @@ def _who_left_still_knows_the_secret() -> list[Patch]:
     return [(mandate.Mandate, "_replace_secret_if_due", lambda self: None)]
 
 
+def _freezes_bind_only_who_knows_of_them() -> list[Patch]:
+    """What was saved while a freeze was not known yet counts."""
+
+    def in_force(self: authority.Constitution, view: int, outside: Callable[[Any], bool]) -> int:
+        freezes = [one for one in self._takings if isinstance(one[1], statement.Freeze)]
+        rest = [one for one in self._takings if one not in freezes]
+        self._takings, all_of_them = rest, self._takings
+        try:
+            return honest(self, view, outside)
+        finally:
+            self._takings = all_of_them
+
+    honest = authority.Constitution.in_force
+    return [(authority.Constitution, "in_force", in_force)]
+
+
 BUGS: dict[str, Callable[[], list[Patch]]] = {
     "place without compare": _place_without_compare,
     "no losers kept": _keep_no_losers,
@@ -175,6 +191,7 @@ BUGS: dict[str, Callable[[], list[Patch]]] = {
     "late writes are only kept": _late_writes_are_only_kept,
     "the removed hear nothing": _the_removed_hear_nothing,
     "who left still knows the secret": _who_left_still_knows_the_secret,
+    "freezes bind only who knows of them": _freezes_bind_only_who_knows_of_them,
 }
 
 

@@ -95,6 +95,7 @@ def check_at_rest(world: World) -> None:
     _in_sync(world, members)
     _same_conflicts(members)
     _same_marks(members)
+    _frozen_stand(members)
     _master_rules(members)
     _losers_kept(world, members)
     _no_lost_write(world, members)
@@ -148,6 +149,18 @@ def _same_marks(members: Sequence[Host]) -> None:
         require(_state(other).marks() == marks, "Converged", f"{first.name} and {other.name}: marks differ")
         same = _mandate(other).postings.standing() == standing
         require(same, "Converged", f"{first.name} and {other.name}: other marks stand")
+
+
+def _frozen_stand(members: Sequence[Host]) -> None:
+    """What a freeze names stands as it stood, and nobody's later word of it counts."""
+    for host in members:
+        mandate, state = _mandate(host), _state(host)
+        same = mandate.periods.frozen() == _mandate(members[0]).periods.frozen()
+        require(same, "Converged", f"{host.name} and {members[0].name}: other periods are frozen")
+        for closed in (file for one in mandate.periods.frozen() for file in one.files):
+            if state.is_accepted(closed.version):  # else its author's right was taken from before
+                heads = {head.id for head in state.heads([closed.path])[closed.path]}
+                require(closed.version in heads, "Frozen", f"{host.name}: {closed.path!r} was changed after its freeze")
 
 
 def _same_heads(members: Sequence[Host]) -> None:

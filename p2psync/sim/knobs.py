@@ -60,6 +60,9 @@ class Knobs:
     marks: float
     """Share of acts that mark a file as posted, or take a mark back, by whoever may and who may not."""
 
+    freezes: int
+    """How often an admin freezes a period with some files, or unfreezes it, in the midst of it."""
+
     @classmethod
     def draw(cls, rng: Random) -> Knobs:
         def sometimes(low: float, high: float, chance: float = 0.5) -> float:
@@ -91,4 +94,5 @@ class Knobs:
             open_s=rng.choice([0.3, 3.0, 20.0]),
             merged_files=sometimes(0.1, 0.5, 0.3),
             marks=sometimes(0.1, 0.4, 0.3),
+            freezes=rng.choice([0, 0, 1, 4]),
         )

@@ -280,6 +280,11 @@ class MemoryMandateState:
     def refused_count(self) -> int:
         return sum(not accepted for accepted in self._tables.accepted.values())
 
+    def refused(self, limit: int) -> Sequence[Stated]:
+        found = [i for i, accepted in self._tables.accepted.items() if not accepted]
+        found.sort(key=lambda i: (self._tables.blocks[i.block].intake, i.position), reverse=True)
+        return [self._tables.changes[i] for i in found[:limit]]
+
     def content_sources(self, content: ContentId) -> Sequence[RelPath]:
         return sorted(self._tables.sources.get(content, ()))
 

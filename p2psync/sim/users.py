@@ -6,9 +6,11 @@ name as its parents, and which bytes nobody may lose.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 from p2psync.core.ids import ContentId, content_of
+from p2psync.core.period import Period
 from p2psync.core.relpath import RelPath, parse
 from p2psync.errors import NotAllowed, UsageError
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from p2psync.sim.world import World
 
 SUFFIXES = (".txt", ".crp", ".ecf", ".ecs", ".crbank")
+FROZEN = Period(date(2025, 1, 1), date(2025, 12, 31))
 LOOK_AGAIN_S = 2.0
 """Mean time until a late write is noticed."""
 
@@ -29,6 +32,7 @@ class Users:
             parse(f"{rng.choice(['', 'sub/', 'Sub/'])}f{i}{rng.choice(SUFFIXES)}") for i in range(world.knobs.paths)
         ]
         self.paths += [parse("f0"), parse("f0/inner.txt")] if rng.random() < 0.3 else []
+        self.paths += [parse("f1 (01-01-2025 ~ 31-12-2025).ecf")] if world.knobs.freezes else []
         self._count = 0
         self.saved: dict[ContentId, tuple[Host, RelPath]] = {}
         """Everything a user saved, by whom and where; each save has bytes of its own."""
@@ -180,6 +184,22 @@ class Users:
         self.replaced.update(
             h.entry.content for h in (conflict.winner, *conflict.losers) if h.entry.content is not None
         )
+
+    def close_books(self, host: Host) -> None:
+        """An admin freezes a period, with files as they stand before him, or lets them be changed again."""
+        if host.device is None or host.mandate is None or host.mandate not in host.device.mandates:
+            return
+        mandate = host.device.mandates[host.mandate]
+        if FROZEN in mandate.authority.frozen:
+            host.act(lambda admin: admin.unfreeze(FROZEN))
+            return
+        paths = self._world.rng.sample(self.paths, k=min(2, len(self.paths)))
+        rows = mandate.state.bases(paths).values()
+        shown = {row.path: row.entry.content for row in rows if row.entry.content is not None}
+        try:
+            host.act(lambda admin: admin.freeze(FROZEN, shown))
+        except UsageError:
+            host.state.rollback()
 
     def _mark(self, host: Host) -> None:
         """Somebody says that he posted what a file holds, or that he did not."""

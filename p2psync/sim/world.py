@@ -144,6 +144,8 @@ class World:
             self.at(self.rng.uniform(0, end_s), self._leave)
         for _ in range(knobs.rule_changes):
             self.at(self.rng.uniform(0, end_s), self._change_rules)
+        for _ in range(knobs.freezes):
+            self.at(self.rng.uniform(0, end_s), lambda: self.users.close_books(self.hosts[0]))
         self._repeat(knobs.partition_every_s, end_s, self._partition)
         self._repeat(knobs.crash_every_s, end_s, self._crash)
         self._repeat(20.0, end_s, self._back_up)

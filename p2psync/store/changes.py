@@ -185,6 +185,15 @@ class ChangeRows:
         )
         return int(found.fetchone()[0])
 
+    def refused(self, limit: int) -> Sequence[Stated]:
+        """Those taken in last, at most so many."""
+        found = self._connection.execute(
+            "SELECT number FROM change INDEXED BY change_refused WHERE mandate = ? AND NOT accepted "
+            "ORDER BY number DESC LIMIT ?",
+            (self._mandate, limit),
+        )
+        return list(self._numbered([number for (number,) in found]))
+
     def classes_of(self, contents: Sequence[ContentId]) -> dict[ContentId, set[str]]:
         """The classes of the logs whose accepted changes name a content; contents that none names are left out."""
         asked = {content.hex().upper(): content for content in contents}

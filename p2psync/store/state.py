@@ -148,6 +148,9 @@ class SqliteMandateState:
     def refused_count(self) -> int:
         return self._changes.refused_count()
 
+    def refused(self, limit: int) -> Sequence[Stated]:
+        return self._changes.refused(limit)
+
     def content_sources(self, content: ContentId) -> Sequence[RelPath]:
         return self._bases.sources(content)
 

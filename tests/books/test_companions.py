@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from p2psync.books.companions import follower_of, index_beside, instead_of, is_next, named_by, role_of
-from p2psync.books.period import Period
+from p2psync.core.period import Period
 
 Y2024, Y2025, Y2026 = (Period(date(year, 1, 1), date(year, 12, 31)) for year in (2024, 2025, 2026))
 ENTRIES_2025 = "Cargo (01-01-2025 ~ 31-12-2025).ecf"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from p2psync.books.crp import CHART_BYTES_MAX, Category, Chart, Kind, VatCode, language_number, read_chart
 from p2psync.books.finding import Trouble
-from p2psync.books.period import Period
 from p2psync.books.synthetic import chart
+from p2psync.core.period import Period
 from p2psync.errors import CodecError, UsageError
 from tests.books.damage import damaged
 

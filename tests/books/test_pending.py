@@ -22,8 +22,8 @@ from p2psync.books.pending import (
     pending,
     side_of,
 )
-from p2psync.books.period import Period
 from p2psync.books.synthetic import edited_entries, entries, more_entries
+from p2psync.core.period import Period
 from tests.books.damage import damaged
 
 Y2024 = Period(date(2024, 1, 1), date(2024, 12, 31))

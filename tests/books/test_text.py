@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2psync.books.text import decoded, read_date, read_integer, read_number, rows_of, text_of
+from p2psync.books.text import decoded, read_date, read_integer, read_number, read_period, rows_of, text_of
+from p2psync.core.period import Period
 from p2psync.errors import CodecError
 
 
@@ -80,3 +81,11 @@ def test_integers() -> None:
     assert read_integer("9" * 18) == 10**18 - 1
     for text in ("", "-1", "+1", " 1", "1.0", "²", "\u0663", "9" * 19):
         assert read_integer(text) is None
+
+
+def test_a_period_is_read_only_from_two_dates_in_their_order() -> None:
+    first, last = date(2025, 1, 1), date(2025, 12, 31)
+    assert read_period("01.01.2025", " 31.12.2025 ") == Period(first, last)
+    assert read_period("01.01.2025", "01.01.2025") == Period(first, first)
+    assert read_period("31.12.2025", "01.01.2025") is None
+    assert read_period("01.01.2025", "") is None

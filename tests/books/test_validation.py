@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from p2psync.books.crp import read_chart
 from p2psync.books.entries import EntriesFile, read_entries
-from p2psync.books.period import Period, period_in_name
 from p2psync.books.synthetic import chart, entries, entries_name, mandate_files
 from p2psync.books.validation import ALWAYS, Books, Check, Span, active_checks, books_of_chart, validate
+from p2psync.core.period import Period, period_in_name
 from p2psync.errors import CodecError
 from tests.books.damage import damaged
 

@@ -195,7 +195,7 @@ def everything(state: MandateState) -> list[object]:
     contents = [content(text) for text in ("1", "2", "3", "4", "5", "new", "kept", "lost")]
     return [
         *(state.get("folder"), state.logs(), state.tips(), list(state.parsed_blocks("")), state.blocks_of(LOG, 0)),
-        *(state.heads(paths), state.is_known(paths), state.refused_count(), state.conflicted()),
+        *(state.heads(paths), state.is_known(paths), state.refused_count(), list(state.refused(9)), state.conflicted()),
         [found for c in contents for p in paths if (found := state.with_content(p, c))],
         [sources for c in contents if (sources := state.content_sources(c))],
         [classes for c in contents if (classes := state.content_classes(c))],

@@ -338,6 +338,15 @@ def test_refused_changes_are_counted(state: MandateState) -> None:
     assert state.refused_count() == 0
 
 
+def test_of_many_refused_changes_the_last_are_told(state: MandateState) -> None:
+    author = Author(state)
+    assert state.refused(5) == []
+    found = [author.save(Change(A, file(f"{n}"), ()), accepted=n == 1)[0] for n in range(4)]
+    assert {one.id for one in state.refused(5)} == {found[0], found[2], found[3]}
+    assert {one.id for one in state.refused(2)} == {found[2], found[3]}
+    assert next(one for one in state.refused(1)).entry == file("3")
+
+
 def test_conflicted_paths_are_sorted_and_may_be_absent(state: MandateState) -> None:
     anna, bert = Author(state), Author(state, BERTS, BERT)
     anna.save(*(Change(p, ABSENT, ()) for p in (C, A, B)))

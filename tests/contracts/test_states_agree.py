@@ -241,6 +241,7 @@ def observed(world: World, state: MandateState) -> dict[str, object]:
         "with content": [list(state.with_content(p, text)) for p in PATHS for text in texts],
         "known": state.is_known(PATHS),
         "refused": state.refused_count(),
+        "refused changes": {one.id for one in state.refused(1000)},
         "conflicted": list(state.conflicted()),
         "sources": [list(state.content_sources(text)) for text in texts],
         "classes": [state.content_classes(text) for text in texts],

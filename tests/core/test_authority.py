@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,25 +12,34 @@ from blake3 import blake3
 from p2psync.core.authority import RANK_CREATOR, RANK_RECOVERY, RANK_STRANGER, Authority, Member, mandate_id_of
 from p2psync.core.clock import Tip
 from p2psync.core.cut import Cut
-from p2psync.core.ids import DeviceId, LogId
+from p2psync.core.ids import ChangeId, DeviceId, LogId
+from p2psync.core.period import Period
+from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role, parse_setting
 from p2psync.core.statement import (
     CancelIssue,
+    Closed,
+    Freeze,
     Genesis,
     Issue,
     Leave,
     Rename,
     Revoke,
+    SetCurrent,
     SetOwner,
     SetPrimary,
     SetRole,
     SetRules,
     SetSecret,
     Share,
+    Unfreeze,
     UnknownStatement,
 )
 from tests.core.court import RECOVERY, SALT, SECRET_FILES, STRANGER, Court, admit, genesis, revoke
 from tests.core.making import ANNA, BERT, CARL, DORA, digest
+
+YEAR = Period(date(2025, 1, 1), date(2025, 12, 31))
+CHANGE = ChangeId(digest("c"), 0)
 
 # -- the beginning -----------------------------------------------------------------------------------
 
@@ -127,6 +137,11 @@ def test_each_statement_changes_its_own_thing() -> None:
         (SetSecret(3, b"another"), {}),
         (SetSecret(2, b"older"), {}),
         (CancelIssue(b"t"), {"issued": {}}),
+        (Freeze(YEAR, (Closed(parse("Ä.crp"), CHANGE),), Cut()), {"frozen": {YEAR: {"ä.crp"}}}),
+        (Freeze(YEAR, (Closed(parse("b.ecf"), CHANGE),), Cut()), {"frozen": {YEAR: {"ä.crp", "b.ecf"}}}),
+        (Unfreeze(YEAR), {"frozen": {}}),
+        (SetCurrent(date(2025, 6, 30)), {"current_until": date(2025, 6, 30)}),
+        (SetCurrent(date(2025, 5, 31)), {"current_until": date(2025, 5, 31)}),
         (SetRole(STRANGER, Role.READER, True, Cut()), {}),
         (revoke(STRANGER), {}),
     ]
@@ -317,8 +332,8 @@ def test_an_unknown_statement_by_an_admin_stops_the_mandate() -> None:
     court.say("1", ANNA, admit(BERT), after="genesis")
     court.say("2", BERT, UnknownStatement("coup"), after="1")
     assert court.constitution.unknown is None, "by others it has no effect"
-    court.say("3", ANNA, UnknownStatement("freeze"), Rename("New"), after="1")
-    assert court.constitution.unknown == "freeze"
+    court.say("3", ANNA, UnknownStatement("melt"), Rename("New"), after="1")
+    assert court.constitution.unknown == "melt"
     assert court.now.name == "New"
     assert court.void == ["UnknownStatement", "UnknownStatement"]
 
@@ -326,8 +341,8 @@ def test_an_unknown_statement_by_an_admin_stops_the_mandate() -> None:
 def test_an_unknown_statement_of_one_revoked_at_the_same_time_stops_nothing() -> None:
     court = Court(genesis())
     court.say("1", ANNA, admit(BERT, admin=True), after="genesis")
-    court.say("2", BERT, UnknownStatement("freeze"), after="1")
-    assert court.constitution.unknown == "freeze"
+    court.say("2", BERT, UnknownStatement("melt"), after="1")
+    assert court.constitution.unknown == "melt"
     assert court.say("3", ANNA, revoke(BERT), after="1")
     assert court.constitution.unknown is None
 
@@ -341,6 +356,15 @@ def test_whom_somebody_tried_to_admit_is_no_stranger() -> None:
     assert court.members == {ANNA}
     named = [court.constitution.has_named(d) for d in (ANNA, BERT, CARL, RECOVERY, DORA)]
     assert named == [True, True, True, True, False]
+
+
+def test_what_was_said_is_told_with_who_said_it_and_when() -> None:
+    court = Court(genesis())
+    court.say("1", ANNA, admit(BERT, Role.ACCOUNTING), admit(CARL), after="genesis")
+    court.say("2", BERT, SetCurrent(date(2025, 6, 30)), Freeze(YEAR, (), Cut()), after="1")
+    court.say("3", CARL, SetCurrent(date(2025, 7, 31)), after="2")
+    assert court.void == ["Freeze", "SetCurrent"], "accounting says how far the books are, an admin freezes"
+    assert list(court.constitution.stated(SetCurrent, Freeze)) == [(SetCurrent(date(2025, 6, 30)), BERT, 0)]
 
 
 # -- how blocks are judged ---------------------------------------------------------------------------
@@ -363,8 +387,9 @@ def test_what_gives_counts_for_who_had_read_it() -> None:
         (revoke(BERT), lambda a: BERT not in a.members),
         (SetRole(BERT, Role.READER, False, Cut()), lambda a: a.members[BERT].role == Role.READER),
         (SetRules(SECRET_FILES, Cut()), lambda a: a.rules == SECRET_FILES),
+        (Freeze(YEAR, (), Cut()), lambda a: YEAR in a.frozen),
     ],
-    ids=["revoke", "role", "rules"],
+    ids=["revoke", "role", "rules", "freeze"],
 )
 def test_what_takes_counts_for_all_outside_its_cut(statement: Any, is_taken: Any) -> None:
     court = Court(genesis())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from hypothesis import given, settings
@@ -10,14 +11,30 @@ from hypothesis import strategies as st
 
 from p2psync.core.clock import Tip
 from p2psync.core.cut import Cut
-from p2psync.core.ids import BlockHash, DeviceId, LogId
+from p2psync.core.ids import BlockHash, ChangeId, DeviceId, LogId
+from p2psync.core.period import Period
+from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role
-from p2psync.core.statement import Admit, Genesis, Leave, Rename, SetRole, SetRules, SetSecret, UnknownStatement
+from p2psync.core.statement import (
+    Admit,
+    Closed,
+    Freeze,
+    Genesis,
+    Leave,
+    Rename,
+    SetCurrent,
+    SetRole,
+    SetRules,
+    SetSecret,
+    Unfreeze,
+    UnknownStatement,
+)
 from tests.core.court import RECOVERY, SECRET_FILES, STRANGER, Court, admit, genesis, revoke
 from tests.core.making import ANNA, BERT, CARL, DORA, digest
 
 PEOPLE = [ANNA, BERT, CARL, DORA]
 people = st.sampled_from(PEOPLE)
+PERIODS = [Period(date(year, 1, 1), date(year, 12, 31)) for year in (2024, 2025)]
 cuts = st.sampled_from([Cut(), Cut({LogId(b"l" * 16): (Tip(1, digest("t")),)})])
 said = st.one_of(
     st.builds(admit, people, st.sampled_from(Role), st.booleans()),
@@ -26,6 +43,9 @@ said = st.one_of(
     st.builds(SetRules, st.sampled_from([DEFAULT_RULES, SECRET_FILES]), cuts),
     st.builds(Rename, st.text("abc", max_size=2)),
     st.builds(SetSecret, st.integers(1, 3), st.binary(max_size=1)),
+    st.builds(Freeze, st.sampled_from(PERIODS), st.just((Closed(parse("a.crp"), ChangeId(digest("c"), 0)),)), cuts),
+    st.builds(Unfreeze, st.sampled_from(PERIODS)),
+    st.builds(SetCurrent, st.dates()),
     st.just(Leave()),
     st.just(UnknownStatement("later")),
 )

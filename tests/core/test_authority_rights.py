@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from p2psync.core.authority import Authority, Member
 from p2psync.core.entry import Kind
 from p2psync.core.ids import DeviceId
+from p2psync.core.period import Period
 from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_setting
 from tests.core.court import RECOVERY, SECRET_FILES, STRANGER
@@ -115,3 +117,27 @@ def test_masters() -> None:
     assert masters("a.ecf") == {INV, ADMIN}
     assert masters("mine.ecf") == {BAN}
     assert masters("a.txt") == set()
+
+
+YEAR = Period(date(2025, 1, 1), date(2025, 12, 31))
+
+
+@pytest.mark.parametrize(
+    ("path", "is_frozen"),
+    [
+        ("dir/cargo 2025.CRP", True),
+        ("dir/Cargo 2026.crp", False),
+        ("Cargo 2025.crp", False),
+        ("Cargo (01-01-2025 ~ 31-12-2025).ecf", True),
+        ("sub/New (01-03-2025 ~ 31-03-2025).ECS", True),
+        ("Cargo (01-07-2025 ~ 30-06-2026).ecf", False),
+        ("Letter (01-03-2025 ~ 31-03-2025).txt", False),
+        ("Cargo.ecf", False),
+    ],
+)
+def test_nobody_changes_what_belongs_to_a_frozen_period(path: str, is_frozen: bool) -> None:
+    authority = replace(with_roles(DEFAULT_RULES), frozen={YEAR: frozenset({"dir/cargo 2025.crp"})})
+    assert authority.frozen_period(parse(path)) == (YEAR if is_frozen else None)
+    assert [authority.may_write(d, parse(path)) for d in (ACC, INV, PAY, ADMIN)] == [not is_frozen] * 4
+    if path.lower().endswith("ecf"):
+        assert authority.may_post(ACC, parse(path)), "to mark it changes no file"

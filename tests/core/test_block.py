@@ -233,8 +233,8 @@ def test_a_body_of_a_later_kind_has_no_effect_and_is_kept_as_it_is(body: object)
 def test_statements_travel_in_a_block_of_their_own() -> None:
     signed = sign_block(M, replace(BLOCK, changes=(), statements=(Rename("Cargo"), Share())), KEY.sign)
     assert check(M, signed.raw).block.statements == (Rename("Cargo"), Share())
-    later = parse_block(M, payload((7, "statements"), (8, [["freeze", {"until": 5}]])))
-    assert [str(one) for one in later.block.statements] == [str(UnknownStatement("freeze"))]
+    later = parse_block(M, payload((7, "statements"), (8, [["melt", {"until": 5}]])))
+    assert [str(one) for one in later.block.statements] == [str(UnknownStatement("melt"))]
 
 
 @given(st.binary(max_size=300))

@@ -12,22 +12,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2psync.core.cut import cut_of
-from p2psync.core.ids import DeviceId, LogId
+from p2psync.core.ids import ChangeId, DeviceId, LogId
+from p2psync.core.period import Period
+from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role, parse_restriction
 from p2psync.core.statement import (
     CERTIFICATE_BYTES_MAX,
     CUT_LOGS_MAX,
+    FROZEN_MAX,
     NAME_CHARACTERS_MAX,
     SEALED_BYTES_MAX,
     STATEMENTS_MAX,
     TAKING,
     Admit,
     CancelIssue,
+    Closed,
+    Freeze,
     Genesis,
     Issue,
     Leave,
     Rename,
     Revoke,
+    SetCurrent,
     SetOwner,
     SetPrimary,
     SetRole,
@@ -35,6 +41,7 @@ from p2psync.core.statement import (
     SetSecret,
     Share,
     Statement,
+    Unfreeze,
     UnknownStatement,
     pack_statements,
     unpack_statements,
@@ -52,6 +59,8 @@ tickets = st.binary(max_size=32)
 roles = st.sampled_from(Role)
 numbers = st.integers(0, (1 << 52) - 1)
 rules = st.sampled_from([DEFAULT_RULES, DEFAULT_RULES.with_restriction(parse_restriction("*.ecs=payroll"))])
+periods = st.lists(st.dates(), min_size=2, max_size=2).map(lambda days: Period(min(days), max(days)))
+closed = st.builds(Closed, paths.map(parse), st.builds(ChangeId, st.binary(min_size=32, max_size=32), numbers))
 MADE: dict[Any, st.SearchStrategy[Any]] = {
     Genesis: st.builds(
         Genesis,
@@ -69,6 +78,9 @@ MADE: dict[Any, st.SearchStrategy[Any]] = {
     SetSecret: st.builds(SetSecret, numbers, st.binary(max_size=32)),
     Issue: st.builds(Issue, tickets, roles, st.booleans(), numbers, numbers),
     CancelIssue: st.builds(CancelIssue, tickets),
+    Freeze: st.builds(Freeze, periods, st.lists(closed, max_size=3).map(tuple), cuts),
+    Unfreeze: st.builds(Unfreeze, periods),
+    SetCurrent: st.builds(SetCurrent, st.dates()),
 }
 
 
@@ -114,6 +126,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "owner": {"path": "a.ecf", "device": ANNA},
     "revoke": {"device": ANNA, "cut": [[], []]},
     "rules": {"rules": DEFAULT_RULES.encode(), "cut": [[], []]},
+    "freeze": {"period": ["2025-01-01", "2025-12-31"], "files": [["a.crp", bytes(32), 0]], "cut": [[], []]},
+    "unfreeze": {"period": ["2025-01-01", "2025-01-01"]},
+    "current": {"until": "2025-06-30"},
     "genesis": {
         **{"salt": bytes(16), "name": "Cargo", "certificate": b"", "device_name": "PC", "role": "accounting"},
         **{"recovery": None, "recovery_certificate": b"", "rules": DEFAULT_RULES.encode()},
@@ -135,6 +150,8 @@ LONGEST: list[tuple[str, str, Any]] = [
     ("owner", "path", "x" * 4096),
     ("secret", "number", (1 << 52) - 1),
     ("revoke", "cut", [[[i.to_bytes(16, "big"), [TIP]] for i in range(CUT_LOGS_MAX - 1)], [bytes(SEALED_BYTES_MAX)]]),
+    ("freeze", "files", [[f"{i}.crp", bytes(32), i] for i in range(FROZEN_MAX)]),
+    ("unfreeze", "period", ["0001-01-01", "9999-12-31"]),
 ]
 
 
@@ -161,6 +178,23 @@ BAD: list[tuple[str, str, list[Any]]] = [
     ("revoke", "cut", [[[[b"short", [TIP]]], []], [[[bytes(16), [TIP]]] * (CUT_LOGS_MAX + 1), []]]),
     ("revoke", "cut", [[[], [bytes(SEALED_BYTES_MAX + 1)]]]),
     ("rules", "rules", [None, [], [[], []], [[["*.x", "other", "newest", "", []]], []]]),
+    ("freeze", "period", [None, [], ["2025-01-01"], ["2025-12-31", "2025-01-01"], ["2025", "2026"], [1, 2]]),
+    (
+        "freeze",
+        "files",
+        [
+            None,
+            {},
+            [["a.crp"]],
+            [["../a", bytes(32), 0]],
+            [["a", b"short", 0]],
+            [["a", bytes(32), -1]],
+            [["a", bytes(32), 0, 0]],
+        ],
+    ),
+    ("freeze", "files", [[["a", bytes(32), 0]] * (FROZEN_MAX + 1)]),
+    ("unfreeze", "period", ["2025-01-01"]),
+    ("current", "until", [None, 5, "2025-02-30", "30.06.2025", "2025-W01-1", "20250630", b"2025-06-30"]),
     ("genesis", "recovery", [b"short"]),
     ("genesis", "salt", [bytes(65)]),
 ]
@@ -191,9 +225,9 @@ def test_a_block_holds_a_limited_number() -> None:
 
 
 def test_an_unknown_kind_is_no_error_but_known_by_name() -> None:
-    known, unknown = unpack_statements([["share", {}], ["freeze" + "x" * 1000, {"until": "2025"}]])
+    known, unknown = unpack_statements([["share", {}], ["melt" + "x" * 1000, {"until": "2025"}]])
     assert known == Share()
-    assert unknown == UnknownStatement(("freeze" + "x" * 1000)[:NAME_CHARACTERS_MAX])
+    assert unknown == UnknownStatement(("melt" + "x" * 1000)[:NAME_CHARACTERS_MAX])
 
 
 anything = st.recursive(

@@ -12,8 +12,8 @@ from p2psync.books import synthetic
 from p2psync.books.crp import Chart
 from p2psync.books.finding import Trouble
 from p2psync.books.pending import Count, State
-from p2psync.books.period import period_in_name
 from p2psync.core.ids import ContentId, MandateId, content_of, parse_mandate
+from p2psync.core.period import period_in_name
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.shelf import Marked, NotHere, Waiting
 from p2psync.errors import CodecError, FolderError, P2PSyncError

@@ -10,8 +10,8 @@ from datetime import date
 import pytest
 
 from p2psync.books.pending import Count, Pending, State
-from p2psync.books.period import Period
 from p2psync.core.ids import MandateId
+from p2psync.core.period import Period
 from p2psync.core.relpath import RelPath
 from p2psync.daemon import tally as module
 from p2psync.daemon.logs import EventLog

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from random import Random
 from typing import Any
 
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from p2psync.core.authority import mandate_id_of
 from p2psync.core.block import AUTHORITY
-from p2psync.core.ids import BlockHash, ChangeId, DeviceId, MandateId
+from p2psync.core.ids import BlockHash, ChangeId, DeviceId, MandateId, content_of
+from p2psync.core.period import Period
 from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Mode, Role, parse_restriction, parse_setting
 from p2psync.core.statement import Genesis
@@ -98,6 +100,7 @@ def test_a_welcome_that_no_inviter_wrote(wrong: bytes) -> None:
 
 # -- who may -----------------------------------------------------------------------------------------
 
+YEAR = Period(date(2025, 1, 1), date(2025, 12, 31))
 ACTS: dict[str, Callable[[Admin, Village], object]] = {
     "share": lambda admin, v: admin.share(),
     "rename": lambda admin, v: admin.rename("mine"),
@@ -110,6 +113,9 @@ ACTS: dict[str, Callable[[Admin, Village], object]] = {
     "role": lambda admin, v: admin.set_role(v["payroll"].id, Role.ACCOUNTING, True),
     "primary": lambda admin, v: admin.set_primary(v["payroll"].id),
     "owner": lambda admin, v: admin.set_owner(PATH, v["payroll"].id),
+    "freeze": lambda admin, v: admin.freeze(YEAR, {}),
+    "unfreeze": lambda admin, v: admin.unfreeze(YEAR),
+    "current": lambda admin, v: admin.set_current(date(2025, 6, 30)),
     "recovery": lambda admin, v: admin.admit_by_recovery(Newcomer(STRANGER, b"cert", "PC", b"")),
 }
 
@@ -138,6 +144,9 @@ IMPOSSIBLE: dict[str, Callable[[Admin, Village], object]] = {
     "the last admin goes": lambda admin, v: admin.leave(),
     "no version of a conflict": lambda admin, v: admin.resolve(PATH, ChangeId(BlockHash(bytes(32)), 0)),
     "no rule": lambda admin, v: admin.set_rule(parse_setting("*.new=prefer")),
+    "a period that is not frozen": lambda admin, v: admin.unfreeze(YEAR),
+    "a file that is not there": lambda admin, v: admin.freeze(YEAR, {PATH: content_of(b"x")}),
+    "too many files": lambda admin, v: admin.freeze(YEAR, {parse(f"{n}"): content_of(b"x") for n in range(501)}),
     "too long a name": lambda admin, v: admin.rename("x" * 201),
 }
 

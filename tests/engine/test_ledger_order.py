@@ -6,6 +6,7 @@ end their blocks are taken in by others, in any order that brings each after tho
 
 from __future__ import annotations
 
+from datetime import date
 from random import Random
 from typing import Any
 
@@ -17,13 +18,15 @@ from p2psync.core.changelog import Stated, stamp
 from p2psync.core.changelog import heads as heads_among
 from p2psync.core.ids import ChangeId
 from p2psync.core.mark import POSTED, UNDONE
+from p2psync.core.period import Period
 from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_setting
-from p2psync.core.statement import Admit, Rename, Revoke, SetRole, SetRules
+from p2psync.core.statement import Admit, Closed, Freeze, Rename, Revoke, SetCurrent, SetRole, SetRules, Unfreeze
 from p2psync.engine.ledger import MissingBlock
 from tests.engine.ledgers import RESTRICTED_RULES, TEXTS, Desk, office
 
-PATHS = ["x.txt", "y.crp", "z.ecs", "dir/x.ecf"]
+PATHS = ["x.txt", "y.crp", "z.ecs", "dir/x.ecf", "x (01-01-2025 ~ 31-12-2025).ecs"]
+YEARS = [Period(date(year, 1, 1), date(year, 12, 31)) for year in (2025, 2026)]
 NAMES = ["a", "b", "c", "d"]
 
 
@@ -74,9 +77,15 @@ class Life:
         owned = self._rules.with_setting(parse_setting("*.ecf=enforce"))
         statements = [
             *(Revoke(other, cut), SetRole(other, role, admin, cut), Admit(other, b"cert", "PC", role, admin, b"")),
+            *(Freeze(YEARS[0], (), cut), Unfreeze(YEARS[0]), SetCurrent(date(2025, 6, 30))),
+            *(Freeze(YEARS[1], tuple(self._named(desk)), cut), Unfreeze(YEARS[1])),
             *(SetRules(enforced, cut), SetRules(owned, cut), SetRules(self._rules, cut), Rename("renamed")),
         ]
         desk.say(self._one_of(statements))
+
+    def _named(self, desk: Desk) -> list[Closed]:
+        path = self._one_of(PATHS[:2])
+        return [Closed(parse(path), head.id) for head in desk.heads(path)]
 
     def _restart(self, desk: Desk) -> None:
         if len(self.clones) < 2:
@@ -244,6 +253,39 @@ def test_a_rule_taken_back_lets_nothing_in_that_it_kept_out() -> None:
     everybody_reads_everybody(a, b)
     assert (a.accepted(accepted), b.accepted(accepted)) == (True, True)
     assert a.accepted(refused) is b.accepted(refused)
+
+
+def test_what_was_saved_before_a_freeze_was_known_is_set_aside_and_so_is_what_came_after() -> None:
+    a, b, c = office("a", "b", "c")
+    a.save("y.crp", "one")
+    everybody_reads_everybody(a, b, c)
+    concurrent = b.save("y.crp", "two")
+    dated = b.save(PATHS[-1], "one")
+    beside = b.save("x.txt", "two")
+    a.say(Freeze(YEARS[0], (Closed(parse("y.crp"), a.heads("y.crp")[0].id),), a.ledger.cut()))
+    c.read(b)
+    assert c.texts("y.crp") == {"two"}, "nobody here knows of the freeze"
+    [taken] = c.read(a)
+    assert set(taken.paths) == {"y.crp", PATHS[-1]}
+    late = c.save("y.crp", "three")
+    everybody_reads_everybody(a, b, c)
+    assert [a.accepted(i) for i in (concurrent, dated, beside, late)] == [False, False, True, False]
+    assert b.texts("y.crp") == {"one"}
+
+
+def test_unfreezing_lets_later_changes_in_and_none_that_came_before() -> None:
+    a, b = office("a", "b")
+    a.save("y.crp", "one")
+    b.read(a)
+    a.say(Freeze(YEARS[0], (Closed(parse("y.crp"), a.heads("y.crp")[0].id),), a.ledger.cut()))
+    during = b.save("y.crp", "two")
+    a.say(Unfreeze(YEARS[0]))
+    unaware = b.save("y.crp", "three")
+    b.read(a)
+    aware = b.save("y.crp", "four")
+    everybody_reads_everybody(a, b)
+    assert [a.accepted(i) for i in (during, unaware, aware)] == [False, False, True]
+    assert a.texts("y.crp") == {"four"}
 
 
 @pytest.mark.parametrize("first", ["a", "b"])

@@ -176,7 +176,7 @@ def test_who_is_busy_says_so_again_after_a_second(monkeypatch: pytest.MonkeyPatc
 class Freeze:
     """A kind of statement that this version does not know."""
 
-    KIND: ClassVar = "freeze"
+    KIND: ClassVar = "melt"
     until: str = "2025"
 
 
@@ -188,7 +188,7 @@ def test_a_mandate_stops_at_what_it_does_not_understand() -> None:
     village.settle(3)
     old = village["old"]
     assert old.m.is_stopped
-    assert old.m.state.problems() == [Problem("", Code.UPDATE_NEEDED, "freeze")]
+    assert old.m.state.problems() == [Problem("", Code.UPDATE_NEEDED, "melt")]
     village.save("old", "x.txt", b"two")
     village.save("new", "y.txt", b"three")
     village.settle(3)
@@ -216,7 +216,7 @@ def test_it_goes_on_when_that_counts_no_more() -> None:
 def test_after_an_update_it_is_not_said_any_more() -> None:
     village = star("a", "b", admin=True)
     village["a"].m.set_folding(Folding())
-    village["a"].m.state.put_problems([Problem("", Code.UPDATE_NEEDED, "freeze")])
+    village["a"].m.state.put_problems([Problem("", Code.UPDATE_NEEDED, "melt")])
     village.open_folder(village["a"])
     village.settle()
     assert problems(village["a"]) == []

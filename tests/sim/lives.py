@@ -37,6 +37,7 @@ CALM = Knobs(
     open_s=1.0,
     merged_files=0.0,
     marks=0.0,
+    freezes=0,
 )
 REST_S = 60.0
 

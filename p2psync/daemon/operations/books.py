@@ -10,8 +10,8 @@ from p2psync.books.crp import Account, Chart, CostCentre, Language, Names, VatCo
 from p2psync.books.export import FIELDS, NAME, Record, RecordKind
 from p2psync.books.finding import Finding, Findings
 from p2psync.books.master import Key, records_of
-from p2psync.books.period import Period
 from p2psync.core.ids import MandateId, device_text
+from p2psync.core.period import Period
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.mastering import open_fields_of
 from p2psync.daemon.operations.arguments import Arguments

@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from p2psync.books.text import read_date
-
-_IN_NAME = re.compile(r"\((\d{2}-\d{2}-\d{4}) ~ (\d{2}-\d{2}-\d{4})\)", re.ASCII)
+_IN_NAME = re.compile(r"\((\d{2})-(\d{2})-(\d{4}) ~ (\d{2})-(\d{2})-(\d{4})\)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,22 +31,31 @@ class Period:
             return str(year)
         return f"{day_text(self.begin)} ~ {day_text(self.end)}"
 
+    def includes(self, other: Period) -> bool:
+        """Whether every day of the other one lies in it."""
+        return self.begin <= other.begin and other.end <= self.end
+
+    def overlaps(self, other: Period) -> bool:
+        """Whether they have a day in common."""
+        return self.begin <= other.end and other.begin <= self.end
+
 
 def day_text(day: date) -> str:
     """`31.12.2025`, as these programs write it."""
     return f"{day.day:02}.{day.month:02}.{day.year:04}"
 
 
-def period_of(begin: str, end: str) -> Period | None:
-    """A period from the text of its first and last day; None unless both are dates in this order."""
-    first, last = read_date(begin.strip()), read_date(end.strip())
-    return Period(first, last) if first and last and first <= last else None
-
-
 def period_in_name(name: str) -> Period | None:
     """The period that a file's name states: `Cargo (01-01-2025 ~ 31-12-2025).ecf`; None without one."""
     found = _IN_NAME.search(name)
-    return period_of(found[1], found[2]) if found else None
+    if found is None:
+        return None
+    numbers = [int(group) for group in found.groups()]
+    try:
+        first, last = date(*numbers[2::-1]), date(*numbers[:2:-1])
+    except ValueError:
+        return None
+    return Period(first, last) if first <= last else None
 
 
 def containing(periods: Iterable[Period], day: date | None) -> Period | None:

@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from p2psync.books.period import Period, containing, day_text, period_in_name, period_of
 from p2psync.books.synthetic import entries_name
+from p2psync.core.period import Period, containing, day_text, period_in_name
 
 YEAR = Period(date(2025, 1, 1), date(2025, 12, 31))
 LONG = Period(date(2024, 7, 1), date(2025, 12, 31))
@@ -27,11 +27,8 @@ def test_it_says_its_year_where_it_is_one() -> None:
     assert day_text(date(25, 1, 2)) == "02.01.0025"
 
 
-def test_it_is_read_only_from_two_dates_in_their_order() -> None:
-    assert period_of("01.01.2025", " 31.12.2025 ") == YEAR
-    assert period_of("01.01.2025", "01.01.2025") == Period(YEAR.begin, YEAR.begin)
-    assert period_of("31.12.2025", "01.01.2025") is None
-    assert period_of("01.01.2025", "") is None
+def test_it_ends_after_it_began() -> None:
+    assert Period(YEAR.begin, YEAR.begin).includes(Period(YEAR.begin, YEAR.begin))
     with pytest.raises(AssertionError):
         Period(YEAR.end, YEAR.begin)
 
@@ -41,6 +38,19 @@ def test_names_of_entries_files_state_it() -> None:
     assert period_in_name("a (01-01-2025 ~ 31-12-2025) b.ecs") == YEAR
     assert period_in_name("Cargo.ecf") is None
     assert period_in_name("Cargo (31-12-2025 ~ 01-01-2025).ecf") is None
+    assert period_in_name("Cargo (31-02-2025 ~ 31-12-2025).ecf") is None
+    assert period_in_name("Cargo (01-01-0000 ~ 31-12-2025).ecf") is None
+
+
+def test_one_may_lie_in_another_or_have_days_in_common_with_it() -> None:
+    half = Period(date(2025, 7, 1), date(2026, 6, 30))
+    assert (LONG.includes(YEAR), YEAR.includes(YEAR), YEAR.includes(LONG), YEAR.includes(half)) == (
+        *(True, True),
+        *(False, False),
+    )
+    assert YEAR.overlaps(half)
+    assert half.overlaps(YEAR)
+    assert not YEAR.overlaps(Period(date(2026, 1, 1), date(2026, 12, 31)))
 
 
 def test_the_shortest_period_that_has_the_day_is_the_one() -> None:
