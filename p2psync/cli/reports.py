@@ -230,6 +230,9 @@ def _what(row: Row) -> str:
         "rename": _("renamed the mandate"),
         "share": _("shared the mandate"),
         "secret": _("renewed the secret"),
+        "freeze": _("froze a period"),
+        "unfreeze": _("unfroze a period"),
+        "current": _("books complete until"),
         "issue": _("invited"),
         "cancel": _("cancelled an invitation"),
     }

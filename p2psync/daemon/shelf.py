@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from p2psync.books.closing import span_of
 from p2psync.books.completeness import ENTRIES, MASTER, suffix_of
 from p2psync.books.crp import CHART_BYTES_MAX, Chart, read_chart
 from p2psync.books.entries import ENTRIES_BYTES_MAX, EntriesFile, read_entries
@@ -90,6 +91,18 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Dated:
+    """The days that one file is about."""
+
+    path: RelPath
+    content: ContentId
+    span: Period | None
+    """None if nobody can say."""
+    stated: bool
+    """A chart or the file's name says so, else the lines."""
+
+
+@dataclass(frozen=True, slots=True)
 class Marked:
     """What one mandate's log says was posted."""
 
@@ -119,6 +132,10 @@ class Shelf:
     async def charts(self, mandate: MandateId) -> list[ChartFile]:
         """Sorted by their paths. Raises FolderError, as the others do."""
         return await self._read(mandate, _Files.charts)
+
+    async def dated(self, mandate: MandateId) -> list[Dated]:
+        """Which days every chart and file of bookings is about, sorted by path."""
+        return await self._read(mandate, _Files.dated)
 
     async def master(self, mandate: MandateId) -> MasterShelf | None:
         """None if none were imported."""
@@ -163,6 +180,23 @@ class _Files:
 
     def charts(self) -> list[ChartFile]:
         return [ChartFile(path, read) for path, read in self._charts.items()]
+
+    def dated(self) -> list[Dated]:
+        return [self._dated(path, self._files[path]) for path in sorted(self._files)]
+
+    def _dated(self, path: RelPath, entry: Entry) -> Dated:
+        assert entry.content is not None, "a file has a content"
+        if path in self._charts:
+            read = self._charts[path]
+            return Dated(path, entry.content, read.period if isinstance(read, Chart) else None, True)
+        stated = period_in_name(name(path))
+        if stated is not None:
+            return Dated(path, entry.content, stated, True)
+        return Dated(path, entry.content, self._memory.spans.get(entry.content, lambda: self._span(entry)), False)
+
+    def _span(self, entry: Entry) -> Period | None:
+        read = self._entries(entry)
+        return None if isinstance(read, CodecError) else span_of(read)
 
     def master(self) -> MasterShelf | None:
         stated = [(path, entry) for path, entry in self._masters.items() if suffix_of(path) == STATED]
@@ -294,6 +328,7 @@ class _Memory:
         self.charts: _Remembered[object, Chart | CodecError] = _Remembered(CHARTS_MAX)
         self.masters: _Remembered[object, MasterData | CodecError] = _Remembered(MASTERS_MAX)
         self.pending: _Remembered[object, Pending] = _Remembered(RESULTS_MAX)
+        self.spans: _Remembered[object, Period | None] = _Remembered(RESULTS_MAX)
         self.checked: _Remembered[object, Findings | CodecError] = _Remembered(RESULTS_MAX)
 
 

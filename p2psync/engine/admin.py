@@ -351,7 +351,7 @@ class Admin:
         base = state.bases([path]).get(path)
         self._require_bytes(heads, base.entry.content if base else None)
         if not self._mandate.ledger.may_write(path, chosen.entry.kind):
-            self._require_unfrozen(path)
+            self._mandate.periods.require_open(path)
             raise NotAllowed(
                 "The role of this device may not decide about {path!r}. Ask accounting or an admin.", path=path
             )
@@ -361,17 +361,6 @@ class Admin:
         taken = self._mandate.ledger.append([change], self._mandate.ledger.class_of(path), self._scope.now.wall_ms)
         self._mandate.replica.plan.touched([path])
         self._mandate.announce(taken)
-
-    def _require_unfrozen(self, path: RelPath) -> None:
-        period = self._mandate.authority.frozen_period(path)
-        if period is not None:
-            raise NotAllowed(
-                "{path} belongs to the period {period}, which is frozen. An admin can open it: "
-                "p2psync period {mandate} --unfreeze",
-                path=path,
-                period=period,
-                mandate=self._mandate.name,
-            )
 
     def _require_bytes(self, heads: Sequence[Stated], standing: Any) -> None:
         contents = {h.entry.content for h in heads if h.entry.kind == Kind.FILE and h.entry.content is not None}

@@ -17,7 +17,7 @@ from p2psync.core.statement import FROZEN_MAX, Closed, Freeze, SetCurrent, Unfre
 from p2psync.engine.ledger import Taken
 from p2psync.engine.site import Site
 from p2psync.engine.state import TodoKind
-from p2psync.errors import UsageError
+from p2psync.errors import NotAllowed, UsageError
 
 LATE_MAX = 500
 """Changes that were set aside, of those taken in last, that are looked at."""
@@ -102,6 +102,18 @@ class Periods:
         }
         self._site.state.put_problems(Problem(path, Code.PERIOD_FROZEN, str(periods[path])) for path in sorted(told))
 
+    def require_open(self, path: RelPath) -> None:
+        """Raises NotAllowed if the file belongs to a frozen period."""
+        period = self._site.ledger.authority.frozen_period(path)
+        if period is not None:
+            raise NotAllowed(
+                "{path} belongs to the period {period}, which is frozen. An admin can open it: "
+                "p2psync period {mandate} --unfreeze PERIOD",
+                path=path,
+                period=period,
+                mandate=self._site.ledger.authority.name,
+            )
+
     def freeze(self, period: Period, versions: Mapping[RelPath, ContentId]) -> Freeze:
         """What an admin says to freeze a period with these files, by what each holds.
 
@@ -113,7 +125,7 @@ class Periods:
         if len(versions) > FROZEN_MAX:
             raise UsageError("A period with more than {limit} files cannot be frozen.", limit=FROZEN_MAX)
         named = sorted(path for path in versions if not self._goes_without_saying(path, period))
-        self._require_open(named)
+        self._require_nameable(named)
         closed = tuple(Closed(path, self._standing(path, versions[path])) for path in named)
         for path in versions.keys() - set(named):
             self._standing(path, versions[path])
@@ -131,7 +143,7 @@ class Periods:
         stated = period_in_name(name(path)) if rules.rule_for(path).file_class in DATED else None
         return rules.class_id(path) is not None and stated is not None and period.includes(stated)
 
-    def _require_open(self, paths: Sequence[RelPath]) -> None:
+    def _require_nameable(self, paths: Sequence[RelPath]) -> None:
         rules = self._site.ledger.authority.rules
         secret = next((path for path in paths if rules.class_id(path) is not None), None)
         if secret is not None:

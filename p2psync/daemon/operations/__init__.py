@@ -16,6 +16,7 @@ from p2psync.daemon.operations import (
     mandates,
     masters,
     members,
+    periods,
     postings,
     recovery,
     runs,
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 Operation = Callable[["Node", Arguments], Awaitable[object]]
 """Returns what is ready for JSON, or an OperationResult where the exit code is not 0."""
 
-MODULES = (status, mandates, members, recovery, runs, conflicts, versions, attachments, books, masters, postings, log)
+MODULES = (
+    *(status, mandates, members, recovery, runs, conflicts, versions, attachments, books, masters, postings, periods),
+    log,
+)
 
 
 class Operations:

@@ -147,7 +147,8 @@ def _about(statement: Any) -> str:
     device: DeviceId | None = getattr(statement, "device", None)
     parts += [device_text(device)[:7]] if device is not None else []
     role = getattr(statement, "role", None)
-    parts += [str(role)] if role is not None else []
+    days = getattr(statement, "period", None) or getattr(statement, "until", None)
+    parts += [str(one) for one in (role, days) if one is not None]
     return " ".join(part for part in parts if part)
 
 

@@ -116,6 +116,8 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "pending": beside.waiting.lines,
         "pending_files": beside.waiting.files,
         "last_sync": time_text(synced_ms) if synced_ms is not None else None,
+        "current_until": until.isoformat() if (until := mandate.authority.current_until) is not None else None,
+        "frozen": [str(period) for period in sorted(mandate.authority.frozen)],
         "inbox": node.bridging.undelivered(mandate.id),
         "peers": sorted(peers, key=lambda p: (str(p["name"]).casefold(), str(p["device"]))),
         "problem_list": [_problem_row(mandate, problem) for problem in problems[:PROBLEMS_SHOWN_MAX]],

@@ -1,0 +1,68 @@
+"""Accounting periods: closing and opening them, and how far the books are."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from p2psync.cli import periods
+from p2psync.cli.command import Session, command, tell
+from p2psync.cli.commands.books import READ_S
+from p2psync.cli.commands.mandates import MANDATE
+from p2psync.cli.exits import FAILED, WRONG_USAGE, CommandFailed
+from p2psync.i18n import _
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make this command part of the app."""
+    command(
+        app,
+        "period",
+        help=_(
+            "Show, freeze or unfreeze accounting periods.\n\nA frozen period's files are changed by nobody any more: "
+            "what is saved all the same, or was saved before that was known, is set aside on all devices, kept as a "
+            "version and reported. An admin may unfreeze. --current-until tells all members up to which day the "
+            "books are complete; only accounting may say so."
+        ),
+        example="p2psync period Cargo\np2psync period Cargo --freeze 2025\n"
+        "p2psync period Cargo --current-until 2025-06-30",
+    )(period)
+
+
+def period(
+    session: Session,
+    mandate: MANDATE,
+    freeze: Annotated[
+        str | None,
+        typer.Option("--freeze", metavar="PERIOD", help=_("Close this period: 2025, or 2024-07-01..2025-06-30.")),
+    ] = None,
+    unfreeze: Annotated[
+        str | None, typer.Option("--unfreeze", metavar="PERIOD", help=_("Open this period again."))
+    ] = None,
+    current_until: Annotated[
+        str | None, typer.Option("--current-until", metavar="DAY", help=_("The books are complete until this day."))
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help=_("Freeze without a question."))] = False,
+) -> int:
+    given = [name for name, value in (("a", freeze), ("b", unfreeze), ("c", current_until)) if value is not None]
+    if len(given) > 1:
+        raise CommandFailed(_("Freeze, unfreeze or say how far the books are: one at a time."), WRONG_USAGE)
+    if freeze is not None:
+        return _freeze(session, mandate, freeze, yes)
+    if unfreeze is not None:
+        return session.show(session.call("period.unfreeze", mandate=mandate, period=unfreeze), periods.unfrozen)
+    if current_until is not None:
+        return session.show(session.call("period.current", mandate=mandate, until=current_until), periods.current)
+    return session.show(session.call("period", READ_S, mandate=mandate), periods.periods)
+
+
+def _freeze(session: Session, mandate: str, wanted: str, yes: bool) -> int:
+    """What is to be frozen is shown before it is signed; a script is not asked."""
+    plan = session.call("period.preview", READ_S, mandate=mandate, period=wanted).data
+    tell(periods.planned(plan))
+    if sys.stdin.isatty() and not yes and not session.as_json and not typer.confirm(_("Freeze it?"), err=True):
+        return FAILED
+    arguments = {"mandate": mandate, "period": wanted, "seen": plan["seen"]}
+    return session.show(session.call("period.freeze", READ_S, **arguments), periods.frozen)

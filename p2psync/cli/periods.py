@@ -1,0 +1,73 @@
+"""How answers about accounting periods look to people."""
+
+from __future__ import annotations
+
+from p2psync.cli.rendering import Row, table
+from p2psync.cli.values import moment, quoted
+from p2psync.i18n import _, ngettext
+
+
+def periods(answer: Row) -> str:
+    """`period`: each period, what came too late, and how far the books are."""
+    lines = [
+        table(
+            (_("PERIOD"), _("STATE"), _("FILES")),
+            ((one["period"], _state(one), str(len(one["files"]))) for one in answer["periods"]),
+            _("No chart of accounts in the folder states a period."),
+        )
+    ]
+    lines += [_current(answer["current_until"])] if answer["current_until"] else []
+    lines += [_late(one) for one in answer["late"]]
+    return "\n".join(lines)
+
+
+def current(answer: Row) -> str:
+    """`period --current-until`."""
+    return _current(answer)
+
+
+def planned(answer: Row) -> str:
+    """What a freeze would name, before anybody says yes."""
+    count = len(answer["files"])
+    head = ngettext("Freezing {period} closes {n} file:", "Freezing {period} closes {n} files:", count)
+    lines = [head.format(period=answer["period"], n=count), *(f"  {one['path']}" for one in answer["files"])]
+    texts = {
+        "across": _("! {file} has bookings of other periods too: it stays open."),
+        "restricted": _("! {file} stays open: members who may not see it would read its name."),
+    }
+    return "\n".join([*lines, *(texts[one["reason"]].format(file=one["path"]) for one in answer["left_out"])])
+
+
+def frozen(answer: Row) -> str:
+    """`period --freeze`."""
+    count = len(answer["files"])
+    text = ngettext(
+        "{period} is frozen with {n} file; later changes are set aside on all devices.",
+        "{period} is frozen with {n} files; later changes are set aside on all devices.",
+        count,
+    )
+    return text.format(period=answer["period"], n=count)
+
+
+def unfrozen(answer: Row) -> str:
+    """`period --unfreeze`."""
+    return _("{period} is open again. What was set aside stays so until it is restored.").format(
+        period=answer["period"]
+    )
+
+
+def _state(one: Row) -> str:
+    by = one["frozen"]
+    return _("frozen by {name}, {time}").format(name=by["name"], time=moment(by["time"])) if by else _("open")
+
+
+def _current(said: Row) -> str:
+    text = _("The books are complete until {day}, says {name} ({time}).")
+    return text.format(day=said["until"], name=said["name"], time=moment(said["time"]))
+
+
+def _late(one: Row) -> str:
+    removed = _("! {file}: removed by {name} ({time}), too late for {period}; it stays.")
+    saved = _("! {file}: saved by {name} ({time}), too late for {period}; kept on that PC as a version.")
+    text = removed if one["kind"] == "absent" else saved
+    return text.format(file=quoted(one["path"]), name=one["name"], time=moment(one["time"]), period=one["period"])

@@ -1,0 +1,34 @@
+"""Accounting periods by the command line, with a real daemon."""
+
+from __future__ import annotations
+
+from random import Random
+
+from p2psync.books import synthetic
+from tests.cli.machine import Machine, until
+
+CHART = "Books 2025.crp"
+
+
+def test_a_period_is_frozen_keeps_its_files_and_is_opened_again(office: Machine) -> None:
+    chart = synthetic.chart(2025, 20, Random(1))
+    (office.folder / CHART).write_bytes(chart)
+    until(lambda: any(row["period"] == "2025" for row in office.ask("period", "Cargo")["periods"]), "it is known")
+    frozen = office.run("period", "Cargo", "--freeze", "2025")
+    assert (frozen.code, CHART in frozen.err) == (0, True)
+    assert "2025 is frozen with" in frozen.out
+    assert "frozen by office" in office.run("period", "Cargo").out
+    (office.folder / CHART).write_bytes(synthetic.chart(2025, 30, Random(2)))
+    until(lambda: (office.folder / CHART).read_bytes() == chart, "it is as it was")
+    assert "belongs to the period 2025, which is frozen" in office.run("status").out
+    assert "froze a period" in office.run("log", "Cargo").out
+    assert office.run("period", "Cargo", "--freeze", "2025").code == 2
+    assert "2025 is open again" in office.run("period", "Cargo", "--unfreeze", "2025").out
+    assert office.run("period", "Cargo", "--unfreeze", "2025").code == 2
+
+
+def test_the_day_up_to_which_the_books_are_complete_is_told(office: Machine) -> None:
+    assert "until 2025-06-30" in office.run("period", "Cargo", "--current-until", "2025-06-30").out
+    assert office.ask("period", "Cargo")["current_until"]["until"] == "2025-06-30"
+    assert office.run("period", "Cargo", "--current-until", "June").code == 2
+    assert office.run("period", "Cargo", "--current-until", "2025-06-30", "--freeze", "2025").code == 2
