@@ -37,6 +37,9 @@ _TEXTS = {
     Trouble.LINE_TOO_LONG: lambda: _("Line {line} is longer than {characters} characters."),
     Trouble.FIELDS_MISSING: lambda: _("Line {line} is no whole booking: it has {fields} fields of at least {needed}."),
     Trouble.PERIOD_UNREADABLE: lambda: _("Line {line}: the accounting period from {begin} to {end} is none."),
+    Trouble.PERIOD_TWICE: lambda: _(
+        "Line {line}: {other} is a chart for some of the same days; a mandate has one accounting."
+    ),
     Trouble.FIELD_TWICE: lambda: _("Line {line}: {field} is there twice; the first one counts."),
     Trouble.FIELD_UNREADABLE: lambda: _("Line {line}: {field} cannot be {text}."),
     Trouble.NUMBER_MISSING: lambda: _("Line {line}: a record has no number or code."),

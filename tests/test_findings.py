@@ -16,7 +16,7 @@ FACTS = {
     name: f"<{name}>"
     for name in (
         *("text", "characters", "fields", "needed", "begin", "end", "field", "number", "first", "date", "period"),
-        *("lines", "account", "code", "centre"),
+        *("lines", "account", "code", "centre", "other"),
     )
 }
 

@@ -77,6 +77,8 @@ def _bookings() -> Mapping[str, str]:
         "uncounted": _("changed, and cannot be counted: {reason}"),
         "look": _("Files of bookings to look at"),
         "mark-posted": _("Mark as posted"),
+        "complete-until": _("Books complete until {day}"),
+        "frozen": _("Frozen periods: {periods}"),
     }
 
 

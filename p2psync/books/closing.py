@@ -11,6 +11,7 @@ from enum import Enum
 from p2psync.books.entries import DATE, EntriesFile
 from p2psync.books.text import read_date
 from p2psync.core.period import Period
+from p2psync.core.relpath import RelPath
 
 
 class Belonging(Enum):
@@ -36,10 +37,10 @@ def span_of(read: EntriesFile) -> Period | None:
     return Period(min(days), max(days)) if days else None
 
 
-def overlapping(charts: Mapping[str, Period]) -> list[tuple[str, str]]:
-    """Charts, by name, that have days in common: a mandate has one accounting, and one chart for each day. Sorted."""
-    names = sorted(charts)
-    return [(a, b) for at, a in enumerate(names) for b in names[at + 1 :] if charts[a].overlaps(charts[b])]
+def overlapping(charts: Mapping[RelPath, Period]) -> list[tuple[RelPath, RelPath]]:
+    """Charts, by path, that have days in common: a mandate has one accounting, and one chart for each day. Sorted."""
+    paths = sorted(charts)
+    return [(a, b) for at, a in enumerate(paths) for b in paths[at + 1 :] if charts[a].overlaps(charts[b])]
 
 
 def known_periods(spans: Iterable[Period | None]) -> list[Period]:

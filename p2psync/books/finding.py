@@ -25,6 +25,7 @@ class Trouble(StrEnum):
     FIELDS_MISSING = "fields-missing"
     # charts of accounts
     PERIOD_UNREADABLE = "period-unreadable"
+    PERIOD_TWICE = "period-twice"
     FIELD_TWICE = "field-twice"
     FIELD_UNREADABLE = "field-unreadable"
     NUMBER_MISSING = "number-missing"
@@ -56,6 +57,7 @@ SENTENCES: Mapping[Trouble, str] = {
     Trouble.LINE_TOO_LONG: "Line {line} is longer than {characters} characters.",
     Trouble.FIELDS_MISSING: "Line {line} is no whole booking: it has {fields} fields of at least {needed}.",
     Trouble.PERIOD_UNREADABLE: "Line {line}: the accounting period from {begin} to {end} is none.",
+    Trouble.PERIOD_TWICE: "Line {line}: {other} is a chart for some of the same days; a mandate has one accounting.",
     Trouble.FIELD_TWICE: "Line {line}: {field} is there twice; the first one counts.",
     Trouble.FIELD_UNREADABLE: "Line {line}: {field} cannot be {text}.",
     Trouble.NUMBER_MISSING: "Line {line}: a record has no number or code.",

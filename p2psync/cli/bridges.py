@@ -16,6 +16,8 @@ def linked(answer: Row) -> str:
     """`attach FILE`."""
     lines = [_("Attached: {file}, {how}").format(file=one["file"], how=how(one["mode"])) for one in answer["attached"]]
     lines += [_("Not attached: {reason}").format(reason=one["reason"]) for one in answer["refused"]]
+    text = _("! {mandate} has a chart of accounts with the same title and period as {file}: is it the same company?")
+    lines += [text.format(**one) for one in answer["twins"]]
     if answer["proposed"]:
         lines += ["", _("The index beside it names these, too. To attach them, add --siblings:")]
         lines += [f"  {file}" for file in answer["proposed"]]

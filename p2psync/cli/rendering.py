@@ -79,6 +79,7 @@ def _mandate_lines(mandate: Row) -> list[str]:
             "  " + _("Nobody else has it yet. Share it with: p2psync share {name}").format(name=quoted(mandate["name"]))
         )
     lines += [f"  {line}" for line in _peer_lines(mandate["peers"])]
+    lines += [f"  {line}" for line in _books_lines(mandate)]
     waiting = waiting_line(mandate)
     lines += [f"  {waiting}"] if waiting else []
     if mandate["conflicts"]:
@@ -99,6 +100,12 @@ def _mandate_lines(mandate: Row) -> list[str]:
         text = ngettext("and {n} problem more; all of them: --json", "and {n} problems more; all of them: --json", more)
         lines.append("  " + text.format(n=more))
     return lines
+
+
+def _books_lines(mandate: Row) -> list[str]:
+    until, frozen = mandate.get("current_until"), mandate.get("frozen") or []
+    lines = [_("Books complete until {day}").format(day=until)] if until else []
+    return lines + ([_("Frozen periods: {periods}").format(periods=", ".join(frozen))] if frozen else [])
 
 
 def waiting_line(mandate: Row) -> str:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from p2psync.books.closing import span_of
+from p2psync.books.closing import overlapping, span_of
 from p2psync.books.completeness import ENTRIES, MASTER, suffix_of
 from p2psync.books.crp import CHART_BYTES_MAX, Chart, read_chart
 from p2psync.books.entries import ENTRIES_BYTES_MAX, EntriesFile, read_entries
-from p2psync.books.finding import Findings
+from p2psync.books.finding import Collector, Findings, Trouble
 from p2psync.books.master import MasterData, OpenField, records_of
 from p2psync.books.master_codec import MASTER_BYTES_MAX
 from p2psync.books.master_files import CHANGED, STATED, together
@@ -250,7 +250,12 @@ class _Files:
         read = self._charts[path]
         if isinstance(read, CodecError):
             return Checked(path, frozenset(), Findings(), read)
-        return Checked(path, frozenset(), read.findings)
+        periods = {one: c.period for one, c in self._charts.items() if isinstance(c, Chart) and c.period is not None}
+        rivals = Collector()
+        for pair in overlapping(periods):
+            if path in pair:
+                rivals.add(1, Trouble.PERIOD_TWICE, other=next(one for one in pair if one != path))
+        return Checked(path, frozenset(), _together(rivals.findings(), read.findings))
 
     def _checked(self, path: RelPath, instead: Books | None, open_fields: frozenset[OpenField]) -> Checked:
         books = [one for read in self._charts.values() if isinstance(read, Chart) and (one := books_of_chart(read))]

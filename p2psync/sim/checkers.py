@@ -153,11 +153,13 @@ def _same_marks(members: Sequence[Host]) -> None:
 
 def _frozen_stand(members: Sequence[Host]) -> None:
     """What a freeze names stands as it stood, and nobody's later word of it counts."""
+    frozen = _mandate(members[0]).periods.frozen()
     for host in members:
-        mandate, state = _mandate(host), _state(host)
-        same = mandate.periods.frozen() == _mandate(members[0]).periods.frozen()
+        same = _mandate(host).periods.frozen() == frozen
         require(same, "Converged", f"{host.name} and {members[0].name}: other periods are frozen")
-        for closed in (file for one in mandate.periods.frozen() for file in one.files):
+    for host in members:
+        state = _state(host)
+        for closed in (file for one in frozen for file in one.files):
             if state.is_accepted(closed.version):  # else its author's right was taken from before
                 heads = {head.id for head in state.heads([closed.path])[closed.path]}
                 require(closed.version in heads, "Frozen", f"{host.name}: {closed.path!r} was changed after its freeze")

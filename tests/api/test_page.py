@@ -161,6 +161,14 @@ BOOKINGS = {
 
 
 @needs_node
+def test_how_far_the_books_are_and_which_periods_are_frozen() -> None:
+    shown = browse({**MANDATE, "current_until": "2025-06-30", "frozen": ["2023", "2024"]})["shown"]["mandates"]
+    assert "Books complete until 2025-06-30" in shown
+    assert "Frozen periods: 2023, 2024" in shown
+    assert "Frozen" not in browse({**MANDATE, "current_until": None, "frozen": []})["shown"]["mandates"]
+
+
+@needs_node
 def test_what_waits_to_be_posted_is_a_banner_and_accounting_marks_it_by_a_button() -> None:
     torn = {**BOOKINGS, "file": "b.ecf", "new": None, "message": "it is torn"}
     gone = {**BOOKINGS, "file": "c.ecf", "content": None}

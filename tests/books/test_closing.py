@@ -11,6 +11,7 @@ from p2psync.books import synthetic
 from p2psync.books.closing import Belonging, belonging, known_periods, overlapping, span_of
 from p2psync.books.entries import read_entries
 from p2psync.core.period import Period
+from p2psync.core.relpath import parse
 
 YEAR, NEXT = (Period(date(year, 1, 1), date(year, 12, 31)) for year in (2025, 2026))
 ACROSS = Period(date(2025, 7, 1), date(2026, 6, 30))
@@ -41,8 +42,8 @@ def test_a_file_of_bookings_spans_its_lines() -> None:
 
 
 def test_charts_with_days_in_common_are_two_accountings() -> None:
-    assert overlapping({"a.crp": YEAR, "b.crp": NEXT}) == []
-    charts = {"b.crp": NEXT, "a.crp": YEAR, "c.crp": ACROSS}
+    assert overlapping({parse("a.crp"): YEAR, parse("b.crp"): NEXT}) == []
+    charts = {parse("b.crp"): NEXT, parse("a.crp"): YEAR, parse("c.crp"): ACROSS}
     assert overlapping(charts) == [("a.crp", "c.crp"), ("b.crp", "c.crp")]
 
 

@@ -9,6 +9,7 @@ import pytest
 from p2psync.cli import bridges
 from p2psync.daemon.operations.attachments import STATES
 
+TWIN = {"file": "Copy.crp", "mandate": "Old"}
 LINKED = {"file": "/books/Cargo.crp", "path": "Cargo.crp", "mode": "auto", "role": "accounting"}
 ROW: dict[str, Any] = {
     **{"mandate": "Cargo Ltd", "path": "Cargo.crp", "file": "/books/Cargo.crp", "mode": "ask", "role": "accounting"},
@@ -18,11 +19,11 @@ ROW: dict[str, Any] = {
 
 
 def test_what_was_attached_and_what_else_could_be() -> None:
-    text = bridges.linked({"attached": [LINKED], "refused": [], "proposed": []})
+    text = bridges.linked({"attached": [LINKED], "refused": [], "proposed": [], "twins": []})
     assert text == "Attached: /books/Cargo.crp, what arrives is delivered"
     asked = {**LINKED, "mode": "ask"}
     refused = [{"file": "/books/Cargo.cre", "reason": "It is a database."}]
-    text = bridges.linked({"attached": [asked], "refused": refused, "proposed": ["/books/Cargo.ecf"]})
+    text = bridges.linked({"attached": [asked], "refused": refused, "proposed": ["/books/Cargo.ecf"], "twins": [TWIN]})
     assert "waits for your word" in text
     assert "Not attached: It is a database." in text
     assert text.endswith("add --siblings:\n  /books/Cargo.ecf")

@@ -57,6 +57,8 @@ def test_all_is_well() -> None:
         ({"peers": [{**PEER, "connected": False, "behind_files": 3}]}, ", 3 files behind"),
         ({"peers": [{**PEER, "behind_files": 4}]}, "4 files behind"),
         ({"in_sync": False}, "Cargo (accounting): working"),
+        ({"current_until": "2025-06-30", "frozen": []}, "  Books complete until 2025-06-30"),
+        ({"current_until": None, "frozen": ["2024", "2025"]}, "  Frozen periods: 2024, 2025"),
         ({"conflicts": 1}, "! 1 conflict to look at: p2psync conflicts Cargo"),
         ({"conflicts": 2}, "! 2 conflicts to look at"),
     ],

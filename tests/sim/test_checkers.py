@@ -11,12 +11,15 @@ from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import content_of
 from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import parse_setting
+from p2psync.core.statement import Closed
 from p2psync.engine.effects import Fetch, Place, PlaceItem, Wanted
 from p2psync.engine.events import LateWrite
+from p2psync.engine.periods import Freezing
 from p2psync.engine.placement import IN_FLIGHT_MAX
 from p2psync.sim import checkers, world
 from p2psync.sim.bugs import planted
 from p2psync.sim.checkers import Failure, check_always, check_at_rest, check_late_writes
+from p2psync.sim.users import FROZEN
 from p2psync.sim.world import World, run
 from tests.sim.lives import again, apart, mandate_of, rest, save, shown, together
 
@@ -150,6 +153,18 @@ def test_other_marks_on_another_pc_are_seen(life: World, monkeypatch: pytest.Mon
     assert complaint(life).startswith("Converged: pc0 and pc1: other marks stand")
     monkeypatch.setattr(checkers._state(other), "marks", lambda: ["a mark"])
     assert complaint(life).startswith("Converged: pc0 and pc1: marks differ")
+
+
+def test_a_frozen_file_that_was_changed_is_seen(life: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The letter was corrected: its first version is no head any more."""
+    here = mandate_of(life.hosts[0]).periods
+    path = parse("letter.txt")
+    first = next(c.id for c in checkers._state(life.hosts[0]).all_changes() if c.path == path and not c.named)
+    told = [Freezing(FROZEN, life.hosts[0].keys.device, 0, (Closed(path, first),))]
+    monkeypatch.setattr(here, "frozen", lambda: told)
+    assert "other periods are frozen" in complaint(life)
+    monkeypatch.setattr(mandate_of(life.hosts[1]).periods, "frozen", lambda: told)
+    assert "was changed after its freeze" in complaint(life)
 
 
 def test_other_conflicts_on_another_pc_are_seen(life: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -277,3 +277,31 @@ def test_users_mark_what_they_may_and_take_marks_back() -> None:
     (mandate,) = state.mandates()
     kinds = {one.mark.kind for one, _ in state.mandate(mandate).marks()}
     assert kinds == {"posted", "undone"}
+
+
+def test_an_admin_freezes_what_stands_before_him_and_unfreezes_it() -> None:
+    world = together(paths=2, freezes=1)
+    host, users = world.hosts[0], world.users
+    for path in users.paths:
+        save(world, host, path, path)
+    rest(world)
+    users.close_books(host)
+    rest(world)
+    [frozen] = mandate_of(world.hosts[1]).periods.frozen()
+    assert frozen.files
+    users.close_books(host)
+    rest(world)
+    assert mandate_of(world.hosts[1]).periods.frozen() == []
+    host.crash()
+    users.close_books(host)
+
+
+def test_an_admin_who_sees_an_open_conflict_freezes_nothing() -> None:
+    world = disagreeing()
+    one = world.hosts[0]
+    world.users.paths = [A]
+    world.users.close_books(one)
+    assert mandate_of(one).periods.frozen() == []
+    save(world, one, "b.txt", "three")
+    rest(world)
+    assert shown(world.hosts[1])[B] == "three", "it goes on"

@@ -167,12 +167,18 @@ async function banner(mandate) {
   return [element("section", "", "banner", [title, list])];
 }
 
+function books(mandate) {
+  const lines = mandate.current_until ? [say("complete-until", { day: mandate.current_until })] : [];
+  if ((mandate.frozen || []).length) lines.push(say("frozen", { periods: mandate.frozen.join(", ") }));
+  return lines.map((line) => element("p", line, "quiet"));
+}
+
 async function card(mandate) {
   const [text, look] = state(mandate);
   const title = element("header", "", "", [element("h2", mandate.name), element("small", mandate.role), element("span", text, `state ${look}`)]);
   const held = say("holds", { files: count("files", mandate.files), size: size(mandate.bytes) });
   const folder = element("p", mandate.folder || "", "path");
-  const below = [...(await banner(mandate)), folder, element("p", held, "quiet"), ...peers(mandate), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];
+  const below = [...(await banner(mandate)), folder, element("p", held, "quiet"), ...books(mandate), ...peers(mandate), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];
   return element("article", "", "", [title, ...below]);
 }
 

@@ -14,7 +14,7 @@ from p2psync.core.ids import MandateId, device_text
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import parse_role
-from p2psync.daemon import attaching
+from p2psync.daemon import attaching, lineage
 from p2psync.daemon.attaching import MINE, THEIRS, Found, Wanted
 from p2psync.daemon.bridging import NOT_DELIVERED, Standing
 from p2psync.daemon.delivering import Key
@@ -63,19 +63,24 @@ async def attach(node: Node, given: Arguments) -> object:
     given.done()
     if not files:
         raise UsageError("Name the files to attach.")
-    mandate = await node.runtime.query(lambda device, _: find_mandate(device, named).id)
+    mandate, names = await node.runtime.query(lambda device, _: (find_mandate(device, named).id, _mandates(device)))
     attached: list[Attachment] = []
     refused: list[tuple[str, P2PSyncError]] = []
     proposed: list[str] = []
+    twins: list[dict[str, str]] = []
     waiting = list(files)
     while waiting:
         text = waiting.pop(0)
         try:
             found = await _found(node, text, allow_cloud)
+            chart = await lineage.require_one(node.shelf, mandate, names[mandate], found.path, found.file)
             attached.append(await _attach_one(node, mandate, found, wanted))
         except P2PSyncError as error:
             refused.append((text, error))
             continue
+        if chart is not None:
+            others = {other: name for other, name in names.items() if other != mandate}
+            twins += [{"file": text, "mandate": name} for name in await lineage.twins(node.shelf, others, chart)]
         beside = await _proposals(node, found.file)
         proposed += [one for one in beside if one not in proposed]
         waiting += [one for one in beside if siblings and one not in waiting]
@@ -86,8 +91,13 @@ async def attach(node: Node, given: Arguments) -> object:
         "attached": [_linked(one) for one in attached],
         "refused": [{"file": text, "reason": str(error)} for text, error in refused],
         "proposed": [one for one in proposed if one not in linked],
+        "twins": twins,
     }
     return OperationResult(answer, PARTLY_DONE if refused else DONE)
+
+
+def _mandates(device: Device) -> dict[MandateId, str]:
+    return {one.id: one.name for one in device.mandates.values()}
 
 
 def _wanted(given: Arguments) -> Wanted:
@@ -114,8 +124,7 @@ async def _attach_one(node: Node, mandate: MandateId, found: Found, wanted: Want
         await node.bridging.keep(mandate, found.path, found.file, found.entry)
 
     def link(device: Device, _: Now) -> Attachment:
-        names = {one.id: one.name for one in device.mandates.values()}
-        made = attaching.link(node.bridging.attachments, device.mandates[mandate], found, wanted, names)
+        made = attaching.link(node.bridging.attachments, device.mandates[mandate], found, wanted, _mandates(device))
         node.bridging.attachments.put(made)
         return made
 

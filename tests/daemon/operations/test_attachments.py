@@ -45,7 +45,7 @@ async def test_files_are_attached_listed_and_detached(tmp_path: Path) -> None:
         answer = await attach(one, file, role="payroll", ask=True)
         assert answer == {
             "attached": [{"file": str(file), "path": "Cargo.crp", "mode": "ask", "role": "payroll"}],
-            **{"refused": [], "proposed": []},
+            **{"refused": [], "proposed": [], "twins": []},
         }
         await current(one, "Cargo.crp")
         (row,) = await one.call("attached")
