@@ -227,7 +227,7 @@ def test_a_freeze_names_no_restricted_file_but_those_with_days_in_their_names_be
     village = office(RESTRICTED)
     for path in (SALARIES, parse("Cargo.ecs")):
         village.save("payroll", path, b"salaries")
-    village.settle()
+    village.settle(30)
     freeze(village, CHART, SALARIES)
     village.settle()
     assert [[f.path for f in one.files] for one in village["laptop"].m.periods.frozen()] == [[CHART]]

@@ -284,8 +284,8 @@ class Village:
                 self._drop(link)
             case Fetch() | Place() | KeepVersion() | Merge() if house.name in self._deaf:
                 pass
-            case Fetch(mandate, wanted):
-                self._fetch(house, mandate, [w.content for w in wanted])
+            case Fetch(mandate, wanted, file_class):
+                self._fetch(house, mandate, [w.content for w in wanted], file_class)
             case Place(mandate, items):
                 self.tell(house, Placed(mandate, tuple(self._place(house, item) for item in items)))
             case KeepVersion(mandate, path, entry, reason, change):
@@ -307,7 +307,7 @@ class Village:
             case _:
                 pass
 
-    def _fetch(self, house: House, mandate: MandateId, contents: list[ContentId]) -> None:
+    def _fetch(self, house: House, mandate: MandateId, contents: list[ContentId], file_class: str) -> None:
         got: list[ContentId] = []
         for content in contents:
             sources = [house] + [h for link, (h, back) in self._links.items() if self._links[back][0] is house]
@@ -317,9 +317,9 @@ class Village:
                 got.append(content)
         missing = tuple(c for c in contents if c not in got)
         if got:
-            self.tell(house, Fetched(mandate, tuple(got)))
+            self.tell(house, Fetched(mandate, tuple(got), file_class))
         if missing:
-            self.tell(house, FetchFailed(mandate, missing))
+            self.tell(house, FetchFailed(mandate, missing, file_class))
 
     def _place(self, house: House, item: PlaceItem) -> Outcome:
         seen = self._seen(house, item.path)
