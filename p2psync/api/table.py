@@ -81,7 +81,7 @@ _TIMEOUT = Argument("timeout_s", Form.SECONDS)
 
 def operations() -> Sequence[Operation]:
     """All of them, sorted as the command line lists them."""
-    return (*_of_mandates(), *_of_members(), *_of_files(), *_of_attachments(), *_of_the_daemon())
+    return (*_of_mandates(), *_of_members(), *_of_files(), *_of_books(), *_of_attachments(), *_of_the_daemon())
 
 
 def _of_mandates() -> tuple[Operation, ...]:
@@ -163,6 +163,20 @@ def _of_files() -> tuple[Operation, ...]:
             "Bring a version back into the folder, or into another file.",
             (*_required("mandate", "path"), *(Argument("version"), Argument("at"), Argument("to"))),
         ),
+        Operation("log", "Who changed what, when.", _M, reads=True),
+        Operation("log.verify", "Check the chain and every signature of the log.", _M, reads=True),
+        Operation("log.export", "The log with its blocks, for an archive.", _M, reads=True),
+        Operation(
+            "history",
+            "Runs and their items.",
+            (*_ANY, Argument("run"), Argument("failed", Form.FLAG)),
+            reads=True,
+        ),
+    )
+
+
+def _of_books() -> tuple[Operation, ...]:
+    return (
         Operation("chart", "A chart of accounts in the folder.", (*_M, Argument("file")), reads=True),
         Operation(
             "chart.import",
@@ -208,15 +222,6 @@ def _of_files() -> tuple[Operation, ...]:
         ),
         Operation("period.unfreeze", "Let them be changed again.", _required("mandate", "period")),
         Operation("period.current", "Say up to which day the books are complete.", _required("mandate", "until")),
-        Operation("log", "Who changed what, when.", _M, reads=True),
-        Operation("log.verify", "Check the chain and every signature of the log.", _M, reads=True),
-        Operation("log.export", "The log with its blocks, for an archive.", _M, reads=True),
-        Operation(
-            "history",
-            "Runs and their items.",
-            (*_ANY, Argument("run"), Argument("failed", Form.FLAG)),
-            reads=True,
-        ),
     )
 
 
