@@ -26,7 +26,7 @@ from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.wayfinding import OnCall, Wayfinder, Wires
 from p2psync.errors import ConfigError, P2PSyncError
 from p2psync.i18n import said
-from p2psync.net.addresses import own_addresses, parse_ip
+from p2psync.net.addresses import all_addresses, own_addresses, parse_ip
 from p2psync.net.dialer import Address, Attempt, Dialer, Sighting
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
@@ -35,6 +35,9 @@ from p2psync.net.tls import Listener, dial
 from p2psync.net.trust import Trust, TrustTable, nonce_tag, period_tag
 from p2psync.pair.ticket import ADDRESSES_MAX
 from p2psync.rendezvous.protocol.address import HostAddress
+
+NETWORK_LOOK_S = 2.0
+NETWORK_IDLE_S = 30.0
 
 OnPairing = Callable[[Link, bytes], None]
 """Takes a link of a newcomer, and the id of the ticket by whose tag it came."""
@@ -139,6 +142,8 @@ class Discovery:
         await self.renew()
         self._working.append(self._tasks.keep(self._dial, "dialer"))
         self._working.append(self._tasks.keep(self._renew_when_changed, "discovery"))
+        if self._mdns is None:
+            self._working.append(self._tasks.keep(self._watch_network, "network"))
 
     async def stop(self) -> None:
         """For good: whatever changes from now on, no door is opened and nobody is called any more."""
@@ -283,10 +288,19 @@ class Discovery:
         self._dialer.gone(nonce, name)
 
     def _network_changed(self) -> None:
+        self._links.moved({str(parse_ip(a.ip)) for a in all_addresses()})
         self.meeting.network_changed()
         self.ways.network_changed()
         self._dialer.network_changed(self._now_s())
         self._dial_soon.set()
+
+    async def _watch_network(self) -> None:
+        """Where mDNS does not: a PC that moved has to call its meeting hosts anew."""
+        known = own_addresses()
+        while True:
+            await asyncio.sleep(NETWORK_LOOK_S if self.meeting.statuses() else NETWORK_IDLE_S)
+            if self.meeting.statuses() and known != (known := own_addresses()):
+                self._network_changed()
 
     # -- links -----------------------------------------------------------------------------------------
 

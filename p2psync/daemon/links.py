@@ -20,6 +20,7 @@ from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.events import LinkDown, LinkUp, Received
 from p2psync.errors import CodecError, LinkClosed, P2PSyncError, RemoteProtocolError
+from p2psync.net.addresses import parse_ip
 from p2psync.net.link import Link
 from p2psync.wire.codec import decode, encode
 from p2psync.wire.messages import Close, CloseCode, Hello, Message, Ping, Pong, Push, Request, Response
@@ -181,6 +182,13 @@ class Links:
             if line.link.remote not in members:
                 self.send(line.number, Close(CloseCode.NOT_A_MEMBER, ""))
                 self._end(line, "the other device is no member of any shared mandate any more")
+
+    def moved(self, own: Container[str]) -> None:
+        """This PC has these addresses and no others any more: what went from another one is dead, without a word."""
+        for line in self._lines.values():
+            ip = parse_ip(line.link.local)
+            if ip is not None and str(ip) not in own:
+                self._end(line, "this device is not at the address any more that the connection went from")
 
     async def say_goodbye(self) -> None:
         """Tell every peer that this device stops, and close the links; those that come later are refused."""

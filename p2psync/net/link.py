@@ -2,7 +2,7 @@
 
 `Link` is what everything above sees. `FramedLink` makes one out of a `Carrier` (TLS over TCP, a data channel, a
 relay): it cuts the byte stream into frames, lets control frames overtake bulk, holds both sides back where the other
-is slow, and notices within 15 s when the other side is gone without a word.
+is slow, and notices within 10 s when the other side is gone without a word.
 
 On the wire a frame is its length in four bytes, big-endian, and its bytes. Length zero says only "still here".
 """
@@ -33,9 +33,9 @@ BULK_BYTES_MAX: Final = 256 * 1024
 """Queued to be sent: from here on `send` waits. Little for bulk: what is queued here delays nobody, what the carrier
 took delays every control frame."""
 CONTROL_BATCH_BYTES_MAX: Final = 64 * 1024
-KEEPALIVE_S: Final = 4.0
+KEEPALIVE_S: Final = 2.0
 """A side that sent nothing for so long says that it is still here."""
-SILENCE_MAX_S: Final = 12.0
+SILENCE_MAX_S: Final = 8.0
 """A side that hears nothing for so long, while it is listening, counts the other as gone."""
 CLOSE_S: Final = 2.0
 """How long a close waits for frames that are on their way out."""
@@ -61,6 +61,10 @@ class Link(Protocol):
     @property
     def address(self) -> str:
         """The other end, for people: HOST:PORT."""
+
+    @property
+    def local(self) -> str:
+        """The IP address of this end; "" if there is none to tell."""
 
     async def send(self, frame: bytes, bulk: bool = False) -> None:
         """Queue a frame of 1 to LINK_FRAME_BYTES_MAX bytes; wait first while too much is queued already.
@@ -103,11 +107,14 @@ class Carrier(Protocol):
 class FramedLink:
     """A `Link` over a `Carrier`."""
 
-    def __init__(self, carrier: Carrier, *, remote: DeviceId, initiator: bool, way: str, address: str) -> None:
+    def __init__(
+        self, carrier: Carrier, *, remote: DeviceId, initiator: bool, way: str, address: str, local: str = ""
+    ) -> None:
         self.remote: Final = remote
         self.initiator: Final = initiator
         self.way: Final = way
         self.address: Final = address
+        self.local: Final = local
         self._carrier = carrier
         self._loop = asyncio.get_running_loop()
         self._control = _Outbox(CONTROL_BYTES_MAX)

@@ -79,6 +79,8 @@ class TlsStream(asyncio.BufferedProtocol):
         """The other end's IP address."""
         self.address = ""
         """The other end, for people: HOST:PORT."""
+        self.local = ""
+        """This end's IP address."""
 
     @property
     def certificate(self) -> bytes:
@@ -101,6 +103,7 @@ class TlsStream(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
         self.host, self.address = _peer(self._transport.get_extra_info("peername"))
+        self.local, _own = _peer(self._transport.get_extra_info("sockname"))
         if not self._admit(self):
             self.abort()
             return

@@ -371,7 +371,7 @@ def _link(stream: TlsStream, remote: DeviceId, *, initiator: bool, way: str = ""
     """`way`: as agreed; where it is none, the address tells."""
     _tune(stream.transport)
     way = way or way_of(stream.host)
-    return FramedLink(stream, remote=remote, initiator=initiator, way=way, address=stream.address)
+    return FramedLink(stream, remote=remote, initiator=initiator, way=way, address=stream.address, local=stream.local)
 
 
 def _tune(transport: asyncio.Transport) -> None:

@@ -312,6 +312,18 @@ async def test_who_is_no_member_any_more_is_told_and_dropped() -> None:
 
 
 @pytest.mark.asyncio
+async def test_links_from_an_address_that_is_gone_are_dead() -> None:
+    async with hall() as h:
+        stays, goes, unknown = (wire()[0] for _ in range(3))
+        stays.local, goes.local = "10.0.0.2", "::ffff:10.0.0.3"
+        for one in (stays, goes, unknown):
+            h.links.add(one)
+        h.links.moved({"10.0.0.2"})
+        await until(lambda: goes.closed)
+        assert (stays.closed, unknown.closed) == (False, False)
+
+
+@pytest.mark.asyncio
 async def test_what_cannot_be_said_ends_the_link_and_is_logged() -> None:
     async with hall() as h:
         here, _ = wire()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,28 @@ async def test_a_file_comes_from_three_peers_at_once_different_chunks_from_each(
         served = [chunks_served(giver) for giver in givers]
         assert all(served)
         assert sum(map(len, served)) == len(set().union(*served))
+
+
+@pytest.mark.asyncio
+async def test_when_a_better_link_takes_over_nothing_is_asked_for_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("p2psync.daemon.transfer.DRAIN_MIN_S", 0.01)
+    async with world(tmp_path) as w:
+        a, b = w.device("a"), w.device("b")
+        data = noise(24 * MIB)
+        wanted = a.shelf.save("big", data)
+        old = w.join(b, a)
+        b.want(wanted)
+        await a.until(lambda: len(chunks_served(a)) > 100)
+        w.join(b, a)
+        await asyncio.gather(*(device.transfer.drain(old) for device in (a, b)))
+        for device in (a, b):
+            device.transfer.peer_left(old, MANDATE)
+        await b.until_fetched(wanted)
+        assert b.shelf.staged(wanted.content) == data
+        asked = [chunk for request in a.requests for chunk in request.chunks]
+        assert len(asked) == len(set(asked))
 
 
 @pytest.mark.asyncio

@@ -14,6 +14,7 @@ class WireEnd:
     """One end, as `net.link.Link` describes it."""
 
     way = "lan"
+    local = ""
 
     def __init__(self, remote: DeviceId, initiator: bool) -> None:
         self.remote = remote

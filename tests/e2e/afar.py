@@ -63,16 +63,17 @@ def host_on(lab: Lab, root: Path, node: str = "srv", *options: object) -> Iterat
 
 
 @contextlib.contextmanager
-def far_company(lab: Lab, root: Path, host: Host, *names: str) -> Iterator[list[Pc]]:
+def far_company(lab: Lab, root: Path, host: Host, *names: str, mdns: bool = True) -> Iterator[list[Pc]]:
     """PCs that share a mandate; the first made it and knows the meeting host, the others learn of it by ticket."""
+    options = [] if mdns else ["--no-mdns"]
     pcs = [Pc(lab, name, root) for name in names]
     RUNNING.extend(pcs)
     try:
         first, *others = pcs
-        first.start("--rendezvous", host.address)
+        first.start("--rendezvous", host.address, *options)
         first.create()
         for pc in others:
-            pc.start()
+            pc.start(*options)
             pc.join(first.invite())
         agree(*pcs)
         yield pcs

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.afar import Host, far_company, host_on, way
 from tests.e2e.pc import Pc, agree, until
-from tests.lab import Lab, Site, requires_lab, wan
+from tests.lab import Lab, Site, move, requires_lab, wan
 
 pytestmark = requires_lab
 
@@ -70,6 +70,22 @@ def test_the_host_may_be_away_and_come_back(pcs: list[Pc], host: Host) -> None:
     a.has("back.txt", "the host is back")
     agree(*pcs)
     until(lambda: not any(told(pc) for pc in pcs), "all is well again")
+
+
+def test_a_laptop_goes_home_and_comes_back(pcs: list[Pc], lab: Lab) -> None:
+    """c is carried from a's office to b's home, and back; nobody touches anything."""
+    a, b, c = pcs
+    agree(*pcs)
+    for router, near, far in (("r2", b, a), ("r1", a, b)):
+        move(lab, "c", router)
+        c.save("laptop.txt", f"carried behind {router}")
+        took = max(pc.has("laptop.txt", f"carried behind {router}") for pc in (near, far))
+        print(f"in sync {took:.1f} s after it was plugged in behind {router}")
+        until(lambda c=c, near=near: way(c, near) == way(near, c) == "lan", "those nearby have a local connection")  # type: ignore[misc]
+        until(lambda c=c, far=far: way(c, far) not in ("lan", None), "the others another one")  # type: ignore[misc]
+        near.save("to the laptop.txt", router)
+        c.has("to the laptop.txt", router)
+        agree(*pcs)
 
 
 def told(pc: Pc) -> str | None:

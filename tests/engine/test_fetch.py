@@ -113,6 +113,18 @@ def test_a_link_is_asked_for_no_more_than_its_window() -> None:
     assert len(asks(again)) == 1, "an answer makes room"
 
 
+def test_a_link_that_is_drained_ends_what_it_began_and_no_more() -> None:
+    fetcher = joined(1, 2)
+    ((link, request),) = asks(fetcher.want(M, [wanted(1)], 0.0))
+    fetcher.drain(link)
+    other = 3 - link
+    assert fetcher.is_owed(link)
+    assert {to for to, _ in asks(fetcher.want(M, small(*range(2, 9)), 0.0))} == {other}
+    (stage,) = fetcher.response(link, answer(request, b"data"), 0.0)
+    assert isinstance(stage, Stage)
+    assert not fetcher.is_owed(link)
+
+
 def test_all_links_together_are_bounded_by_what_memory_may_hold() -> None:
     fetcher = joined(*range(40))
     outputs = fetcher.want(M, [wanted(n, RESPONSE_DATA_BYTES_MAX) for n in range(100)], 0.0)

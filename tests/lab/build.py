@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.lab import nat, system
+from tests.lab.line import Line
 from tests.lab.network import Lab, Node
 from tests.lab.system import PREFIX, LabError
 
@@ -23,6 +24,8 @@ ROUTER_FROM = 101
 HOSTS_MAX = 99
 
 _numbers = itertools.count(1)
+_moves = itertools.count(100)
+"""Last parts of the addresses of those who moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,16 @@ def wan(
         for node in outer:
             lab.shape(node.name, rate, delay, loss, queue)
         return lab
+
+
+def move(lab: Lab, host: str, router: str) -> None:
+    """Carry a PC behind another router ("r2"), as a laptop: its cable is another one, and so is its address."""
+    node, site = lab.node(host), lab.node(router)
+    if node.line != Line():
+        raise LabError(f"the line of {host} has properties that would not move with it")
+    number, last = int(router.removeprefix("r")), next(_moves)
+    system.batch(["link del dev eth0"], node.netns)
+    _Builder(lab).plug(node, site, SITE_IPV4.format(number, last), gateway=SITE_IPV4.format(number, 1))
 
 
 @contextlib.contextmanager

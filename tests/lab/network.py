@@ -78,20 +78,20 @@ class Lab:
 
     def ip(self, node: str) -> str:
         """The node's IPv4 address; a router's is its public one."""
-        return self._node(node).ipv4
+        return self.node(node).ipv4
 
     def ip6(self, node: str) -> str:
         """The node's IPv6 address inside its LAN, "" where there is none."""
-        return self._node(node).ipv6
+        return self.node(node).ipv6
 
     def link_local(self, node: str) -> str:
         """The node's link-local IPv6 address; whoever connects to it adds its own interface: "%eth0"."""
-        shown = json.loads(call("ip", "-n", self._node(node).netns, "-j", "-6", "addr", "show", "dev", "eth0"))
+        shown = json.loads(call("ip", "-n", self.node(node).netns, "-j", "-6", "addr", "show", "dev", "eth0"))
         return next(str(a["local"]) for a in shown[0]["addr_info"] if a["scope"] == "link")
 
     def counters(self, node: str) -> Counters:
         """Bytes and packets so far; subtract an earlier answer."""
-        shown = json.loads(call("ip", "-n", self._node(node).netns, "-j", "-s", "link", "show", "dev", "eth0"))
+        shown = json.loads(call("ip", "-n", self.node(node).netns, "-j", "-s", "link", "show", "dev", "eth0"))
         sent, received = shown[0]["stats64"]["tx"], shown[0]["stats64"]["rx"]
         return Counters(sent["bytes"], received["bytes"], sent["packets"], received["packets"])
 
@@ -109,7 +109,7 @@ class Lab:
     @contextlib.contextmanager
     def inside(self, host: str) -> Iterator[None]:
         """The calling thread is on the host meanwhile: sockets that it makes belong there, also afterwards."""
-        with system.entered(self._node(host).netns):
+        with system.entered(self.node(host).netns):
             yield
 
     # -- trouble
@@ -138,11 +138,11 @@ class Lab:
         hosts of a LAN is delayed once, at its arrival, so that a round trip takes twice the delay. loss: "0.1%" or
         0.001, on arrival. queue: how long packets may wait for the rate before they are dropped.
         """
-        self._set_line(self._node(node), Line.parse(rate, delay, loss, queue))
+        self._set_line(self.node(node), Line.parse(rate, delay, loss, queue))
 
     def forget_nat(self, router: str) -> None:
         """The router forgets its mappings, as at a restart: those of a masqueraded interface end when it goes down."""
-        netns = self._node(router).netns
+        netns = self.node(router).netns
         system.batch(["link set dev eth0 down", "link set dev eth0 up"], netns)
 
     def down(self) -> None:
@@ -160,20 +160,21 @@ class Lab:
         """Take up a node whose namespace exists."""
         self._nodes[node.name] = node
 
-    def _node(self, name: str) -> Node:
+    def node(self, name: str) -> Node:
+        """Raises LabError if there is none of this name."""
         if name not in self._nodes:
             raise LabError(f"no node {name!r} (there are {', '.join(self._nodes) or 'none: the lab is down'})")
         return self._nodes[name]
 
     def _port(self, node: str) -> tuple[str, str]:
         """The namespace and the interface at the other end of a node's cable."""
-        switch = self._node(node).switch
+        switch = self.node(node).switch
         if switch is None:
             raise LabError(f"{node!r} is a switch: cut or shape what is plugged into it")
         return switch.netns, node
 
     def _command(self, host: str, argv: Sequence[object]) -> list[str]:
-        return ["ip", "netns", "exec", self._node(host).netns, *map(str, argv)]
+        return ["ip", "netns", "exec", self.node(host).netns, *map(str, argv)]
 
     def _set_line(self, node: Node, line: Line) -> None:
         switch, port = self._port(node.name)
