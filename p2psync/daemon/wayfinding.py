@@ -32,6 +32,8 @@ from p2psync.net.link import Link
 from p2psync.net.tls import Listener, dial_pairing_through, dial_through
 from p2psync.net.trust import Trust, period_tag
 from p2psync.net.way import MakeProtocol, Way
+from p2psync.net.webrtc.way import WebRtc
+from p2psync.system.tasks import Crew
 
 if TYPE_CHECKING:
     from p2psync.rendezvous.protocol.envelope import Kind
@@ -53,9 +55,9 @@ OnCall = Callable[[Call], None]
 Carry = Callable[[MakeProtocol], Awaitable[asyncio.Transport]]
 
 
-def plugged() -> tuple[Way, ...]:
-    """All ways that have to be agreed on."""
-    return (Relay(),)
+def plugged(crew: Crew) -> tuple[Way, ...]:
+    """All ways that have to be agreed on; `crew` carries what needs to be carried."""
+    return WebRtc(crew), Relay()
 
 
 @dataclass(slots=True)
@@ -104,7 +106,7 @@ class Wayfinder:
         tasks: Tasks,
         wires: Wires,
         log: EventLog,
-        ways: Callable[[], tuple[Way, ...]] = plugged,
+        ways: Callable[[Crew], tuple[Way, ...]] = plugged,
     ) -> None:
         self._identity = identity
         self._tasks = tasks
@@ -381,5 +383,5 @@ class Wayfinder:
 
     def _plugged(self) -> tuple[Way, ...]:
         if not self._ways:
-            self._ways = self._make_ways()
+            self._ways = self._make_ways(self._tasks)
         return self._ways

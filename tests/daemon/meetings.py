@@ -8,6 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from p2psync.daemon.relaying import Relay
+from p2psync.daemon.wayfinding import Wayfinder
 from p2psync.pair.ticket import encode, parse
 from p2psync.rendezvous import certificate
 from p2psync.rendezvous.server import Server
@@ -29,12 +33,20 @@ async def invite_from_afar(pc: Pc, role: str = "payroll", **arguments: object) -
 
 @asynccontextmanager
 async def far_company(root: Path, server: Server, *roles: str) -> AsyncIterator[list[Pc]]:
-    """Devices that share one mandate and meet at the host only; the joiners learn of it by their tickets."""
+    """Devices that share one mandate and have the host's relay only; the joiners learn of the host by their tickets."""
     names = [f"pc{number}" for number in range(1, len(roles) + 2)]
     named = (str(address_of(server)),)
-    async with pcs(root, *names[:1], rendezvous=named) as (first,), pcs(root, *names[1:]) as others:
+    async with relayed(), pcs(root, *names[:1], rendezvous=named) as (first,), pcs(root, *names[1:]) as others:
         await first.create()
         for pc, role in zip(others, roles, strict=True):
             await pc.join(await invite_from_afar(first, role))
         await first.in_sync(len(others))
         yield [first, *others]
+
+
+@asynccontextmanager
+async def relayed() -> AsyncIterator[None]:
+    """On loopback every way is open: all but the relay are left out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Wayfinder, "_plugged", lambda _self: (Relay(),))
+        yield

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from types import ModuleType
-from typing import Final, Protocol
+from typing import Final
 
+from p2psync.core.ways import WEBRTC
 from p2psync.errors import CodecError, LinkClosed, LinkError
 from p2psync.i18n import _
+from p2psync.net.way import MakeProtocol, Signals
 from p2psync.net.webrtc.description import Description
 from p2psync.net.webrtc.servers import Servers, Turn
 from p2psync.system.tasks import Crew
@@ -19,23 +20,12 @@ HEAD_START_S: Final = 2.0
 """Enough for holes to be punched: then aiortc need not be loaded."""
 
 
-class Signals(Protocol):
-    """What carries a few sealed messages between the two before there is a connection; see `net.way`."""
-
-    @property
-    def host(self) -> tuple[str, int]: ...
-
-    def send(self, kind: str, body: bytes) -> None: ...
-
-    async def receive(self) -> tuple[str, bytes]: ...
-
-
 class WebRtc:
     """A `Way`; the meeting host answers STUN."""
 
-    name: Final = "webrtc"
-    letters: Final = frozenset({OFFER, ANSWER})
-    head_start_s: Final = HEAD_START_S
+    name = WEBRTC
+    letters = frozenset({OFFER, ANSWER})
+    head_start_s = HEAD_START_S
 
     def __init__(self, crew: Crew, turn: Turn | None = None, open_s: float = OPEN_S) -> None:
         """`crew` carries each connection to its end; `turn` passes packets on where they get through no other way."""
@@ -43,17 +33,15 @@ class WebRtc:
         self._turn = turn
         self._open_s = open_s
 
-    async def connect(self, signals: Signals, make: Callable[[], asyncio.BaseProtocol]) -> asyncio.Transport:
+    async def connect(self, signals: Signals, make: MakeProtocol) -> asyncio.Transport:
         """The side that begins. Raises LinkError."""
         return await self._open(signals, make, True)
 
-    async def answer(self, signals: Signals, make: Callable[[], asyncio.BaseProtocol]) -> asyncio.Transport:
+    async def answer(self, signals: Signals, make: MakeProtocol) -> asyncio.Transport:
         """The other side. Raises LinkError."""
         return await self._open(signals, make, False)
 
-    async def _open(
-        self, signals: Signals, make: Callable[[], asyncio.BaseProtocol], initiator: bool
-    ) -> asyncio.Transport:
+    async def _open(self, signals: Signals, make: MakeProtocol, initiator: bool) -> asyncio.Transport:
         opened: asyncio.Future[asyncio.Transport] = asyncio.get_running_loop().create_future()
         task = self._crew.start(self._carry(signals, make, initiator, opened), "webrtc")
         task.add_done_callback(lambda _task: _settle(opened, LinkClosed(_("This device stops."))))
@@ -70,7 +58,7 @@ class WebRtc:
     async def _carry(
         self,
         signals: Signals,
-        make: Callable[[], asyncio.BaseProtocol],
+        make: MakeProtocol,
         initiator: bool,
         opened: asyncio.Future[asyncio.Transport],
     ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from p2psync.core.ids import DeviceId
 from p2psync.errors import LinkClosed, LinkError
 from p2psync.net.link import FramedLink
 from p2psync.net.stream import TlsStream
@@ -26,6 +27,7 @@ from tests.net.webrtc.test_transport import Sink
 class Letters:
     """One side of a correspondence at a meeting host that answers no STUN."""
 
+    device = DeviceId(b"d" * 32)
     host = LOOPBACK, 9
 
     def __init__(self) -> None:
@@ -34,6 +36,9 @@ class Letters:
 
     def send(self, kind: str, body: bytes) -> None:
         self.other.arrived.put_nowait((kind, body))
+
+    async def seen_from(self, local_port: int) -> tuple[str, int]:
+        raise LinkClosed("by TCP nothing is wanted")
 
     async def receive(self) -> tuple[str, bytes]:
         letter = await self.arrived.get()
