@@ -281,7 +281,7 @@ class Folders:
             epoch = await self._write_epoch(mandate, folder)
             troubled = await self._runtime.query(lambda device, _: _troubled(device, mandate))
             one = self._assemble(mandate, folder, past, troubled, lock)
-            recovered = await asyncio.to_thread(_recovered, one, mandate)
+            recovered = await asyncio.to_thread(_recovered, one, mandate, past is Past.KNOWN)
             continuous = past is Past.KNOWN
             kept = frozenset[ContentId]() if continuous else await asyncio.to_thread(frozenset, one.versions.iterate())
         except BaseException:
@@ -387,9 +387,9 @@ def _troubled(device: Device, mandate: MandateId) -> list[str]:
     return [p.path for p in device.mandates[mandate].state.problems() if p.code in DISK_CODES]
 
 
-def _recovered(one: _Open, mandate: MandateId) -> list[Kept]:
+def _recovered(one: _Open, mandate: MandateId, known: bool) -> list[Kept]:
     """What a crash left of files that were being replaced or removed, at the paths where they stood as far as known."""
-    contents = one.placer.recover()
+    contents = one.placer.recover(known)
     sources = one.reading.sources(contents) if contents else {}
     rows = one.reading.get_many([path for paths in sources.values() for path in paths])
     return [Kept(mandate, path, entry, "replaced", None) for path, (entry, _stat) in rows.items()]

@@ -210,6 +210,7 @@ class Observation:
         heads = self._site.state.heads([write.path]).get(write.path, ())
         known = next((h.id for h in heads if h.entry.same_as(write.entry)), None)
         parents = self._written_over(write)
+        known = known or self._told_before(write, parents)
         allowed = self._site.ledger.may_write(write.path)
         if known is None and parents and write.whole and allowed:
             change = Change(write.path, write.entry, parents)
@@ -255,6 +256,13 @@ class Observation:
         self._site.add_version(path, entry, "edited", made)
         self._plan.touched([path])
         return taken, (made,)
+
+    def _told_before(self, write: LateWrite, parents: tuple[ChangeId, ...]) -> ChangeId | None:
+        """The same edit, told a second time after a crash."""
+        assert write.entry.content is not None
+        several = self._site.state.changes(self._site.state.with_content(write.path, write.entry.content))
+        same = (c for c in several.values() if c.parents == parents and c.author == self._site.keys.device)
+        return next((change.id for change in same if parents), None)
 
     def _written_over(self, write: LateWrite) -> tuple[ChangeId, ...]:
         """What the program had before it: what it wrote itself the last time, else the heads that stood there."""

@@ -1,7 +1,7 @@
 """What came out when a file was replaced or removed: kept as a version, and looked at again for late writes.
 
 A program that held the file open goes on writing into it after it was moved away. So it is looked at again after
-some time, and when it grew or changed, that is an edit which must not be lost.
+some time, and when it grew or changed, that is an edit which must not be lost, also when this program ends meanwhile.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from p2psync.engine.events import LateWrite
 from p2psync.fs.clone import content_of_file
 from p2psync.fs.durable import sync_directories, sync_file
 from p2psync.fs.look import look
-from p2psync.fs.staging import Staging
+from p2psync.fs.staging import OUT, Staging
 from p2psync.fs.traits import Traits
 from p2psync.fs.versions import Versions
+from p2psync.fs.watchlist import Note, Watchlist
 
 LOOK_AGAIN_AFTER_S = (2.0, 60.0)
 """When a file that came out is looked at again, counted from the look before."""
+NOTES_MAX = 1000
+"""Lines of the list of what is watched that may be out of date."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +49,8 @@ class Out:
     """The heads that it was when it stood at its path."""
     late: ContentId | None
     """What the last late write into it left."""
+    told: LateWrite | None = None
+    """How that was told."""
 
 
 class Outs:
@@ -56,28 +61,54 @@ class Outs:
         self._versions = versions
         self._traits = traits
         self._watched: list[Out] = []
+        self._watchlist = Watchlist(staging.root)
+        self._untold: list[LateWrite] = []
+        """What the program before this one may have told, or not have come to."""
         self._lock = threading.Lock()
 
-    def keep(
-        self,
-        out: Path,
-        rel: RelPath,
-        entry: Entry,
-        now: float,
-        stood: tuple[ChangeId, ...] = (),
-        late: ContentId | None = None,
-    ) -> Path:
+    def recover(self, now: float) -> set[str]:
+        """At start: go on watching what was watched before; returns the names in staging of what lies there."""
+        found = {lies: note for note in self._watchlist.read() if (lies := self._lies(note)) is not None}
+        for lies, note in found.items():
+            if note.late is not None:
+                self._untold.append(self._told(note, note.late))
+            spare = lies.parent == self._staging.root
+            out = Out(note.path, lies, note.entry, note.stat, 0, now, spare, note.stood, note.late)
+            self._watched.append(replace(out, told=self._untold[-1] if note.late is not None else None))
+        self._watchlist.replace(map(_noted, self._watched))
+        return {lies.name for lies in found if lies.parent == self._staging.root}
+
+    def _lies(self, note: Note) -> Path | None:
+        assert note.entry.content is not None
+        places = [self._versions.path(note.entry.content)]
+        if OUT.fullmatch(note.name):
+            places.insert(0, self._staging.root / note.name)
+        return next((place for place in places if place.is_file()), None)
+
+    def _told(self, note: Note, late: ContentId) -> LateWrite:
+        assert note.entry.content == late
+        gone = note.overwritten is not None and not self._versions.has(note.overwritten)
+        return LateWrite(note.path, note.entry, note.stood, note.before, note.whole, note.overwritten if gone else None)
+
+    def keep(self, out: Path, rel: RelPath, entry: Entry, now: float, stood: tuple[ChangeId, ...] = ()) -> Path:
         """Keep a file that holds `entry`; returns where it lies. Raises OSError."""
+        return self._keep(out, rel, entry, now, stood, None)
+
+    def _keep(
+        self, out: Path, rel: RelPath, entry: Entry, now: float, stood: tuple[ChangeId, ...], told: LateWrite | None
+    ) -> Path:
         assert entry.content is not None
         spare = self._versions.has(entry.content)
+        lies = self._staging.fresh("late") if spare else self._versions.path(entry.content)
+        due_s, stat = now + LOOK_AGAIN_AFTER_S[0], self._traits.stat(out.lstat())
+        watched = Out(rel, lies, entry, stat, 0, due_s, spare, stood, entry.content if told else None, told)
+        with self._lock:
+            self._watchlist.add(_noted(watched))
+            self._watched.append(watched)
         if spare:
-            lies = self._staging.fresh("late")
             os.rename(out, lies)
         else:
-            lies = self._versions.adopt(out, entry.content)
-        with self._lock:
-            due_s = now + LOOK_AGAIN_AFTER_S[0]
-            self._watched.append(Out(rel, lies, entry, self._traits.stat(lies.lstat()), 0, due_s, spare, stood, late))
+            self._versions.adopt(out, entry.content)
         return lies
 
     def keep_unknown(self, out: Path, rel: RelPath, now: float) -> Entry:
@@ -99,7 +130,7 @@ class Outs:
         """
         with self._lock:
             due = [out for out in self._watched if out.due_s <= now]
-        writes = []
+            writes, self._untold = self._untold, []
         for out in due:
             with self._lock:
                 self._watched.remove(out)
@@ -107,6 +138,9 @@ class Outs:
                 late = self._look(out, now)
                 if late is not None:
                     writes.append(late)
+        with self._lock:
+            if not self._watched or self._watchlist.length > NOTES_MAX + 2 * len(self._watched):
+                self._watchlist.replace(map(_noted, self._watched))
         return writes
 
     def due_s(self) -> float | None:
@@ -127,16 +161,16 @@ class Outs:
             out.stat = found.stat
             self._watch_on(out, now)
             return None
+        entry = replace(found.entry, mode=out.entry.mode)
         before, whole = out.entry.content, _is_whole(out.path, out.lies)
         assert before is not None
-        entry = replace(found.entry, mode=out.entry.mode)
-        lies = self.keep(out.lies, out.path, entry, now, out.stood, entry.content)
+        told = LateWrite(out.path, entry, out.stood, out.late, whole, None if out.spare else before)
+        lies = self._keep(out.lies, out.path, entry, now, out.stood, told)
         with contextlib.suppress(OSError):  # held open by a program that lets nobody in: told all the same
             sync_file(lies)
             sync_directories({str(out.lies.parent), str(lies.parent)}, self._staging.root)
         kept = out.spare or self._versions.has(before) or self._keep_a_spare(before)
-        overwritten = None if kept else before
-        return LateWrite(out.path, entry, out.stood, out.late, whole, overwritten)
+        return replace(told, overwritten=None) if kept else told
 
     def _keep_a_spare(self, content: ContentId) -> bool:
         """A version was written over: whether another file that came out holds the same and takes its place."""
@@ -161,6 +195,15 @@ class Outs:
         out.due_s = now + LOOK_AGAIN_AFTER_S[out.looks]
         with self._lock:
             self._watched.append(out)
+
+
+def _noted(out: Out) -> Note:
+    name = out.lies.name if out.spare else ""
+    told = out.told
+    if told is None:
+        return Note(out.path, name, out.entry, out.stat, out.stood, out.late)
+    more = (told.before, told.whole, told.overwritten)
+    return Note(out.path, name, out.entry, out.stat, out.stood, out.late, *more)
 
 
 def _is_whole(rel: RelPath, lies: Path) -> bool:

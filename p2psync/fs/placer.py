@@ -35,6 +35,7 @@ from p2psync.fs.look import Places, disk_problem, look, matches
 from p2psync.fs.outs import Outs
 from p2psync.fs.staging import TEMPORARY_PREFIX, Staging
 from p2psync.fs.versions import Versions
+from p2psync.fs.watchlist import NAME as WATCHLIST
 
 EXACT = Folding()
 TIDY_EVERY_S = 3600.0
@@ -84,13 +85,15 @@ class Placer:
         self._tidy_at_s = clock() + TIDY_EVERY_S
         self._lock = threading.Lock()
 
-    def recover(self) -> list[ContentId]:
+    def recover(self, known: bool = True) -> list[ContentId]:
         """At start, before anything is scanned: undo and sort out what a crash left.
 
-        Returns the contents that were kept as versions. Raises OSError.
+        `known`: nobody else had the folder meanwhile, so that what came out of it goes on being watched. Returns the
+        contents that were kept as versions. Raises OSError.
         """
         self.exchange.undo()
-        return self._staging.recover(self._versions)
+        watched = {*self.outs.recover(self._clock()), WATCHLIST} if known else set()
+        return self._staging.recover(self._versions, watched)
 
     def place(self, items: Sequence[PlaceItem]) -> list[Outcome]:
         """One outcome for each item, in their order; what was placed then would survive a power cut.

@@ -12,7 +12,7 @@ import itertools
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from p2psync.core.block import ORDINARY
@@ -41,7 +41,7 @@ class Staging:
         """`root` is made when missing."""
         self.root = root
         self._prefix = os.path.join(root, "")
-        self._serial = itertools.count(1)
+        self._serial = itertools.count(time.time_ns())  # a process before may have had the same id
         root.mkdir(parents=True, exist_ok=True)
 
     def path(self, content: ContentId) -> Path:
@@ -87,16 +87,17 @@ class Staging:
         """The empty file needs no source. Raises OSError."""
         self._stage(EMPTY_CONTENT, b"")
 
-    def recover(self, versions: Versions) -> list[ContentId]:
+    def recover(self, versions: Versions, watched: Container[str] = ()) -> list[ContentId]:
         """Sort out, at start, what a crash left: user's files become versions, parts stay, the rest goes.
 
+        `watched`: names of files that stay as they are.
         What the disk does not let it sort out is left for the next time. Returns the contents that were kept as
         versions. Raises OSError.
         """
         kept = []
         for file in sorted(self.root.iterdir()):
             with contextlib.suppress(OSError):
-                if file.is_file() and not file.is_symlink():
+                if file.name not in watched and file.is_file() and not file.is_symlink():
                     kept += self._recovered(file, versions)
         return kept
 

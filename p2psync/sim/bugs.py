@@ -151,6 +151,17 @@ def _late_writes_are_only_kept() -> list[Patch]:
     return [(observation.Observation, "written_late", written_late)]
 
 
+def _a_crash_forgets_what_is_watched() -> list[Patch]:
+    """What a program wrote into a replaced file just before a crash lies under the name of something else."""
+
+    def crash(self: host.Host) -> None:
+        honest(self)
+        self.disk.outs.clear()
+
+    honest = host.Host.crash
+    return [(host.Host, "crash", crash)]
+
+
 def _the_removed_hear_nothing() -> list[Patch]:
     """Who was revoked is only refused, and never told why."""
     return [(farewell.Farewells, "tell", lambda self, link, device: None)]
@@ -189,6 +200,7 @@ BUGS: dict[str, Callable[[], list[Patch]]] = {
     "a restored folder counts as edits": _a_scan_after_a_restore_counts_as_edits,
     "masters do not win": _masters_do_not_win,
     "late writes are only kept": _late_writes_are_only_kept,
+    "a crash forgets what is watched": _a_crash_forgets_what_is_watched,
     "the removed hear nothing": _the_removed_hear_nothing,
     "who left still knows the secret": _who_left_still_knows_the_secret,
     "freezes bind only who knows of them": _freezes_bind_only_who_knows_of_them,

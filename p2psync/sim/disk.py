@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import ChangeId, ContentId, content_of
@@ -33,6 +33,8 @@ class SimOut:
     """What the last late write into it left."""
     written: bytes | None = None
     """What it holds now, if that was not looked at yet."""
+    told: LateWrite | None = None
+    """How the last late write was told."""
     reported: bool = False
     """Whether the placement was told: before that nobody looks."""
 
@@ -100,11 +102,17 @@ class Disk:
             data, content = out.written, content_of(out.written)
             overwritten = None if out.spare or out.content in self.versions else out.content
             entry = Entry(Kind.FILE, len(data), 0, 0, content)
-            writes.append(LateWrite(out.path, entry, out.stood, out.late, True, overwritten))
+            out.told = LateWrite(out.path, entry, out.stood, out.late, True, overwritten)
+            writes.append(out.told)
             out.spare = content in self.versions
             self.versions[content] = data
             out.content, out.late, out.written = content, content, None
         return writes
+
+    def told_before(self) -> list[LateWrite]:
+        """What the real placer tells at start: it may not have come to it."""
+        told = [out.told for out in self.outs.values() if out.told is not None]
+        return [replace(t, overwritten=None) if t.overwritten in self.versions else t for t in told]
 
     def standing_name(self, path: RelPath) -> RelPath | None:
         if path in self.files:

@@ -26,6 +26,7 @@ from p2psync.engine.events import (
     FetchFailed,
     FolderOpened,
     Kept,
+    LateWrite,
     Merged,
     Observed,
     Placed,
@@ -67,6 +68,8 @@ class Host:
         self.life = 0
         """Counts starts; what was scheduled in an earlier life does not happen."""
         self.backups: list[tuple[MemoryDeviceState, Disk]] = []
+        self._untold: list[LateWrite] = []
+        """Late writes that were found, and not told when a crash came."""
         self.dirty: set[RelPath] = set()
         """Paths that a user touched and that the watcher overlooked or that nobody has looked at yet."""
 
@@ -89,7 +92,27 @@ class Host:
         self.device.set_folding(self.mandate, self.disk.folding)
         self.disk.epoch = self.world.rng.randbytes(16)
         self.handle(FolderOpened(self.mandate, continuous, self.disk.epoch, frozenset(self.disk.versions)))
+        if not continuous:
+            self.forget_outs()
+        self.later(self.world.knobs.disk_s, self._watch_on)
         self.later(self.world.knobs.disk_s, self.scan)
+
+    def _watch_on(self) -> None:
+        """What came out in an earlier life."""
+        for out in self.disk.outs.values():
+            out.reported = True
+        self.tell_late_writes(self.disk.told_before())
+        check_late_writes(self, self._untold)
+        self._untold.clear()
+        self.look_for_late_writes()
+
+    def forget_outs(self) -> None:
+        """Somebody else had the folder meanwhile: what came out of it before is not watched any more."""
+        for out in self.disk.outs.values():
+            if out.written is not None:  # it lies under the name of what it held before: nobody will find it
+                self.world.users.spoiled.update((out.content, content_of(out.written)))
+        self.disk.outs.clear()
+        self._untold.clear()
 
     def renew_epoch(self) -> None:
         assert self.mandate is not None
@@ -100,10 +123,6 @@ class Host:
         self.life += 1
         self.device = None
         self.disk.staged.clear()
-        for out in self.disk.outs.values():
-            if out.written is not None:  # it lies under the name of what it held before: nobody will find it
-                self.world.users.spoiled.update((out.content, content_of(out.written)))
-        self.disk.outs.clear()
 
     def lose_state(self) -> None:
         """The database is gone; what the ticket's welcome said is still known."""
@@ -237,7 +256,15 @@ class Host:
     # -- looking ---------------------------------------------------------------------------------------
 
     def look_for_late_writes(self) -> None:
+        if self.device is None:
+            return
         writes = self.disk.late_writes()
+        if writes and self.world.crashes_now(self):
+            self._untold += writes
+            return
+        self.tell_late_writes(writes)
+
+    def tell_late_writes(self, writes: Sequence[LateWrite]) -> None:
         if writes and self.mandate is not None:
             self.handle(WrittenLate(self.mandate, tuple(writes)))
             check_late_writes(self, writes)

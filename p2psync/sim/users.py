@@ -41,7 +41,7 @@ class Users:
         self.excused: set[ContentId] = set()
         """What a restored backup took away with it."""
         self.spoiled: set[ContentId] = set()
-        """Versions that were written over, and with what, by a program just before the PC crashed."""
+        """Versions that were written over, and with what, by a program just before the folder was left to itself."""
         self.wrote_over: dict[tuple[str, RelPath, ContentId | None], set[ContentId | None]] = {}
         """(host, path, content saved) -> what stood there before."""
         self.cut_off: dict[tuple[str, RelPath], set[ContentId | None]] = {}
@@ -94,7 +94,12 @@ class Users:
         self._count += 1
         data = f"{host.name} late {self._count}".encode()
         mean_s = self._world.knobs.open_s
-        host.later(mean_s, lambda: self._write_in_place(host, inode, data) if host.disk is disk else None)
+
+        def write() -> None:
+            if host.disk is disk:
+                self._write_in_place(host, inode, data)
+
+        self._world.after(self._world.spread(mean_s), write)
 
     def _write_in_place(self, host: Host, inode: int, data: bytes) -> None:
         held = host.disk.held(inode)

@@ -26,6 +26,8 @@ EVENTS_MAX = 400_000
 """A life that has not come to rest by then never will."""
 REST_S = 120.0
 """Virtual time without faults and users after which all has to be equal."""
+CRASHES_IN_BETWEEN = 0.1
+"""Share of the late writes that are found, after which the device crashes before it could tell them."""
 START_MS = 1_750_000_000_000
 ROLES = (Role.INVOICING, Role.PAYROLL, Role.ACCOUNTING, Role.BANKING, Role.READER, Role.KEEPER)
 SETTINGS = (
@@ -185,6 +187,16 @@ class World:
         host = self.rng.choice(self.hosts)
         if host.device is None or host.mandate is None or self.healed:
             return
+        self._end_life(host)
+
+    def crashes_now(self, host: Host) -> bool:
+        """Between what it did to its disk and what it says of it."""
+        if self.healed or not self.knobs.crash_every_s or self.rng.random() > CRASHES_IN_BETWEEN:
+            return False
+        self._end_life(host)
+        return True
+
+    def _end_life(self, host: Host) -> None:
         host.crash()
         self.network.cut()
         self._restore(host)
@@ -207,6 +219,7 @@ class World:
             if self.rng.random() < knobs.restore_folder or (both and self.rng.random() < knobs.restore_state):
                 self.users.excused.update(f.content for f in host.disk.files.values())
                 self.users.excused.update(host.disk.versions)
+                host.forget_outs()
                 host.disk = disk.copy()
             if self.rng.random() < knobs.restore_state:
                 host.state = state.copy()

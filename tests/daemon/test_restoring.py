@@ -21,6 +21,7 @@ from p2psync.fs.placer import Placer
 from p2psync.fs.staging import Staging
 from p2psync.fs.traits import SYSTEMS_OWN, Traits
 from p2psync.fs.versions import Versions
+from p2psync.fs.watchlist import NAME as WATCHLIST
 from tests.fs.disk import version
 from tests.fs.meddling import Meddling, NoSwap, in_a_process_that_may_die, power_cut
 
@@ -59,10 +60,10 @@ class Desk:
         return {content.hex()[:8]: self.versions.path(content).read_bytes() for content in self.versions.iterate()}
 
     def is_tidy(self) -> bool:
-        """Nothing is left beside what is kept."""
-        return not list(self.folder.staging.iterdir()) and {p.name for p in self.folder.own.iterdir()} == {
-            *("staging", "versions", "marker")
-        }
+        """Nothing is left beside what is kept and watched."""
+        return not {p.name for p in self.folder.staging.iterdir()} - {WATCHLIST} and {
+            p.name for p in self.folder.own.iterdir()
+        } == {*("staging", "versions", "marker")}
 
 
 def test_a_file_that_was_gone_is_there_again(tmp_path: Path) -> None:

@@ -59,6 +59,24 @@ def test_killed_while_files_are_changed_and_removed(pcs: list[Pc]) -> None:
     assert {row["device"] for row in b.log()} == {a.device}
 
 
+def test_killed_right_after_a_program_wrote_into_a_file_that_was_replaced(pcs: list[Pc]) -> None:
+    a, b = pcs
+    a.save("open.txt", "old")
+    b.has("open.txt", "old")
+    with (b.folder / "open.txt").open("ab") as program:
+        a.save("open.txt", "new")
+        b.has("open.txt", "new")
+        program.write(b" and more")
+        program.flush()
+        b.kill()
+    b.start()
+    until(lambda: a.run("conflicts", "Cargo") != [], "both edits are known")
+    agree(a, b)
+    [conflict] = a.run("conflicts", "Cargo")
+    assert sorted(one["size"] for one in (conflict["winner"], *conflict["losers"])) == [3, 12]
+    assert {one["device"] for one in (conflict["winner"], *conflict["losers"])} == {a.device, b.device}
+
+
 def _kill_when(victim: Pc, receiver: Pc, count: int, wanted: dict[str, str]) -> None:
     until(lambda: len(_names(receiver)) >= count, f"{receiver.host} has {count} files")
     victim.kill()

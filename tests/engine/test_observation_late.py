@@ -189,3 +189,21 @@ def test_every_pc_comes_to_the_same_outcome_and_the_loser_is_kept_by_all() -> No
         assert loser.entry.content is not None
         assert village[name].disk["x.txt"] == shown[conflict.winner.entry.content]
         assert village[name].versions[loser.entry.content] == shown[loser.entry.content]
+
+
+def test_what_is_told_again_after_a_crash_is_announced_once() -> None:
+    rig, stood = replaced()
+    assert len(late(rig, "late", stood)) == 1
+    rig.author.save("a.txt", "later")
+    rig.takes_in().shows("a.txt", "later")
+    before = heads(rig).keys()
+    assert late(rig, "late", stood) == []
+    assert heads(rig).keys() == before
+    assert not rig.desk.state.problems()
+
+
+def test_what_a_program_wrote_before_and_writes_again_is_another_edit() -> None:
+    rig, stood = replaced()
+    late(rig, "late", stood)
+    late(rig, "later", stood, before=content("late"))
+    assert len(late(rig, "late", stood, before=content("later"))) == 1

@@ -16,6 +16,7 @@ from p2psync.fs.placer import Placer
 from p2psync.fs.staging import Staging
 from p2psync.fs.traits import SYSTEMS_OWN, Traits
 from p2psync.fs.versions import Versions
+from p2psync.fs.watchlist import NAME as WATCHLIST
 
 OLD_NS = 1_700_000_000_123_456_789
 """A time that no file saved during a test has."""
@@ -104,7 +105,8 @@ class Disk:
         return {content.hex()[:8]: self.versions.path(content).read_bytes() for content in self.versions.iterate()}
 
     def in_staging(self) -> list[str]:
-        return sorted(file.name for file in self.places.staging.iterdir())
+        """Without the list of what is watched, which goes with the last that is."""
+        return sorted(file.name for file in self.places.staging.iterdir() if file.name != WATCHLIST)
 
 
 def tree_of(root: Path) -> dict[str, bytes | None]:

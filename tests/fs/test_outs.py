@@ -9,10 +9,12 @@ import pytest
 
 from p2psync.core.ids import BlockHash, ChangeId, content_of
 from p2psync.core.relpath import RelPath
+from p2psync.fs import outs
 from p2psync.fs.outs import LOOK_AGAIN_AFTER_S, Outs
 from p2psync.fs.staging import Staging
 from p2psync.fs.traits import SYSTEMS_OWN
 from p2psync.fs.versions import Versions
+from p2psync.fs.watchlist import NAME
 from tests.fs.disk import OLD_NS, a_file
 
 A = RelPath("a")
@@ -22,6 +24,7 @@ STOOD = (ChangeId(BlockHash(b"b" * 32), 3),)
 
 class Came:
     def __init__(self, root: Path) -> None:
+        self.root = root
         self.staging = Staging(root / "staging")
         self.versions = Versions(root / "versions")
         self.outs = Outs(self.staging, self.versions, SYSTEMS_OWN)
@@ -32,6 +35,13 @@ class Came:
         path.write_bytes(data)
         os.utime(path, ns=(OLD_NS, OLD_NS))
         return path
+
+    def after_a_crash(self, now: float = 0.0) -> Came:
+        """Another process that begins with what is on the disk."""
+        after = Came(self.root)
+        watched = {*after.outs.recover(now), NAME}
+        after.staging.recover(after.versions, watched)
+        return after
 
     def out(self, data: bytes, now: float = 0.0) -> Path:
         return self.outs.keep(self.put(data), A, a_file(data), now)
@@ -152,3 +162,97 @@ def test_bytes_nobody_has_read_are_kept_under_their_own_id_and_watched(came: Cam
     (write,) = came.outs.late_writes(FIRST)
     assert (write.path, write.entry.content) == (A, content_of(b"unknown, and more"))
     assert list(came.versions.iterate()) == [content_of(b"unknown, and more")]
+
+
+# -- crashes -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kept_already", [False, True])
+def test_what_was_written_late_before_a_crash_is_told_after_it(came: Came, kept_already: bool) -> None:
+    if kept_already:
+        came.versions.adopt(came.put(b"old"), content_of(b"old"))
+    lies = came.outs.keep(came.put(b"old"), A, a_file(b"old"), 0.0, STOOD)
+    append(lies, b" late")
+    after = came.after_a_crash()
+    assert after.outs.due_s() == 0.0, "at once"
+    (write,) = after.outs.late_writes(0.0)
+    assert (write.path, write.entry.content, write.stood, write.before) == (A, content_of(b"old late"), STOOD, None)
+    assert write.overwritten == (None if kept_already else content_of(b"old"))
+    assert after.versions.path(content_of(b"old late")).read_bytes() == b"old late"
+    assert after.versions.has(content_of(b"old")) == kept_already
+
+
+def test_a_program_that_outlives_a_crash_is_still_watched(came: Came) -> None:
+    lies = came.out(b"old")
+    after = came.after_a_crash()
+    assert after.outs.late_writes(0.0) == []
+    append(lies, b" late")
+    (write,) = after.outs.late_writes(FIRST + SECOND)
+    assert write.entry.content == content_of(b"old late")
+
+
+def test_what_was_found_before_a_crash_is_told_again_with_the_same_facts(came: Came) -> None:
+    lies = came.outs.keep(came.put(b"old"), A, a_file(b"old"), 0.0, STOOD)
+    append(lies, b" late")
+    (write,) = came.outs.late_writes(FIRST)
+    append(came.versions.path(content_of(b"old late")), b"r")
+    (later,) = came.outs.late_writes(2 * FIRST)
+    after = came.after_a_crash()
+    assert after.outs.late_writes(0.0) == [later]
+    assert after.outs.late_writes(0.0) == [], "once"
+    assert (write.overwritten, later.overwritten) == (content_of(b"old"), content_of(b"old late"))
+    assert later.before == content_of(b"old late")
+
+
+def test_what_is_told_again_overwrote_nothing_that_is_kept_again(came: Came) -> None:
+    append(came.out(b"old"), b" late")
+    (write,) = came.outs.late_writes(FIRST)
+    assert write.overwritten == content_of(b"old")
+    came.versions.adopt(came.put(b"old"), content_of(b"old"))
+    (again,) = came.after_a_crash().outs.late_writes(0.0)
+    assert again.overwritten is None
+
+
+def test_a_late_write_is_noted_before_its_file_moves(came: Came, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(came.out(b"old"), b" late")
+
+    def crash(*_: object) -> Path:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Versions, "adopt", crash)
+        with pytest.raises(SystemExit):
+            came.outs.late_writes(FIRST)
+    (write,) = came.after_a_crash().outs.late_writes(0.0)
+    assert write.entry.content == content_of(b"old late")
+
+
+def test_nothing_is_written_down_when_nothing_is_watched(came: Came) -> None:
+    came.out(b"old")
+    assert (came.staging.root / NAME).exists()
+    came.outs.late_writes(FIRST)
+    came.outs.late_writes(FIRST + SECOND)
+    assert list(came.staging.root.iterdir()) == []
+    assert came.after_a_crash().outs.due_s() is None
+
+
+def test_the_list_does_not_grow_without_end(came: Came, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outs, "NOTES_MAX", 10)
+    for number in range(100):
+        came.out(b"%d" % number, now=float(number))
+        came.outs.late_writes(float(number))
+    lines = (came.staging.root / NAME).read_text().splitlines()
+    assert len(lines) <= 10 + 3 * (SECOND + FIRST)
+    assert came.after_a_crash().outs.due_s() == 0.0
+
+
+def test_a_name_that_leads_elsewhere_is_not_looked_at(came: Came) -> None:
+    came.out(b"old")
+    elsewhere = came.root / "elsewhere"
+    elsewhere.write_bytes(b"a user's")
+    watched = came.staging.root / NAME
+    watched.write_text(watched.read_text().replace('"name": ""', '"name": "../elsewhere"'))
+    after = came.after_a_crash()
+    after.outs.late_writes(0.0)
+    after.outs.late_writes(SECOND)
+    assert elsewhere.read_bytes() == b"a user's"

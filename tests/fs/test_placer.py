@@ -17,6 +17,7 @@ from p2psync.core.relpath import RelPath
 from p2psync.fs.placer import TIDY_EVERY_S
 from p2psync.fs.staging import KEEP_WHOLE_S
 from p2psync.fs.traits import SYSTEMS_OWN
+from p2psync.fs.watchlist import NAME as WATCHLIST
 from tests.fs.disk import OLD_NS, Disk, a_file, create, mkdir, rmdir, version, whole
 from tests.fs.meddling import Meddling, NoSwap, fail, in_a_process_that_may_die, power_cut
 
@@ -422,6 +423,20 @@ def test_after_a_power_cut_each_path_is_whole_and_nothing_is_lost(tmp_path: Path
 
 
 # -- programs that hold a file open ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_after_a_crash_it_is_watched_on_unless_somebody_else_had_the_folder(disk: Disk, known: bool) -> None:
+    item = disk.save("a", b"old")
+    disk.staged(b"new")
+    with (disk.places.root / "a").open("ab") as program:
+        disk.placer.place([replace(item, put=a_file(b"new"), stood=STOOD)])
+        program.write(b" and more")
+    after = Disk(disk.places.root)
+    assert after.placer.recover(known) == []
+    assert [write.entry.content for write in after.placer.late_writes(0.0)] == [content_of(b"old and more")] * known
+    assert after.in_staging() == []
+    assert (after.places.staging / WATCHLIST).exists() == known
 
 
 def test_what_is_written_late_into_a_replaced_file_becomes_an_edit(disk: Disk) -> None:

@@ -95,6 +95,18 @@ def test_a_users_bytes_become_a_version(staging: Staging, versions: Versions, ki
     assert names(staging) == []
 
 
+def test_what_is_still_watched_stays(staging: Staging, versions: Versions) -> None:
+    left_by_a_crash(staging, "late-12-3", b"the user's")
+    left_by_a_crash(staging, "watched", b"a list")
+    assert staging.recover(versions, {"late-12-3", "watched"}) == []
+    assert names(staging) == ["late-12-3", "watched"]
+
+
+def test_another_process_gives_other_names(tmp_path: Path) -> None:
+    first, second = Staging(tmp_path).fresh("late"), Staging(tmp_path).fresh("late")
+    assert first != second
+
+
 def test_garbage_goes(staging: Staging, versions: Versions) -> None:
     left_by_a_crash(staging, f"put-1-2-{A.hex()}", b"a")  # never exchanged
     left_by_a_crash(staging, "tmp-1-2", b"half a copy")

@@ -213,6 +213,10 @@ def test_late_writes_are_told_as_on_a_real_disk(tmp_path: Path, kept_already: bo
             assert simulated.late_writes() == told
             assert len(told) == (now_s < 30)
             assert set(simulated.versions.values()) == set(there.kept().values())
+        after = real.Disk(tmp_path)
+        after.placer.recover()
+        told = [replace(write, entry=replace(write.entry, mtime_ns=0)) for write in after.placer.late_writes(0.0)]
+        assert [write for write in told if write.path == "a"] == simulated.told_before()
     assert shown(simulated) == {"a": b"new"}
 
 

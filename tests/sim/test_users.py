@@ -130,7 +130,8 @@ def test_what_an_open_handle_writes_over_a_placement_is_an_edit_of_what_it_had_b
     check_at_rest(world)
 
 
-def test_a_crash_spoils_what_was_written_late_and_not_looked_at() -> None:
+@pytest.mark.parametrize("another_folder", [False, True])
+def test_what_was_written_late_before_a_crash_is_told_unless_the_folder_has_another_past(another_folder: bool) -> None:
     world = together()
     one, two = world.hosts
     save(world, one, "a.txt", "one")
@@ -140,7 +141,13 @@ def test_a_crash_spoils_what_was_written_late_and_not_looked_at() -> None:
     rest(world)
     world.users._write_in_place(two, inode, b"three")
     two.crash()
-    assert (world.users.spoiled, two.disk.outs) == ({ONE, THREE}, {})
+    if another_folder:
+        two.disk.epoch = b"another"
+    two.start()
+    rest(world)
+    heads = mandate_of(two).state.heads([A])[A]
+    assert {head.entry.content for head in heads} == ({TWO} if another_folder else {TWO, THREE})
+    assert world.users.spoiled == ({ONE, THREE} if another_folder else set())
 
 
 def test_an_open_handle_brings_no_removed_file_back() -> None:
