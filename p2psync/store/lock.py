@@ -13,6 +13,8 @@ from typing import Self
 from p2psync.errors import FolderError, HomeInUse
 
 NAME = "lock"
+NOT_A_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""Somebody else may put a link into the directory for temporary files."""
 RUNTIME_DIRECTORY = Path("/run/user")
 """Where Linux has a directory for what runs, for each user who is logged in."""
 
@@ -43,7 +45,7 @@ class _FileLock:
 
     def __init__(self, path: Path):
         self._path = path
-        self._handle: int | None = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        self._handle: int | None = os.open(path, os.O_CREAT | os.O_RDWR | NOT_A_LINK, 0o600)
         try:
             _lock(self._handle)
         except PermissionError as error:  # as Windows says it

@@ -122,3 +122,14 @@ def test_a_users_locks_lie_where_all_of_its_programs_look(tmp_path: Path, monkey
     assert lock._running() == tmp_path / "tmp"
     (tmp_path / user).mkdir()
     assert lock._running() == tmp_path / user
+
+
+@pytest.mark.skipif(not lock.NOT_A_LINK, reason="this system cannot open a file without following links")
+def test_a_link_in_the_locks_place_is_not_followed(tmp_path: Path, locks: Path) -> None:
+    folder = tmp_path / "Cargo"
+    folder.mkdir()
+    what = folder.stat()
+    (locks / f"p2psync-{what.st_dev:x}-{what.st_ino:x}.lock").symlink_to(tmp_path / "somebody's")
+    with pytest.raises(OSError, match="symbolic links"):
+        FolderLock(folder)
+    assert not (tmp_path / "somebody's").exists()
