@@ -26,7 +26,7 @@ from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.wayfinding import OnCall, Wayfinder, Wires
 from p2psync.errors import ConfigError, P2PSyncError
 from p2psync.i18n import said
-from p2psync.net.addresses import all_addresses, own_addresses, parse_ip
+from p2psync.net.addresses import all_addresses, parse_ip, reachable_at
 from p2psync.net.dialer import Address, Attempt, Dialer, Sighting
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
@@ -185,9 +185,7 @@ class Discovery:
 
     def own_addresses(self) -> tuple[str, ...]:
         """Where this device may be reached, as a ticket says it: HOST:PORT, the most promising first."""
-        host = self._config.listen.host
-        ips = {a.ip for a in own_addresses()} if host is None else {host}
-        useful = [ip for ip in ips if not _is_link_local(ip)]
+        useful = [ip for ip in reachable_at(self._config.listen.host) if not _is_link_local(ip)]
         ranked = sorted(useful, key=lambda ip: (":" in ip, ip))
         return tuple(f"[{ip}]:{self.port}" if ":" in ip else f"{ip}:{self.port}" for ip in ranked)[:ADDRESSES_MAX]
 

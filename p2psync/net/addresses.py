@@ -56,6 +56,16 @@ def own_addresses() -> frozenset[OwnAddress]:
     return outside or frozenset(a for a in found if "." in a.ip)
 
 
+def reachable_at(listen: str | None) -> frozenset[str]:
+    """Where others may reach somebody who listens at a host: None, "0.0.0.0" and "::" are no place to go to."""
+    if listen is None:
+        return frozenset(address.ip for address in own_addresses())
+    ip = parse_ip(listen)
+    if ip is None or not ip.is_unspecified:
+        return frozenset({listen})
+    return frozenset(address.ip for address in own_addresses() if ip.version == 6 or ":" not in address.ip)
+
+
 def way_of(host: str) -> str:
     """LAN for an IP address of a private or local network, else DIRECT."""
     ip = parse_ip(host)

@@ -23,20 +23,23 @@ class Host:
         self.lab = lab
         self.node = node
         self.home = root / f"{node}.home"
+        self.log = root / f"{node}.log"
+        """All that it ever says."""
         self.address = ""
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, *options: object) -> Host:
         listen = f"{self.lab.ip(self.node)}:{PORT}"
         words = ["rendezvous", "serve", "--json", "--home", self.home, "--listen", listen, *options]
-        process = self._process = self.lab.popen(
-            self.node,
-            [sys.executable, "-u", "-m", "p2psync", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        with self.log.open("ab") as log:
+            process = self._process = self.lab.popen(
+                self.node,
+                [sys.executable, "-u", "-m", "p2psync", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], READY_S)
         said = json.loads(process.stdout.readline() if ready else "{}")

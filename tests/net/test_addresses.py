@@ -13,6 +13,7 @@ from p2psync.net.addresses import (
     is_loopback,
     own_addresses,
     parse_ip,
+    reachable_at,
     stranger_network,
     way_of,
 )
@@ -79,3 +80,11 @@ def test_loopback_counts_only_if_there_is_nothing_else(monkeypatch: pytest.Monke
     assert own_addresses() == {OwnAddress("127.0.0.1", 8, 0)}
     adapters(monkeypatch)
     assert own_addresses() == frozenset()
+
+
+def test_all_interfaces_are_no_place_to_go_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    adapters(monkeypatch, "10.0.0.1", ("2001:db8::1", 0, 3))
+    assert reachable_at(None) == reachable_at("::") == {"10.0.0.1", "2001:db8::1"}
+    assert reachable_at("0.0.0.0") == {"10.0.0.1"}
+    assert reachable_at("10.0.0.7") == {"10.0.0.7"}
+    assert reachable_at("pc.example.org") == {"pc.example.org"}
