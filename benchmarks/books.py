@@ -13,11 +13,11 @@ from p2psync.books.entries import read_entries
 from p2psync.books.export_xml import read_xml_export
 from p2psync.books.master import MasterData, imported, merged
 from p2psync.books.pending import pending, side_of
-from p2psync.core.period import Period
 from p2psync.books.synthetic import chart, edited_entries, entries
 from p2psync.books.synthetic_master import master_records, master_xml
 from p2psync.books.validation import books_of_chart, validate
 from p2psync.core.ids import device_id
+from p2psync.core.period import Period
 
 LINES = 50_000
 RUNS = 5

@@ -26,7 +26,7 @@ from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.wayfinding import OnCall, Wayfinder, Wires
 from p2psync.errors import ConfigError, P2PSyncError
 from p2psync.i18n import said
-from p2psync.net.addresses import all_addresses, parse_ip, reachable_at
+from p2psync.net.addresses import all_addresses, own_addresses, parse_ip, reachable_at
 from p2psync.net.dialer import Address, Attempt, Dialer, Sighting
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
