@@ -317,6 +317,20 @@ class Discovery:
                     await self._dial_soon.wait()
 
     async def _try(self, attempt: Attempt) -> None:
+        host, port = attempt.address
+        try:
+            link = await self._reach(attempt)
+        except (P2PSyncError, OSError) as error:
+            self._log.event("dial.failed", address=f"{host}:{port}", reason=error)
+            if attempt.device is not None:
+                self.ways.not_direct(attempt.device, said(error) if isinstance(error, P2PSyncError) else str(error))
+            self._failed(attempt)
+        else:
+            connected, ended = partial(self._connected, attempt, link), partial(self._ended, attempt, link)
+            self._links.add(link, connected, ended, partial(self._reach, attempt))
+
+    async def _reach(self, attempt: Attempt) -> Link:
+        """Raises P2PSyncError, or OSError."""
         trust = self._shared.get(attempt.mandate)
         host, port = attempt.address
         tag = (
@@ -324,17 +338,9 @@ class Discovery:
             if attempt.nonce is None
             else nonce_tag(attempt.secret, attempt.nonce)
         )
-        try:
-            if trust is None or self._stopped:
-                raise ConfigError("The mandate is not shared any more.")
-            link = await dial(host, port, tag, trust, self._identity)
-        except (P2PSyncError, OSError) as error:
-            self._log.event("dial.failed", address=f"{host}:{port}", reason=error)
-            if attempt.device is not None:
-                self.ways.not_direct(attempt.device, said(error) if isinstance(error, P2PSyncError) else str(error))
-            self._failed(attempt)
-        else:
-            self._links.add(link, partial(self._connected, attempt, link), partial(self._ended, attempt, link))
+        if trust is None or self._stopped:
+            raise ConfigError("The mandate is not shared any more.")
+        return await dial(host, port, tag, trust, self._identity)
 
     def _failed(self, attempt: Attempt) -> None:
         self._dialer.failed(attempt, self._now_s())

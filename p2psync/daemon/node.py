@@ -102,7 +102,10 @@ class Node:
         self.records = Records(database)
         self.tasks = Tasks(log, self.broken)
         self.runtime = Runtime(database, self._make_device, self, log)
-        self.links = Links(self.runtime, self.tasks, self._on_content, self._forget_link, log)
+        self.links = Links(
+            *(self.runtime, self.tasks, self._on_content, self._forget_link, log),
+            *(self._lane_changed, self._is_hungry),
+        )
         self.cuts = CutFile(config.home / CUTS_FILE)
         self.folders = Folders(database, self.cuts, self.runtime, self.tasks, log)
         self.shelf = Shelf(self.folders)
@@ -280,22 +283,46 @@ class Node:
         return self.transfer.on_message(link, message)
 
     def _peer_joined(self, effect: PeerJoined) -> None:
-        self._sessions.setdefault(effect.link, {})[effect.mandate] = effect.device
-        self.transfer.peer_joined(effect.link, effect.mandate)
-        for request in self._early.pop(effect.link, ()):
-            self._on_content(effect.link, request)
+        self._join(effect.link, effect.mandate, effect.device)
+        for lane in self.links.lanes(effect.link):
+            self._join(lane, effect.mandate, effect.device, effect.link)
         self.tasks.start(self._note_seen(effect.mandate, effect.device), "last seen")
         self.log.event("peer.joined", mandate=effect.mandate, device=effect.device, link=effect.link)
 
+    def _join(self, link: int, mandate: MandateId, device: DeviceId, lane_of: int | None = None) -> None:
+        self._sessions.setdefault(link, {})[mandate] = device
+        self.transfer.peer_joined(link, mandate, lane_of)
+        for request in self._early.pop(link, ()):
+            self._on_content(link, request)
+
     def _peer_left(self, effect: PeerLeft) -> None:
-        sessions = self._sessions.get(effect.link, {})
-        if sessions.pop(effect.mandate, None) is None:
-            return
+        for lane in self.links.lanes(effect.link):
+            self._leave(lane, effect.mandate)
+        if self._leave(effect.link, effect.mandate):
+            self.tasks.start(self._note_seen(effect.mandate, effect.device), "last seen")
+            self.log.event("peer.left", mandate=effect.mandate, device=effect.device, link=effect.link)
+
+    def _leave(self, link: int, mandate: MandateId) -> bool:
+        """False if it was not there."""
+        sessions = self._sessions.get(link, {})
+        if sessions.pop(mandate, None) is None:
+            return False
         if not sessions:
-            del self._sessions[effect.link]
-        self.transfer.peer_left(effect.link, effect.mandate)
-        self.tasks.start(self._note_seen(effect.mandate, effect.device), "last seen")
-        self.log.event("peer.left", mandate=effect.mandate, device=effect.device, link=effect.link)
+            del self._sessions[link]
+        self.transfer.peer_left(link, mandate)
+        return True
+
+    def _is_hungry(self, link: int) -> bool:
+        return self.transfer.is_hungry(link)
+
+    def _lane_changed(self, link: int, lane: int, is_up: bool) -> None:
+        """A lane of a link is there, or is gone."""
+        if is_up:
+            for mandate, device in self._sessions.get(link, {}).items():
+                self._join(lane, mandate, device, link)
+        else:
+            for mandate in tuple(self._sessions.get(lane, ())):
+                self._leave(lane, mandate)
 
     async def _note_seen(self, mandate: MandateId, device: DeviceId) -> None:
         with contextlib.suppress(P2PSyncError):  # it is no loss when this device stops just now

@@ -122,7 +122,8 @@ class Transfer:
         self._folders = folders
         self._bounds = bounds
         self._links: defaultdict[MandateId, set[int]] = defaultdict(set)
-        """Those with a session for a mandate."""
+        """Those with a session for a mandate, lanes among them."""
+        self._lane_of: dict[int, int] = {}
         self._classes: defaultdict[MandateId, set[str]] = defaultdict(lambda: {ORDINARY})
         """Of the files that were asked for."""
         self._misbehaved = misbehaved
@@ -152,13 +153,15 @@ class Transfer:
             assembly.close(keep=True)
         self._assemblies.clear()
 
-    def peer_joined(self, link: int, mandate: MandateId) -> None:
-        """A member's session for a mandate is open on a link."""
+    def peer_joined(self, link: int, mandate: MandateId, lane_of: int | None = None) -> None:
+        """A member's session for a mandate is open on a link, or has one more lane."""
         if link not in self._outboxes:
             outbox: asyncio.Queue[Message] = asyncio.Queue()
             self._outboxes[link] = outbox, self._tasks.start(self._work_outbox(link, outbox), f"ask-{link}")
         self._serving.peer_joined(link, mandate)
         self._links[mandate].add(link)
+        if lane_of is not None:
+            self._lane_of[link] = lane_of
         self._choose_whom_to_ask(mandate)
 
     def peer_left(self, link: int, mandate: MandateId) -> None:
@@ -171,6 +174,7 @@ class Transfer:
             _, task = self._outboxes.pop(link)
             task.cancel()
             self._pushing.forget(link)
+            self._lane_of.pop(link, None)
 
     def roles_changed(self) -> None:
         """Another one may be in a position to give, or to hear what is wanted."""
@@ -180,17 +184,18 @@ class Transfer:
     async def drain(self, link: int) -> None:
         """Ask nothing more on a link; returns when neither side owes anything there, or owed it for too long."""
         self._fetcher.drain(link)
+        lanes = [lane for lane, main in self._lane_of.items() if main == link]
         try:
             async with asyncio.timeout(DRAIN_MAX_S):
                 await asyncio.sleep(DRAIN_MIN_S)
-                while self._fetcher.is_owed(link) or self._serving.is_busy(link):
+                while self._fetcher.is_owed(link) or any(map(self._serving.is_busy, (link, *lanes))):
                     await asyncio.sleep(DRAIN_LOOK_S)
         except TimeoutError:
             pass
 
     def push(self, effect: PushContents) -> None:
         """Let contents go along with the change that names them."""
-        self._pushing.push(effect, self._links[effect.mandate])
+        self._pushing.push(effect, self._links[effect.mandate] - self._lane_of.keys())
 
     def on_message(self, link: int, message: Request | Response | Push) -> bool:
         """False for an answer that nobody waits for. Raises RemoteProtocolError for what no honest peer sends."""
@@ -204,6 +209,10 @@ class Transfer:
         awaited = self._fetcher.awaits(link, message.number)
         self._perform(self._fetcher.response(link, message, self._clock()))
         return awaited
+
+    def is_hungry(self, link: int) -> bool:
+        """Whether more is wanted than this link and its lanes may owe at once, though this disk keeps up."""
+        return self._fetcher.is_hungry(link)
 
     def fetch(self, effect: Fetch) -> None:
         """Answered by Fetched and FetchFailed, not necessarily all at once."""
@@ -245,10 +254,12 @@ class Transfer:
 
     def _choose_whom_to_ask(self, mandate: MandateId) -> None:
         for compartment in self._compartments(mandate):
-            for link in self._links[mandate]:
-                is_open = self._bounds.is_open_to(link, compartment)
-                change = self._fetcher.peer_joined if is_open else self._fetcher.peer_left
-                self._perform(change(link, compartment, self._clock()))
+            for link in sorted(self._links[mandate]):  # each before its lanes
+                if self._bounds.is_open_to(link, compartment):
+                    lane_of = self._lane_of.get(link)
+                    self._perform(self._fetcher.peer_joined(link, compartment, self._clock(), lane_of))
+                else:
+                    self._perform(self._fetcher.peer_left(link, compartment, self._clock()))
 
     def _report(
         self, compartment: Compartment, contents: Sequence[ContentId], event: type[Fetched] | type[FetchFailed]

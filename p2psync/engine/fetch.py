@@ -67,39 +67,60 @@ class Fetcher:
             self._forget(compartment, content, keep=False)
         return self._advance(now)
 
-    def peer_joined(self, link: int, compartment: Compartment, now: float) -> list[Output]:
-        """A link can be asked for a compartment's contents."""
-        peer = self._peers.setdefault(link, Peer(link, now))
+    def peer_joined(self, link: int, compartment: Compartment, now: float, lane_of: int | None = None) -> list[Output]:
+        """A link can be asked for a compartment's contents, or a lane of a link that can be asked for them."""
+        peer = self._peers.get(link) or self._add(link, lane_of, now)
         if compartment not in peer.compartments and not peer.banned:
             peer.compartments.append(compartment)
-            self._wants(compartment).links.add(link)
+            self._wants(compartment).links.add(peer.giver)
         return self._advance(now)
+
+    def _add(self, link: int, lane_of: int | None, now: float) -> Peer:
+        main = self._peers[lane_of] if lane_of is not None else None
+        peer = self._peers[link] = Peer(link, now, main)
+        if main is not None:
+            main.lanes += 1
+        return peer
 
     def peer_left(self, link: int, compartment: Compartment, now: float) -> list[Output]:
         """What was asked there is asked elsewhere."""
         peer = self._peers.get(link)
         if peer is None or compartment not in peer.compartments:
             return []
-        self._wants(compartment).links.discard(link)
+        if link == peer.giver:
+            self._wants(compartment).links.discard(link)
         for asked in [asked for asked in peer.asked.values() if asked.compartment == compartment]:
             self._take_back(peer, asked)
         peer.compartments.remove(compartment)
         if not peer.compartments:
             del self._peers[link]
+            if peer.lane_of is not None:
+                peer.lane_of.lanes -= 1
         return self._advance(now)
 
     def drain(self, link: int) -> None:
         """Nothing more is asked there; what was asked is waited for."""
-        if link in self._peers:
-            self._peers[link].draining = True
+        for peer in self._group(link):
+            peer.draining = True
 
     def is_owed(self, link: int) -> bool:
         """Whether answers are to come on a link."""
-        return link in self._peers and bool(self._peers[link].asked)
+        return any(peer.asked for peer in self._group(link))
+
+    def _group(self, link: int) -> list[Peer]:
+        """A link and its lanes."""
+        return [peer for peer in self._peers.values() if peer.giver == link]
 
     def knows(self, link: int) -> bool:
         """True while a link can be asked for any compartment."""
         return link in self._peers
+
+    def is_hungry(self, link: int) -> bool:
+        """Whether more is wanted than this link and its lanes may owe, though this disk keeps up."""
+        peer = self._peers.get(link)
+        if peer is None or peer.banned or self._in_hand >= IN_HAND_BYTES_MAX:
+            return False
+        return any(self._wants(compartment).has_for(link) for compartment in peer.compartments)
 
     def awaits(self, link: int, number: int) -> bool:
         """Whether a Request of this number is open on the link."""
@@ -116,7 +137,7 @@ class Fetcher:
         if asked.fits(message):
             self._accept(peer, asked, message)
         else:
-            self._ban(link, "an answer that does not fit what was asked")
+            self._ban(peer.giver, "an answer that does not fit what was asked")
         return self._advance(now)
 
     def staged(self, stage: Stage, bad: Collection[ContentId], now: float) -> list[Output]:
@@ -244,13 +265,13 @@ class Fetcher:
             if item.dropped:
                 continue
             if data is None or len(data) != item.size:
-                self._push_small(wants, item, peer.link)
+                self._push_small(wants, item, peer.giver)
             else:
                 item.staging = True
                 self._in_hand += item.size
                 files.append((item.content, data))
         if files:
-            self._out.append(Stage(asked.compartment, peer.link, tuple(files)))
+            self._out.append(Stage(asked.compartment, peer.giver, tuple(files)))
 
     def _accept_chunks(self, peer: Peer, asked: Asked, message: Response) -> None:
         file, piece = asked.file, asked.piece
@@ -264,12 +285,12 @@ class Fetcher:
         if file.item.dropped:
             return
         if lacking:
-            file.push(_part(piece, lacking, peer.link))
+            file.push(_part(piece, lacking, peer.giver))
         if have:
             file.open += 1
             self._in_hand += arrived
             indexes, data = zip(*have, strict=True)
-            self._out.append(Write(asked.compartment, peer.link, file.item.content, indexes, data, piece.tried))
+            self._out.append(Write(asked.compartment, peer.giver, file.item.content, indexes, data, piece.tried))
 
     def _accept_manifest(self, peer: Peer, asked: Asked, message: Response) -> None:
         (item,) = asked.items
@@ -280,7 +301,7 @@ class Fetcher:
         elif message.last:
             self._close(peer, asked)
             if not item.dropped:
-                begin = Begin(asked.compartment, peer.link, item.content, b"".join(asked.parts))
+                begin = Begin(asked.compartment, peer.giver, item.content, b"".join(asked.parts))
                 self._wants(asked.compartment).beginning[item.content] = begin
                 self._in_hand += size
                 self._out.append(begin)
@@ -292,13 +313,13 @@ class Fetcher:
         if asked.file is not None and asked.piece is not None:
             rest = asked.piece.chunks[asked.next :]
             if rest and not asked.file.item.dropped:
-                asked.file.push(_part(asked.piece, rest, peer.link if tried else None))
+                asked.file.push(_part(asked.piece, rest, peer.giver if tried else None))
             self._finish_if_whole(asked.compartment, asked.file)
         elif asked.what is What.MANIFEST:
-            self._push_big(wants, asked.items[0], peer.link if tried else None)
+            self._push_big(wants, asked.items[0], peer.giver if tried else None)
         else:
             for item in asked.items[asked.next :]:
-                self._push_small(wants, item, peer.link if tried else None)
+                self._push_small(wants, item, peer.giver if tried else None)
 
     def _close(self, peer: Peer, asked: Asked) -> None:
         self._in_hand -= peer.close(asked)
@@ -326,15 +347,16 @@ class Fetcher:
     # -- endings --------------------------------------------------------------------------------------------------
 
     def _ban(self, link: int, reason: str) -> None:
-        peer = self._peers.get(link)
-        if peer is None or peer.banned:
+        known = [peer for peer in self._group(link) if not peer.banned]
+        if not known:
             return
-        peer.banned = True
         self._out.append(Misbehaved(link, reason))
-        for compartment in peer.compartments:
-            self._wants(compartment).links.discard(link)
-        for asked in list(peer.asked.values()):
-            self._take_back(peer, asked, tried=True)
+        for peer in known:
+            peer.banned = True
+            for compartment in peer.compartments:
+                self._wants(compartment).links.discard(link)
+            for asked in list(peer.asked.values()):
+                self._take_back(peer, asked, tried=True)
 
     def _fail(self, compartment: Compartment, contents: Iterable[ContentId]) -> None:
         failed = tuple(content for content in contents if self._forget(compartment, content, keep=True))
@@ -388,10 +410,10 @@ class Fetcher:
 
     def _choose_files(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
         asked = Asked(self._last_number + 1, compartment, What.CONTENT, now, owed=0)
-        while len(asked.items) < REQUEST_ITEMS_MAX and (item := wants.small.pop_for(peer.link)) is not None:
+        while len(asked.items) < REQUEST_ITEMS_MAX and (item := wants.small.pop_for(peer.giver)) is not None:
             if item.dropped:
                 continue
-            if asked.items and asked.owed + item.size > RESPONSE_DATA_BYTES_MAX:
+            if asked.items and asked.owed + item.size > peer.request_bytes_max:
                 wants.small.push_back(item)
                 break
             asked.items.append(item)
@@ -401,7 +423,7 @@ class Fetcher:
     def _choose_manifest(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
         if wants.big_under_way >= BIG_AT_ONCE:
             return None
-        while (item := wants.big.pop_for(peer.link)) is not None:
+        while (item := wants.big.pop_for(peer.giver)) is not None:
             if not item.dropped:
                 wants.manifests_asked += 1
                 owed = MANIFEST_ALLOWANCE_BYTES
@@ -410,8 +432,9 @@ class Fetcher:
 
     def _choose_piece(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
         for file in wants.files.values():
-            piece = file.todo.pop_for(peer.link)
+            piece = file.todo.pop_for(peer.giver)
             if piece is not None:
+                piece = _cut(file, piece, peer.request_bytes_max)
                 number = self._last_number + 1
                 return Asked(number, compartment, What.CHUNK, now, piece.size, [file.item], file, piece)
         return None
@@ -436,3 +459,13 @@ def _part(piece: Piece, chunks: tuple[int, ...], tried: int | None) -> Piece:
     """The piece that is left, its size estimated from its share."""
     size = piece.size * len(chunks) // len(piece.chunks)
     return replace(piece, chunks=chunks, size=size, tried=piece.tried | {tried} if tried is not None else piece.tried)
+
+
+def _cut(file: BigFile, piece: Piece, bytes_max: int) -> Piece:
+    """As much of the piece as one Request asks for; the rest goes back to its place."""
+    count = max(1, len(piece.chunks) * bytes_max // max(1, piece.size))
+    if count >= len(piece.chunks):
+        return piece
+    file.todo.push_back(_part(piece, piece.chunks[count:], None))
+    file.open += 1
+    return _part(piece, piece.chunks[:count], None)

@@ -17,6 +17,8 @@ ANSWER_MAX_S = 300.0
 """A request is given up after this time however busy its link is."""
 WINDOW_BYTES = 2 << 20
 """Asked of one link at a time in small files, and as much again in chunks."""
+LANE_WINDOW_BYTES = 512 * 1024
+"""The same of a lane at least: what one of several owes comes no faster by way of the others."""
 WINDOW_REQUESTS = 8
 """Requests of one kind that a link may owe at a time."""
 
@@ -52,6 +54,10 @@ class Queue(Generic[T]):
                     del self._groups[tried]
                 return thing
         return None
+
+    def has_for(self, link: int) -> bool:
+        """Whether anything waits that this link was not tried for."""
+        return any(link not in tried for tried in self._groups)
 
     def pop_hopeless(self, links: Set[int]) -> list[T]:
         """All that every one of these links was tried for."""
@@ -121,10 +127,15 @@ class Asked:
 
 
 class Peer:
-    """What one link owes."""
+    """What one link, or one lane of a link, owes."""
 
-    def __init__(self, link: int, now: float) -> None:
+    def __init__(self, link: int, now: float, lane_of: Peer | None = None) -> None:
         self.link = link
+        self.lane_of = lane_of
+        self.giver: int = link if lane_of is None else lane_of.giver
+        """The link by which people know it: what one lane could not give, the others cannot either."""
+        self.lanes = 0
+        """Of a link: while it has some, bulk goes there, and nothing small waits behind it."""
         self.compartments: deque[Compartment] = deque()
         """Those it serves, the one whose turn it is first."""
         self.asked: dict[int, Asked] = {}
@@ -139,7 +150,19 @@ class Peer:
         """Bytes that may still be asked of this link."""
         if self.banned or self.draining or self._requests[what] >= WINDOW_REQUESTS:
             return 0
-        return WINDOW_BYTES - self._owed[what]
+        if what is What.CHUNK and self.lanes:
+            return 0
+        return self.window_bytes - self._owed[what]
+
+    @property
+    def window_bytes(self) -> int:
+        """What it may owe of one kind."""
+        return WINDOW_BYTES if self.lane_of is None else max(LANE_WINDOW_BYTES, WINDOW_BYTES // self.lane_of.lanes)
+
+    @property
+    def request_bytes_max(self) -> int:
+        """What one Request asks for, about: several of them fill the window."""
+        return self.window_bytes // 4
 
     def add(self, asked: Asked) -> None:
         self.asked[asked.number] = asked
@@ -185,6 +208,10 @@ class Wants:
     manifests_asked: int = 0
     beginning: dict[ContentId, Begin] = field(default_factory=dict)
     files: dict[ContentId, BigFile] = field(default_factory=dict)
+
+    def has_for(self, link: int) -> bool:
+        """Whether more could be asked of this link."""
+        return self.small.has_for(link) or any(file.todo.has_for(link) for file in self.files.values())
 
     @property
     def big_under_way(self) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from p2psync.core.ids import DEVICE_ID_BYTES, DeviceId
@@ -80,6 +81,11 @@ class Link(Protocol):
         side dialled and the other hung up before its first frame; RemoteProtocolError if it broke the framing.
         """
 
+    def suit_distance(self) -> bool:
+        """The other side turned out to be far away. True if one connection keeps its speed there though packets get
+        lost.
+        """
+
     async def close(self) -> None:
         """Send what is queued, for at most CLOSE_S, then close. Can be called again, and after the end."""
 
@@ -108,14 +114,24 @@ class FramedLink:
     """A `Link` over a `Carrier`."""
 
     def __init__(
-        self, carrier: Carrier, *, remote: DeviceId, initiator: bool, way: str, address: str, local: str = ""
+        self,
+        carrier: Carrier,
+        *,
+        remote: DeviceId,
+        initiator: bool,
+        way: str,
+        address: str,
+        local: str = "",
+        on_distance: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`on_distance` does what `suit_distance` says."""
         self.remote: Final = remote
         self.initiator: Final = initiator
         self.way: Final = way
         self.address: Final = address
         self.local: Final = local
         self._carrier = carrier
+        self._on_distance = on_distance
         self._loop = asyncio.get_running_loop()
         self._control = _Outbox(CONTROL_BYTES_MAX)
         self._bulk = _Outbox(BULK_BYTES_MAX)
@@ -155,6 +171,9 @@ class FramedLink:
         if self._reading_paused and self._inbox_bytes < INBOX_BYTES_MAX // 2:
             self._resume_reading()
         return frame
+
+    def suit_distance(self) -> bool:
+        return self._end is None and self._on_distance()
 
     async def close(self) -> None:
         if not self._closing:

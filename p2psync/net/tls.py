@@ -28,6 +28,7 @@ from p2psync.net.addresses import stranger_network, way_of
 from p2psync.net.identity import Identity, device_of_certificate
 from p2psync.net.link import UNKNOWN_DEVICE, FramedLink, Link
 from p2psync.net.stream import TlsStream
+from p2psync.net.tcp import keep_queue_short, suit_distance
 from p2psync.net.trust import (
     Trust,
     TrustTable,
@@ -50,8 +51,6 @@ LINKS_PER_DEVICE_MAX: Final = 32
 BACKLOG: Final = 128
 PORT_TRIES: Final = 20
 ADDRESSES_PER_NAME_MAX: Final = 4
-UNSENT_BYTES_MAX: Final = 128 * 1024
-"""Not sent yet in the kernel: more would stand before every control frame."""
 
 Carry = Callable[[Callable[[], TlsStream]], Awaitable[asyncio.Transport]]
 """Makes a transport to the other device that drives what the argument makes; raises LinkError or OSError."""
@@ -369,18 +368,17 @@ async def _resolve(host: str, port: int) -> list[Any]:
 
 def _link(stream: TlsStream, remote: DeviceId, *, initiator: bool, way: str = "") -> FramedLink:
     """`way`: as agreed; where it is none, the address tells."""
-    _tune(stream.transport)
-    way = way or way_of(stream.host)
-    return FramedLink(stream, remote=remote, initiator=initiator, way=way, address=stream.address, local=stream.local)
-
-
-def _tune(transport: asyncio.Transport) -> None:
-    """Keep the kernel from queueing bulk in front of control frames, where it can be asked to."""
-    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-    sock = transport.get_extra_info("socket")
-    if option is not None and sock is not None:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES_MAX)
+    sock = stream.transport.get_extra_info("socket")
+    keep_queue_short(sock)
+    return FramedLink(
+        stream,
+        remote=remote,
+        initiator=initiator,
+        way=way or way_of(stream.host),
+        address=stream.address,
+        local=stream.local,
+        on_distance=partial(suit_distance, sock),
+    )
 
 
 def _reason(error: OSError) -> str:

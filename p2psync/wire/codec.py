@@ -22,6 +22,7 @@ from p2psync.wire.messages import (
     BLOCK_BYTES_MAX,
     BLOCKS_MAX,
     FRAME_BYTES_MAX,
+    LANES_MAX,
     LOGS_MAX,
     MANDATES_MAX,
     PUSH_BYTES_MAX,
@@ -29,12 +30,14 @@ from p2psync.wire.messages import (
     REQUEST_ITEMS_MAX,
     RESPONSE_DATA_BYTES_MAX,
     TEXT_CHARACTERS_MAX,
+    TOKEN_BYTES,
     UNPLACED_MAX,
     Close,
     CloseCode,
     Have,
     Hello,
     IndexUpdate,
+    Lane,
     Message,
     Ping,
     Placed,
@@ -44,6 +47,7 @@ from p2psync.wire.messages import (
     Response,
     Secret,
     What,
+    Widen,
 )
 from p2psync.wire.shapes import Finite, Flag, Many, Maybe, OneOf, Raw, Row, Shape, Text, TipsOfLogs, Whole, unpack_array
 
@@ -158,6 +162,8 @@ _ALL = (
         Many(Raw(0, PUSH_BYTES_MAX), PUSH_ITEMS_MAX, 1),
         Text(FILE_CLASS_CHARACTERS_MAX),
     ),
+    _layout(12, Widen, Whole(0, LANES_MAX), Raw(0, TOKEN_BYTES)),
+    _layout(13, Lane, Raw(TOKEN_BYTES, TOKEN_BYTES)),
 )
 _LAYOUTS = {layout.made: layout for layout in _ALL}
 _BY_NUMBER = {layout.number: layout for layout in _ALL}
@@ -179,6 +185,8 @@ def _check_whole(message: Message) -> None:
             raise ValueError("contents without bytes, or bytes of no content")
         if (size := sum(map(len, message.items))) > PUSH_BYTES_MAX:
             raise ValueError(f"{size} bytes pushed at once")
+    elif isinstance(message, Widen) and len(message.token) not in (0, TOKEN_BYTES):
+        raise ValueError("part of a token")
 
 
 # -- bytes ---------------------------------------------------------------------------------------------------------

@@ -35,6 +35,9 @@ PUSH_BYTES_MAX = 256 * 1024
 """Bytes that one Push carries."""
 UNPLACED_MAX = 500
 """Paths with reasons in a Placed; the count goes on beyond."""
+LANES_MAX = 16
+"""Further connections of one session."""
+TOKEN_BYTES = 16
 TEXT_CHARACTERS_MAX = 400
 """Any name or reason meant for people."""
 
@@ -169,4 +172,23 @@ class Close:
     reason: str
 
 
-Message = Hello | Have | IndexUpdate | Placed | Secret | Request | Response | Ping | Pong | Close | Push
+@value
+class Widen:
+    """How many lanes the session should have, to carry bulk beside it."""
+
+    count: int
+    token: bytes
+    """Which of them show as they begin; empty from the side that dialled, which asks for it and brings them."""
+
+
+@value
+class Lane:
+    """The first message, and the dialling side's alone, of a link that is a lane; Requests and Responses follow.
+
+    A Request goes where its answer is to come: a lane that dies takes nothing along but what can be asked again.
+    """
+
+    token: bytes
+
+
+Message = Hello | Have | IndexUpdate | Placed | Secret | Request | Response | Ping | Pong | Close | Push | Widen | Lane

@@ -2,7 +2,7 @@
 
 A link begins with a Hello of each side, in either order; everything else follows; Close ends it. A Hello may
 be said again when the mandates that it lists change. A pair that is not in the table is an error of whoever
-sent the message.
+sent the message. A link that begins with a Lane has no state of its own: it belongs to another one.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from p2psync.wire.messages import (
     Request,
     Response,
     Secret,
+    Widen,
 )
 
 
@@ -45,6 +46,7 @@ TABLE: dict[tuple[State, type[Message]], State] = {
     (State.OPEN, Push): State.OPEN,
     (State.OPEN, Ping): State.OPEN,
     (State.OPEN, Pong): State.OPEN,
+    (State.OPEN, Widen): State.OPEN,
     (State.OPEN, Close): State.CLOSED,
 }
 

@@ -26,6 +26,8 @@ class WireEnd:
         self.readable = asyncio.Event()
         self.readable.set()
         self.closed = False
+        self.copes = False
+        """Whether it keeps its speed over a distance."""
         self._inbox: asyncio.Queue[bytes | LinkError | RemoteProtocolError] = asyncio.Queue()
 
     async def send(self, frame: bytes, bulk: bool = False) -> None:
@@ -42,6 +44,9 @@ class WireEnd:
             raise frame
         return frame
 
+    def suit_distance(self) -> bool:
+        return self.copes
+
     async def close(self) -> None:
         if not self.closed:
             self.closed = True
@@ -52,8 +57,8 @@ class WireEnd:
         self._inbox.put_nowait(error)
 
 
-def wire() -> tuple[WireEnd, WireEnd]:
-    """The dialling end, whose other side is RIGHT, and the one that was dialled."""
-    here, there = WireEnd(RIGHT, True), WireEnd(LEFT, False)
+def wire(towards: DeviceId | None = None) -> tuple[WireEnd, WireEnd]:
+    """The dialling end, whose other side is RIGHT, and the one that was dialled; `towards`: whom both name."""
+    here, there = WireEnd(towards or RIGHT, True), WireEnd(towards or LEFT, False)
     here.other, there.other = there, here
     return here, there

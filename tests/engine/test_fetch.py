@@ -418,6 +418,8 @@ class Chaos:
     def run(self) -> None:
         for link in self.links:
             self.take(self.fetcher.peer_joined(link, M, self.now))
+        for lane in range(10, 10 + self.random.randrange(5)):
+            self.take(self.fetcher.peer_joined(lane, M, self.now, lane_of=1))
         self.take(self.fetcher.want(M, [Wanted(c, size, RelPath("f")) for c, size in self.sizes.items()], self.now))
         for _ in range(3000):
             if not self.waiting:

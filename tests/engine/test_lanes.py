@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from p2psync.core.block import ORDINARY
 from p2psync.core.ids import ContentId, MandateId
-from p2psync.engine.lanes import WINDOW_BYTES, WINDOW_REQUESTS, Asked, Item, Peer, Queue, Wants
+from p2psync.engine.lanes import LANE_WINDOW_BYTES, WINDOW_BYTES, WINDOW_REQUESTS, Asked, Item, Peer, Queue, Wants
 from p2psync.engine.orders import Compartment
 from p2psync.wire.messages import Response, What
 
@@ -82,3 +82,22 @@ def test_big_files_count_from_their_manifest_on() -> None:
     wants = Wants()
     wants.manifests_asked = 1
     assert wants.big_under_way == 1
+
+
+def test_a_queue_knows_whom_it_has_something_for() -> None:
+    queue: Queue[Item] = Queue()
+    assert not queue.has_for(1)
+    queue.push(item(1, 1))
+    assert not queue.has_for(1)
+    assert queue.has_for(2)
+
+
+def test_lanes_take_bulk_off_their_link_and_share_its_window() -> None:
+    main = Peer(1, 0.0)
+    main.lanes = 1
+    lane = Peer(2, 0.0, main)
+    assert (main.room(What.CONTENT), main.room(What.CHUNK)) == (WINDOW_BYTES, 0)
+    assert (lane.giver, lane.room(What.CHUNK)) == (1, WINDOW_BYTES)
+    main.lanes = 16
+    assert lane.room(What.CHUNK) == LANE_WINDOW_BYTES
+    assert lane.request_bytes_max < LANE_WINDOW_BYTES

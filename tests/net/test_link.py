@@ -404,3 +404,24 @@ def test_a_link_that_broke_tells_why() -> None:
         await carrier.link.close()
 
     run_still(main())
+
+
+def test_a_link_that_ended_adapts_to_nothing() -> None:
+    async def course() -> None:
+        carrier = Carrier()
+        asked: list[bool] = []
+
+        def adapt() -> bool:
+            asked.append(True)
+            return True
+
+        whose, where = DeviceId(b"r" * 32), "1.2.3.4:5"
+        link = FramedLink(carrier, remote=whose, initiator=True, way="lan", address=where, on_distance=adapt)
+        assert link.suit_distance()
+        link.lost(None)
+        assert not link.suit_distance()
+        assert asked == [True]
+        assert not carrier.link.suit_distance(), "by default there is nothing to be done"
+        await carrier.link.close()
+
+    run_still(course())

@@ -20,6 +20,7 @@ from p2psync.wire.messages import (
     BLOCK_BYTES_MAX,
     BLOCKS_MAX,
     FRAME_BYTES_MAX,
+    LANES_MAX,
     LOGS_MAX,
     MANDATES_MAX,
     PUSH_BYTES_MAX,
@@ -33,6 +34,7 @@ from p2psync.wire.messages import (
     Have,
     Hello,
     IndexUpdate,
+    Lane,
     Message,
     Ping,
     Placed,
@@ -42,6 +44,7 @@ from p2psync.wire.messages import (
     Response,
     Secret,
     What,
+    Widen,
 )
 from p2psync.wire.shapes import INTEGER_MAX
 
@@ -108,6 +111,8 @@ MESSAGES: dict[type, st.SearchStrategy[Any]] = {
     Pong: st.builds(Pong, numbers),
     Close: st.builds(Close, st.sampled_from(CloseCode), texts),
     Push: st.lists(st.tuples(contents, st.binary(max_size=2000)), min_size=1, max_size=5).flatmap(pushes),
+    Widen: st.builds(Widen, st.integers(0, LANES_MAX), st.one_of(st.just(b""), st.binary(min_size=16, max_size=16))),
+    Lane: st.builds(Lane, st.binary(min_size=16, max_size=16)),
 }
 ANY = st.one_of(*MESSAGES.values())
 
@@ -206,6 +211,9 @@ OVER: list[tuple[str, Message]] = [
     ("items together", Response(M, 1, 0, (bytes(RESPONSE_DATA_BYTES_MAX), b"x"), True)),
     ("items", Response(M, 1, 0, (None,) * (REQUEST_ITEMS_MAX + 1), True)),
     ("ping", Ping(1 << 63)),
+    ("lanes", Widen(LANES_MAX + 1, b"")),
+    ("part of a token", Widen(1, b"t" * 15)),
+    ("token", Lane(b"t" * 17)),
     ("reason", Close(CloseCode.GOODBYE, "x" * (TEXT_CHARACTERS_MAX + 1))),
 ]
 
@@ -248,7 +256,7 @@ def test_text_that_is_no_unicode_is_not_sent() -> None:
 
 def test_an_unknown_message_says_what_to_do() -> None:
     with pytest.raises(CodecError, match="update p2psync"):
-        decode(frame(12, 1, 2, 3))
+        decode(frame(99, 1, 2, 3))
 
 
 @pytest.mark.parametrize(
