@@ -1,8 +1,8 @@
 """What may be said when on a link: one table from (state, message type) to state.
 
-A link begins with a Hello of each side, in either order; everything else follows; Close ends it. A Hello may
-be said again when the mandates that it lists change. A pair that is not in the table is an error of whoever
-sent the message. A link that begins with a Lane has no state of its own: it belongs to another one.
+A link begins with a Hello of each side; the one that dialled speaks first, for its link may be a lane of another one,
+which has no state of its own. Everything else follows; Close ends it. A Hello may be said again when the mandates
+that it lists change. A pair that is not in the table is an error of whoever sent the message.
 """
 
 from __future__ import annotations

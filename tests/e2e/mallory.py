@@ -20,7 +20,7 @@ from p2psync.core.relpath import RelPath
 from p2psync.engine.admin import Welcome
 from p2psync.engine.device import Device
 from p2psync.engine.effects import Send
-from p2psync.engine.events import LinkUp, Received
+from p2psync.engine.events import LinkDown, LinkUp, Received
 from p2psync.engine.ledger import Keys, Ledger
 from p2psync.engine.scope import Now
 from p2psync.errors import LinkError, P2PSyncError
@@ -71,22 +71,22 @@ class Mallory:
 
     async def __aenter__(self) -> Self:
         async with asyncio.timeout(PATIENCE_S):
-            self._link, first = await self._let_in()
-            await self._take_in(LinkUp(LINK, self._link.remote, True, "lan"))
-            await self._take_in(Received(LINK, decode(first)))
+            await self._take_in(Received(LINK, decode(await self._let_in())))
             while not self._knows_the_log():
                 await self._take_in(Received(LINK, decode(await self._link.receive())))
         return self
 
-    async def _let_in(self) -> tuple[Link, bytes]:
+    async def _let_in(self) -> bytes:
         """The door may open a moment after the admission, and others may be pushing: it is tried again."""
         while True:
             with contextlib.suppress(LinkError):
-                link = await self.call()
+                self._link = await self.call()
                 try:
-                    return link, await link.receive()
+                    await self._take_in(LinkUp(LINK, self._link.remote, True, "lan"))
+                    return await self._link.receive()
                 except LinkError:
-                    await link.close()
+                    await self._take_in(LinkDown(LINK, "refused"))
+                    await self._link.close()
             await asyncio.sleep(0.05)
 
     async def __aexit__(
@@ -103,7 +103,7 @@ class Mallory:
         peer = self._device.mandates[self.mandate].peers.get(LINK)
         return peer is not None and peer.has_caught_us_up() and self.ledger.authority.is_founded
 
-    async def _take_in(self, event: LinkUp | Received) -> None:
+    async def _take_in(self, event: LinkUp | LinkDown | Received) -> None:
         for effect in self._device.handle(event, now()):
             if isinstance(effect, Send):
                 await self._link.send(encode(effect.message))
