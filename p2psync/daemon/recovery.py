@@ -23,6 +23,7 @@ from blake3 import blake3
 from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId, device_id, mandate_id
 from p2psync.core.rules import Role
+from p2psync.daemon.attempts import Attempts, Place
 from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.places import addresses_among
 from p2psync.engine.admin import Newcomer, Welcome
@@ -32,7 +33,15 @@ from p2psync.engine.events import Event, LinkUp, Received, Tick
 from p2psync.engine.ledger import Keys
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
-from p2psync.errors import InvalidId, LinkClosed, LinkError, NotAllowed, P2PSyncError, UsageError
+from p2psync.errors import (
+    InvalidId,
+    LinkClosed,
+    LinkError,
+    NotAllowed,
+    P2PSyncError,
+    PeerRefused,
+    UsageError,
+)
 from p2psync.i18n import _
 from p2psync.net.dialer import Address, Sighting
 from p2psync.net.identity import Identity
@@ -46,7 +55,13 @@ from p2psync.wire.codec import decode, encode
 PREFIX = "P2PSYNC-RECOVERY-1:"
 CHECK_BYTES = 8
 KEY_BYTES = 32
-RETRY_S = 2.0
+LONGEST_S = 3600.0
+"""How long members are looked for, whatever the user's patience."""
+TRY_S = 30.0
+"""How long one try may take at first, and twice as long at each later one: a log may be long, or never end."""
+LOOK_EVERY_S = 0.5
+SECRETS_MAX = 8
+"""Of those that the file knows the newest: which a member knows depends on how long it was off."""
 LINK = 1
 
 T = TypeVar("T")
@@ -109,44 +124,58 @@ class Recovery:
         self._newcomer = newcomer
         self._discovery = discovery
         self._home = home
-        self.reason = ""
-        """Why the last try failed, for people."""
+        self._secrets = sorted(file.secrets, reverse=True)[:SECRETS_MAX]
+        self._attempts = Attempts(addresses_among(file.addresses), time.monotonic())
+
+    def tried(self) -> list[Place]:
+        """Where nobody let this device in, and why."""
+        return self._attempts.tried()
 
     async def run(self, timeout_s: float) -> Welcome | None:
-        """What this device is to join with; None if no member was reached in time."""
-        sightings: asyncio.Queue[Sighting] = asyncio.Queue()
-        for _number, secret in self._file.secrets:
-            self._discovery.seek(secret, secret, sightings.put_nowait)
+        """What this device is to join with; None if no member was reached in time, which is LONGEST_S at most."""
+        for _number, secret in self._secrets:
+            self._discovery.seek(secret, secret, self._saw)
         try:
-            async with asyncio.timeout(timeout_s):
-                return await self._try_all(sightings)
+            async with asyncio.timeout(min(timeout_s, LONGEST_S)):
+                return await self._try_all()
         except TimeoutError:
             return None
         finally:
-            for _number, secret in self._file.secrets:
+            for _number, secret in self._secrets:
                 self._discovery.stop_seeking(secret)
 
-    async def _try_all(self, sightings: asyncio.Queue[Sighting]) -> Welcome:
-        newest = max(self._file.secrets)[1]
+    def _saw(self, sighting: Sighting) -> None:
+        self._attempts.saw(sighting.addresses, sighting.nonce, time.monotonic())
+
+    async def _try_all(self) -> Welcome:
         while True:
-            ways: list[tuple[Address, bytes]] = [
-                (address, period_tag(newest, time.time())) for address in addresses_among(self._file.addresses)
-            ]
-            while not sightings.empty():
-                sighting = sightings.get_nowait()
-                secrets = [secret for _number, secret in self._file.secrets]
-                ways += [(a, nonce_tag(s, sighting.nonce)) for a in sighting.addresses for s in secrets]
-            for address, tag in ways:
-                try:
-                    return await self._try(address, tag)
-                except (P2PSyncError, OSError) as error:
-                    self.reason = str(error)
-            await asyncio.sleep(RETRY_S)
+            place = self._attempts.due(time.monotonic())
+            if place is None:
+                await asyncio.sleep(LOOK_EVERY_S)
+                continue
+            try:
+                async with asyncio.timeout(TRY_S * 2.0**place.tries) as limit:
+                    return await self._try_at(place)
+            except (P2PSyncError, OSError) as error:  # TimeoutError is an OSError
+                reason = _("it did not come to an end in time") if limit.expired() else str(error)
+                self._attempts.failed(place, reason, time.monotonic())
+
+    async def _try_at(self, place: Place) -> Welcome:
+        """With the secrets that whoever is there may know, the newest first."""
+        for number, (_number, secret) in enumerate(self._secrets):
+            nonce = place.nonce
+            tag = period_tag(secret, time.time()) if nonce is None else nonce_tag(secret, nonce)
+            try:
+                return await self._try(place.address, tag)
+            except PeerRefused:
+                if number == len(self._secrets) - 1:
+                    raise
+        raise LinkError("The recovery file holds no secret to find members with.")
 
     async def _try(self, address: Address, tag: bytes) -> Welcome:
         with tempfile.TemporaryDirectory(dir=self._home, prefix="recovery-") as place:
             identity = Identity.of_key(self._file.key, Path(place))
-            trust = Trust(tuple(s for _number, s in sorted(self._file.secrets, reverse=True)), dict(self._file.members))
+            trust = Trust(tuple(secret for _number, secret in self._secrets), dict(self._file.members))
             link = await dial(address.host, address.port, tag, trust, identity)
             try:
                 with _Guest(self._file, identity, Path(place)) as guest:

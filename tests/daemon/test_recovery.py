@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.daemon.recovery import RecoveryFile, is_recovery
-from p2psync.errors import UsageError
+from p2psync.daemon import recovery
+from p2psync.daemon.recovery import Recovery, RecoveryFile, is_recovery
+from p2psync.engine.admin import Newcomer
+from p2psync.errors import PeerRefused, UsageError
+from p2psync.net.identity import Identity
+from p2psync.net.link import Link
 from tests.daemon.homes import MANDATE, pcs
 
 FILE = RecoveryFile(
@@ -66,8 +72,64 @@ async def test_a_new_pc_gets_back_in_as_admin_and_revokes_the_lost_one(tmp_path:
 
 
 @pytest.mark.asyncio
-async def test_with_nobody_there_it_says_whom_it_waits_for(tmp_path: Path) -> None:
+async def test_with_nobody_there_it_says_whom_it_waits_for_and_where_it_looked(tmp_path: Path) -> None:
+    file = replace(FILE, addresses=("127.0.0.1:1", "127.0.0.1:2"), members=(member("a", tmp_path),))
     async with pcs(tmp_path, "new") as (new,):
-        result = await new.ask("join", ticket=FILE.text(), folder=str(new.folder), timeout_s=0.2)
+        result = await new.ask("join", ticket=file.text(), folder=str(new.folder), timeout_s=1.0)
         assert result.exit_code == 5
         assert not new.folder.exists()
+    assert isinstance(result.data, dict)
+    assert [(one["address"], one["tries"]) for one in result.data["tried"]] == [("127.0.0.1:1", 1), ("127.0.0.1:2", 1)]
+    first, tried, *places = result.data["message"].splitlines()
+    assert ("No member of Cargo was reached" in first, tried) == (True, "Tried:")
+    assert [place.split(": ")[0] for place in places] == ["  127.0.0.1:1", "  127.0.0.1:2"]
+
+
+@pytest.mark.asyncio
+async def test_a_file_without_an_address_says_so(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "new") as (new,):
+        given = replace(FILE, addresses=()).text()
+        result = await new.ask("join", ticket=given, folder=str(new.folder), timeout_s=0.2)
+    assert isinstance(result.data, dict)
+    assert result.data["tried"] == []
+    assert "names no address" in result.data["message"]
+
+
+@pytest.mark.asyncio
+async def test_one_that_never_ends_does_not_hold_up_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    async def dials(host: str, port: int, *_: object) -> Link:
+        asked.append(port)
+        if port == 1:
+            await asyncio.Event().wait()
+        raise PeerRefused("it knows nobody")
+
+    monkeypatch.setattr(recovery, "dial", dials)
+    monkeypatch.setattr(recovery, "TRY_S", 0.05)
+    file = replace(FILE, addresses=("192.0.2.1:1", "192.0.2.1:2"), secrets=((1, b"s" * 32), (2, b"t" * 32)))
+    async with pcs(tmp_path, "new") as (new,):
+        newcomer = Newcomer(new.running.identity.device, new.running.identity.certificate, "new", b"")
+        attempt = Recovery(file, newcomer, new.running.discovery, tmp_path)
+        assert await attempt.run(1.0) is None
+    assert asked == [1, 2, 2], "the one that refused was asked by both secrets"
+    assert [(str(p), p.reason) for p in attempt.tried()] == [
+        *(("192.0.2.1:1", "it did not come to an end in time"), ("192.0.2.1:2", "it knows nobody"))
+    ]
+
+
+def test_it_never_looks_for_ever(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(recovery, "LONGEST_S", 0.1)
+
+    async def look() -> None:
+        async with pcs(tmp_path, "new") as (new,):
+            newcomer = Newcomer(new.running.identity.device, new.running.identity.certificate, "new", b"")
+            file = replace(FILE, addresses=())
+            assert await Recovery(file, newcomer, new.running.discovery, tmp_path).run(1e9) is None
+
+    asyncio.run(look())
+
+
+def member(name: str, place: Path) -> tuple[DeviceId, bytes]:
+    identity = Identity.of_key(name.encode() * 32, place)
+    return identity.device, identity.certificate

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from p2psync.core.ids import mandate_text
+from p2psync.daemon.attempts import Place
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_mandate
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from p2psync.daemon.node import Node
 
 KEY_SETTING = "recovery_key"
+TRIED_SHOWN_MAX = 10
 
 
 async def recovery(node: Node, given: Arguments) -> object:
@@ -68,7 +71,7 @@ async def get_back_in(node: Node, text: str, folder: Path, name: str, timeout_s:
     async with node.folders.prepared(folder, file.mandate) as keep_folder:
         welcome = await attempt.run(timeout_s)
         if welcome is None:
-            return OperationResult(_nobody(file, attempt.reason), WAITING)
+            return OperationResult(_nobody(file, attempt.tried()), WAITING)
         keep_folder()
         await _enter(node, file, welcome, folder)
     return {
@@ -92,14 +95,20 @@ async def _enter(node: Node, file: RecoveryFile, welcome: Welcome, folder: Path)
     await node.discovery.renew()
 
 
-def _nobody(file: RecoveryFile, reason: str) -> dict[str, object]:
+def _nobody(file: RecoveryFile, tried: Sequence[Place]) -> dict[str, object]:
+    message = _("No member of {mandate} was reached. Switch one of their PCs on, and use the same command again.")
+    lines = [message.format(mandate=file.name)]
+    if tried:
+        lines.append(_("Tried:"))
+        lines += [f"  {place}: {place.reason}" for place in tried[:TRIED_SHOWN_MAX]]
+    else:
+        lines.append(_("The recovery file names no address that was tried in this time, and nobody announced himself."))
     return {
         "waiting_for": "member",
         "fingerprint": "",
-        "reason": reason or None,
-        "message": _(
-            "No member of {mandate} was reached. Switch one of their PCs on, and use the same command again."
-        ).format(mandate=file.name),
+        "reason": tried[-1].reason if tried else None,
+        "tried": [{"address": str(place), "tries": place.tries, "reason": place.reason} for place in tried],
+        "message": "\n".join(lines),
     }
 
 
