@@ -10,6 +10,7 @@ from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.inviting import HANDSHAKE_S
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.seeking import Seeking, StillWaiting
+from p2psync.daemon.wayfinding import Call
 from p2psync.errors import LinkError, P2PSyncError, TicketError, TicketRefused
 from p2psync.net.dialer import Address
 from p2psync.net.identity import Identity
@@ -20,6 +21,7 @@ from p2psync.pair.code import Code, meeting_secret
 from p2psync.pair.exchange import Answered, Given, Step, Taker
 from p2psync.pair.handshake import Failed, Reply
 from p2psync.pair.ticket import Ticket
+from p2psync.rendezvous.protocol.address import HostAddress
 
 REMEMBERED_MAX = 64
 
@@ -34,11 +36,16 @@ class CodeJoining:
         self._tried: OrderedDict[Code, Ticket | None] = OrderedDict()
         """The ticket that was given for a code, so that the same command can go on; None if there was none."""
 
-    async def ticket_for(self, code: Code, timeout_s: float) -> Ticket | StillWaiting:
-        """What the code stands for. Raises TicketError if it is good for nothing, and says why."""
+    async def ticket_for(
+        self, code: Code, timeout_s: float, hosts: tuple[HostAddress, ...] = ()
+    ) -> Ticket | StillWaiting:
+        """What the code stands for; the inviter is looked for at these meeting hosts too.
+
+        Raises TicketError if it is good for nothing, and says why.
+        """
         if code in self._tried:
             return self._known(code)
-        return await _Exchange(code, self, self._identity, self._discovery, self._log).run(timeout_s)
+        return await _Exchange(code, self, self._identity, self._discovery, self._log, hosts).run(timeout_s)
 
     def spend(self, code: Code) -> bool:
         """From now on, this code was tried; False if it was before."""
@@ -63,16 +70,31 @@ class CodeJoining:
 class _Exchange(Seeking[Ticket]):
     """One attempt with one code: whoever answers first to its number is tried, and nobody else."""
 
-    def __init__(self, code: Code, codes: CodeJoining, identity: Identity, discovery: Discovery, log: EventLog) -> None:
-        secret = meeting_secret(code.number)
-        super().__init__(b"code " + token_bytes(8), secret, (), discovery, log)
+    def __init__(
+        self,
+        code: Code,
+        codes: CodeJoining,
+        identity: Identity,
+        discovery: Discovery,
+        log: EventLog,
+        hosts: tuple[HostAddress, ...] = (),
+    ) -> None:
+        super().__init__(b"code " + token_bytes(8), meeting_secret(code.number), (), discovery, log)
+        self._meet(hosts, None)
         self._code = code
         self._codes = codes
         self._identity = identity
 
     async def attempt(self, address: Address, nonce: bytes | None) -> Ticket:
         assert nonce is not None, "a code knows no addresses"
-        link = await dial_pairing(address.host, address.port, nonce_tag(self._secret, nonce), None)
+        return await self._exchange(
+            await dial_pairing(address.host, address.port, nonce_tag(self._secret, nonce), None)
+        )
+
+    async def attempt_by(self, call: Call) -> Ticket:
+        return await self._exchange(await call())
+
+    async def _exchange(self, link: Link) -> Ticket:
         try:
             return await self._talk(link)
         finally:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
@@ -22,6 +22,7 @@ from p2psync.daemon.correspondence import Guest
 from p2psync.daemon.links import Links
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.meeting import Meeting, OnGuests, meeting_rooms
+from p2psync.daemon.strangers import Strangers
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.wayfinding import OnCall, Wayfinder, Wires
 from p2psync.errors import ConfigError, P2PSyncError
@@ -68,6 +69,8 @@ class _Quest:
     secret: bytes = field(repr=False)
     on_sighting: Callable[[Sighting], None]
     hosts: tuple[HostAddress, ...] = ()
+    open: bool = False
+    """Whether nobody knows who it is that is looked for."""
 
 
 class Discovery:
@@ -98,7 +101,10 @@ class Discovery:
         wires = Wires(self._listener, self._inbound, self._heard_addresses, self.own_addresses, self._doubt)
         self.ways = Wayfinder(identity, tasks, wires, log)
         self.meeting = Meeting(identity, tasks, OnGuests(self.ways.found, self.ways.lost, self.ways.heard), log)
+        self.strangers = Strangers(self._listener, tasks, log)
         self._hosts: Mapping[bytes, tuple[HostAddress, ...]] = {}
+        self._open: frozenset[bytes] = frozenset()
+        """The doors that strangers may find."""
         self._called: Mapping[MandateId, Trust] = {}
         self._shared: Mapping[MandateId, Trust] = {}
         self._doors: Mapping[bytes, bytes] = {}
@@ -118,10 +124,15 @@ class Discovery:
         """Where this device listens; 0 while it does not."""
         return self._listener.port
 
+    def finds_strangers(self, hosts: Collection[HostAddress]) -> bool:
+        """Whether devices that share nothing yet can find each other, in this network or at one of these hosts."""
+        return self._config.mdns or bool(hosts)
+
     @property
-    def finds_strangers(self) -> bool:
-        """Whether devices that share nothing yet can find each other."""
-        return self._config.mdns
+    def host_problems(self) -> list[str]:
+        """Why meeting hosts cannot be visited, for people."""
+        known = [status.problem for _address, status in self.meeting.statuses() if status.problem]
+        return [*known, *self.strangers.problems]
 
     @property
     def mdns_problem(self) -> str | None:
@@ -154,6 +165,7 @@ class Discovery:
             await asyncio.wait(self._working)
         async with self._renewal:
             self.meeting.visit({})
+            self.strangers.visit((), ())
             await self._listener.close()
 
     def changed(self) -> None:
@@ -178,6 +190,7 @@ class Discovery:
             for mandate in survey.shared:
                 self._dialer.set_addresses(mandate, survey.addresses.get(mandate, ()), now_s)
             self._hosts, self._called = survey.hosts, called
+            self._open = frozenset(survey.keys)
             self.ways.update(called, survey.doors)
             self._meet()
             self._announce()
@@ -196,16 +209,24 @@ class Discovery:
         self._quests[ticket] = _Quest(secret, on_sighting)
         self._announce()
 
-    def seek_at(self, hosts: tuple[HostAddress, ...], ticket: bytes, inviter: DeviceId, on_call: OnCall) -> None:
-        """Look for the same device at meeting hosts too; whenever it is there, it is told how to call it."""
+    def seek_at(self, hosts: tuple[HostAddress, ...], ticket: bytes, inviter: DeviceId | None, on_call: OnCall) -> None:
+        """Look for the same device at meeting hosts too; whenever it is there, it is told how to call it.
+
+        If it is not known which one it is, whoever knows the secret is told of, and hears no name of this one.
+        """
         quest = self._quests[ticket]
         quest.hosts = hosts
-        self.ways.seek(ticket, quest.secret, inviter, on_call)
+        quest.open = inviter is None
+        if inviter is None:
+            self.strangers.seek(ticket, quest.secret, on_call)
+        else:
+            self.ways.seek(ticket, quest.secret, inviter, on_call)
         self._meet()
 
     def stop_seeking(self, ticket: bytes) -> None:
         self._quests.pop(ticket, None)
         self.ways.stop_seeking(ticket)
+        self.strangers.stop_seeking(ticket)
         self._announce()
         self._meet()
 
@@ -220,9 +241,11 @@ class Discovery:
         if self._stopped:
             return
         meetings = [(mandate, trust, self.hosts(mandate)) for mandate, trust in self._called.items()]
-        holders = [(ticket, secret, self._hosts.get(ticket, ())) for ticket, secret in self._doors.items()]
-        holders += [(ticket, quest.secret, quest.hosts) for ticket, quest in self._quests.items()]
-        self.meeting.visit(meeting_rooms(self._identity.device, meetings, holders))
+        holders = [(t, secret, self._hosts.get(t, ()), t in self._open) for t, secret in self._doors.items()]
+        holders += [(t, quest.secret, quest.hosts, quest.open) for t, quest in self._quests.items()]
+        known = [holder[:3] for holder in holders if not holder[3]]
+        self.meeting.visit(meeting_rooms(self._identity.device, meetings, known))
+        self.strangers.visit([holder[:3] for holder in holders if holder[3]], self._open)
 
     def _heard_addresses(self, device: DeviceId, mandate: MandateId, addresses: tuple[Address, ...]) -> None:
         self._dialer.heard(device, mandate, addresses, self._now_s())
@@ -288,6 +311,7 @@ class Discovery:
     def _network_changed(self) -> None:
         self._links.moved({str(parse_ip(a.ip)) for a in all_addresses()})
         self.meeting.network_changed()
+        self.strangers.network_changed()
         self.ways.network_changed()
         self._dialer.network_changed(self._now_s())
         self._dial_soon.set()

@@ -66,7 +66,7 @@ from p2psync.errors import ConfigError, P2PSyncError, StoreDamaged, UsageError
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
 from p2psync.net.trust import Trust
-from p2psync.pair.code import behind
+from p2psync.pair.code import behind, door_of
 from p2psync.pair.invitation import Invitation
 from p2psync.pair.ticket import Ticket, meeting_secret
 from p2psync.rendezvous.protocol.address import HostAddress
@@ -370,6 +370,7 @@ class Node:
             m: tuple(dict.fromkeys((*own_hosts, *hosts_among(places[m]))))[:HOSTS_MAX] for m in shared
         }
         hosts |= {i.ticket: hosts[i.mandate] for i in recent[:DOORS_MAX]}
+        hosts |= {door_of(i.ticket): hosts[i.mandate] for i in recent if door_of(i.ticket) in by_code}
         return Survey(
             shared,
             {m: addresses_among(places[m]) for m in shared},

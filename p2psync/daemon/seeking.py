@@ -13,7 +13,7 @@ from p2psync.core.ids import DeviceId
 from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.wayfinding import Call
-from p2psync.errors import LinkError, P2PSyncError, TicketError
+from p2psync.errors import P2PSyncError, TicketError
 from p2psync.i18n import said
 from p2psync.net.dialer import Address, Sighting
 from p2psync.rendezvous.protocol.address import HostAddress
@@ -55,8 +55,8 @@ class Seeking(ABC, Generic[T]):
         self._held = False
         self._reason = ""
 
-    def _meet(self, hosts: tuple[HostAddress, ...], inviter: DeviceId) -> None:
-        """Look for it at these meeting hosts too: to be said before `run` by those who have `attempt_by`."""
+    def _meet(self, hosts: tuple[HostAddress, ...], inviter: DeviceId | None) -> None:
+        """Look for it at these meeting hosts too: to be said before `run`. None: whoever knows the secret."""
         self._hosts, self._inviter = hosts, inviter
 
     @abstractmethod
@@ -66,21 +66,21 @@ class Seeking(ABC, Generic[T]):
         Raises TicketError if the answer is final, another P2PSyncError or OSError if it may be tried again.
         """
 
+    @abstractmethod
     async def attempt_by(self, call: Call) -> T:
         """Try to call it by way of a meeting host. Raises as `attempt` does."""
-        raise LinkError("This does not go by way of a meeting host.")
 
     async def run(self, timeout_s: float) -> T | StillWaiting:
         """Raises TicketError when the inviter refuses, and says why."""
         hints: asyncio.Queue[Sighting | Call] = asyncio.Queue()
         self._discovery.seek(self._key, self._secret, hints.put_nowait)
         try:
-            if self._hosts and self._inviter is not None:
+            if self._hosts:
                 self._discovery.seek_at(self._hosts, self._key, self._inviter, hints.put_nowait)
             async with asyncio.timeout(timeout_s):
                 return await self._first(hints)
         except TimeoutError:
-            return StillWaiting(self._held, self._reason)
+            return StillWaiting(self._held, self._reason or next(iter(self._discovery.host_problems), ""))
         finally:
             self._discovery.stop_seeking(self._key)
 

@@ -77,7 +77,7 @@ class _Course:
 
 @dataclass(frozen=True, slots=True)
 class _Quest:
-    inviter: DeviceId
+    inviter: DeviceId | None
     secret: bytes = field(repr=False)
     on_call: OnCall
 
@@ -128,8 +128,8 @@ class Wayfinder:
         """Who may be called, and the tickets whose holders may call."""
         self._shared, self._doors = shared, doors
 
-    def seek(self, ticket: bytes, secret: bytes, inviter: DeviceId, on_call: OnCall) -> None:
-        """When the device that issued a ticket is at a host, tell how to call it."""
+    def seek(self, ticket: bytes, secret: bytes, inviter: DeviceId | None, on_call: OnCall) -> None:
+        """When the device that issued a ticket is at a host, tell how to call it; None: whoever holds the secret."""
         self._quests[ticket] = _Quest(inviter, secret, on_call)
 
     def stop_seeking(self, ticket: bytes) -> None:
@@ -196,18 +196,17 @@ class Wayfinder:
 
     def found(self, guest: Guest) -> None:
         quest = self._quests.get(guest.room)
-        if guest.room in self._doors or guest.room in self._shared:
-            self._tell_addresses(guest)
         if guest.room in self._shared:
+            self._tell_addresses(guest)
             course = self._courses.setdefault(guest.device, _Course(guest.device))
             course.guests.append(guest)
             course.failures = 0
             course.news.set()
             if course.seeking is None and self._identity.device < guest.device:
                 course.seeking = self._tasks.start(self._seek(course), "find ways")
-        elif quest is not None and quest.inviter == guest.device:
+        elif quest is not None and quest.inviter in (None, guest.device):
             for way in self._plugged():
-                quest.on_call(partial(self._pair, guest, way, quest.secret))
+                quest.on_call(partial(self._pair, guest, way, quest))
 
     def lost(self, guest: Guest) -> None:
         for key in [key for key in self._letters if key[0] == guest]:
@@ -320,11 +319,11 @@ class Wayfinder:
         else:
             self._wires.on_link(link)
 
-    async def _pair(self, guest: Guest, way: Way, secret: bytes) -> Link:
+    async def _pair(self, guest: Guest, way: Way, quest: _Quest) -> Link:
         """Raises P2PSyncError or OSError."""
         await asyncio.sleep(way.head_start_s)
-        tag = period_tag(secret, time.time())
-        return await self._begin(guest, way, lambda carry: dial_pairing_through(carry, way.name, tag, guest.device))
+        tag = period_tag(quest.secret, time.time())
+        return await self._begin(guest, way, lambda carry: dial_pairing_through(carry, way.name, tag, quest.inviter))
 
     async def _begin(self, guest: Guest, way: Way, dial: Callable[[Carry], Awaitable[Link]]) -> Link:
         """Raises P2PSyncError or OSError."""

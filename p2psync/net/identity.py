@@ -79,6 +79,11 @@ class Identity:
             raise ConfigError(_("This is no private key")) from error
         return cls._create(directory / IDENTITY_FILE, key)
 
+    @classmethod
+    def unkept(cls) -> Identity:
+        """A key that lies in no file, for what is forgotten with the process; no TLS context can show it."""
+        return cls(Ed25519PrivateKey.generate(), Path(IDENTITY_FILE))
+
     @property
     def home(self) -> Path:
         """Where its file lies: a place that this user alone can read."""

@@ -247,7 +247,7 @@ async def dial_pairing(host: str, port: int, tag: bytes, pinned: DeviceId | None
     return await _connect(host, port, pairing_client_context(), tag, partial(_inviter, host, pinned), timeout_s)
 
 
-async def dial_pairing_through(carry: Carry, way: str, tag: bytes, pinned: DeviceId) -> Link:
+async def dial_pairing_through(carry: Carry, way: str, tag: bytes, pinned: DeviceId | None) -> Link:
     """The same on a stream that was agreed on. Raises OSError too."""
     return await _shake_hands(carry, pairing_client_context(), tag, partial(_inviter, way, pinned), way)
 

@@ -21,6 +21,7 @@ NUMBER_MIN, NUMBER_MAX = 1000, 9999
 TEXT_CHARACTERS_MAX = 200
 
 _DOOR = b"code "
+_ROOM_BYTES = 16
 _BEGINS_WITH_A_DIGIT = re.compile(r"[\W_]*\d")
 _PIECES = re.compile(r"\d+|[^\W\d_]+")
 
@@ -74,6 +75,11 @@ def parse(text: str) -> Code:
 def meeting_secret(number: int) -> bytes:
     """32 bytes by which inviter and joiner recognise each other's announcements; whoever tries all numbers has it."""
     return blake3(str(number).encode("ascii"), derive_key_context="p2psync code 1 meeting").digest()
+
+
+def meeting_room(secret: bytes) -> bytes:
+    """What both sides call the place where they meet at a host; the inviter's door has another name for itself."""
+    return blake3(secret, derive_key_context="p2psync code 1 room").digest()[:_ROOM_BYTES]
 
 
 def door_of(ticket: TicketId) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from p2psync.daemon import seeking
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.seeking import Seeking, StillWaiting
+from p2psync.daemon.wayfinding import Call
 from p2psync.errors import LinkError, TicketUsed
 from p2psync.net.dialer import Address, Match, Sighting
 
@@ -22,6 +23,7 @@ class Air:
 
     def __init__(self) -> None:
         self.listeners: dict[bytes, Callable[[Sighting], None]] = {}
+        self.host_problems: list[str] = []
 
     def seek(self, key: bytes, secret: bytes, on_sighting: Callable[[Sighting], None]) -> None:
         self.listeners[key] = on_sighting
@@ -52,6 +54,9 @@ class Search(Seeking[str]):
         if answer is None:
             await asyncio.Event().wait()
         return str(answer)
+
+    async def attempt_by(self, call: Call) -> str:
+        raise LinkError("no way by a host")
 
 
 @pytest.fixture

@@ -314,13 +314,13 @@ RUNNING: list[Pc] = []
 
 
 @contextlib.contextmanager
-def office(lab: Lab, root: Path, *hosts: str) -> Iterator[list[Pc]]:
+def office(lab: Lab, root: Path, *hosts: str, options: tuple[str, ...] = ()) -> Iterator[list[Pc]]:
     """PCs whose daemons run and know nothing of each other; ended at the end, whatever their tests did."""
     pcs = [Pc(lab, host, root) for host in hosts or lab.hosts]
     RUNNING.extend(pcs)
     try:
         for pc in pcs:
-            pc.start()
+            pc.start(*options)
         yield pcs
     finally:
         for pc in pcs:

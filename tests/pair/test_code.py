@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2psync.errors import TicketMalformed
-from p2psync.pair.code import NUMBER_MAX, NUMBER_MIN, Code, behind, door_of, draw, is_code, meeting_secret, parse
+from p2psync.pair.code import (
+    NUMBER_MAX,
+    NUMBER_MIN,
+    Code,
+    behind,
+    door_of,
+    draw,
+    is_code,
+    meeting_room,
+    meeting_secret,
+    parse,
+)
 from p2psync.pair.ticket import TicketId
 from p2psync.pair.vocabulary import words
 
@@ -106,6 +117,7 @@ def test_only_the_number_says_where_to_meet() -> None:
     secrets = {meeting_secret(number) for number in range(NUMBER_MIN, NUMBER_MAX + 1)}
     assert len(secrets) == NUMBER_MAX - NUMBER_MIN + 1
     assert {len(secret) for secret in secrets} == {32}
+    assert len({meeting_room(secret) for secret in secrets}) == len(secrets)
 
 
 def test_a_code_has_a_door_of_its_own_beside_its_ticket() -> None:

@@ -66,7 +66,7 @@ async def invite(node: Node, given: Arguments) -> object:
     uses, confirm = given.number("uses", 1, 1, USES_MAX), given.flag("confirm")
     given.done()
     if by_code:
-        _check_code(node, expires_s, uses)
+        await _check_code(node, named, expires_s, uses)
     ticket_id, secret = TicketId(token_bytes(TICKET_ID_BYTES)), token_bytes(SECRET_BYTES)
 
     def act(device: Device, now: Now) -> tuple[Invitation, Code | None]:
@@ -87,11 +87,12 @@ async def invite(node: Node, given: Arguments) -> object:
     }
 
 
-def _check_code(node: Node, expires_s: int, uses: int) -> None:
+async def _check_code(node: Node, named: str, expires_s: int, uses: int) -> None:
     """Raises UsageError for what a code cannot be."""
     if uses != 1 or expires_s > CODE_EXPIRES_S_MAX:
         raise UsageError("A code lets in one device, within a day. Make a ticket for more.")
-    if not node.discovery.finds_strangers:
+    mandate = await node.runtime.query(lambda device, _: find_mandate(device, named).id)
+    if not node.discovery.finds_strangers(node.discovery.hosts(mandate)):
         raise UsageError("A code needs mDNS or a meeting host, and neither is on here. Make a ticket instead.")
 
 
@@ -202,12 +203,13 @@ def _read(node: Node, text: str) -> Ticket:
 
 async def _behind_code(node: Node, code: Code, timeout_s: float) -> Ticket | OperationResult:
     """The ticket that a code stands for. Raises TicketError if it is good for nothing, UsageError if it is our own."""
-    if not node.discovery.finds_strangers:
+    hosts = hosts_among(node.config.rendezvous)
+    if not node.discovery.finds_strangers(hosts):
         raise UsageError("A code needs mDNS or a meeting host, and neither is on here. Ask for a ticket instead.")
     codes = await node.runtime.query(lambda *_: node.records.codes().values())
     if any(spoken.code == code for spoken in codes):
         raise _own()
-    found = await node.code_joining.ticket_for(code, timeout_s)
+    found = await node.code_joining.ticket_for(code, timeout_s, hosts)
     return OperationResult(_nobody(code, found), WAITING) if isinstance(found, StillWaiting) else found
 
 
