@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from p2psync.errors import ConfigError
+from p2psync.net.webrtc.servers import Turn
 
 HOME_VARIABLE = "P2PSYNC_HOME"
+TURN_VARIABLE = "P2PSYNC_TURN"
+"""Not an option: what stands on a command line can be read by every program on the PC."""
 LOOPBACK = "127.0.0.1"
 PORT_MAX = 65_535
 NAME_CHARACTERS_MAX = 100
@@ -46,6 +49,12 @@ def default_documents() -> Path:
     return user_documents_path()
 
 
+def default_turn() -> Turn | None:
+    """The server that P2PSYNC_TURN names, if it is set. Raises ConfigError if it names none."""
+    named = os.environ.get(TURN_VARIABLE)
+    return Turn.parse(named) if named else None
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """One daemon's settings. Raises ConfigError for one that cannot be."""
@@ -66,6 +75,8 @@ class Config:
     """Own IP addresses that mDNS is limited to; None for all."""
     rendezvous: tuple[str, ...] = ()
     """Addresses of meeting hosts; "off" alone: none, and none of those that were named before."""
+    turn: Turn | None = field(default_factory=default_turn)
+    """Passes packets on where two routers let none through."""
     documents: Path = field(default_factory=default_documents)
     """Where a mandate's folder goes when none is named."""
     is_named: bool = field(init=False)

@@ -24,7 +24,7 @@ from p2psync.daemon.logs import EventLog
 from p2psync.daemon.meeting import Meeting, OnGuests, meeting_rooms
 from p2psync.daemon.strangers import Strangers
 from p2psync.daemon.tasks import Tasks
-from p2psync.daemon.wayfinding import OnCall, Wayfinder, Wires
+from p2psync.daemon.wayfinding import OnCall, Wayfinder, Wires, plugged
 from p2psync.errors import ConfigError, P2PSyncError
 from p2psync.i18n import said
 from p2psync.net.addresses import all_addresses, own_addresses, parse_ip, reachable_at
@@ -99,7 +99,7 @@ class Discovery:
         self._listener = Listener(self._table, self._inbound, on_pairing)
         self._dialer = Dialer(SystemRandom())
         wires = Wires(self._listener, self._inbound, self._heard_addresses, self.own_addresses, self._doubt)
-        self.ways = Wayfinder(identity, tasks, wires, log)
+        self.ways = Wayfinder(identity, tasks, wires, log, partial(plugged, turn=config.turn))
         self.meeting = Meeting(identity, tasks, OnGuests(self.ways.found, self.ways.lost, self.ways.heard), log)
         self.strangers = Strangers(self._listener, tasks, log)
         self._hosts: Mapping[bytes, tuple[HostAddress, ...]] = {}

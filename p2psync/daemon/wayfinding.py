@@ -32,6 +32,7 @@ from p2psync.net.link import Link
 from p2psync.net.tls import Listener, dial_pairing_through, dial_through
 from p2psync.net.trust import Trust, period_tag
 from p2psync.net.way import MakeProtocol, Way
+from p2psync.net.webrtc.servers import Turn
 from p2psync.net.webrtc.way import WebRtc
 from p2psync.system.tasks import Crew
 
@@ -55,9 +56,9 @@ OnCall = Callable[[Call], None]
 Carry = Callable[[MakeProtocol], Awaitable[asyncio.Transport]]
 
 
-def plugged(crew: Crew) -> tuple[Way, ...]:
+def plugged(crew: Crew, turn: Turn | None = None) -> tuple[Way, ...]:
     """All ways that have to be agreed on; `crew` carries what needs to be carried."""
-    return WebRtc(crew), Relay()
+    return WebRtc(crew, turn), Relay()
 
 
 @dataclass(slots=True)

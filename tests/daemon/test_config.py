@@ -61,5 +61,17 @@ def test_the_home_is_chosen_by_the_environment(tmp_path: Path, monkeypatch: pyte
     assert default_home().name == "p2psync"
 
 
+def test_a_turn_server_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Config(tmp_path, documents=tmp_path).turn is None
+    monkeypatch.setenv("P2PSYNC_TURN", "turn:user:s3cret@turn.example.ch")
+    turn = Config(tmp_path, documents=tmp_path).turn
+    assert turn is not None
+    assert turn.host == "turn.example.ch"
+    monkeypatch.setenv("P2PSYNC_TURN", "turn:s3cret")
+    with pytest.raises(ConfigError) as caught:
+        Config(tmp_path, documents=tmp_path)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_folders_go_into_the_documents() -> None:
     assert default_documents().is_absolute()

@@ -89,3 +89,10 @@ def far_company(lab: Lab, root: Path, host: Host, *names: str, mdns: bool = True
 def way(pc: Pc, other: Pc) -> str | None:
     """How one PC reaches another now."""
     return next((str(p["path"]) for p in pc.status()["peers"] if p["name"] == other.host and p["connected"]), None)
+
+
+def refuse_tcp(lab: Lab) -> None:
+    """No TCP gets through between the first two homes, only to the host."""
+    for router, other in (("r1", "r2"), ("r2", "r1")):
+        refuse = ["-s", lab.ip(other), "-p", "tcp", "-j", "DROP"]
+        lab.run(router, ["iptables", "-w", "-t", "raw", "-A", "PREROUTING", *refuse], check=True)
