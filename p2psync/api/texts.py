@@ -77,6 +77,9 @@ def _bookings() -> Mapping[str, str]:
         "uncounted": _("changed, and cannot be counted: {reason}"),
         "look": _("Files of bookings to look at"),
         "mark-posted": _("Mark as posted"),
+        "inbox": _("Arrived, and not in its program's file yet"),
+        "deliver": _("Deliver"),
+        "deliver-anyway": _("Deliver all the same"),
         "complete-until": _("Books complete until {day}"),
         "frozen": _("Frozen periods: {periods}"),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from p2psync.books.master_files import STATED
-from p2psync.cli.rendering import Row, table
+from p2psync.cli.rendering import Row, checks, table
 from p2psync.cli.values import moment
 from p2psync.findings import sentence
 from p2psync.i18n import _, language, ngettext
@@ -164,13 +164,7 @@ def _checks(row: Row) -> str:
     """What a file was checked for."""
     if row["file"].lower().endswith(".crp"):
         return _("whether it can be read")
-    texts = {
-        "dates": _("dates"),
-        "accounts": _("accounts"),
-        "vat-codes": _("VAT codes"),
-        "cost-centres": _("cost centres"),
-    }
-    return ", ".join(texts.get(one, one) for one in row["checks"]) or _("without a chart of accounts to compare with")
+    return checks(row["checks"]) or _("without a chart of accounts to compare with")
 
 
 def finding(one: Row) -> str:

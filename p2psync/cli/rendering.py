@@ -200,7 +200,21 @@ def mandate(row: Row) -> str:
         lines.append(_("Holds     {files}, {size}").format(files=files(row["files"]), size=size(row["bytes"])))
     if "members" in row:
         lines.append(_("Members   {n}").format(n=row["members"]))
+    if "checks" in row:
+        none = _("none: there is no chart of accounts")
+        lines.append(_("Checks    {what}").format(what=checks(row["checks"]) or none))
     return "\n".join(lines)
+
+
+def checks(names: Sequence[str]) -> str:
+    """What bookings are checked for; "" for nothing."""
+    texts = {
+        "dates": _("dates"),
+        "accounts": _("accounts"),
+        "vat-codes": _("VAT codes"),
+        "cost-centres": _("cost centres"),
+    }
+    return ", ".join(texts.get(one, one) for one in names)
 
 
 def shown_state(row: Row) -> str:

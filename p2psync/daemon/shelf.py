@@ -141,6 +141,10 @@ class Shelf:
         """None if none were imported."""
         return await self._read(mandate, _Files.master)
 
+    async def checks(self, mandate: MandateId) -> frozenset[Check]:
+        """What bookings are checked for, by the charts and the master data that are there."""
+        return await self._read(mandate, _Files.checks)
+
     async def check(
         self, mandate: MandateId, path: RelPath | None, open_fields: frozenset[OpenField] = frozenset()
     ) -> list[Checked]:
@@ -257,8 +261,14 @@ class _Files:
                 rivals.add(1, Trouble.PERIOD_TWICE, other=next(one for one in pair if one != path))
         return Checked(path, frozenset(), _together(rivals.findings(), read.findings))
 
+    def checks(self) -> frozenset[Check]:
+        return active_checks(self._books(), self._instead(frozenset()))
+
+    def _books(self) -> list[Books]:
+        return [one for read in self._charts.values() if isinstance(read, Chart) and (one := books_of_chart(read))]
+
     def _checked(self, path: RelPath, instead: Books | None, open_fields: frozenset[OpenField]) -> Checked:
-        books = [one for read in self._charts.values() if isinstance(read, Chart) and (one := books_of_chart(read))]
+        books = self._books()
         checks = active_checks(books, instead)
         charts = tuple(self._files[one].content for one, read in self._charts.items() if isinstance(read, Chart))
         masters = tuple((path, one.content) for path, one in self._masters.items())

@@ -286,3 +286,23 @@ async def test_without_a_page_programs_are_served_all_the_same() -> None:
         assert (await client.get("/"))[0] == 404
         assert (await client.post("/api/web"))[0] == 404
         assert (await client.get("/api/status"))[0] == 200
+
+
+@needs_node
+def test_what_is_not_delivered_is_listed_with_its_reason_and_delivered_by_a_button() -> None:
+    row = {"path": "a<b>.ecf", "file": "/books/a.ecf", "state": "held", "reason": "held: Line 17: account 5999"}
+    rows = [
+        {**row, "path": "b.crp", "file": "/books/b.crp", "state": "open", "reason": "a program has it open"},
+        {**row, "path": "c.crp", "file": "/books/c.crp", "state": "waiting", "reason": "your word"},
+        row,
+    ]
+    answers: dict[str, object] = {"/api/inbox": rows, "/api/deliver": []}
+    seen = browse({**MANDATE, "inbox": 3}, answers=answers)
+    shown = seen["shown"]["mandates"]
+    assert "a<b>.ecf  held: Line 17: account 5999" in shown
+    assert shown.count("Deliver") == 2
+    given = {"mandate": "ab", "file": "/books/a.ecf", "anyway": True}
+    assert ["POST", "/api/deliver", given] in seen["asked"]
+    quiet = browse({**MANDATE, "inbox": 0}, answers=answers)
+    assert not any(path == "/api/inbox" for _, path, _ in quiet["asked"])
+    assert "Arrived" not in browse({**MANDATE, "inbox": 1}, answers={"/api/inbox": []})["shown"]["mandates"]

@@ -144,3 +144,10 @@ def test_overview_is_a_line_a_mandate() -> None:
     text = rendering.overview({"mandates": [{**MANDATE, "last_sync": None}]})
     assert len(text.splitlines()) == 2
     assert "in sync" in text
+
+
+def test_a_mandate_tells_what_bookings_are_checked_for() -> None:
+    row = {"name": "Cargo", "id": "ab", "state": "local", "role": "accounting", "folder": "/f"}
+    assert "Checks" not in rendering.mandate(row)
+    assert "Checks    none: there is no chart of accounts" in rendering.mandate({**row, "checks": []})
+    assert "Checks    accounts, VAT codes" in rendering.mandate({**row, "checks": ["accounts", "vat-codes"]})

@@ -167,6 +167,22 @@ async function banner(mandate) {
   return [element("section", "", "banner", [title, list])];
 }
 
+// What a program has open is delivered by itself once that is closed.
+function undelivered(mandate, row) {
+  const item = element("li", `${row.path}  ${row.reason} `);
+  const held = row.state === "held";
+  if (row.state === "open") return item;
+  item.append(button(held ? say("deliver-anyway") : say("deliver"), "deliver", { mandate: mandate.id, file: row.file, anyway: held }));
+  return item;
+}
+
+async function inbox(mandate) {
+  if (!mandate.inbox) return [];
+  const rows = await act("inbox", { mandate: mandate.id });
+  if (!rows.length) return [];
+  return [element("h3", say("inbox")), element("ul", "", "", rows.map((row) => undelivered(mandate, row)))];
+}
+
 function books(mandate) {
   const lines = mandate.current_until ? [say("complete-until", { day: mandate.current_until })] : [];
   if ((mandate.frozen || []).length) lines.push(say("frozen", { periods: mandate.frozen.join(", ") }));
@@ -178,7 +194,7 @@ async function card(mandate) {
   const title = element("header", "", "", [element("h2", mandate.name), element("small", mandate.role), element("span", text, `state ${look}`)]);
   const held = say("holds", { files: count("files", mandate.files), size: size(mandate.bytes) });
   const folder = element("p", mandate.folder || "", "path");
-  const below = [...(await banner(mandate)), folder, element("p", held, "quiet"), ...books(mandate), ...peers(mandate), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];
+  const below = [...(await banner(mandate)), folder, element("p", held, "quiet"), ...books(mandate), ...peers(mandate), ...(await inbox(mandate)), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];
   return element("article", "", "", [title, ...below]);
 }
 

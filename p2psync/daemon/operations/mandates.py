@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from p2psync.engine.admin import Founding
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
-from p2psync.errors import UsageError
+from p2psync.errors import FolderError, UsageError
 from p2psync.net.identity import fresh_key
 
 if TYPE_CHECKING:
@@ -63,13 +64,17 @@ async def show(node: Node, given: Arguments) -> object:
     named = given.text("mandate")
     given.done()
 
-    def look(device: Device, _: Now) -> object:
+    def look(device: Device, _: Now) -> tuple[MandateId, dict[str, object]]:
         mandate = find_mandate(device, named)
         files, size = mandate.state.live_totals()
         members = len(mandate.authority.members)
-        return {**described(mandate), "files": files, "bytes": size, "members": members, "rules": shown_rules(mandate)}
+        counts = {"files": files, "bytes": size, "members": members}
+        return mandate.id, {**described(mandate), **counts, "rules": shown_rules(mandate)}
 
-    return await node.runtime.query(look)
+    mandate, shown = await node.runtime.query(look)
+    with suppress(FolderError):  # what bookings would be checked for is not known while it is not there
+        shown["checks"] = sorted(await node.shelf.checks(mandate))
+    return shown
 
 
 async def rename(node: Node, given: Arguments) -> object:

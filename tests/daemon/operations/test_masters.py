@@ -133,6 +133,8 @@ async def test_bookings_are_held_to_imported_master_data_where_there_is_no_chart
         one.save("Cargo 2025.crp", synthetic.chart(2025, 60, Random(1)))
         await one.holds(3)
         assert all(row["count"] == 0 for row in await one.call("check", mandate=MANDATE)), "the chart counts"
+        shown = await one.call("mandate.show", mandate=MANDATE)
+        assert shown["checks"] == ["accounts", "dates", "vat-codes"]
         assert (await one.call("chart", mandate=MANDATE))["others"] == ["master-data.p2pmaster"]
         shown = await one.call("chart", mandate=MANDATE, file="master-data.p2pmaster")
         assert shown["others"] == ["Cargo 2025.crp"]
