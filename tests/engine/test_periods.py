@@ -90,12 +90,14 @@ def test_an_edit_made_while_the_freeze_was_not_known_is_set_aside_everywhere_and
 
 def test_a_removal_that_came_too_late_is_told_too() -> None:
     village = office()
-    part(village)
-    freeze(village, CHART)
-    village.save("laptop", CHART, None)
+    village.save("laptop", BILLS, b"bills")
     meet(village)
-    assert charts(village) == {b"chart"}
-    assert problems(village["laptop"]) == [PROBLEM]
+    part(village)
+    freeze(village, CHART, BILLS)
+    village.save("laptop", BILLS, None)
+    meet(village)
+    assert {house.disk[BILLS] for house in village.houses.values()} == {b"bills"}
+    assert problems(village["laptop"]) == [Problem(BILLS, Code.PERIOD_FROZEN, "2025")]
 
 
 def test_who_had_placed_it_already_takes_it_back_and_keeps_it() -> None:
