@@ -73,7 +73,7 @@ def left_over(client: Client, mandate: str | None) -> Load:
         status = client.call("status", {"mandate": mandate}).data
     except CommandFailed:
         return Load()
-    several = [one for m in status["mandates"] for one in (_coming(m), _going(m))]
+    several = [one for m in status["mandates"] for one in (_coming(m), _going(m), _reading(m))]
     return Load(sum(one.files for one in several), sum(one.bytes for one in several))
 
 
@@ -122,6 +122,14 @@ def _going(mandate: Mapping[str, Any]) -> Load:
     behind = [(peer["behind_bytes"], peer["behind_files"]) for peer in mandate["peers"] if peer["connected"]]
     most_bytes, most_files = max(behind, default=(0, 0))
     return Load(most_files, most_bytes)
+
+
+def _reading(mandate: Mapping[str, Any]) -> Load:
+    """What a full run still has to read again."""
+    read = (mandate.get("run") or {}).get("read")
+    if read is None:
+        return Load()
+    return Load(max(0, int(mandate["files"]) - read["files"]), max(0, int(mandate["bytes"]) - read["bytes"]))
 
 
 def _only(client: Client, mandate: str) -> Any:

@@ -30,10 +30,25 @@ def waited(answer: Row) -> str:
 def history(rows: Sequence[Row]) -> str:
     """`history`, newest first."""
     return table(
-        (_("RUN"), _("MANDATE"), _("STARTED"), _("RESULT"), _("FILES")),
-        ((r["id"], r["mandate"], moment(r["started"]), result(r["result"]), str(len(r["items"]))) for r in rows),
+        (_("RUN"), _("MANDATE"), _("STARTED"), _("WHY"), _("RESULT"), _("FILES")),
+        (
+            (r["id"], r["mandate"], moment(r["started"]), _why(r), result(r["result"]), str(len(r["items"])))
+            for r in rows
+        ),
         _("No runs yet. Files are exchanged all the time; a run is what p2psync sync does."),
     )
+
+
+def _why(row: Row) -> str:
+    """Who or what started a run, and whether it read every file again."""
+    texts = {
+        "manual": _("asked for"),
+        "nightly": _("nightly"),
+        "monthly": _("monthly"),
+        "returned": _("long absence"),
+    }
+    trigger = str(row.get("trigger", "manual"))
+    return texts.get(trigger, trigger) + (_(", full") if row.get("full") else "")
 
 
 def past_run(rows: Sequence[Row]) -> str:
@@ -44,8 +59,27 @@ def past_run(rows: Sequence[Row]) -> str:
 def planned(answer: Row) -> str:
     """`sync --dry-run`."""
     items = _items(answer["items"], ITEMS_SHOWN)
-    return (
-        "\n".join([_("Nothing was done. A run would move:"), *items]) if items else _("There is nothing to exchange.")
+    lines = [_("Nothing was done. A run would move:"), *items] if items else [_("There is nothing to exchange.")]
+    reads = answer.get("reads")
+    if reads:
+        text = _("A full run would read {files} ({size}) of this PC again. {when}")
+        lines.append(text.format(files=files(reads["files"]), size=size(reads["bytes"]), when=full_when()))
+    return "\n".join(lines)
+
+
+def cancelled(rows: Sequence[Row]) -> str:
+    """`sync --cancel`."""
+    if not rows:
+        return _("No run is under way.")
+    text = _("Cancelled in {mandate}. A full run goes on where it was, the next time.")
+    return "\n".join(text.format(mandate=row["mandate"]) for row in rows)
+
+
+def full_when() -> str:
+    """When a full run is needed."""
+    return _(
+        "It is needed after a backup was restored, when a disk is in doubt, or for a difference that nobody can "
+        "explain; every month there is one by itself."
     )
 
 
@@ -238,6 +272,21 @@ def _what(row: Row) -> str:
     }
     what = texts.get(row["kind"]) or str(row["kind"])
     return what if row.get("accepted", True) else _("{what} (refused)").format(what=what)
+
+
+def schedule(answer: Row) -> str:
+    """`schedule`."""
+    lines = [
+        _("Looking for changes: {plan}").format(plan=answer["incremental"]),
+        _("Reading every file again: {plan}").format(plan=answer["full"]),
+    ]
+    kinds = {"incremental": _("for changes"), "full": _("all files")}
+    rows = [(m["mandate"], m["full"], m["next"]) for m in answer["mandates"]]
+    shown = (
+        (name, full, f"{moment(due['at'])}, {kinds.get(due['kind'], due['kind'])}" if due else "-")
+        for name, full, due in rows
+    )
+    return "\n".join([*lines, table((_("MANDATE"), _("FULL RUN"), _("NEXT RUN")), shown, "")]).rstrip()
 
 
 def verified(answer: Row) -> str:

@@ -79,6 +79,8 @@ class Config:
     """Passes packets on where two routers let none through."""
     documents: Path = field(default_factory=default_documents)
     """Where a mandate's folder goes when none is named."""
+    timetable: bool = True
+    """Whether runs are started by themselves."""
     is_named: bool = field(init=False)
     """True if `name` was given."""
 

@@ -47,6 +47,7 @@ from p2psync.engine.site import DISK_CODES
 from p2psync.errors import FolderError
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import EPOCH_BYTES, Folder, Marker
+from p2psync.fs.full_pass import FullPass
 from p2psync.fs.look import disk_problem
 from p2psync.fs.observer import Observer
 from p2psync.fs.placer import Placer
@@ -72,6 +73,7 @@ class _Open:
     versions: Versions
     placer: Placer
     placing: Placing
+    scanner: Scanner
     observer: Observer
     observing: asyncio.Task[None] | None
     contents: MandateContents
@@ -188,14 +190,24 @@ class Folders:
         """Whether the mandate's folder is there."""
         return mandate in self._open
 
-    async def look_through(self, mandate: MandateId, full: bool = False) -> None:
-        """Look at the whole folder, and tell the engine before this returns; `full`: read every file again."""
+    async def look_through(self, mandate: MandateId, full: bool = False, after: RelPath | None = None) -> None:
+        """Look at the whole folder, and tell the engine before this returns; `full`: read every file again.
+
+        `after`: only those behind this path, as the pass before was cut short there.
+        """
         one = self._open.get(mandate)
         if one is None:
             return
+        if full:
+            one.scanner.full = FullPass(after)
         one.observer.rescan(full=full)
         one.scanned.clear()
         await one.scanned.wait()
+
+    def full_pass(self, mandate: MandateId) -> FullPass | None:
+        """How far the reading of every file is, or was at its end; None while the folder is not there."""
+        one = self._open.get(mandate)
+        return one.scanner.full if one is not None else None
 
     async def restore(self, mandate: MandateId, content: ContentId, path: RelPath, mode: int) -> Path:
         """Let a content stand in the folder, as a program's save would; returns where.
@@ -327,7 +339,7 @@ class Folders:
         )
         transferred = MandateContents(staging, contents)
         return _Open(
-            *(folder, versions, placer, placing, observer, None, transferred, reading),
+            *(folder, versions, placer, placing, scanner, observer, None, transferred, reading),
             *(lock, scanned),
         )
 

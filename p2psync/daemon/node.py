@@ -40,6 +40,7 @@ from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.shelf import Shelf
 from p2psync.daemon.tally import Tally
 from p2psync.daemon.tasks import Tasks
+from p2psync.daemon.timetable import Timetable, WallClock
 from p2psync.daemon.transfer import Transfer
 from p2psync.daemon.web import Web
 from p2psync.engine.device import Device
@@ -130,6 +131,7 @@ class Node:
         self.code_joining = CodeJoining(identity, self.discovery, log)
         self.bridging = Bridging(database, self.runtime, self.folders, self.shelf, self.tasks, log)
         self.runs = Runs(self)
+        self.timetable = Timetable(self, WallClock())
         self.operations = Operations(self)
         self.web: Web | None = None
         self.broken_by: BaseException | None = None
@@ -195,6 +197,8 @@ class Node:
         roots = await self.runtime.query(_folders_of)
         await asyncio.gather(*(self.folders.open(mandate, root) for mandate, root in roots))
         self.bridging.start()
+        if self.config.timetable:
+            self.tasks.keep(self.timetable.keep, "timetable")
         self.discovery.preferred_port = await self.runtime.query(lambda *_: self.records.port())
         await self.discovery.start()
         if self.config.api:
@@ -286,7 +290,7 @@ class Node:
         self._join(effect.link, effect.mandate, effect.device)
         for lane in self.links.lanes(effect.link):
             self._join(lane, effect.mandate, effect.device, effect.link)
-        self.tasks.start(self._note_seen(effect.mandate, effect.device), "last seen")
+        self.tasks.start(self._meet(effect.mandate, effect.device), "last seen")
         self.log.event("peer.joined", mandate=effect.mandate, device=effect.device, link=effect.link)
 
     def _join(self, link: int, mandate: MandateId, device: DeviceId, lane_of: int | None = None) -> None:
@@ -323,6 +327,12 @@ class Node:
         else:
             for mandate in tuple(self._sessions.get(lane, ())):
                 self._leave(lane, mandate)
+
+    async def _meet(self, mandate: MandateId, device: DeviceId) -> None:
+        with contextlib.suppress(P2PSyncError):
+            seen_ms = await self.runtime.query(lambda *_: self.records.last_seen(mandate).get(device))
+            self.timetable.met(mandate, device, seen_ms)
+        await self._note_seen(mandate, device)
 
     async def _note_seen(self, mandate: MandateId, device: DeviceId) -> None:
         with contextlib.suppress(P2PSyncError):  # it is no loss when this device stops just now

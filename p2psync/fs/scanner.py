@@ -18,6 +18,7 @@ from p2psync.core.relpath import RelPath, ancestors, parent
 from p2psync.engine.events import Seen
 from p2psync.errors import ConfigError
 from p2psync.fs.folder import Folder, FolderVanished
+from p2psync.fs.full_pass import FullPass
 from p2psync.fs.inspector import LARGE_BYTES, Inspector, Manner, NoteCut, age_of, note_nothing
 from p2psync.fs.listing import Sort, children, left_out, unreadable
 from p2psync.fs.presence import Blocked, Presence
@@ -40,6 +41,7 @@ class Scanner:
         """Read from the folder's `.p2psyncignore` by each scan, and when a look meets it."""
         self.rules_changed = False
         """They changed since the last scan: another is due."""
+        self.full = FullPass()
         self._rules_problem: Problem | None = None
         self._base = base
         self._inspector = Inspector(folder, note_cut)
@@ -109,9 +111,18 @@ class Scanner:
             elif step.child.stat is not None:
                 if step.child.stat.st_size > LARGE_BYTES and len(batch):
                     yield self._checked(batch)  # what was found does not wait for the big file
-                self._file(step.rel, step.child.stat, step.row, batch, manner)
+                self._file(step.rel, step.child.stat, step.row, batch, self._as_far(step.rel, step.child.stat, manner))
             if batch.is_full:
                 yield self._checked(batch)
+
+    def _as_far(self, path: RelPath, found: os.stat_result, manner: Manner) -> Manner:
+        """A full pass that was cut short reads the rest as any other."""
+        if not manner.full:
+            return manner
+        if not self.full.takes(path):
+            return replace(manner, full=False)
+        self.full.read(path, found.st_size)
+        return manner
 
     def _checked(self, batch: Gathering) -> Sight:
         if len(batch) and not self.folder.is_there():  # what a backup brings is no edit, what is unplugged not deleted

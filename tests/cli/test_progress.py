@@ -109,3 +109,9 @@ def test_a_first_replica_that_nobody_gives_is_not_waited_for_without_end(monkeyp
     monkeypatch.setattr(progress, "ALONE_S", 0.01)
     assert not progress.first_replica(Daemon(10**9, OFF), "Cargo")
     assert not progress.first_replica(Daemon(-1), "Cargo")
+
+
+def test_what_a_full_run_has_still_to_read_is_part_of_the_work() -> None:
+    going = {"files": 10, "bytes": 100, "run": {"read": {"files": 4, "bytes": 30}}}
+    assert progress._reading(going) == Load(6, 70)
+    assert progress._reading({**going, "run": {"read": None}}) == progress._reading({"run": None}) == Load()

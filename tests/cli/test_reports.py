@@ -56,6 +56,33 @@ def test_history_is_a_line_a_run() -> None:
     assert "p2psync sync" in reports.history([])
 
 
+def test_history_tells_why_a_run_was_started() -> None:
+    text = reports.history([{**RUN, "trigger": "monthly", "full": True}, {**RUN, "trigger": "returned"}, RUN])
+    assert "monthly, full" in text
+    assert "long absence" in text
+    assert "asked for" in text
+
+
+def test_a_full_run_is_estimated_and_it_is_said_when_it_is_needed() -> None:
+    text = reports.planned({**RUN, "items": [], "reads": {"files": 2, "bytes": 5000}})
+    assert "2 files (5.0 kB)" in text
+    assert "after a backup was restored" in text
+
+
+def test_a_cancelled_run_goes_on_later() -> None:
+    assert "Cancelled in Cargo" in reports.cancelled([{"mandate": "Cargo"}])
+    assert reports.cancelled([]) == "No run is under way."
+
+
+def test_plans_are_shown_with_the_next_run() -> None:
+    due = {"at": "2020-06-30T02:00:00Z", "kind": "incremental"}
+    rows = [{"mandate": "Cargo", "full": "monthly 7 03:00", "next": due}, {"mandate": "X", "full": "off", "next": None}]
+    text = reports.schedule({"incremental": "02:00", "full": "monthly 03:00", "mandates": rows})
+    assert text.startswith("Looking for changes: 02:00")
+    assert "monthly 7 03:00" in text
+    assert "for changes" in text
+
+
 def test_a_plan_says_that_nothing_was_done() -> None:
     assert reports.planned({**RUN}).startswith("Nothing was done")
     assert reports.planned({**RUN, "items": []}) == "There is nothing to exchange."

@@ -22,7 +22,13 @@ class Pc:
     def __init__(self, root: Path, name: str, **settings: Any) -> None:
         self.name = name
         self.folder = root / f"{name}.crsync"
-        chosen: dict[str, Any] = {"listen": Endpoint(LOOPBACK, 0), "mdns": False, "api": False, **settings}
+        chosen: dict[str, Any] = {
+            "listen": Endpoint(LOOPBACK, 0),
+            "mdns": False,
+            "api": False,
+            "timetable": False,
+            **settings,
+        }
         self.config = Config(home=root / f"{name}.home", name=name, documents=root / f"{name}.documents", **chosen)
         self.node: Node | None = None
 

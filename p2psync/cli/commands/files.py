@@ -62,6 +62,16 @@ def _add_runs(app: typer.Typer) -> None:
     )(wait)
     command(
         app,
+        "schedule",
+        help=_(
+            "Show or change when runs are started by themselves.\n\nA plan is 02:00 for every night, mon,thu 02:00, "
+            "monthly 15 03:00, monthly 03:00 for a day of the mandate's own, or off. On the day of a full run, which "
+            "reads every file again, there is no other. What was missed while this PC was off is made up for."
+        ),
+        example="p2psync schedule\np2psync schedule --incremental 23:30 --full 'monthly 15 03:00'",
+    )(schedule)
+    command(
+        app,
         "conflicts",
         help=_(
             "List conflicts, or decide one.\n\nA file that was changed in two places at the same time is in conflict. "
@@ -135,10 +145,18 @@ def sync(
             show_default=False,
         ),
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help=_("Read every file again, whatever its time says."))] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help=_("Read every file again; needed only after a restored backup, or in doubt about a disk.")
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Only tell what would be exchanged."))] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help=_("End the run that is under way."))] = False,
     timeout: TIMEOUT = None,
 ) -> int:
+    if cancel:
+        return session.show(session.call("sync.cancel", mandate=mandate), reports.cancelled)
     if only not in (None, "master", "entries"):
         raise CommandFailed(_("--only takes master or entries, not {text!r}.").format(text=only), WRONG_USAGE)
     timeout_s = parse_duration(timeout) if timeout else None
@@ -149,6 +167,20 @@ def sync(
             **{"mandate": mandate, "only": only, "full": full, "dry_run": dry_run, "timeout_s": timeout_s},
         )
     return session.show(ran, reports.planned if dry_run else reports.run)
+
+
+def schedule(
+    session: Session,
+    incremental: Annotated[
+        str | None, typer.Option("--incremental", metavar="PLAN", help=_("The runs that look for changes."))
+    ] = None,
+    full: Annotated[
+        str | None, typer.Option("--full", metavar="PLAN", help=_("The runs that read every file again."))
+    ] = None,
+) -> int:
+    if incremental is None and full is None:
+        return session.show(session.call("schedule"), reports.schedule)
+    return session.show(session.call("schedule.set", incremental=incremental, full=full), reports.schedule)
 
 
 def wait(session: Session, mandate: OPTIONAL_MANDATE = None, timeout: TIMEOUT = None) -> int:

@@ -46,8 +46,13 @@ LOOK_MAX_S = 0.25
 NO_FOLDER = frozenset({Code.FOLDER_GONE.value, Code.FOLDER_MARKER_GONE.value})
 TOLD = "run_told"
 """The setting of a mandate that says up to where its logs were told of."""
-NO_REASONS: Mapping[str, Any] = {"waiting_for": [], "absent": [], "problems": [], "message": ""}
-"""Why not all was moved, of a run that moved all."""
+FULL_CUT = "full_run_cut"
+"""The setting of a mandate that says behind which path a full run that was cut short goes on."""
+NO_REASONS: Mapping[str, Any] = {
+    **{"waiting_for": [], "absent": [], "problems": [], "message": ""},
+    **{"trigger": "manual", "full": False},
+}
+"""Why not all was moved, of a run that moved all; and why it ran."""
 ALONE_S = 5.0
 """How long a run without a timeout of its own waits for a first member to come into reach."""
 
@@ -70,6 +75,8 @@ class Wanted:
     full: bool = False
     timeout_s: float | None = None
     """None: until all in reach have confirmed."""
+    trigger: str = "manual"
+    """Why it runs: "manual", "nightly", "monthly", or "returned" after a long absence."""
 
 
 @dataclass(slots=True)
@@ -89,6 +96,16 @@ class _Run:
 
 
 @dataclass(frozen=True, slots=True)
+class _Current:
+    """What the run under way was asked for."""
+
+    wanted: Wanted
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    """A person wants it to end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """How the wait of a run, or of `wait`, came to its end."""
 
@@ -105,6 +122,7 @@ class Runs:
         self._node = node
         self._since: dict[MandateId, int] = {}
         self._under_way: set[int] = set()
+        self._current: dict[MandateId, _Current] = {}
 
     async def sync(self, mandate: MandateId, wanted: Wanted) -> tuple[dict[str, Any], int]:
         """One run; returns what `history` will show of it, and the exit code.
@@ -118,10 +136,42 @@ class Runs:
                 time=f"{datetime.fromtimestamp(since_ms / 1000):%Y-%m-%d %H:%M:%S}",
             )
         self._since[mandate] = time.time_ns() // 1_000_000
+        current = self._current[mandate] = _Current(wanted)
         try:
             return await self._run(mandate, wanted)
         finally:
-            del self._since[mandate]
+            del self._since[mandate], self._current[mandate]
+            current.ended.set()
+
+    async def by_itself(self, mandate: MandateId, wanted: Wanted) -> None:
+        """A run that nobody waits for: none if one that does as much is under way, else after that."""
+        while (current := self._current.get(mandate)) is not None:
+            await current.ended.wait()
+            as_much = current.wanted.only is None and (current.wanted.full or not wanted.full)
+            if as_much and not current.cancelled.is_set():
+                return
+        await self.sync(mandate, wanted)
+
+    async def cancel(self, mandate: MandateId) -> bool:
+        """End the run under way soon; False if there is none. A full one goes on where it was, the next time."""
+        current = self._current.get(mandate)
+        if current is None:
+            return False
+        current.cancelled.set()
+        reading = self._node.folders.full_pass(mandate)
+        if current.wanted.full and reading is not None:
+            reading.wanted = False
+        await current.ended.wait()
+        return True
+
+    def under_way(self, mandate: MandateId) -> dict[str, Any] | None:
+        """The run that goes on, and how much a full one has read; from any thread."""
+        current, since_ms = self._current.get(mandate), self._since.get(mandate)
+        if current is None or since_ms is None:
+            return None
+        reading = self._node.folders.full_pass(mandate) if current.wanted.full else None
+        read = {"files": reading.files, "bytes": reading.bytes} if reading is not None else None
+        return {"started": time_text(since_ms), "trigger": current.wanted.trigger, "read": read}
 
     def is_under_way(self, number: int) -> bool:
         """Whether a run goes on; from any thread."""
@@ -142,7 +192,9 @@ class Runs:
             sent = moved(one, own, marks_here(one), marks_of_peers(one), only)
             received = [Item(path, False, "file") for path in to_place(one) if is_of(one, path, only)]
             items = [_item(one, item, {}, done=False) for item in (*sent, *received)]
-            return {"id": None, "mandate": one.name, "result": "dry-run", "items": items}
+            files, size = one.state.live_totals()
+            holds = {"files": files, "bytes": size}
+            return {"id": None, "mandate": one.name, "result": "dry-run", "items": items, "holds": holds}
 
         return await self._node.runtime.query(plan)
 
@@ -153,11 +205,12 @@ class Runs:
         begun_s = asyncio.get_running_loop().time()
         number = await self._node.runtime.call(lambda *_: self._node.records.begin_run(mandate, started_ms))
         run = await self._node.runtime.query(lambda device, _: _begun(device, mandate, wanted, begun_s, started_ms))
-        shown: dict[str, Any] = {"result": Result.FAILED.value, "message": _("It was given up before its end.")}
+        why = {"trigger": wanted.trigger, "full": wanted.full}
+        shown: dict[str, Any] = {"result": Result.FAILED.value, "message": _("It was given up before its end."), **why}
         self._under_way.add(number)
         try:
             ended = await self._exchange(run)
-            shown = await self._node.runtime.call(lambda device, _: _concluded(device, run, ended))
+            shown = {**await self._node.runtime.call(lambda device, _: _concluded(device, run, ended)), **why}
         finally:
             self._under_way.discard(number)
             ended_ms = time.time_ns() // 1_000_000
@@ -171,11 +224,29 @@ class Runs:
             return await self._cut_off(run.mandate, FAILED, _("The mandate's folder is not there. See: p2psync status"))
         try:
             async with asyncio.timeout(run.wanted.timeout_s):
-                await self._node.folders.look_through(run.mandate, full=run.wanted.full)
+                await self._look_through(run)
         except TimeoutError:
             return await self._cut_off(run.mandate, WAITING, _("Looking through the folder took longer than that."))
         goal = await self._node.runtime.query(lambda device, _: dict(_find(device, run.mandate).ledger.tips))
         return await self._until_done(run.mandate, goal, run.wanted, run.begun_s, run)
+
+    async def _look_through(self, run: _Run) -> None:
+        """A full look goes on where one before was cut short, and notes where it is itself."""
+        if not run.wanted.full:
+            await self._node.folders.look_through(run.mandate)
+            return
+        stored = await self._node.runtime.query(lambda device, _: _find(device, run.mandate).state.get(FULL_CUT))
+        whole = False
+        try:
+            after = RelPath(stored) if isinstance(stored, str) and stored else None
+            await self._node.folders.look_through(run.mandate, full=True, after=after)
+            whole = not self._current[run.mandate].cancelled.is_set()
+        finally:
+            reading = self._node.folders.full_pass(run.mandate)
+            if reading is not None:
+                reading.wanted = False
+                cut = "" if whole else reading.reached or stored or ""
+                await self._node.runtime.call(lambda device, _: _find(device, run.mandate).state.put(FULL_CUT, cut))
 
     async def _cut_off(self, mandate: MandateId, exit_code: int, message: str) -> Ended:
         standing = await self._node.runtime.query(
@@ -191,6 +262,8 @@ class Runs:
         rest_s = LOOK_MIN_S
         while True:
             standing = await self._node.runtime.query(lambda device, _: _look(device, mandate, goal, wanted, run))
+            if run is not None and self._current[mandate].cancelled.is_set():
+                return Ended(Result.FAILED, FAILED, standing, _("It was cancelled."))
             ended = _ended(standing, loop.time() - begun_s, wanted.timeout_s)
             if ended is not None:
                 return ended

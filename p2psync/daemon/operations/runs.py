@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from p2psync.core.ids import MandateId
+from p2psync.core.schedule import Run as Due
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING, OperationResult
 from p2psync.daemon.operations.running import NO_REASONS, Result, Wanted
 from p2psync.daemon.operations.shapes import find_mandate, find_mandates, time_text
 from p2psync.daemon.standing import ONLY
+from p2psync.daemon.timetable import Texts, described
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, UsageError
@@ -40,9 +43,23 @@ async def sync(node: Node, given: Arguments) -> object:
     mandates = await _ids(node, named)
     if dry_run:
         plans = [await node.runs.dry(mandate, only or None) for mandate in mandates]
-        return {"result": "dry-run", "items": [{**i, "mandate": p["mandate"]} for p in plans for i in p["items"]]}
+        items = [{**i, "mandate": p["mandate"]} for p in plans for i in p["items"]]
+        return {"result": "dry-run", "items": items, "reads": _reads(plans) if full else None}
     wanted = Wanted(only or None, full, timeout_s)
     return _together(await _all(node.runs.sync(mandate, wanted) for mandate in mandates))
+
+
+def _reads(plans: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """What a full run would read again."""
+    return {name: sum(plan["holds"][name] for plan in plans) for name in ("files", "bytes")}
+
+
+async def cancel(node: Node, given: Arguments) -> object:
+    """Which mandates had a run under way."""
+    named = given.text_or("mandate", "")
+    given.done()
+    known = await node.runtime.query(lambda device, _: [(m.id, m.name) for m in find_mandates(device, named)])
+    return [{"mandate": name} for mandate, name in known if await node.runs.cancel(mandate)]
 
 
 async def wait(node: Node, given: Arguments) -> object:
@@ -128,4 +145,42 @@ def _together(told: Sequence[Told]) -> OperationResult:
     )
 
 
-OPERATIONS = {"sync": sync, "wait": wait, "history": history}
+async def schedule(node: Node, given: Arguments) -> object:
+    given.done()
+    return await _schedule(node)
+
+
+async def schedule_set(node: Node, given: Arguments) -> object:
+    incremental, full = given.text_or("incremental", ""), given.text_or("full", "")
+    given.done()
+    texts = await node.timetable.texts()
+    await node.timetable.put(Texts(incremental or texts.incremental, full or texts.full))
+    return await _schedule(node)
+
+
+async def _schedule(node: Node) -> dict[str, Any]:
+    texts, coming = await node.timetable.texts(), await node.timetable.coming()
+
+    def told(device: Device, _: Now) -> list[dict[str, Any]]:
+        return [
+            {"mandate": m.name, "full": described(plans.full), "next": _next(run)}
+            for m in find_mandates(device, "")
+            if m.id in coming
+            for plans, run in [coming[m.id]]
+        ]
+
+    return {**asdict(texts), "mandates": await node.runtime.query(told)}
+
+
+def _next(run: Due | None) -> dict[str, str] | None:
+    return None if run is None else {"at": time_text(run.at.timestamp() * 1000), "kind": run.kind.value}
+
+
+OPERATIONS = {
+    "sync": sync,
+    "sync.cancel": cancel,
+    "wait": wait,
+    "history": history,
+    "schedule": schedule,
+    "schedule.set": schedule_set,
+}

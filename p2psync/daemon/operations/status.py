@@ -115,6 +115,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "problems": len(problems),
         "pending": beside.waiting.lines,
         "pending_files": beside.waiting.files,
+        "run": node.runs.under_way(mandate.id),
         "last_sync": time_text(synced_ms) if synced_ms is not None else None,
         "current_until": until.isoformat() if (until := mandate.authority.current_until) is not None else None,
         "frozen": [str(period) for period in sorted(mandate.authority.frozen)],

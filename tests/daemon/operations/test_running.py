@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from p2psync.core.relpath import RelPath
 from p2psync.daemon.operations import running
 from p2psync.daemon.operations.result import DONE, FAILED, WAITING
 from p2psync.daemon.operations.running import Wanted
 from p2psync.errors import P2PSyncError
+from p2psync.fs.full_pass import FullPass
 from tests.daemon.homes import Pc, company, pcs
 from tests.daemon.patience import until
 
@@ -106,3 +109,57 @@ async def test_a_plan_moves_nothing(tmp_path: Path) -> None:
         plan = await one.running.runs.dry(mandate, None)
         assert plan["result"] == "dry-run"
         assert await one.call("history") == []
+
+
+@pytest.mark.asyncio
+async def test_a_full_run_is_cancelled_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await one.create()
+        for number in range(5):
+            one.save(f"{number}.txt", str(number))
+        await one.holds(5)
+        begun, may_go_on, read = threading.Event(), threading.Event(), list[str]()
+        honest = FullPass.read
+
+        def slowly(self: FullPass, path: RelPath, size: int) -> None:
+            honest(self, path, size)
+            read.append(path)
+            if path == "2.txt":
+                begun.set()
+                assert may_go_on.wait(20)
+
+        monkeypatch.setattr(FullPass, "read", slowly)
+        full = Wanted(full=True, timeout_s=20)
+        async with asyncio.TaskGroup() as group:
+            run = group.create_task(sync(one, full))
+            await until(begun.is_set, "it reads")
+            going = (await one.status())["run"]
+            assert (going["trigger"], going["read"]) == ("manual", {"files": 3, "bytes": 3})
+            cancelling = group.create_task(one.call("sync.cancel"))
+            (mandate,) = one.running.runs._current
+            await until(lambda: one.running.runs._current[mandate].cancelled.is_set(), "it is told")
+            may_go_on.set()
+        assert cancelling.result() == [{"mandate": "Cargo"}]
+        told, exit_code = run.result()
+        assert (told["result"], exit_code, told["message"]) == ("failed", FAILED, "It was cancelled.")
+        assert read == ["0.txt", "1.txt", "2.txt"]
+        assert (await one.status())["run"] is None
+        read.clear()
+        assert (await sync(one, full))[0]["result"] != "failed"
+        assert read == ["3.txt", "4.txt"]
+        read.clear()
+        await sync(one, full)
+        assert len(read) == 5, "a whole one leaves nothing to go on with"
+        assert await one.call("sync.cancel") == []
+
+
+@pytest.mark.asyncio
+async def test_a_plan_of_a_full_run_says_what_it_would_read(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await one.create()
+        one.save("a.txt", "12345")
+        await one.holds(1)
+        assert (await one.call("sync", full=True, dry_run=True))["reads"] == {"files": 1, "bytes": 5}
+        assert (await one.call("sync", dry_run=True))["reads"] is None
