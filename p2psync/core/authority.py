@@ -36,6 +36,7 @@ from p2psync.core.statement import (
     Rename,
     Revoke,
     SetCurrent,
+    SetHosts,
     SetOwner,
     SetPrimary,
     SetRole,
@@ -89,6 +90,8 @@ class Authority:
     """Of each frozen period the files that its freeze names, folded."""
     current_until: date | None = None
     """The day up to which the books are complete, as accounting says."""
+    hosts: tuple[str, ...] = ()
+    """Where members meet across the Internet, as an admin said: wss://HOST:PORT#KEY each, not looked at yet."""
     next_rank: int = RANK_CREATOR
 
     @property
@@ -435,6 +438,8 @@ def _apply(state: Authority, author: DeviceId, statement: Any) -> Authority:
             return replace(state, frozen={p: files for p, files in state.frozen.items() if p != period})
         case SetCurrent(until):
             return replace(state, current_until=until)
+        case SetHosts(hosts):
+            return replace(state, hosts=hosts)
         case _:
             return state
 

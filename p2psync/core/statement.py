@@ -21,6 +21,8 @@ CERTIFICATE_BYTES_MAX = 4096
 TICKET_ID_BYTES_MAX = 32
 CUT_LOGS_MAX = 10_000
 SEALED_BYTES_MAX = 1024
+HOSTS_MAX = 8
+HOST_CHARACTERS_MAX = 400
 FROZEN_MAX = 500
 """Files that one freeze may list."""
 
@@ -188,6 +190,15 @@ class SetCurrent:
     until: date
 
 
+@dataclass(frozen=True, slots=True)
+class SetHosts:
+    """Where members meet across the Internet."""
+
+    KIND: ClassVar = "hosts"
+    hosts: tuple[str, ...]
+    """wss://HOST:PORT#KEY each, at most HOSTS_MAX."""
+
+
 Statement = (
     Genesis
     | Admit
@@ -205,6 +216,7 @@ Statement = (
     | Freeze
     | Unfreeze
     | SetCurrent
+    | SetHosts
 )
 TAKING = (Revoke, SetRole, SetRules, Freeze)
 """Statements that carry a cut and hold for every block outside it."""
@@ -213,7 +225,7 @@ _TYPES: dict[str, type[Any]] = {
     t.KIND: t
     for t in (
         *(Genesis, Admit, Revoke, Leave, SetRole, SetRules, SetOwner),
-        *(SetPrimary, Rename, Share, SetSecret, Issue, CancelIssue, Freeze, Unfreeze, SetCurrent),
+        *(SetPrimary, Rename, Share, SetSecret, Issue, CancelIssue, Freeze, Unfreeze, SetCurrent, SetHosts),
     )
 }
 
@@ -262,6 +274,8 @@ def _plain(value: object) -> object:
             return [begin.isoformat(), end.isoformat()]
         case date():
             return value.isoformat()
+        case (str(), *_):
+            return list(value)
         case tuple():
             return [[one.path, one.version.block, one.version.position] for one in value]
         case _:
@@ -341,6 +355,14 @@ def _closed_file(value: object) -> Closed:
             raise ValueError("a closed file without its version")
 
 
+def _hosts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > HOSTS_MAX:
+        raise ValueError("no list of meeting hosts, or one that is too long")
+    if not all(isinstance(one, str) and 0 < len(one) <= HOST_CHARACTERS_MAX for one in value):
+        raise ValueError("a meeting host that is no text, or too long")
+    return tuple(value)
+
+
 _READERS: dict[str, Any] = {
     "salt": _bytes(64),
     "name": _text,
@@ -362,4 +384,5 @@ _READERS: dict[str, Any] = {
     "period": _period,
     "files": _closed,
     "until": _day,
+    "hosts": _hosts,
 }

@@ -20,7 +20,7 @@ from p2psync import __version__
 from p2psync.core.authority import Authority
 from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.daemon import rescue
+from p2psync.daemon import hosts, rescue
 from p2psync.daemon.bridging import Bridging
 from p2psync.daemon.code_inviting import CodeInviting
 from p2psync.daemon.code_joining import CodeJoining
@@ -35,7 +35,7 @@ from p2psync.daemon.mastering import Mastering
 from p2psync.daemon.operations import Operations
 from p2psync.daemon.operations.mandates import default_folder
 from p2psync.daemon.operations.running import Runs
-from p2psync.daemon.places import addresses_among, hosts_among, rendezvous_of
+from p2psync.daemon.places import addresses_among, rendezvous_of
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.shelf import Shelf
 from p2psync.daemon.tally import Tally
@@ -71,7 +71,6 @@ from p2psync.pair.code import behind, door_of
 from p2psync.pair.invitation import Invitation
 from p2psync.pair.ticket import Ticket, meeting_secret
 from p2psync.rendezvous.protocol.address import HostAddress
-from p2psync.rendezvous.protocol.address import parse_address as parse_host
 from p2psync.store.cuts import CUTS_FILE, CutFile
 from p2psync.store.database import Database
 from p2psync.store.lock import HomeLock
@@ -80,10 +79,6 @@ from p2psync.store.state import SqliteDeviceState
 from p2psync.wire.messages import Push, Request, Response
 
 PROGRAM = f"p2psync {__version__}"
-OFF = "off"
-"""Instead of a meeting host: none from now on."""
-HOSTS_MAX = 8
-"""Of one mandate."""
 EARLY_MAX = 64
 """Requests of one link that wait for their session."""
 DOORS_MAX = 64
@@ -134,6 +129,8 @@ class Node:
         self.timetable = Timetable(self, WallClock())
         self.operations = Operations(self)
         self.web: Web | None = None
+        self.dropped_hosts: frozenset[str] = frozenset()
+        """Meeting hosts that were named in an earlier run and are not to be used any more."""
         self.broken_by: BaseException | None = None
         """Why the engine has stopped for good."""
         self._end_wanted = asyncio.Event()
@@ -176,8 +173,10 @@ class Node:
             undo.callback(database.close)
             if aside is not None:
                 log.event("database.rebuilt", damaged=aside)
-            config = await asyncio.to_thread(_settled, config, database)
+            config = await asyncio.to_thread(_called, config, database)
+            config, dropped = await asyncio.to_thread(hosts.settled, config, database)
             node = cls(config, log, identity, database)
+            node.dropped_hosts = dropped
             await node._begin(undo)
             node._undo = undo.pop_all()
         return node
@@ -199,6 +198,8 @@ class Node:
         self.bridging.start()
         if self.config.timetable:
             self.tasks.keep(self.timetable.keep, "timetable")
+        if self.config.rendezvous or self.dropped_hosts:
+            await self.runtime.call(lambda device, _: hosts.publish(device, self.config.rendezvous, self.dropped_hosts))
         self.discovery.preferred_port = await self.runtime.query(lambda *_: self.records.port())
         await self.discovery.start()
         if self.config.api:
@@ -375,18 +376,17 @@ class Node:
         recent.sort(key=lambda i: (i.cancelled or i.uses_left == 0, -i.expires_s))
         doors: dict[bytes, bytes] = {i.ticket: meeting_secret(i.secret) for i in recent[:DOORS_MAX]}
         by_code = self.code_inviting.doors(now.wall_ms / 1000, shared)
-        own_hosts = hosts_among(self.config.rendezvous)
-        hosts: dict[bytes, tuple[HostAddress, ...]] = {
-            m: tuple(dict.fromkeys((*own_hosts, *hosts_among(places[m]))))[:HOSTS_MAX] for m in shared
+        met: dict[bytes, tuple[HostAddress, ...]] = {
+            m: hosts.hosts_of(device.mandates[m], self.config.rendezvous, places[m]) for m in shared
         }
-        hosts |= {i.ticket: hosts[i.mandate] for i in recent[:DOORS_MAX]}
-        hosts |= {door_of(i.ticket): hosts[i.mandate] for i in recent if door_of(i.ticket) in by_code}
+        met |= {i.ticket: met[i.mandate] for i in recent[:DOORS_MAX]}
+        met |= {door_of(i.ticket): met[i.mandate] for i in recent if door_of(i.ticket) in by_code}
         return Survey(
             shared,
             {m: addresses_among(places[m]) for m in shared},
             {**doors, **by_code},
             frozenset(m for m in shared if device.mandates[m].is_removed),
-            hosts,
+            met,
             self.code_inviting.keys(by_code),
         )
 
@@ -433,10 +433,6 @@ def _make_home(home: Path) -> None:
         ) from error
 
 
-def _settled(config: Config, database: Database) -> Config:
-    return _meeting(_called(config, database), database)
-
-
 def _called(config: Config, database: Database) -> Config:
     """A name that was given once holds until another one is given."""
     records = Records(database)
@@ -446,18 +442,6 @@ def _called(config: Config, database: Database) -> Config:
         return config
     kept = records.setting("name")
     return replace(config, name=kept) if isinstance(kept, str) else config
-
-
-def _meeting(config: Config, database: Database) -> Config:
-    """Hosts that were named once hold until others are named, or "off"."""
-    records = Records(database)
-    if config.rendezvous:
-        named = () if config.rendezvous == (OFF,) else tuple(str(parse_host(text)) for text in config.rendezvous)
-        with database.transaction():
-            records.put_setting("rendezvous", list(named))
-        return replace(config, rendezvous=named)
-    kept = records.setting("rendezvous")
-    return replace(config, rendezvous=tuple(kept)) if isinstance(kept, list | tuple) else config
 
 
 def _trust_of(mandate: Mandate) -> Trust:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from random import Random
@@ -20,6 +20,7 @@ from p2psync.core.problem import NEWS
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import DEFAULT_RULES, Mode, Role, RuleTable, Setting
 from p2psync.core.statement import (
+    HOSTS_MAX,
     Admit,
     CancelIssue,
     Genesis,
@@ -28,6 +29,7 @@ from p2psync.core.statement import (
     Rename,
     Revoke,
     SetCurrent,
+    SetHosts,
     SetOwner,
     SetPrimary,
     SetRole,
@@ -151,6 +153,14 @@ class Admin:
         self._require_admin()
         if name != self._mandate.authority.name:
             self._mandate.state_authority(Rename(name))
+
+    def set_hosts(self, named: Iterable[str], dropped: Container[str] = ()) -> None:
+        """Tell the members where to meet, beside what they were told; `dropped`: and where no more."""
+        self._require_admin()
+        known = self._mandate.authority.hosts
+        hosts = tuple(sorted({*(host for host in known if host not in dropped), *named}))[:HOSTS_MAX]
+        if hosts != known:
+            self._mandate.state_authority(SetHosts(hosts))
 
     def set_rule(self, setting: Setting) -> None:
         """Raises UsageError for a rule that cannot be."""

@@ -26,6 +26,7 @@ from p2psync.core.statement import (
     Rename,
     Revoke,
     SetCurrent,
+    SetHosts,
     SetOwner,
     SetPrimary,
     SetRole,
@@ -142,6 +143,8 @@ def test_each_statement_changes_its_own_thing() -> None:
         (Unfreeze(YEAR), {"frozen": {}}),
         (SetCurrent(date(2025, 6, 30)), {"current_until": date(2025, 6, 30)}),
         (SetCurrent(date(2025, 5, 31)), {"current_until": date(2025, 5, 31)}),
+        (SetHosts(("wss://meet.example",)), {"hosts": ("wss://meet.example",)}),
+        (SetHosts(()), {"hosts": ()}),
         (SetRole(STRANGER, Role.READER, True, Cut()), {}),
         (revoke(STRANGER), {}),
     ]

@@ -23,6 +23,7 @@ from p2psync.core.statement import (
     Leave,
     Rename,
     SetCurrent,
+    SetHosts,
     SetRole,
     SetRules,
     SetSecret,
@@ -46,6 +47,7 @@ said = st.one_of(
     st.builds(Freeze, st.sampled_from(PERIODS), st.just((Closed(parse("a.crp"), ChangeId(digest("c"), 0)),)), cuts),
     st.builds(Unfreeze, st.sampled_from(PERIODS)),
     st.builds(SetCurrent, st.dates()),
+    st.builds(SetHosts, st.sampled_from([(), ("a",), ("b", "c")])),
     st.just(Leave()),
     st.just(UnknownStatement("later")),
 )

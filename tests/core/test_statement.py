@@ -34,6 +34,7 @@ from p2psync.core.statement import (
     Rename,
     Revoke,
     SetCurrent,
+    SetHosts,
     SetOwner,
     SetPrimary,
     SetRole,
@@ -81,6 +82,7 @@ MADE: dict[Any, st.SearchStrategy[Any]] = {
     Freeze: st.builds(Freeze, periods, st.lists(closed, max_size=3).map(tuple), cuts),
     Unfreeze: st.builds(Unfreeze, periods),
     SetCurrent: st.builds(SetCurrent, st.dates()),
+    SetHosts: st.builds(SetHosts, st.lists(st.text(min_size=1, max_size=9), max_size=3).map(tuple)),
 }
 
 

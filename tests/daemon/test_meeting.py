@@ -13,7 +13,6 @@ from p2psync.daemon.meeting import meeting_rooms
 from p2psync.net.trust import Trust
 from p2psync.rendezvous.protocol.address import HostAddress
 from p2psync.rendezvous.protocol.lobby import Room
-from tests.daemon.homes import pcs
 from tests.daemon.meetings import far_company, meeting_host
 from tests.daemon.patience import until
 
@@ -58,17 +57,3 @@ async def test_a_host_that_is_away_is_told_of_and_met_again(tmp_path: Path, monk
                 one.save("a.txt", "the host is back")
                 await two.has("a.txt", "the host is back")
                 assert await problem() is None
-
-
-@pytest.mark.asyncio
-async def test_hosts_hold_until_others_are_named(tmp_path: Path) -> None:
-    host = "wss://meet.example"
-    async with pcs(tmp_path, "pc", rendezvous=(host,)) as (pc,):
-        assert pc.running.config.rendezvous == (host,)
-        assert (await pc.call("status"))["rendezvous"] == [], "nobody is to be met"
-    async with pcs(tmp_path, "pc") as (pc,):
-        assert pc.running.config.rendezvous == (host,)
-    async with pcs(tmp_path, "pc", rendezvous=("off",)) as (pc,):
-        assert pc.running.config.rendezvous == ()
-    async with pcs(tmp_path, "pc") as (pc,):
-        assert pc.running.config.rendezvous == ()

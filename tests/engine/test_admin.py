@@ -113,6 +113,7 @@ ACTS: dict[str, Callable[[Admin, Village], object]] = {
     "role": lambda admin, v: admin.set_role(v["payroll"].id, Role.ACCOUNTING, True),
     "primary": lambda admin, v: admin.set_primary(v["payroll"].id),
     "owner": lambda admin, v: admin.set_owner(PATH, v["payroll"].id),
+    "hosts": lambda admin, v: admin.set_hosts(["wss://meet.example"]),
     "freeze": lambda admin, v: admin.freeze(YEAR, {}),
     "unfreeze": lambda admin, v: admin.unfreeze(YEAR),
     "current": lambda admin, v: admin.set_current(date(2025, 6, 30)),
@@ -175,6 +176,7 @@ def test_what_holds_already_is_not_said_again() -> None:
     admin, before = desk(house), words(house)
     admin.share()
     admin.rename("Cargo")
+    admin.set_hosts([])
     admin.set_rule(parse_setting("*.crp=prefer:accounting"))
     admin.set_role(village["payroll"].id, Role.INVOICING, False)
     assert words(house) == before
@@ -243,6 +245,14 @@ def test_what_is_decided_holds_everywhere() -> None:
     assert village["payroll"].m.name == "New"
     assert village["payroll"].m.authority == village["office"].m.authority
     assert village["payroll"].m.authority.rules.rule_for(parse("x.crp")).mode == Mode.ENFORCE
+
+
+def test_members_are_told_where_to_meet() -> None:
+    village = office("payroll")
+    village.act("office", lambda admin: admin.set_hosts(["wss://two.example", "wss://one.example"]))
+    village.act("office", lambda admin: admin.set_hosts(["wss://three.example"], {"wss://one.example"}))
+    village.settle(3)
+    assert village["payroll"].m.authority.hosts == ("wss://three.example", "wss://two.example")
 
 
 def test_roles_and_rights_move_apart() -> None:

@@ -43,7 +43,12 @@ NO_MDNS = Annotated[bool, typer.Option("--no-mdns", help=_("Neither announce thi
 RENDEZVOUS = Annotated[
     list[str] | None,
     typer.Option(
-        "--rendezvous", metavar="URL", help=_("A meeting host; may be given several times."), show_default=False
+        "--rendezvous",
+        metavar="URL",
+        help=_(
+            "A meeting host, wss://HOST:PORT#KEY; may be given several times. It holds until others are named, or 'off'."
+        ),
+        show_default=False,
     ),
 ]
 

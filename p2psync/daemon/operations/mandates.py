@@ -97,6 +97,7 @@ async def share(node: Node, given: Arguments) -> object:
     def act(device: Device, _: Now) -> MandateId:
         mandate = find_mandate(device, named)
         device.admin(mandate.id).share()
+        device.admin(mandate.id).set_hosts(node.config.rendezvous)
         return mandate.id
 
     mandate = await node.runtime.call(act)
