@@ -46,7 +46,8 @@ RENDEZVOUS = Annotated[
         "--rendezvous",
         metavar="URL",
         help=_(
-            "A meeting host, wss://HOST:PORT#KEY; may be given several times. It holds until others are named, or 'off'."
+            "A meeting host, wss://HOST:PORT#KEY; may be given several times. It holds until others are named, "
+            "or 'off'."
         ),
         show_default=False,
     ),
