@@ -15,6 +15,7 @@ FORMAT = 1
 MASTER_BYTES_MAX = 32 << 20
 REGISTERS_MAX = 500_000
 COUNTER_MAX = (1 << 53) - 1
+_KINDS = {kind.value: kind for kind in RecordKind}
 
 
 def encode(data: MasterData) -> bytes:
@@ -51,9 +52,9 @@ def _cell_row(cell: Cell | None) -> list[object] | None:
 
 def _register(row: object) -> tuple[FieldKey, Register]:
     kind_text, number, name, master, local = _items(row, 5)
-    if kind_text not in list(RecordKind) or not isinstance(number, str) or not isinstance(name, str):
+    kind = _KINDS.get(kind_text) if isinstance(kind_text, str) else None
+    if kind is None or not isinstance(number, str) or not isinstance(name, str):
         raise CodecError("Master data have a field that is none.")
-    kind = RecordKind(kind_text)
     if not number or canonical_number(kind, number) != number or not (is_field(kind, name) or name == REMOVED):
         raise CodecError("Master data have a field that is none.")
     at = FieldKey(kind, number, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from p2psync.books.companions import INSTEAD, instead_of, named_by, role_of
@@ -133,10 +133,14 @@ def _read_index(file: Path) -> bytes:
 def link(
     attachments: Attachments, mandate: Mandate, found: Found, wanted: Wanted, names: Mapping[MandateId, str]
 ) -> Attachment:
-    """What is to be noted of a file. Raises UsageError or NotAllowed with the reason why it cannot be linked.
+    """What is to be noted of a file; one that is linked already gets the mode that is asked for.
 
-    `names`: what the mandates of this device are called.
+    `names`: what the mandates of this device are called. Raises UsageError or NotAllowed with the reason why it cannot
+    be linked.
     """
+    known = attachments.of_file(str(found.file))
+    if known is not None and known.mandate == mandate.id and wanted.mode not in (Mode.AUTO, known.mode):
+        return replace(known, mode=wanted.mode)
     _check_free(attachments, mandate, found, names)
     shown = mandate.replica.shown(found.path)
     if shown.entry.kind is Kind.DIRECTORY:

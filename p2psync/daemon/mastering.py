@@ -46,7 +46,7 @@ class Known:
 
 
 Make = Callable[[Known], MasterData]
-"""What is to be written, from what is known; may raise what says why it cannot be."""
+"""What is to be written, from what is known; may raise what says why it cannot be. Called in a thread."""
 
 
 class Mastering:
@@ -91,8 +91,8 @@ class Mastering:
             desk = self._folders.desk(mandate)
             if desk is None:
                 raise FolderError("The mandate's folder is not there. See: p2psync status")
-            before = await threaded(_read, desk, shown.entry)
-            data = await threaded(encode, make(await self.known(mandate), before))
+            known = await self.known(mandate)
+            data = await threaded(lambda: encode(make(known, _read(desk, shown.entry))))
             content = content_of(data)
             if content != shown.entry.content:
                 await threaded(desk.versions.put, data, content)

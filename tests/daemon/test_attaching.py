@@ -206,6 +206,17 @@ def test_each_file_is_attached_once(attachments: Attachments) -> None:
         begin(attachments, other, found())
 
 
+def test_an_attached_file_gets_the_mode_that_is_asked_for(attachments: Attachments) -> None:
+    made = link(attachments, Mandate(), found(), AUTO, {})  # type: ignore[arg-type]
+    attachments.put(made)
+    for mode in (Mode.CHECKED, Mode.ASK):
+        changed = link(attachments, Mandate(), found(), replace(AUTO, mode=mode), {})  # type: ignore[arg-type]
+        assert changed == replace(made, mode=mode)
+        attachments.put(changed)
+    with pytest.raises(UsageError, match="attached to Cargo already"):
+        link(attachments, Mandate(), found(), AUTO, {})  # type: ignore[arg-type]
+
+
 def test_whose_it_is_is_told_by_its_name_unless_it_is_said(attachments: Attachments) -> None:
     told = link(attachments, Mandate(), found(), AUTO, {})  # type: ignore[arg-type]
     assert (told.role, told.mode) == ("accounting", Mode.AUTO)

@@ -29,8 +29,9 @@ def add_to(app: typer.Typer) -> None:
         help=_(
             "Link a program's own file to a mandate.\n\nThe file may lie anywhere on this PC. Each whole version that "
             "the program saves is published; what arrives from the others takes its place, unless a program has it "
-            "open. An edit is never overwritten: what was changed in two places is a conflict. Without FILE: the files "
-            "that are attached, and how they stand. Exit code 3: some could not be attached."
+            "open. An edit is never overwritten: what was changed in two places is a conflict. An attached file that "
+            "is attached again with --ask or --checked is delivered so from then on. Without FILE: the files that are "
+            "attached, and how they stand. Exit code 3: some could not be attached."
         ),
         example='p2psync attach "C:\\Books\\Cargo 2025.crp" --mandate Cargo\np2psync attach Cargo.crp --mandate Cargo '
         "--siblings\np2psync attach Cargo.ecf --mandate Cargo --ask",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ async def chart(node: Node, given: Arguments) -> object:
 
 async def _master(node: Node, mandate: MandateId) -> dict[str, Any]:
     known = await node.mastering.known(mandate)
-    return _chart_of(records_of(known.data, known.open_fields))
+    return await asyncio.to_thread(lambda: _chart_of(records_of(known.data, known.open_fields)))
 
 
 def _others(charts: Sequence[ChartFile], master: MasterShelf | None) -> dict[str, Any]:

@@ -61,7 +61,7 @@ async def import_export(node: Node, given: Arguments) -> object:
         return fresh
 
     if dry:
-        make(await node.mastering.known(mandate))
+        await asyncio.to_thread(make, await node.mastering.known(mandate))
     else:
         await node.mastering.state(mandate, make)
         node.log.event("master.imported", mandate=mandate, file=file, changes=len(told[-1][0]))
