@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import compress
 from random import Random
 from typing import TypeVar
 
@@ -78,8 +79,8 @@ class Taken:
     authority_changed: bool
     forked: bool
     """The block is a second branch of its log."""
-    marked: tuple[RelPath, ...] = ()
-    """Those that it has marks of."""
+    marks: tuple[Mark, ...] = ()
+    """Those that count."""
 
 
 class MissingBlock(Exception):
@@ -346,6 +347,7 @@ class Ledger:
             return self._take_authority(signed, author, named, forked)
         row = self._state.add_block(signed, named)
         accepted = self._judge(row, block, author, file_class)
+        counted = tuple(compress(block.marks, accepted))
         if marks:
             self._state.add_marks(list(zip(marks, accepted, strict=True)))
         else:
@@ -353,7 +355,7 @@ class Ledger:
         paths = [c.path for c in block.changes]
         if len(tips[block.log]) > 1 and self._is_cut_at(row):
             paths += sorted(self.judge_all().difference(paths))
-        return Taken(row, file_class, tuple(paths), False, forked, tuple(mark.path for mark in block.marks))
+        return Taken(row, file_class, tuple(paths), False, forked, counted)
 
     def _is_cut_at(self, row: BlockRow) -> bool:
         """Whether a cut names this block: until it came, the cut was taken to cover both branches of the log."""
@@ -450,7 +452,7 @@ class Ledger:
         marks = signed.block.marks
         if not marks:
             return []
-        known = {one.id: one for one, _ in self._state.marks({mark.path for mark in marks})}
+        known = self._state.marks_by_id({i for mark in marks for i in mark.named})
         if any(i not in known or known[i].mark.path != mark.path for mark in marks for i in mark.named):
             raise RemoteProtocolError("a mark names a mark of another path, or one that does not exist")
         return [

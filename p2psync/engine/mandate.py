@@ -232,7 +232,7 @@ class Mandate:
         finally:
             self.replica.plan.touched(path for one in taken for path in one.paths)
             self.periods.note_late(taken)
-            self.postings.keep_marked(path for one in taken for path in one.marked)
+            self.postings.keep_marked(mark for one in taken for mark in one.marks)
             for one in taken:
                 self.replica.placement.urgent.saved(self.ledger.author(one.row.log), one.paths)
                 self._after_join(one, peer)
@@ -279,7 +279,7 @@ class Mandate:
             self._scope.notice("log.forked", self.id, device=author.hex())
             for other in self.peers.values():
                 other.refresh()
-        if taken.marked:
+        if taken.marks:
             self._scope.notice("entries.marked", self.id, device=self.ledger.author(taken.row.log).hex())
         if taken.authority_changed:
             self.authority_changed()

@@ -70,13 +70,20 @@ class Postings:
                 file_class = self._site.ledger.class_of(path)
                 self._site.scope.emit(KeepVersion(self._site.mandate, path, row.entry, "posted", head, file_class))
 
-    def keep_marked(self, paths: Iterable[RelPath]) -> None:
-        """The same after others marked something, for files that hold here what was posted."""
-        marked = set(paths)
-        if not marked:
-            return
-        known, rows = self.standing(), self._site.state.bases(marked)
-        self.keep([path for path, row in rows.items() if path in known and known[path].content == row.entry.content])
+    def keep_marked(self, marks: Iterable[Mark]) -> None:
+        """The same after others marked something, for files that hold here what was posted.
+
+        Where a mark was undone an older one may count again, so whatever stands there is kept.
+        """
+        posted: dict[RelPath, set[ContentId | None]] = {}
+        undone: set[RelPath] = set()
+        for mark in marks:
+            if mark.kind == UNDONE:
+                undone.add(mark.path)
+            elif mark.kind == POSTED:
+                posted.setdefault(mark.path, set()).add(mark.content)
+        rows = self._site.state.bases(posted.keys() | undone)
+        self.keep([path for path, row in rows.items() if path in undone or row.entry.content in posted.get(path, ())])
 
     def _require_right(self, paths: Iterable[RelPath]) -> None:
         for path in paths:

@@ -173,6 +173,9 @@ class MandateState(Protocol):
     def add_marks(self, marks: Sequence[tuple[StatedMark, bool]]) -> None:
         """Add marks with whether each is accepted."""
 
+    def marks_by_id(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, StatedMark]:
+        """Those of them that are here, accepted or not: there may be any number at a path."""
+
     def marks(self, paths: Iterable[RelPath] | None = None) -> Sequence[tuple[StatedMark, bool]]:
         """Of these paths, or all, with whether each is accepted; sorted by their ids."""
 

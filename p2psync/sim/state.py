@@ -298,6 +298,9 @@ class MemoryMandateState:
             assert one.id not in self._tables.marks, "a mark is added once"
             self._journal.put(self._tables.marks, one.id, (one, accepted))
 
+    def marks_by_id(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, StatedMark]:
+        return {i: self._tables.marks[i][0] for i in ids if i in self._tables.marks}
+
     def marks(self, paths: Iterable[RelPath] | None = None) -> Sequence[tuple[StatedMark, bool]]:
         wanted = None if paths is None else set(paths)
         found = (self._tables.marks[i] for i in sorted(self._tables.marks))

@@ -40,6 +40,18 @@ class MarkRows:
             ],
         )
 
+    def by_id(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, StatedMark]:
+        asked = list(ids)
+        if not asked:
+            return {}
+        blocks = numbers_of(self._connection, self._mandate, {i.block for i in asked})
+        numbers = [change_number(i, blocks) for i in asked if i.block in blocks]
+        found = self._connection.execute(
+            COLUMNS + JOINED + "WHERE +mark.mandate = ? AND mark.number IN (SELECT value FROM json_each(?))",
+            (self._mandate, listed(numbers)),
+        )
+        return {one.id: one for one, _accepted in map(_row, found)}
+
     def of_paths(self, paths: Iterable[RelPath] | None) -> Sequence[tuple[StatedMark, bool]]:
         """None: of all; sorted by their ids."""
         if paths is None:

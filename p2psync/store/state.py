@@ -161,6 +161,9 @@ class SqliteMandateState:
     def add_marks(self, marks: Sequence[tuple[StatedMark, bool]]) -> None:
         self._marks.add(marks)
 
+    def marks_by_id(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, StatedMark]:
+        return self._marks.by_id(ids)
+
     def marks(self, paths: Iterable[RelPath] | None = None) -> Sequence[tuple[StatedMark, bool]]:
         return self._marks.of_paths(paths)
 

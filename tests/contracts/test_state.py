@@ -404,6 +404,9 @@ def test_marks_are_found_by_their_paths_sorted_by_their_ids(state: MandateState)
     )
     assert by_id[first][0].mark == Mark(POSTED, A, content("1"))
     assert [one.id for one, _ in state.marks()] == sorted([first, second, third])
+    assert state.marks_by_id([third, first]) == {one.id: one for one, _ in found}
+    assert state.marks_by_id([ChangeId(BlockHash(bytes(32)), 0), ChangeId(first.block, 7)]) == {}
+    assert state.marks_by_id([]) == {}
     assert [one.stamp for one, _ in state.marks([B])] == [2]
     assert state.marks([C]) == state.marks([]) == []
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from p2psync.core.block import AUTHORITY
 from p2psync.core.entry import FileStat
-from p2psync.core.ids import ContentId, content_of
+from p2psync.core.ids import ChangeId, ContentId, content_of
 from p2psync.core.mark import POSTED, UNDONE, Mark
 from p2psync.core.relpath import Folding, RelPath, parse
 from p2psync.core.rules import Role
@@ -192,22 +192,53 @@ def test_posted_bytes_are_kept_where_they_stand_once() -> None:
     anna, bert = clerks("anna", "bert")
     anna.posts(INVOICES, "one")
     assert anna.kept() == [INVOICES]
-    bert.desk.read(anna.desk)
+    [mark] = [mark for taken in bert.desk.read(anna.desk) for mark in taken.marks]
     bert.holds(INVOICES, "two")
-    bert.postings.keep_marked([INVOICES])
+    bert.postings.keep_marked([mark])
     assert bert.kept() == [], "it holds something else"
     content = bert.holds(INVOICES, "one")
     assert content is not None
-    bert.postings.keep_marked([INVOICES, SALARIES])
+    bert.postings.keep_marked([mark, Mark(POSTED, SALARIES, content)])
     assert bert.kept() == [INVOICES]
     bert.desk.state.add_versions([VersionRow(INVOICES, content, 3, 1, 1, "posted", None, None)])
-    bert.postings.keep_marked([INVOICES])
+    bert.postings.keep_marked([mark])
     assert bert.kept() == []
+
+
+def test_where_a_mark_is_undone_what_stands_there_is_kept_for_what_counts_again() -> None:
+    [bert] = clerks("bert")
+    bert.holds(INVOICES, "one")
+    bert.postings.keep_marked([Mark("later", INVOICES, None)])
+    assert bert.kept() == [], "a kind that is not known"
+    bert.postings.keep_marked([Mark(UNDONE, INVOICES, None)])
+    assert bert.kept() == [INVOICES]
+
+
+def test_only_marks_that_count_are_told() -> None:
+    anna, bert = clerks("anna", "bert")
+    anna.posts(INVOICES, "one")
+    anna.desk.mark("2025.crp", None, kind="later")
+    told = [mark for taken in bert.desk.read(anna.desk) for mark in taken.marks]
+    assert [mark.path for mark in told if mark.kind == POSTED] == [INVOICES]
+
+
+@pytest.mark.parametrize("many", [1, 40])
+def test_many_marks_of_one_file_cost_no_more_to_take_in(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither is one that follows others compared with all of them."""
+    anna, bert = clerks("anna", "bert")
+    last: tuple[ChangeId, ...] = ()
+    for _ in range(many):
+        last = (anna.desk.mark(INVOICES, "one", naming=last),)
+    monkeypatch.setattr(type(bert.desk.state), "marks", lambda *_: pytest.fail("all marks were read"))
+    marks = [mark for taken in bert.desk.read(anna.desk) for mark in taken.marks]
+    bert.postings.keep_marked(marks)
+    monkeypatch.undo()
+    assert max(one.stamp for one, _ in bert.desk.state.marks()) == many
 
 
 def test_many_marks_are_split_into_blocks_that_fit() -> None:
     [anna] = clerks("anna")
     wanted = {parse(f"{number}.ecf"): anna.holds(parse(f"{number}.ecf"), "one") for number in range(501)}
     taken = anna.postings.post(wanted)
-    assert [len(one.marked) for one in taken] == [500, 1]
+    assert [len(one.marks) for one in taken] == [500, 1]
     assert set(anna.postings.standing()) == set(wanted)
