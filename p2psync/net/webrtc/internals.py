@@ -31,7 +31,7 @@ PACKET_BYTES: Final = USERDATA_MAX_LENGTH
 """Data in one packet."""
 RECEIVED_BYTES_MAX: Final = 6 << 20
 """Kept of messages that are not complete; beyond, chunks are ignored."""
-ACKNOWLEDGE_EVERY: Final = 4
+ACKNOWLEDGE_EVERY: Final = 8
 """Packets."""
 ACKNOWLEDGE_S: Final = 0.01
 """At the latest after this time."""

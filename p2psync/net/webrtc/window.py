@@ -1,9 +1,9 @@
 """How much of an association may be on its way at once: as much as several TCP connections side by side would have.
 
 One connection that halves at every loss gets 1.1 MB/s out of a line with a round trip of 40 ms that loses one packet in
-a thousand, whatever the line could carry. Several at once share the losses: this one counts for WEIGHT of them. What
-they do not do, it does: where packets begin to wait in a queue, it stops growing, so that others on a slow line still
-get through.
+a thousand, whatever the line could carry. Several at once share the losses: this one counts for 8 to 16 of them, for
+more where the line carries more. What they do not do, it does: where packets wait in a long queue, it takes back, so
+that others on a slow line still get through.
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ from __future__ import annotations
 import math
 from typing import Final
 
-WEIGHT: Final = 8
+WEIGHT_MIN, WEIGHT_MAX = 8.0, 16.0
 """TCP connections that this counts for; as many lanes are opened where TCP gets through."""
+PACKETS_PER_WEIGHT: Final = 24
 PACKETS_FIRST: Final = 16
 PACKETS_MIN: Final = 4
 PACKETS_MAX: Final = 8192
 """On their way at most; more than a window of the stream."""
 RESTART_PACKETS: Final = 64
 """The most that leaves in one go after a silence."""
-QUEUE_BEGINS_S: Final = 0.015
-"""A round trip that takes so much longer than the shortest one, or a quarter, has met a queue: grow no more as fast."""
+QUEUE_BEGINS_S: Final = 0.008
+"""A round trip that takes so much longer than the shortest one, or an eighth, has met a queue."""
+GO_BACK: Final = 0.6
 QUEUE_LONG_S: Final = 0.120
 """And so much longer, or as long again: take back."""
-SAMPLES_MIN: Final = 8
+SAMPLES_MIN: Final = 4
 """Round trips to judge a round by; fewer say more about the processors than about the line."""
 ROUNDS_IN_VAIN: Final = 2
 """After taking back so often without the round trips getting short, the queue is not of our making."""
@@ -46,9 +48,16 @@ class Window:
         self._samples = 0
         self._cuts = 0
         """Losses that counted in this round."""
+        self._queued = 0
+        """Round trips in a row that met one."""
         self._in_vain = 0
         self._draining = False
         """The last round took back; this one still sees the queue as it was."""
+
+    @property
+    def weight(self) -> float:
+        """TCP connections that it counts for now."""
+        return min(max(self.size / self._packet / PACKETS_PER_WEIGHT, WEIGHT_MIN), WEIGHT_MAX)
 
     def acknowledged(
         self, count_bytes: int, number: int, following: int, round_trip_s: float | None, full: bool
@@ -61,6 +70,7 @@ class Window:
             self._samples += 1
             self._round_s = min(self._round_s, round_trip_s)
             self.shortest_s = min(self.shortest_s, round_trip_s)
+            self._look_for_queue(round_trip_s)
         if full:
             self._grow(count_bytes)
         if number >= self._round_ends:
@@ -68,11 +78,11 @@ class Window:
             self._round_ends = following
 
     def lost(self) -> None:
-        """A packet is lost. A round counts at most WEIGHT of them, then all connections would have halved."""
-        if self._cuts >= WEIGHT:
+        """A packet is lost. A round counts at most `weight` of them, then all connections would have halved."""
+        if self._cuts >= self.weight:
             return
         self._cuts += 1
-        self._shrink(0.5 if self.size < self._threshold else 1 - 0.5 / WEIGHT)
+        self._shrink(0.5 if self.size < self._threshold else 1 - 0.5 / self.weight)
 
     def silent(self) -> None:
         """Nothing was acknowledged for a long time, though much was sent: begin anew."""
@@ -89,20 +99,26 @@ class Window:
         if self.size < self._threshold:
             self.size += count_bytes
         else:
-            self.size += WEIGHT * self._packet * count_bytes / self.size
+            self.size += self.weight * self._packet * count_bytes / self.size
         self.size = min(self.size, float(self._packet * PACKETS_MAX))
 
     def _shrink(self, factor: float) -> None:
         self.size = self._threshold = max(self.size * factor, float(self._packet * PACKETS_MIN))
 
+    def _look_for_queue(self, round_trip_s: float) -> None:
+        """Where it begins, stop doubling, and go back: what tells of it was sent when the window was half as large."""
+        if round_trip_s - self.shortest_s <= max(QUEUE_BEGINS_S, self.shortest_s / 8):
+            self._queued = 0
+        elif self.size < self._threshold:
+            self._queued += 1
+            if self._queued >= SAMPLES_MIN:
+                self._shrink(GO_BACK)
+
     def _end_round(self) -> None:
         if self._draining:
             self._draining = False
         elif self._samples >= SAMPLES_MIN:
-            queue_s = self._round_s - self.shortest_s
-            if queue_s > max(QUEUE_BEGINS_S, self.shortest_s / 4) and self.size < self._threshold:
-                self._threshold = self.size
-            if queue_s > self._queue_max_s():
+            if self._round_s - self.shortest_s > self._queue_max_s():
                 self._take_back()
             else:
                 self._in_vain = 0

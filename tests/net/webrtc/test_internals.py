@@ -25,7 +25,7 @@ async def send_all(one: Side, other: Side, messages: list[bytes]) -> float:
     """Until all have arrived; returns bytes a second."""
     began, arrived = asyncio.get_running_loop().time(), len(other.received)
     for message in messages:
-        await until(lambda: one.channel.bufferedAmount < 1 << 16)
+        await until(lambda: one.channel.bufferedAmount < 1 << 19)
         one.channel.send(message)
     await until(lambda: len(other.received) == arrived + len(messages))
     assert other.received[arrived:] == messages
