@@ -43,6 +43,9 @@ RESOLVERS: Final = 4
 INCOMPLETE_MAX: Final = 64
 RESOLVE_S: Final = 2.0
 LEAVE_S: Final = 3.0
+STALE_S: Final = 1.5
+"""An answer to a question is held back for up to a second, and may then say what was announced before a change: for
+this long after one, some may have heard the older last, and would keep it for an hour."""
 INSTANCES_MAX: Final = 2048
 """In one network at a time; who comes and goes does not add up."""
 FLOODED_S: Final = 15.0
@@ -117,10 +120,15 @@ class Mdns:
                     self._wake.clear()
                     await self._settle()
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(POLL_S if self._secrets else None):
+                        async with asyncio.timeout(self._rest_s()):
                             await self._wake.wait()
         finally:
             await self._leave()
+
+    def _rest_s(self) -> float | None:
+        if self._presence is not None and self._presence.is_stale:
+            return STALE_S
+        return POLL_S if self._secrets else None
 
     async def _resolve(self) -> None:
         while True:
@@ -312,6 +320,8 @@ class _Presence:
         self._zeroconf: AsyncZeroconf = AsyncZeroconf(interfaces=_zeroconf_interfaces(addresses))
         self._browser: AsyncServiceBrowser | None = None
         self._announced: AsyncServiceInfo | None = None
+        self._changed_at: float | None = None
+        """When what is announced under the same name changed, until that was said again."""
         self.renew()
 
     def renew(self) -> None:
@@ -321,6 +331,11 @@ class _Presence:
         self._padding_secret = random_source.token_bytes(32)
         self.nonce = random_source.token_bytes(NONCE_BYTES)
         self.renew_at = asyncio.get_running_loop().time() + RENEW_S
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the last change is to be said again."""
+        return self._changed_at is not None
 
     def browse(self) -> None:
         """Answers are asked for by multicast: one by unicast goes to any of this machine's programs on that port."""
@@ -339,7 +354,7 @@ class _Presence:
             if secrets:
                 await self._say(self._announcement(secrets, port))
             elif self._announced is not None:
-                old, self._announced = self._announced, None
+                old, self._announced, self._changed_at = self._announced, None, None
                 await (await self._zeroconf.async_unregister_service(old))
         except Error as error:
             raise OSError(str(error) or type(error).__name__) from error
@@ -355,11 +370,15 @@ class _Presence:
 
     async def _say(self, new: AsyncServiceInfo) -> None:
         """Announce this instead of what was announced before, if it is anything new."""
-        old = self._announced
+        old, now = self._announced, asyncio.get_running_loop().time()
         if old is not None and (old.name, old.port, old.text) == (new.name, new.port, new.text):
+            if self._changed_at is not None and now >= self._changed_at + STALE_S:
+                self._changed_at = None
+                await (await self._zeroconf.async_update_service(new))
             return
-        self._announced = new
+        self._announced, self._changed_at = new, None
         if old is not None and old.name == new.name:
+            self._changed_at = now
             await (await self._zeroconf.async_update_service(new))
             return
         # A random name needs no probing, which would take a second.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from p2psync.net import mdns as module
 from p2psync.net.dialer import Address, Match, Sighting
@@ -80,6 +82,30 @@ def test_nonsense_is_no_announcement_and_no_error(properties: dict[bytes, bytes 
 
 
 # -- on the loopback interface --------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_change_is_said_again_for_those_who_heard_a_late_answer_after_it(
+    secret: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer held back may come after the change, and is kept for an hour."""
+    monkeypatch.setattr(module, "STALE_S", 0.1)
+    said: asyncio.Queue[bytes | None] = asyncio.Queue()
+    update = AsyncZeroconf.async_update_service
+
+    async def noted(zeroconf: AsyncZeroconf, info: AsyncServiceInfo) -> Any:
+        said.put_nowait(info.text)
+        return await update(zeroconf, info)
+
+    monkeypatch.setattr(AsyncZeroconf, "async_update_service", noted)
+    one, other = Ears(), Ears()
+    async with one.running(), other.running():
+        one.mdns.update({M: (secret,)}, 1)
+        other.mdns.update({}, 0, {M: (secret,)})
+        await other.sightings.get()
+        one.mdns.update({M: (secret,), N: (secrets.token_bytes(32),)}, 1)
+        assert await said.get() == await said.get()
+    assert said.empty()
 
 
 @pytest.mark.asyncio

@@ -26,6 +26,7 @@ class FakePresence:
     latest: FakePresence
     error: Exception | None = None
     announce_error: Exception | None = None
+    is_stale = False
 
     def __init__(
         self,
