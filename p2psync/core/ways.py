@@ -13,6 +13,9 @@ RELAY: Final = "relay"
 NEAR: Final = frozenset({LAN, DIRECT})
 """Plain TCP connections: none of them is worth to give up another one."""
 
+LANED: Final = frozenset({PUNCHED})
+"""Of the ways that have to be agreed on those that carry more by several connections at once."""
+
 _RANKS: Final = {LAN: 0, DIRECT: 0, PUNCHED: 1, WEBRTC: 2, RELAY: 3}
 
 

@@ -25,6 +25,7 @@ from p2psync.daemon.meeting import Meeting, OnGuests, meeting_rooms
 from p2psync.daemon.strangers import Strangers
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.wayfinding import OnCall, Wayfinder, Wires, plugged
+from p2psync.daemon.widening import Again
 from p2psync.errors import ConfigError, P2PSyncError
 from p2psync.i18n import said
 from p2psync.net.addresses import all_addresses, own_addresses, parse_ip, reachable_at
@@ -326,8 +327,8 @@ class Discovery:
 
     # -- links -----------------------------------------------------------------------------------------
 
-    def _inbound(self, link: Link) -> None:
-        self._links.add(link, partial(self._linked, link), partial(self._unlinked, link))
+    def _inbound(self, link: Link, again: Again | None = None) -> None:
+        self._links.add(link, partial(self._linked, link), partial(self._unlinked, link), again)
 
     async def _dial(self) -> None:
         while True:

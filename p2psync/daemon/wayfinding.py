@@ -18,17 +18,19 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.core.ways import DIRECT, NEAR, rank
+from p2psync.core.ways import DIRECT, LANED, NEAR, rank
 from p2psync.daemon import whereabouts
 from p2psync.daemon.correspondence import ATTEMPT_BYTES, Correspondence, Guest
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.relaying import Relay
 from p2psync.daemon.tasks import Tasks
+from p2psync.daemon.widening import Again
 from p2psync.errors import CodecError, ConfigError, LinkError, P2PSyncError
 from p2psync.i18n import _, said
 from p2psync.net.dialer import Address
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
+from p2psync.net.punch import Punch
 from p2psync.net.tls import Listener, dial_pairing_through, dial_through
 from p2psync.net.trust import Trust, period_tag
 from p2psync.net.way import MakeProtocol, Way
@@ -58,7 +60,7 @@ Carry = Callable[[MakeProtocol], Awaitable[asyncio.Transport]]
 
 def plugged(crew: Crew, turn: Turn | None = None) -> tuple[Way, ...]:
     """All ways that have to be agreed on; `crew` carries what needs to be carried."""
-    return WebRtc(crew, turn), Relay()
+    return Punch(), WebRtc(crew, turn), Relay()
 
 
 @dataclass(slots=True)
@@ -72,6 +74,8 @@ class _Course:
     seeking: asyncio.Task[None] | None = None
     attempts: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     """By way."""
+    turns: dict[str, asyncio.Lock] = field(default_factory=dict)
+    """By way: an attempt would take the place of another one."""
     reasons: dict[str, str] = field(default_factory=dict)
     """By way: why it was not to be had."""
 
@@ -88,8 +92,8 @@ class Wires:
     """What the wayfinder is connected with."""
 
     listener: Listener
-    on_link: Callable[[Link], None]
-    """Takes a link that this device began."""
+    on_link: Callable[[Link, Again | None], None]
+    """Takes a link that this device began, and what makes another one the same way."""
     on_addresses: Callable[[DeviceId, MandateId, tuple[Address, ...]], None]
     """Hears where a member says that it may be found; nowhere when it is gone."""
     own_addresses: Callable[[], tuple[str, ...]]
@@ -304,21 +308,32 @@ class Wayfinder:
             course.attempts.clear()
 
     async def _try(self, course: _Course, guest: Guest, way: Way) -> None:
-        trust = self._shared.get(MandateId(guest.room))
         await asyncio.sleep(way.head_start_s)
         try:
-            if trust is None or not trust.secrets:
-                raise ConfigError("The mandate is not shared any more.")
-            tag = period_tag(trust.secrets[course.failures % len(trust.secrets)], time.time())
-
-            link = await self._begin(
-                guest, way, lambda carry: dial_through(carry, way.name, guest.device, tag, trust, self._identity)
-            )
+            link = await self._reach(course, guest, way)
         except (P2PSyncError, OSError) as error:
             course.reasons[way.name] = said(error) if isinstance(error, P2PSyncError) else str(error)
             self._log.event("way.failed", way=way.name, device=guest.device, reason=error)
         else:
-            self._wires.on_link(link)
+            self._wires.on_link(link, partial(self._again, course.device, way) if way.name in LANED else None)
+
+    async def _again(self, device: DeviceId, way: Way) -> Link:
+        """One more link to a device that was reached this way. Raises P2PSyncError or OSError."""
+        course = self._courses.get(device)
+        if course is None or not course.guests:
+            raise LinkError(_("The other device gave this way up, or left the meeting host."))
+        return await self._reach(course, course.guests[-1], way)
+
+    async def _reach(self, course: _Course, guest: Guest, way: Way) -> Link:
+        """One attempt at a time on each way. Raises P2PSyncError or OSError."""
+        async with course.turns.setdefault(way.name, asyncio.Lock()):
+            trust = self._shared.get(MandateId(guest.room))
+            if trust is None or not trust.secrets:
+                raise ConfigError("The mandate is not shared any more.")
+            tag = period_tag(trust.secrets[course.failures % len(trust.secrets)], time.time())
+            return await self._begin(
+                guest, way, lambda carry: dial_through(carry, way.name, guest.device, tag, trust, self._identity)
+            )
 
     async def _pair(self, guest: Guest, way: Way, quest: _Quest) -> Link:
         """Raises P2PSyncError or OSError."""

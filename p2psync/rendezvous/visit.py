@@ -23,6 +23,7 @@ from p2psync.rendezvous.protocol.messages import (
     decode,
 )
 from p2psync.rendezvous.trust import WrongKey, check_key, context_for
+from p2psync.system.sockets import shared_socket
 
 CONNECT_S: Final = 15.0
 ALIVE_S: Final = 40.0
@@ -81,7 +82,7 @@ async def _connect(
     address: HostAddress, stack: contextlib.AsyncExitStack, local_port: int
 ) -> aiohttp.ClientWebSocketResponse:
     def shared(info: aiohttp.AddrInfoType) -> socket.socket:
-        return _shared_socket(info[0], local_port)
+        return shared_socket(info[0], local_port)
 
     connector = aiohttp.TCPConnector(limit=1, force_close=True, socket_factory=shared if local_port else None)
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
@@ -96,21 +97,6 @@ async def _connect(
         )
     stack.push_async_callback(connection.close)
     return connection
-
-
-def _shared_socket(family: int, local_port: int) -> socket.socket:
-    """Bound to a port on which others of this process listen and connect."""
-    made = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "SO_REUSEPORT"):
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        made.setblocking(False)
-        made.bind(("", local_port))
-    except OSError:
-        made.close()
-        raise
-    return made
 
 
 class _Pinned(aiohttp.Fingerprint):
