@@ -29,7 +29,7 @@ class Strangers:
         self._identity = Identity.unkept()
         self._sought: dict[bytes, bytes] = {}
         """By key: the room."""
-        wires = Wires(listener, lambda link: None, lambda *_: None, tuple, lambda guest: None)
+        wires = Wires(listener, lambda *_: None, lambda *_: None, tuple, lambda guest: None)
         self._ways = Wayfinder(self._identity, tasks, wires, log, lambda _crew: (Relay(),))
         on_guests = OnGuests(self._ways.found, self._ways.lost, self._ways.heard)
         self._meeting = Meeting(self._identity, tasks, on_guests, log)
