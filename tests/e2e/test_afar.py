@@ -44,7 +44,7 @@ def test_files_travel_between_homes(pcs: list[Pc]) -> None:
         pc.has("from a.txt", "a")
         pc.has("from b.txt", "b" * 1_000_000)
     assert way(a, c) == way(c, a) == "lan"
-    assert way(a, b) == way(b, a) != "lan"
+    until(lambda: way(a, b) == way(b, a) not in ("lan", None), "both say how they reach each other")
 
 
 def test_a_router_that_forgets_its_connections_costs_seconds(pcs: list[Pc], lab: Lab) -> None:

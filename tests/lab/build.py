@@ -19,6 +19,10 @@ LAN_IPV6 = "fd20:30::{}"
 PUBLIC_IPV4 = "45.77.10.{}"
 """Not a range for documentation: those count as private for Python's `ipaddress`. Nothing leaves the machine."""
 SITE_IPV4 = "192.168.{}.{}"
+DOUBLE = "double"
+"""A router as most are behind another one."""
+INNER_FROM = 100
+"""Number of the inner router of the first site, if that has one."""
 ROUTER_FROM = 101
 """Public address of the first site; public hosts begin with 1."""
 HOSTS_MAX = 99
@@ -33,7 +37,7 @@ class Site:
     """A place behind one router, or hosts with public addresses of their own."""
 
     nat: str
-    """One of nat.NATS, or "none"."""
+    """One of nat.NATS, "double", or "none"."""
     hosts: tuple[str, ...]
     """Names of the PCs there."""
 
@@ -130,17 +134,27 @@ class _Builder:
 
     def site(self, number: int, site: Site, internet: Node, public_ipv4: str) -> Node:
         """A router, which is a switch inside, with its hosts; returns the router."""
-        if site.nat not in nat.NATS:
-            raise LabError(f"no NAT: {site.nat!r} (there are {', '.join(nat.NATS)} and none)")
-        router = self._node(f"r{number}")
-        self._bridge(router)
-        gateway = SITE_IPV4.format(number, 1)
-        system.batch([f"addr add {gateway}/24 dev switch"], router.netns)
-        system.set_kernel(router.netns, ipv4__ip_forward=1)
-        self.plug(router, internet, public_ipv4)
-        system.call("ip", "netns", "exec", router.netns, "nft", "-f", "-", given=nat.rules(site.nat))
+        if site.nat not in (*nat.NATS, DOUBLE):
+            raise LabError(f"no NAT: {site.nat!r} (there are {', '.join(nat.NATS)}, {DOUBLE} and none)")
+        kind = nat.USUAL if site.nat == DOUBLE else site.nat
+        outer = inner = self._router(f"r{number}", kind, number, internet, public_ipv4)
+        if site.nat == DOUBLE:
+            between, gateway = SITE_IPV4.format(number, 2), SITE_IPV4.format(number, 1)
+            number += INNER_FROM
+            inner = self._router(f"r{number}", kind, number, outer, between, gateway=gateway)
         for last, name in enumerate(site.hosts, 2):
-            self.plug(self.host(name), router, SITE_IPV4.format(number, last), gateway=gateway)
+            gateway = SITE_IPV4.format(number, 1)
+            self.plug(self.host(name), inner, SITE_IPV4.format(number, last), gateway=gateway)
+        return outer
+
+    def _router(self, name: str, kind: str, number: int, outside: Node, ipv4: str, gateway: str = "") -> Node:
+        """A switch for a site's hosts that translates what goes outside."""
+        router = self._node(name)
+        self._bridge(router)
+        system.batch([f"addr add {SITE_IPV4.format(number, 1)}/24 dev switch"], router.netns)
+        system.set_kernel(router.netns, ipv4__ip_forward=1)
+        self.plug(router, outside, ipv4, gateway=gateway)
+        system.call("ip", "netns", "exec", router.netns, "nft", "-f", "-", given=nat.rules(kind))
         return router
 
     def plug(self, node: Node, switch: Node, ipv4: str, *, ipv6: str = "", gateway: str = "") -> Node:

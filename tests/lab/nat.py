@@ -9,7 +9,8 @@ Two inner hosts of one full-cone site must not use the same port at the same tim
 
 from __future__ import annotations
 
-NATS = ("full-cone", "port-restricted", "symmetric")
+USUAL = "port-restricted"
+NATS = ("full-cone", USUAL, "symmetric")
 
 _FIREWALL = """
 table ip guard {
