@@ -74,9 +74,11 @@ def _add_runs(app: typer.Typer) -> None:
         app,
         "conflicts",
         help=_(
-            "List conflicts, or decide one.\n\nA file that was changed in two places at the same time is in conflict. "
-            "Nothing is lost: one version stands by the mandate's rules (accounting wins for .crp), the others are "
-            "kept; choose another one here."
+            "List conflicts, or decide one.\n\nA conflict arises when a file was changed on two PCs before either "
+            "had the other's change. Nothing is lost: the mandate's rules say which version stands in the folder "
+            "(for .crp that of accounting), and the others are kept. Without PATH the open conflicts are listed, the "
+            "same on all PCs. With PATH and --keep the version that you choose stands on all PCs, and the conflict "
+            "is closed everywhere; choose the one that stands already if it is right."
         ),
         example='p2psync conflicts Cargo\np2psync conflicts Cargo "Cargo 2025.crp" --keep mine',
     )(conflicts)
@@ -84,9 +86,10 @@ def _add_runs(app: typer.Typer) -> None:
         app,
         "seen",
         help=_(
-            "Tick off what has happened.\n\nSome of what status shows does not end by itself: an edit that was not "
-            "allowed, a file that was set aside. Their bytes are kept among the versions. When you have looked at "
-            "them, say so, and status is quiet again."
+            "Confirm that you have seen what happened.\n\nSome lines of status tell of something that is over, and "
+            "stay until a person has seen them: a change that this PC may not make and that was undone, a file of "
+            "yours that was set aside. This command takes them away, on this PC alone. It deletes nothing: what was "
+            "undone or set aside stays among the versions of its file, see p2psync versions."
         ),
         example="p2psync seen Cargo",
     )(seen)
@@ -102,16 +105,21 @@ def _add_versions(app: typer.Typer) -> None:
     command(
         app,
         "versions",
-        help=_("List the kept versions of a file.\n\nAlso of one that was deleted."),
+        help=_(
+            "List the kept versions of a file.\n\nBefore a file is replaced or deleted, what it held is kept, and so "
+            "is what lost a conflict. The list tells when each version was kept, whose it is and why it was kept, "
+            "and its id, by which restore brings it back. For a deleted file, give the name that it had."
+        ),
         example='p2psync versions Cargo "Cargo 2025.crp"',
     )(versions)
     command(
         app,
         "restore",
         help=_(
-            "Bring a version of a file back.\n\nBack in the folder it counts as an edit: the other devices get it "
-            "too, and what stood there is kept. Without --version or --at: the newest version that does not stand "
-            "there now."
+            "Bring an earlier version of a file back.\n\nThe file in the folder then holds that version, on all PCs; "
+            "what it held until now is kept as a version too. With --to FILE the folder stays as it is, and the "
+            "version is written into another file, to look at first. Without --version or --at it is the newest "
+            "version that differs from what the file holds now. A file that was deleted comes back in the same way."
         ),
         example='p2psync restore Cargo "Cargo 2025.crp" --at "2025-06-30 14:00"\n'
         'p2psync restore Cargo "Cargo 2025.crp" --version 4f1d2c9a11bc --to /tmp/old.crp',
@@ -198,14 +206,22 @@ def conflicts(
     session: Session,
     mandate: OPTIONAL_MANDATE = None,
     path: Annotated[
-        str | None, typer.Argument(metavar="PATH", help=_("The file to decide about."), show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="PATH",
+            help=_("The file to decide about. Without it, the open conflicts are listed."),
+            show_default=False,
+        ),
     ] = None,
     keep: Annotated[
         str | None,
         typer.Option(
             "--keep",
             metavar="ID|DEVICE|mine|theirs",
-            help=_("The version that shall stand on all devices: by its id, by its device, or mine or theirs."),
+            help=_(
+                "The version that shall stand on all PCs: mine is the one saved on this PC, theirs the one saved on "
+                "the other; or give the id of a version, or the name or id of the PC that saved it."
+            ),
             show_default=False,
         ),
     ] = None,
@@ -245,17 +261,33 @@ def restore(
     path: PATH,
     version: Annotated[
         str | None,
-        typer.Option("--version", metavar="ID", help=_("An id that versions or conflicts showed."), show_default=False),
+        typer.Option(
+            "--version",
+            metavar="ID",
+            help=_("The version with this id, as versions or conflicts shows it."),
+            show_default=False,
+        ),
     ] = None,
     at: Annotated[
         str | None,
         typer.Option(
-            "--at", metavar="TIME", help=_("What stood in this folder then: '2025-06-30 14:00'."), show_default=False
+            "--at",
+            metavar="TIME",
+            help=_("The version that stood in this PC's folder at that time: '2025-06-30 14:00'."),
+            show_default=False,
         ),
     ] = None,
     to: Annotated[
         Path | None,
-        typer.Option("--to", metavar="FILE", help=_("Write it there, not into the folder."), show_default=False),
+        typer.Option(
+            "--to",
+            metavar="FILE",
+            help=_(
+                "Write the version into this new file, and leave the folder as it is. A file that is there already "
+                "is not overwritten."
+            ),
+            show_default=False,
+        ),
     ] = None,
 ) -> int:
     if version is not None and at is not None:
