@@ -262,13 +262,35 @@ def _mode(mode: str) -> str:
 def overview(answer: Row) -> str:
     """`overview`: a line for each mandate."""
     return table(
-        (_("MANDATE"), _("STATE"), _("PENDING"), _("CONFLICTS"), _("PROBLEMS"), _("LAST SYNC")),
+        (_("MANDATE"), _("STATE"), _("PENDING"), _("CONFLICTS"), _("PROBLEMS"), _("LAST SYNC"), _("YOUR ACTION")),
         (
-            (m["name"], state(m), str(m["pending"]), str(m["conflicts"]), str(m["problems"]), moment(m["last_sync"]))
+            (
+                *(m["name"], state(m), str(m["pending"]), str(m["conflicts"]), str(m["problems"])),
+                *(moment(m["last_sync"]), _action(m)),
+            )
             for m in answer["mandates"]
         ),
         _("No mandate yet. Make one with: p2psync mandate create NAME --folder DIR"),
     )
+
+
+def _action(mandate: Row) -> str:
+    """The most urgent thing that is asked of the person, how to do it, and how many more there are."""
+    asked = mandate.get("actions") or []
+    if not asked:
+        return "-"
+    name = quoted(mandate["name"])
+    commands = {
+        "update": _("update p2psync"),
+        "conflicts": f"p2psync conflicts {name}",
+        "problems": f"p2psync status {name}",
+        "newcomers": f"p2psync devices {name}",
+        "inbox": f"p2psync inbox {name}",
+        "post": f"p2psync pending {name}",
+    }
+    first, more = asked[0], len(asked) - 1
+    told = f"{commands.get(first['what'], first['what'])} ({first['count']})"
+    return _("{action}, and {n} more").format(action=told, n=more) if more else told
 
 
 # -- members -------------------------------------------------------------------------------------------

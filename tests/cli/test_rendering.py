@@ -144,6 +144,15 @@ def test_overview_is_a_line_a_mandate() -> None:
     text = rendering.overview({"mandates": [{**MANDATE, "last_sync": None}]})
     assert len(text.splitlines()) == 2
     assert "in sync" in text
+    assert text.endswith("-")
+
+
+def test_overview_says_what_to_do_first() -> None:
+    asked = [{"what": "conflicts", "count": 2}, {"what": "post", "count": 40}]
+    text = rendering.overview({"mandates": [{**MANDATE, "last_sync": None, "actions": asked}]})
+    assert text.endswith("p2psync conflicts Cargo (2), and 1 more")
+    later = [{"what": "of a later version", "count": 1}]
+    assert rendering.overview({"mandates": [{**MANDATE, "last_sync": None, "actions": later}]}).endswith("version (1)")
 
 
 def test_a_mandate_tells_what_bookings_are_checked_for() -> None:

@@ -10,7 +10,9 @@ from p2psync import __version__
 from p2psync.core.authority import Member
 from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.problem import Code, Problem
+from p2psync.core.rules import Role
 from p2psync.core.ways import DIRECT, PUNCHED
+from p2psync.daemon.actions import Asked, actions, needs_person
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.mandates import described
 from p2psync.daemon.operations.running import Result
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 PROBLEMS_SHOWN_MAX = 200
 WELL = (Result.SUCCESS.value, Result.NOTHING_NEW.value)
 """How a run ends after which all is the same."""
-PASSING = frozenset({Code.STILL_CHANGING, Code.LOCKED, Code.CONTENT_MISSING, Code.INCOMPLETE})
-"""Problems that p2psync gets over by itself, most likely; all others ask for a person."""
 
 
 async def status(node: Node, given: Arguments) -> object:
@@ -103,12 +103,14 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         _peer_row(node, now, mandate, mandate.authority.members[one], session, seen)
         for one, session in sessions.items()
     ]
+    asked = _asked(node, device, mandate, beside, conflicts, [p.code for p in problems])
     return {
         **described(mandate),
         "files": files,
         "bytes": size,
         "in_sync": mandate.is_in_sync,
-        "health": _health(mandate, bool(conflicts), [p.code for p in problems], peers),
+        "health": _health(mandate, asked, bool(problems), peers),
+        "actions": asked,
         "to_receive": {"files": wanted_files, "bytes": max(0, wanted_bytes - beside.arrived)},
         "to_send": {"files": to_send.files, "bytes": to_send.bytes},
         "conflicts": conflicts,
@@ -152,11 +154,21 @@ def _problem_row(mandate: Mandate, problem: Problem) -> dict[str, object]:
     }
 
 
-def _health(mandate: Mandate, conflicts: bool, codes: list[Code], peers: list[dict[str, object]]) -> str:
-    if mandate.is_stopped or conflicts or any(code not in PASSING for code in codes):
+def _asked(
+    node: Node, device: Device, mandate: Mandate, beside: Beside, conflicts: int, codes: list[Code]
+) -> list[dict[str, object]]:
+    own = device.keys.device
+    newcomers = len(node.records.newcomers(mandate.id)) if mandate.authority.is_admin(own) else 0
+    to_post = (beside.waiting.lines or beside.waiting.files) if mandate.own_role is Role.ACCOUNTING else 0
+    inbox = node.bridging.undelivered(mandate.id)
+    return actions(Asked(mandate.is_stopped, conflicts, codes, newcomers, inbox, to_post))
+
+
+def _health(mandate: Mandate, asked: list[dict[str, object]], troubled: bool, peers: list[dict[str, object]]) -> str:
+    if needs_person(asked):
         return "action"
     alone = bool(peers) and not any(p["connected"] for p in peers)
-    return "ok" if mandate.is_in_sync and not codes and not alone else "retrying"
+    return "ok" if mandate.is_in_sync and not troubled and not alone else "retrying"
 
 
 def _peer_row(
