@@ -27,7 +27,7 @@ def test_a_file_goes_from_program_to_program(office: Machine, home: Machine, tmp
     result = home.run("deliver", "Cargo", str(theirs))
     assert (result.code, result.out) == (0, f"delivered: {theirs}\n1 file delivered.\n")
     assert "second" in theirs.read_text()
-    assert "up to date" in home.run("attach", "--mandate", "Cargo").out
+    until(lambda: "up to date" in home.run("attach", "--mandate", "Cargo").out, "it was looked at after it stood still")
     for machine, file in ((office, mine), (home, theirs)):
         result = machine.run("detach", str(file))
         assert (result.code, result.out) == (0, f"Detached: {file}. It stays as it is.\n")
