@@ -40,7 +40,8 @@ def _states() -> Mapping[str, str]:
         "action": _("needs you"),
         "receiving": _("receiving, {files} to come ({size})"),
         "sending": _("sending, {files} left"),
-        "alone": _("no other PC is connected"),
+        "alone": _("waiting for {devices}"),
+        "absent": _("{device}, last seen {seen}"),
         "in-sync": _("all the same everywhere"),
         "working": _("working"),
     }
@@ -53,6 +54,7 @@ def _peers() -> Mapping[str, str]:
         "connection": _("connection"),
         "connected": _("connected ({way})"),
         "off": _("not connected, last seen {time}"),
+        "awaited": _("waiting for it, last seen {time}"),
         "never": _("not seen yet"),
         "behind": _("{files} behind"),
         "lan": _("local network"),
@@ -101,6 +103,7 @@ def _counts() -> Mapping[str, Forms]:
     several = (ngettext("{n} booking to post", "{n} bookings to post", n) for n in (1, 2))
     return {
         "bookings": (next(several), next(several)),
+        "devices": (ngettext("{n} device", "{n} devices", 1), ngettext("{n} device", "{n} devices", 2)),
         "files": (ngettext("{n} file", "{n} files", 1), ngettext("{n} file", "{n} files", 2)),
         "bytes": (ngettext("{n} byte", "{n} bytes", 1), ngettext("{n} byte", "{n} bytes", 2)),
     }

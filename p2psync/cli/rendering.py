@@ -14,6 +14,7 @@ from p2psync.remedies import described
 
 Row = Mapping[str, Any]
 PROBLEMS_SHOWN = 20
+AWAITED_SHOWN = 3
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> str:
@@ -130,15 +131,27 @@ def state(mandate: Row) -> str:
         return _("only on this PC")
     if mandate["health"] == "action":
         return _("needs you")
+    if mandate["peers"] and not connected:
+        return _("waiting for {devices}").format(devices=awaited(mandate["peers"]))
     if receiving["files"]:
         return _("receiving, {files} to come ({size})").format(
             files=files(receiving["files"]), size=size(receiving["bytes"])
         )
     if sending:
         return _("sending, {files} left").format(files=files(sending))
-    if mandate["peers"] and not connected:
-        return _("no other PC is connected")
     return _("in sync") if mandate["in_sync"] else _("working")
+
+
+def awaited(devices: Sequence[Row]) -> str:
+    """Those that are not there, and since when, as far as is known; of many only how many."""
+    if len(devices) > AWAITED_SHOWN:
+        return ngettext("{n} device", "{n} devices", len(devices)).format(n=len(devices))
+    return "; ".join(
+        _("{device}, last seen {seen}").format(device=one["name"], seen=moment(one["last_seen"]))
+        if one["last_seen"]
+        else one["name"]
+        for one in devices
+    )
 
 
 def _peer_lines(peers: Sequence[Row]) -> list[str]:
@@ -173,7 +186,8 @@ def _peer_line(peer: Row) -> str:
         return _("* {who}: connected ({way})").format(who=who, way=_way(peer["path"])) + lacks
     if not peer["last_seen"]:
         return _("o {who}: not seen yet").format(who=who) + lacks
-    return _("o {who}: not connected, last seen {seen}").format(who=who, seen=moment(peer["last_seen"])) + lacks
+    text = _("o {who}: waiting for it, last seen {seen}") if behind else _("o {who}: not connected, last seen {seen}")
+    return text.format(who=who, seen=moment(peer["last_seen"])) + lacks
 
 
 # -- mandates ------------------------------------------------------------------------------------------

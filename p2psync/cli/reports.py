@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from p2psync.cli.rendering import problem_lines, table
+from p2psync.cli.rendering import awaited, problem_lines, table
 from p2psync.cli.values import files, moment, quoted, short, short_device, size
 from p2psync.i18n import _, ngettext
 
@@ -110,7 +110,8 @@ def _not_done(answer: Row) -> str:
     waiting = answer.get("waiting_for") or []
     if waiting:
         text = _("Not done: waiting for {devices}. See whether it is on: p2psync status")
-        return text.format(devices=", ".join(waiting))
+        seen = answer.get("last_seen") or {}
+        return text.format(devices=awaited([{"name": name, "last_seen": seen.get(name)} for name in waiting]))
     return _("Not done: {reason}").format(reason=answer["message"]) if answer.get("message") else _("Not done.")
 
 

@@ -93,7 +93,7 @@ def browse(
         ({"health": "action"}, "needs you"),
         ({"to_receive": {"files": 2, "bytes": 5_000_000}}, "receiving, 2 files to come (5.0 MB)"),
         ({"peers": [{**PEER, "behind_files": 2}]}, "sending, 2 files left"),
-        ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "no other PC is connected"),
+        ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "waiting for PC 2"),
         ({"peers": [{**PEER, "connected": False, "last_seen": None, "behind_files": 1}]}, "1 file behind"),
         ({"problem_list": [{"path": "a.crp", "code": "locked", "detail": ""}]}, "a.crp is open in another program"),
         ({"problem_list": [{"path": "", "code": "brand-new", "detail": "x"}]}, "the whole folder: brand-new"),

@@ -37,6 +37,10 @@ def test_a_run_tells_what_it_moved() -> None:
     [
         ({"result": "nothing-new", "items": []}, "Nothing new"),
         ({"result": "failed", "waiting_for": ["Home"]}, "Not done: waiting for Home"),
+        (
+            {"result": "failed", "waiting_for": ["Home"], "last_seen": {"Home": "2020-01-01T10:00:00Z"}},
+            "waiting for Home, last seen 2020-01-01",
+        ),
         ({"absent": ["Home"]}, "Not connected, gets it later: Home"),
         ({"result": "partial", "problems": [{"device": "Home", "path": "a", "code": "disk-full"}]}, "On Home:"),
         ({"result": "partial", "problems": [{"device": None, "path": "a", "code": "disk-full"}]}, "The disk is full"),

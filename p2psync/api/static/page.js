@@ -82,14 +82,23 @@ function state(mandate) {
   const coming = mandate.to_receive;
   if (mandate.state === "local") return [say("local"), "quiet"];
   if (mandate.health === "action") return [say("action"), "bad"];
+  if (mandate.peers.length && !connected.length) return [say("alone", { devices: absent(mandate.peers) }), "warn"];
   if (coming.files) return [say("receiving", { files: count("files", coming.files), size: size(coming.bytes) }), "warn"];
   if (sending) return [say("sending", { files: count("files", sending) }), "warn"];
-  if (mandate.peers.length && !connected.length) return [say("alone"), "warn"];
   return mandate.in_sync ? [say("in-sync"), "good"] : [say("working"), "warn"];
 }
 
+function absent(several) {
+  if (several.length > 3) return count("devices", several.length);
+  return several
+    .map((peer) => (peer.last_seen ? say("absent", { device: peer.name, seen: moment(peer.last_seen) }) : peer.name))
+    .join("; ");
+}
+
 function peerRow(peer) {
-  const seen = peer.last_seen ? say("off", { time: moment(peer.last_seen) }) : say("never");
+  const when = { time: peer.last_seen ? moment(peer.last_seen) : "" };
+  const off = peer.behind_files ? say("awaited", when) : say("off", when);
+  const seen = peer.last_seen ? off : say("never");
   const way = peer.connected ? say("connected", { way: say(peer.path) }) : seen;
   const behind = peer.behind_files ? say("behind", { files: count("files", peer.behind_files) }) : "";
   const cells = [peer.name, peer.role, way, behind].map((text) => element("td", text));

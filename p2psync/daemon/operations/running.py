@@ -181,7 +181,8 @@ class Runs:
         """Until this device, and each connected one, has placed all it knows of."""
         begun_s = asyncio.get_running_loop().time()
         ended = await self._until_done(mandate, None, Wanted(timeout_s=timeout_s), begun_s, None)
-        return await self._node.runtime.query(lambda device, _: _told(device, mandate, ended)), ended.exit_code
+        told = await self._node.runtime.query(lambda device, _: _told(device, mandate, ended))
+        return await self._with_last_seen(mandate, told), ended.exit_code
 
     async def dry(self, mandate: MandateId, only: str | None) -> dict[str, Any]:
         """What a run would move, as far as is known without one."""
@@ -217,7 +218,23 @@ class Runs:
             reasons = {name: shown[name] for name in NO_REASONS if name in shown}
             end = (number, ended_ms, shown["result"], shown.get("items", ()), reasons)
             await self._node.runtime.call(lambda *_: self._node.records.end_run(*end))
+        shown = await self._with_last_seen(mandate, shown)
         return {"id": str(number), **shown, "ended": time_text(ended_ms)}, ended.exit_code
+
+    async def _with_last_seen(self, mandate: MandateId, told: dict[str, Any]) -> dict[str, Any]:
+        """What is told, with when those that were not there were seen last."""
+
+        def look_up(device: Device, _: Now) -> dict[str, str]:
+            one = device.mandates.get(mandate)
+            if one is None:
+                return {}
+            return {name_of(one, other): time_text(ms) for other, ms in self._node.last_seen(one).items()}
+
+        missed = [*told["waiting_for"], *told["absent"]]
+        if not missed:
+            return told
+        seen = await self._node.runtime.query(look_up)
+        return {**told, "last_seen": {name: seen.get(name) for name in missed}}
 
     async def _exchange(self, run: _Run) -> Ended:
         if not self._node.folders.is_open(run.mandate):

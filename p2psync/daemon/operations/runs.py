@@ -138,6 +138,7 @@ def _together(told: Sequence[Told]) -> OperationResult:
             "items": [{**item, "mandate": run["mandate"]} for run in runs for item in run.get("items", ())],
             "waiting_for": sorted({name for run in runs for name in run["waiting_for"]}),
             "absent": sorted({name for run in runs for name in run["absent"]}),
+            "last_seen": {name: seen for run in runs for name, seen in run.get("last_seen", {}).items()},
             "problems": [{**problem, "mandate": run["mandate"]} for run in runs for problem in run["problems"]],
             "message": " ".join(run["message"] for run in runs if run["message"]),
         },

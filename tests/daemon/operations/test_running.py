@@ -48,6 +48,8 @@ async def test_alone_it_is_done_and_without_the_others_it_is_not(tmp_path: Path)
         await two.stop()
         told, exit_code = await sync(one, Wanted(timeout_s=0.3))
         assert (told["result"], exit_code, told["waiting_for"]) == ("failed", WAITING, ["pc2"])
+        assert set(told["last_seen"]) == {"pc2"}
+        assert told["last_seen"]["pc2"] is not None
 
 
 @pytest.mark.asyncio
