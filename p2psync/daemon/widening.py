@@ -41,7 +41,8 @@ class Bundle:
     wish: int = 0
     """Lanes that this side would like."""
     their_wish: int = 0
-    """On the side that dialled: those that the other side agrees to."""
+    granted: int = 0
+    """On the side that dialled: of its own wish that to which the other side agrees."""
     token: bytes = b""
     rest_until_s: float = 0.0
     """No lane is dialled before."""
@@ -52,12 +53,13 @@ class Bundle:
 
     @property
     def count(self) -> int:
-        """Lanes that there should be, as this side sees it."""
-        if not self.dialled:
-            return max(min(self.their_wish, self.limit), self.wish)
-        if self.again is None:
-            return 0
-        return max(min(self.their_wish, self.limit), min(self.wish, self.their_wish))
+        """On the side that dialled: lanes that there should be."""
+        return max(self.agreed, self.granted) if self.again is not None else 0
+
+    @property
+    def agreed(self) -> int:
+        """Of those that the other side would like."""
+        return min(self.their_wish, self.limit)
 
 
 class Widening:
@@ -118,9 +120,9 @@ class Widening:
             return
         if bundle.dialled is not bool(message.token):
             raise RemoteProtocolError("a token for lanes from the side that brings them, or none from the other")
-        bundle.their_wish = message.count
+        bundle.their_wish = message.wish
         if bundle.dialled:
-            bundle.token = message.token
+            bundle.granted, bundle.token = message.granted, message.token
             self._fill(main, bundle)
         else:
             self._agree(main, bundle)
@@ -171,12 +173,12 @@ class Widening:
         if not bundle.dialled:
             self._agree(main, bundle)
         elif bundle.again is not None:
-            self._say(main, Widen(wish, b""))
+            self._say(main, Widen(wish, 0, b""))
 
     def _agree(self, main: int, bundle: Bundle) -> None:
-        """On the side that was dialled: say how many lanes may come."""
+        """On the side that was dialled: say how many lanes should come."""
         bundle.token = bundle.token or secrets.token_bytes(TOKEN_BYTES)
-        self._say(main, Widen(bundle.count, bundle.token))
+        self._say(main, Widen(bundle.wish, bundle.agreed, bundle.token))
 
     def _fill(self, main: int, bundle: Bundle) -> None:
         """On the side that dialled: have as many lanes as there should be."""

@@ -162,7 +162,7 @@ _ALL = (
         Many(Raw(0, PUSH_BYTES_MAX), PUSH_ITEMS_MAX, 1),
         Text(FILE_CLASS_CHARACTERS_MAX),
     ),
-    _layout(12, Widen, Whole(0, LANES_MAX), Raw(0, TOKEN_BYTES)),
+    _layout(12, Widen, Whole(0, LANES_MAX), Whole(0, LANES_MAX), Raw(0, TOKEN_BYTES)),
     _layout(13, Lane, Raw(TOKEN_BYTES, TOKEN_BYTES)),
 )
 _LAYOUTS = {layout.made: layout for layout in _ALL}

@@ -174,9 +174,12 @@ class Close:
 
 @value
 class Widen:
-    """How many lanes the session should have, to carry bulk beside it."""
+    """Lanes that the session should have, to carry bulk beside it."""
 
-    count: int
+    wish: int
+    """How many the sender would like, for what it waits for."""
+    granted: int
+    """How many of those that the receiver likes it agrees to; 0 from the side that dialled, which says it by deeds."""
     token: bytes
     """Which of them show as they begin; empty from the side that dialled, which asks for it and brings them."""
 

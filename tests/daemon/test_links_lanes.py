@@ -99,7 +99,7 @@ async def test_a_lane_is_dialled_the_way_its_link_came() -> None:
 
         main = h.links.add(here, again=again)
         await there.send(encode(HELLO))
-        await there.send(encode(Widen(2, b"t" * TOKEN_BYTES)))
+        await there.send(encode(Widen(2, 0, b"t" * TOKEN_BYTES)))
         await until(lambda: h.lanes)
         assert h.lanes == [(main, h.lanes[0][1], True)]
         assert decode(await lane_there.receive()) == Lane(b"t" * TOKEN_BYTES)
@@ -134,7 +134,7 @@ async def with_lane(h: Hall) -> tuple[int, int, WireEnd]:
     there, here = wire(towards=RIGHT)
     main = h.links.add(here)
     await there.send(encode(HELLO))
-    await there.send(encode(Widen(1, b"")))
+    await there.send(encode(Widen(1, 0, b"")))
     given = decode(await there.receive())
     assert isinstance(given, Widen)
     h.token = given.token

@@ -134,6 +134,21 @@ def test_a_sender_that_keeps_its_speed_has_one_for_bulk(waiting: str) -> None:
     run_still(course())
 
 
+def test_an_earlier_wish_for_the_other_direction_is_not_taken_for_a_grant() -> None:
+    """Both keep their speed: one lane each way, though both would like more."""
+
+    async def course() -> None:
+        async with session() as (here, there):
+            here.widening.is_far(HERE, steady=True)
+            there.widening.is_far(THERE, steady=True)
+            await here.bulk(5)
+            await there.bulk(5)
+            assert len(here.lanes) == STEADY_LANES
+            assert here.dials == STEADY_LANES
+
+    run_still(course())
+
+
 def test_a_path_that_cannot_be_dialled_again_goes_on_without() -> None:
     async def course() -> None:
         async with session(can_dial=False) as (here, there):
@@ -180,7 +195,7 @@ def test_lanes_end_with_their_session() -> None:
             there.widening.ended(THERE)
             assert sorted(closed) == lanes
             there.widening.arrived(THERE, 1)
-            there.widening.heard(THERE, Widen(1, b""))
+            there.widening.heard(THERE, Widen(1, 0, b""))
             there.widening.lane_up(THERE, 7)
             there.widening.lane_down(THERE, 7)
             there.widening.is_far(THERE, steady=False)
@@ -194,7 +209,7 @@ def test_a_lane_needs_the_token_the_device_and_a_place() -> None:
     async def course() -> None:
         async with session() as (_here, there):
             assert there.widening.adopt(b"", lambda number: True) is None, "no token was given out yet"
-            there.widening.heard(THERE, Widen(4, b""))
+            there.widening.heard(THERE, Widen(4, 0, b""))
             token = there.said[-1].token
             assert len(token) == TOKEN_BYTES
             assert there.widening.adopt(bytes(TOKEN_BYTES), lambda number: True) is None
@@ -211,8 +226,8 @@ def test_only_the_side_that_was_dialled_gives_out_tokens() -> None:
     async def course() -> None:
         async with session() as (here, there):
             with pytest.raises(RemoteProtocolError):
-                here.widening.heard(HERE, Widen(4, b""))
+                here.widening.heard(HERE, Widen(4, 0, b""))
             with pytest.raises(RemoteProtocolError):
-                there.widening.heard(THERE, Widen(4, bytes(TOKEN_BYTES)))
+                there.widening.heard(THERE, Widen(4, 0, bytes(TOKEN_BYTES)))
 
     run_still(course())

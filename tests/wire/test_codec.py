@@ -111,7 +111,12 @@ MESSAGES: dict[type, st.SearchStrategy[Any]] = {
     Pong: st.builds(Pong, numbers),
     Close: st.builds(Close, st.sampled_from(CloseCode), texts),
     Push: st.lists(st.tuples(contents, st.binary(max_size=2000)), min_size=1, max_size=5).flatmap(pushes),
-    Widen: st.builds(Widen, st.integers(0, LANES_MAX), st.one_of(st.just(b""), st.binary(min_size=16, max_size=16))),
+    Widen: st.builds(
+        Widen,
+        st.integers(0, LANES_MAX),
+        st.integers(0, LANES_MAX),
+        st.one_of(st.just(b""), st.binary(min_size=16, max_size=16)),
+    ),
     Lane: st.builds(Lane, st.binary(min_size=16, max_size=16)),
 }
 ANY = st.one_of(*MESSAGES.values())
@@ -211,8 +216,8 @@ OVER: list[tuple[str, Message]] = [
     ("items together", Response(M, 1, 0, (bytes(RESPONSE_DATA_BYTES_MAX), b"x"), True)),
     ("items", Response(M, 1, 0, (None,) * (REQUEST_ITEMS_MAX + 1), True)),
     ("ping", Ping(1 << 63)),
-    ("lanes", Widen(LANES_MAX + 1, b"")),
-    ("part of a token", Widen(1, b"t" * 15)),
+    ("lanes", Widen(LANES_MAX + 1, 0, b"")),
+    ("part of a token", Widen(1, 0, b"t" * 15)),
     ("token", Lane(b"t" * 17)),
     ("reason", Close(CloseCode.GOODBYE, "x" * (TEXT_CHARACTERS_MAX + 1))),
 ]

@@ -40,7 +40,7 @@ MESSAGES: list[Message] = [
         Ping(1),
         Pong(1),
         CLOSE,
-        Widen(1, b""),
+        Widen(1, 0, b""),
     ),
 ]
 NOTHING_YET: dict[type[Message], State] = {Hello: State.OPEN, Close: State.CLOSED}
