@@ -106,8 +106,10 @@ class Flight(Generic[T]):
             if packet is not None:
                 named.append(packet)
         self._beyond = runs
+        # Together with others that were sent once only, one that was sent again has arrived with them, the first time.
+        only_again = all(packet.times > 1 for packet in named)
         for packet in named:
-            self._arrived(packet, sent_before_s)
+            self._arrived(packet, sent_before_s, only_again)
         return named
 
     def find_lost(self) -> int:
@@ -155,14 +157,14 @@ class Flight(Generic[T]):
         self.bytes -= packet.size
         self.lost.append(packet)
 
-    def _arrived(self, packet: Packet[T], sent_before_s: float) -> None:
+    def _arrived(self, packet: Packet[T], sent_before_s: float, only_again: bool) -> None:
         packet.arrived = True
         if packet.in_flight:
             packet.in_flight = False
             self.bytes -= packet.size
             if packet.times > 1 and packet.sent_s > sent_before_s:
                 self._patience_s = min(max(2 * self._patience_s, PATIENCE_MIN_S), PATIENCE_MAX_S)
-            elif packet.number > self._latest:
+            elif packet.number > self._latest and (packet.times == 1 or only_again):
                 self._latest, self._latest_s = packet.number, packet.sent_s
 
 

@@ -77,8 +77,7 @@ class Peer:
         self._channel.on("message", self._heard)
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._channel.on("open", self._open)
-        for layer in (self._ice, self._dtls):
-            layer.on("statechange", self._look)
+        self._dtls.on("statechange", self._look)
         self._channel.on("close", self._lost)
         self._early: list[bytes] = []
         """What came before the channel was open on this side."""
@@ -177,8 +176,8 @@ class Peer:
             self._transport.pump()
 
     def _look(self) -> None:
-        """A layer has another state."""
-        if self._ice.state in ("failed", "closed") or self._dtls.state in ("failed", "closed"):
+        """DTLS has another state; it ends with what is below it."""
+        if self._dtls.state in ("failed", "closed"):
             self._lost()
 
     def _lost(self) -> None:

@@ -111,6 +111,15 @@ def test_a_probe_tells_of_all_others() -> None:
     assert flight.find_lost() == 2
 
 
+def test_a_probe_that_was_needless_tells_nothing() -> None:
+    """All arrive after a pause; the first answer names the probed packet among others."""
+    flight = flying(6)
+    flight.probe()
+    flight.again(50.0)
+    flight.acknowledge(at(1), [], math.inf)
+    assert flight.find_lost() == 0
+
+
 def test_all_is_lost_in_order() -> None:
     flight = flying(6)
     flight.acknowledge(at(-1), [(4, 4), (6, 6)], math.inf)

@@ -48,8 +48,8 @@ def measured(conditions: Conditions, count: int, seed: int = 0) -> tuple[float, 
 @pytest.mark.parametrize(
     ("conditions", "least"),
     [
-        (Conditions(), 8.5e6),
-        (Conditions(loss=0.001), 6e6),
+        (Conditions(), 7.5e6),
+        (Conditions(loss=0.001), 4e6),
         (Conditions(loss=0.05), 0.7e6),
         (Conditions(rate_bytes_s=1.25e6), 1.0e6),
         (Conditions(rate_bytes_s=1.25e6, queue_s=0.5), 1.0e6),
@@ -58,7 +58,7 @@ def measured(conditions: Conditions, count: int, seed: int = 0) -> tuple[float, 
 )
 def test_it_uses_what_the_line_can_carry(conditions: Conditions, least: float) -> None:
     """100 Mbit/s and 40 ms, if nothing else is said; in bytes a second."""
-    rate, one = measured(conditions, 1000 if conditions.rate_bytes_s > 2e6 else 300)
+    rate, one = measured(conditions, 500 if conditions.rate_bytes_s > 2e6 else 300)
     assert rate > least
     assert one.wire.lost <= one.wire.sent * (conditions.loss * 1.5 + 0.05)
 
@@ -128,6 +128,22 @@ def test_the_last_packet_is_not_waited_for_long() -> None:
         began = asyncio.get_running_loop().time()
         await until(lambda: other.received[-1] == b"the last")
         assert asyncio.get_running_loop().time() - began < 0.5
+
+    line = Conditions()
+    run_still(talk(line, conversation))
+
+
+def test_a_pause_of_the_other_side_costs_few_packets() -> None:
+    """It is asked whether it still hears, and not told everything again."""
+
+    async def conversation(one: Side, other: Side) -> None:
+        await send_all(one, other, numbered(50))
+        await until(lambda: one.association.idle)
+        before = one.wire.sent
+        line.delay_s = 0.2
+        await send_all(one, other, numbered(10))
+        await until(lambda: one.association.idle)
+        assert one.wire.sent - before < 10 * 12 + 10
 
     line = Conditions()
     run_still(talk(line, conversation))
