@@ -116,6 +116,10 @@ _TEXTS = {
             "admin unfreezes the period, and that PC restores its version."
         ),
     ),
+    Code.EXPORT_REFUSED: lambda: (
+        _("What the other accounting program exported was not taken over: {detail}."),
+        _("Export it anew; what is wrong in it is told by: p2psync chart import {mandate} FILE --dry-run"),
+    ),
     Code.SET_ASIDE: lambda: (
         _("{path} here differed from the mandate's; yours was set aside, and the mandate's stands now."),
         _('If yours is the right one, bring it back with: p2psync restore {mandate} "{path}"'),

@@ -187,8 +187,10 @@ def _of_books() -> tuple[Operation, ...]:
             (
                 *_required("mandate", "file"),
                 *(Argument("format"), Argument("keep_missing", Form.FLAG), Argument("dry_run", Form.FLAG)),
+                Argument("follow", Form.FLAG),
             ),
         ),
+        Operation("chart.unfollow", "Take an export over by itself no longer.", _M),
         Operation(
             "chart.set",
             "Change an open field of the master data.",

@@ -28,6 +28,8 @@ def chart(answer: Row, parts: Sequence[Callable[[Row], str]]) -> str:
     if answer["saved"]:
         text = _("saved by {name}, {time}")
         head.append(text.format(name=answer["saved"]["name"], time=moment(answer["saved"]["time"])))
+    if answer.get("followed"):
+        head.append(_("taken over by itself from {file}").format(file=answer["followed"]))
     text = _("! {name} still uses the version of {time}.")
     behind = [one for one in answer["devices"] if one["content"] and not one["current"]]
     head += [text.format(name=one["name"], time=moment(one["saved"])) for one in behind]

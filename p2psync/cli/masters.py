@@ -32,6 +32,13 @@ def imported(answer: Row) -> str:
     return "\n".join([head.format(file=answer["file"]), counts, *shown, *_more(len(lines), shown), *kept])
 
 
+def unfollowed(answer: Row) -> str:
+    """`chart unfollow`."""
+    if answer["file"] is None:
+        return _("No export was taken over by itself.")
+    return _("Not taken over by itself any more: {file}").format(file=answer["file"])
+
+
 def changed(answer: Row) -> str:
     """`chart set`."""
     fields = ", ".join(f"{name}={value}" for name, value in sorted(answer["fields"].items()))

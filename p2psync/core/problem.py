@@ -36,6 +36,7 @@ class Code(StrEnum):
     SET_ASIDE = "set-aside"
     OPEN_CONFLICT = "open-conflict"
     INDEX_CONFLICT = "index-conflict"
+    EXPORT_REFUSED = "export-refused"
     # devices
     LOG_FORKED = "log-forked"
     DEVICE_CLONED = "device-cloned"

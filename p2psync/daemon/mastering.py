@@ -27,6 +27,7 @@ from p2psync.engine.bridge import Shown
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import FolderError, NotAllowed, P2PSyncError
+from p2psync.i18n import later
 
 ARRIVE_S = 10.0
 """How long to wait for a version that is on its way into the folder."""
@@ -72,7 +73,7 @@ class Mastering:
     async def state(self, mandate: MandateId, make: Make) -> Known:
         """Write what the master states; returns what is known after that.
 
-        Raises NotAllowed for anybody else, FolderError, P2PSyncError if something is still on its way, OSError.
+        Raises NotAllowed for anybody else, FolderError, OnItsWay if something has not arrived yet, OSError.
         """
         await self._runtime.query(lambda device, _: _check_master(device, mandate))
         return await self._write(mandate, STATED_FILE, lambda known, _: of_master(merged(known.data, make(known))))
@@ -103,7 +104,7 @@ class Mastering:
     async def _submit(self, mandate: MandateId, path: RelPath, entry: Entry, shown: Shown) -> None:
         def commit(device: Device, _: Now) -> None:
             if device.mandates[mandate].replica.shown(path).heads != shown.heads:
-                raise _on_its_way(path)
+                raise OnItsWay(path)
             device.submit(mandate, path, entry, shown.heads)
 
         await self._runtime.call(commit)
@@ -118,7 +119,7 @@ class Mastering:
             if not any(one.arriving for one in several):
                 return several[1]
             if time.monotonic() > until_s:
-                raise _on_its_way(path)
+                raise OnItsWay(path)
             await asyncio.sleep(LOOK_EVERY_S)
 
 
@@ -174,5 +175,8 @@ def _unprotected(mandate: str, setting: str) -> NotAllowed:
     )
 
 
-def _on_its_way(path: RelPath) -> P2PSyncError:
-    return P2PSyncError("{path} is still on its way here. Try again in a moment.", path=path)
+class OnItsWay(P2PSyncError):
+    """What is there is not known yet."""
+
+    def __init__(self, path: RelPath) -> None:
+        super().__init__(later("{path} is still on its way here. Try again in a moment."), path=path)

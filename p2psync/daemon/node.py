@@ -27,6 +27,7 @@ from p2psync.daemon.code_joining import CodeJoining
 from p2psync.daemon.compartments import Compartments
 from p2psync.daemon.config import Config
 from p2psync.daemon.discovery import Discovery, Survey
+from p2psync.daemon.exporting import Exporting
 from p2psync.daemon.folders import Folders
 from p2psync.daemon.inviting import Inviting
 from p2psync.daemon.links import Links
@@ -128,6 +129,7 @@ class Node:
         self.runs = Runs(self)
         self.timetable = Timetable(self, WallClock())
         self.operations = Operations(self)
+        self.exporting = Exporting(self.runtime, self.operations.call, log)
         self.web: Web | None = None
         self.dropped_hosts: frozenset[str] = frozenset()
         """Meeting hosts that were named in an earlier run and are not to be used any more."""
@@ -196,6 +198,7 @@ class Node:
         roots = await self.runtime.query(_folders_of)
         await asyncio.gather(*(self.folders.open(mandate, root) for mandate, root in roots))
         self.bridging.start()
+        self.tasks.keep(self.exporting.keep, "exports")
         if self.config.timetable:
             self.tasks.keep(self.timetable.keep, "timetable")
         if self.config.rendezvous or self.dropped_hosts:

@@ -179,7 +179,7 @@ class Runtime:
 
     def _run(self) -> None:
         try:
-            self._device = self._make_device()
+            self._begin_anew()
             while batch := self._next():
                 self._process(batch)
         except Exception as error:
@@ -264,7 +264,7 @@ class Runtime:
             self._wake_at_s = wakes[-1]
         others = [e for e in effects if not isinstance(e, WakeAt)]
         if any(isinstance(e, MembersChanged | PeerJoined) for e in others):
-            self._later(self._performer.know, {m.id: m.authority for m in self._device.mandates.values()})
+            self._tell_who_belongs()
         if others:
             self._later(self._performer.perform, others)
 
@@ -297,8 +297,15 @@ class Runtime:
 
     def _rebuild(self) -> None:
         self._wake_at_s = None
-        self._device = self._make_device()
+        self._begin_anew()
         self._later(self._performer.rebuilt)
+
+    def _begin_anew(self) -> None:
+        self._device = self._make_device()
+        self._tell_who_belongs()
+
+    def _tell_who_belongs(self) -> None:
+        self._later(self._performer.know, {m.id: m.authority for m in self._device.mandates.values()})
 
     def _end(self) -> None:
         with self._wanted:

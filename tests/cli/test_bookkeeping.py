@@ -64,10 +64,11 @@ def test_master_data_of_another_program_have_more_to_tell() -> None:
     }
     data = {
         **{**CHART, "file": "master-data.p2pmaster", "title": "", "period": None, "accounts": [account]},
-        **{"cost_objects": [centre], "payment_terms": [term]},
+        **{"cost_objects": [centre], "payment_terms": [term], "followed": "/a.xml"},
     }
     said = bookkeeping.chart(data, [bookkeeping.accounts, bookkeeping.centres, bookkeeping.terms])
     assert said.splitlines()[0] == "Cargo  (master data of another accounting program)"
+    assert "taken over by itself from /a.xml" in said
     assert "other     TVA  cash, blocked from 2025-06-30" in said
     assert "10           Atelier  1200 h    project" in said
     assert "debtor  30        2 % in 10 days  blocked" in said

@@ -43,3 +43,8 @@ def test_single_changes_are_told() -> None:
     one = {"record": "account", "number": "1000", "fields": {"cash": "true"}}
     assert masters.changed(one) == "Changed: account 1000 (cash=true)"
     assert masters.removed(one) == "Removed: account 1000"
+
+
+def test_an_export_that_is_followed_no_longer_is_named() -> None:
+    assert masters.unfollowed({"file": "/a.xml"}) == "Not taken over by itself any more: /a.xml"
+    assert masters.unfollowed({"file": None}) == "No export was taken over by itself."

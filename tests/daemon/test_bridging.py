@@ -12,7 +12,7 @@ from p2psync.core.ids import content_of
 from p2psync.daemon import bridging, delivering
 from p2psync.daemon.bridging import Bridging
 from p2psync.errors import StoreError
-from tests.daemon.homes import MANDATE
+from tests.daemon.homes import MANDATE, company
 from tests.daemon.patience import until
 from tests.daemon.programs import NAME, Program, chart, content, programs
 
@@ -281,3 +281,16 @@ async def test_a_mandate_that_is_left_leaves_the_programs_file_alone(tmp_path: P
         await two.pc.start()
         assert await two.pc.call("attached") == []
         assert two.read() == chart("second")
+
+
+@pytest.mark.asyncio
+async def test_what_is_saved_after_a_restart_stands_in_the_folder_also_when_nobody_is_there(tmp_path: Path) -> None:
+    async with company(tmp_path) as (pc,):
+        program = Program(tmp_path, pc)
+        program.save("first")
+        await program.attach()
+        await pc.has(NAME, chart("first"))
+        await pc.stop()
+        await pc.start()
+        program.save("second")
+        await pc.has(NAME, chart("second"))

@@ -46,6 +46,15 @@ async def test_an_act_is_durable_before_its_effects_are_carried_out(tmp_path: Pa
 
 
 @pytest.mark.asyncio
+async def test_who_belongs_is_known_from_the_start(tmp_path: Path) -> None:
+    async with engine(tmp_path) as desk:
+        mandate = await desk.runtime.call(lambda device, _: device.create(FOUNDING))
+    async with engine(tmp_path) as desk:
+        await desk.runtime.query(lambda *_: None)
+        assert set(desk.known) == {mandate}
+
+
+@pytest.mark.asyncio
 async def test_a_failed_act_raises_where_it_was_asked_and_leaves_no_trace(tmp_path: Path) -> None:
     async with engine(tmp_path) as desk:
 

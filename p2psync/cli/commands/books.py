@@ -80,10 +80,17 @@ def _add_chart_to(app: typer.Typer) -> None:
             "Take master data over from another accounting program.\n\nFrom an XML or CSV file with accounts, cost "
             "centres, cost objects and payment terms (docs/master-export.md). All members get them; only accounting "
             "may do that. A file with a mistake, or one that leaves out what the master has not marked as deleted, is "
-            "not taken over at all. Exit code 1: nothing was taken over."
+            "not taken over at all. With --follow, again whenever the file is written anew. Exit code 1: nothing was "
+            "taken over."
         ),
-        example="p2psync chart import Cargo accounts.xml --dry-run\np2psync chart import Cargo accounts.csv",
+        example="p2psync chart import Cargo accounts.xml --dry-run\np2psync chart import Cargo accounts.csv --follow",
     )(import_export)
+    command(
+        group,
+        "unfollow",
+        help=_("Take an export over by itself no longer.\n\nWhat was taken over stays."),
+        example="p2psync chart unfollow Cargo",
+    )(unfollow)
     command(
         group,
         "set",
@@ -152,14 +159,21 @@ def import_export(
         bool, typer.Option("--keep-missing", help=_("Keep what the file leaves out, instead of refusing it."))
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Only say what would change."))] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help=_("Take the file over again whenever it is written anew."))
+    ] = False,
 ) -> int:
     answer = session.call(
         "chart.import",
         READ_S,
         **{"mandate": mandate, "file": absolute(file), "format": written},
-        **{"keep_missing": keep_missing, "dry_run": dry_run},
+        **{"keep_missing": keep_missing, "dry_run": dry_run, "follow": follow},
     )
     return session.show(answer, masters.imported)
+
+
+def unfollow(session: Session, mandate: MANDATE) -> int:
+    return session.show(session.call("chart.unfollow", mandate=mandate), masters.unfollowed)
 
 
 RECORD = Annotated[str, typer.Argument(metavar="RECORD", help=_("account, cost-centre, cost-object or payment-term."))]

@@ -14,6 +14,7 @@ from p2psync.books.master import Key, records_of
 from p2psync.core.ids import MandateId, device_text
 from p2psync.core.period import Period
 from p2psync.core.relpath import RelPath
+from p2psync.daemon.exporting import followed
 from p2psync.daemon.mastering import open_fields_of
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, PARTLY_DONE, OperationResult
@@ -36,6 +37,7 @@ async def chart(node: Node, given: Arguments) -> object:
     charts, master = await node.shelf.charts(mandate), await node.shelf.master(mandate)
     if master is not None and (path == master.path or not (charts or path)):
         told = {"mandate": name, "file": master.path, **await _master(node, mandate), **_others(charts, None)}
+        told["followed"] = await node.runtime.query(lambda device, _: (followed(device, mandate) or (None,))[0])
         return {**told, **await node.runtime.query(lambda device, _: _use(device, mandate, master.path))}
     chosen = _chosen(charts, name, path)
     if not isinstance(chosen.read, Chart):

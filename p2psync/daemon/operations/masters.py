@@ -44,6 +44,7 @@ NAMED_MAX = 10
 async def import_export(node: Node, given: Arguments) -> object:
     named, file = given.text("mandate"), Path(given.text("file"))
     written, keep, dry = given.text_or("format", ""), given.flag("keep_missing"), given.flag("dry_run")
+    follow = given.flag("follow")
     given.done()
     mandate, name, _ = await named_file(node, named, "")
     export = await asyncio.to_thread(_read, file, written)
@@ -64,8 +65,17 @@ async def import_export(node: Node, given: Arguments) -> object:
         await asyncio.to_thread(make, await node.mastering.known(mandate))
     else:
         await node.mastering.state(mandate, make)
+        if follow:
+            await node.exporting.follow(mandate, str(file), written)
         node.log.event("master.imported", mandate=mandate, file=file, changes=len(told[-1][0]))
     return OperationResult(_told(name, file, not dry, *told[-1], export), DONE)
+
+
+async def unfollow(node: Node, given: Arguments) -> object:
+    named = given.text("mandate")
+    given.done()
+    mandate, name, _ = await named_file(node, named, "")
+    return {"mandate": name, "file": await node.exporting.forget(mandate)}
 
 
 async def set_field(node: Node, given: Arguments) -> object:
@@ -170,6 +180,7 @@ def _change(one: Difference) -> dict[str, Any]:
 
 OPERATIONS = {
     "chart.import": import_export,
+    "chart.unfollow": unfollow,
     "chart.set": set_field,
     "chart.remove": remove,
     "rules.open": open_fields,

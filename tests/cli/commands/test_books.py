@@ -59,6 +59,9 @@ def test_master_data_are_imported_shown_and_changed(office: Machine, tmp_path: P
     assert "account.cash" in office.run("rules", "Cargo", "--open", "account.cash").out
     assert "cash=true" in office.run("chart", "set", "Cargo", "account", "1000", "cash", "true").out
     assert "only after the master marked" in office.run("chart", "remove", "Cargo", "account", "1000").err
+    office.run("chart", "import", "Cargo", str(export), "--follow")
+    assert f"taken over by itself from {export}" in office.run("chart", "show", "Cargo", "master-data.p2pmaster").out
+    assert str(export) in office.run("chart", "unfollow", "Cargo").out
     export.write_bytes(master_xml(master_records(20, Random(1))))
     dropping = office.run("chart", "import", "Cargo", str(export))
     assert dropping.code == 1
