@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from p2psync.core.ids import content_of, parse_mandate
 from p2psync.core.relpath import Platform, parse, to_disk
-from p2psync.daemon import folders, runtime
-from p2psync.fs import inspector, observer, stable
+from p2psync.daemon import folders, ground, runtime
+from p2psync.engine import settle
+from p2psync.fs import inspector, observer, reading, stable, traits
+from p2psync.fs.exchange import EXCHANGE, Exchange, windows_error
+from p2psync.fs.traits import Traits
 from tests.daemon.homes import MANDATE, Pc, company
 from tests.daemon.patience import until
 from tests.fs.mounted import FATS, drive, fat, filled, small_disk
@@ -294,3 +298,86 @@ def held_open(folder: Path) -> list[str]:
         with contextlib.suppress(OSError):  # closed meanwhile
             found.append(str(descriptor.readlink()))
     return [path for path in found if Path(path).is_relative_to(folder)]
+
+
+# -- as on Windows, on any disk ------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_a_program_keeps_to_itself_waits_and_all_else_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sharing violation, as the system says it when a file is opened, exchanged or moved away."""
+    monkeypatch.setattr(settle, "LOCKED_PATIENCE_S", 0.0)
+    async with company(tmp_path, "payroll") as (one, two):
+        for name in ("edited", "removed", "own"):
+            one.save(name, "before")
+            await two.has(name, "before")
+        await one.in_sync(1)
+        with monkeypatch.context() as windows:
+            sharing_violations(windows, {str(two.folder / name) for name in ("edited", "removed", "own")})
+            one.save("edited", "after")
+            (one.folder / "removed").unlink()
+            one.save("other", "another file")
+            (two.folder / "own").write_bytes(b"saved and kept open")
+            await two.has("other", "another file")
+            await shows(two, edited="locked", removed="locked", own="locked")
+            assert two.files()["edited"] == two.files()["removed"] == b"before"
+            assert one.files()["own"] == b"before"
+        await two.has("edited", "after")
+        await two.has("removed", None)
+        await one.has("own", "saved and kept open")
+        await shows(two)
+        assert one.files() == two.files()
+
+
+def sharing_violations(windows: pytest.MonkeyPatch, locked: set[str]) -> None:
+    """Whoever opens these files, or changes what stands at their names, hears what Windows says of it."""
+    swap, move_new, open_it = type(EXCHANGE).swap, type(EXCHANGE).move_new, reading._open_descriptor
+
+    def check(*paths: str | Path) -> None:
+        for path in paths:
+            if str(path) in locked:
+                raise windows_error(32, path)
+
+    def swaps(self: Exchange, staged: Path, target: Path) -> None:
+        check(target)
+        swap(self, staged, target)
+
+    def moves(self: Exchange, source: str | Path, target: str | Path) -> None:
+        check(source, target)
+        move_new(self, source, target)
+
+    def opens(path: str | Path) -> int:
+        check(path)
+        return open_it(path)
+
+    windows.setattr(type(EXCHANGE), "swap", swaps)
+    windows.setattr(type(EXCHANGE), "move_new", moves)
+    windows.setattr(reading, "_open_descriptor", opens)
+
+
+@pytest.mark.asyncio
+async def test_names_that_only_the_receiver_cannot_have_are_spelled_otherwise_there_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def probed(staging: Path) -> Traits:
+        found = traits.probe(staging)
+        return replace(found, names=Platform.WINDOWS) if "pc2" in str(staging) else found
+
+    monkeypatch.setattr(ground, "probe", probed)
+    async with company(tmp_path, "payroll") as (one, two):
+        names = ODD | {"CON.d/aux", "ab:c/d?"}
+        for name in names:
+            one.save(name, name)
+        await two.holds(len(names))
+        spelled = {to_disk(parse(name), Platform.WINDOWS): name.encode() for name in names}
+        assert two.files() == spelled
+        assert not spelled.keys() & (names - {"Ünïcödé.txt", "日本語"}), "none of them is as Windows refuses it"
+        two.save(to_disk(parse("CON"), Platform.WINDOWS), "edited there")
+        (two.folder / to_disk(parse("ab:c/d?"), Platform.WINDOWS)).unlink()
+        await one.has("CON", "edited there")
+        await one.has("ab:c/d?", None)
+        await shows(two)
+        await shows(one)
+        assert one.files().keys() == names - {"ab:c/d?"}
