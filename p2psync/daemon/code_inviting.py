@@ -29,6 +29,8 @@ from p2psync.pair.messages import Refusal
 from p2psync.pair.ticket import Ticket, TicketId
 from p2psync.store.records import Records, SpokenCode
 
+DOORS_MAX = 16
+"""Codes that somebody can come with at a time, used and ended ones among them."""
 DOOR_STAYS_S = 3600
 """How long after its end a code is still answered, by why it fails."""
 
@@ -58,16 +60,19 @@ class CodeInviting:
 
     def doors(self, now_s: float, shared: Container[MandateId]) -> Mapping[bytes, bytes]:
         """By key of a door: the secret by which inviter and joiner meet there. For the engine's thread."""
-        invitations = self._records.invitations()
+        invitations, codes = self._records.invitations(), self._records.codes()
+        recent = [i for i in invitations.values() if i.ticket in codes and i.expires_s + DOOR_STAYS_S > now_s]
+        recent.sort(key=lambda i: (i.cancelled or i.uses_left == 0, -i.expires_s))
         return {
-            door_of(ticket): meeting_secret(spoken.code.number)
-            for ticket, spoken in self._records.codes().items()
-            if invitations[ticket].expires_s + DOOR_STAYS_S > now_s and invitations[ticket].mandate in shared
+            door_of(i.ticket): meeting_secret(codes[i.ticket].code.number)
+            for i in recent[:DOORS_MAX]
+            if i.mandate in shared
         }
 
     def keys(self, doors: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
         """By door: the private key whose certificate is shown there. For the engine's thread."""
-        return {door: self._keys.setdefault(door, fresh_key())[0] for door in doors}
+        self._keys = {door: self._keys.get(door) or fresh_key() for door in doors}
+        return {door: key for door, (key, _device, _certificate) in self._keys.items()}
 
     def on_link(self, link: Link, ticket: TicketId) -> None:
         """Somebody came by the number of the code that stands for this ticket."""
@@ -90,7 +95,10 @@ class CodeInviting:
     async def _greet(self, link: Link, ticket: TicketId) -> Giver:
         """Before the first word: whether the code is still good for anything."""
         spoken, closed = await self._runtime.query(lambda _, now: self._look_up(ticket, now))
-        _key, shown, _certificate = self._keys[door_of(ticket)]
+        key = self._keys.get(door_of(ticket))
+        if key is None:
+            raise UsageError("There is no such open invitation. See: p2psync invites")
+        _private, shown, _certificate = key
         giver = Giver(spoken.code, self._device, shown, token_bytes)
         if closed is None and self._guesses.wait_s(source_of(link.address), self._now_s()) > 0:
             closed = Refusal.TOO_MANY_TRIES

@@ -70,7 +70,7 @@ def test_numbers_that_nobody_gives_and_floods_are_no_code(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("text", ["", "P2P1ABC", "no ticket at all", "ticket.p2pticket", "-"])
+@pytest.mark.parametrize("text", ["", "P2P1ABC", "no ticket at all", "ticket.p2pticket", "-", "1. P2P1ABC"])
 def test_a_ticket_is_not_taken_for_a_code(text: str) -> None:
     assert not is_code(text)
 
@@ -97,6 +97,15 @@ def test_two_words_for_the_same_place_cannot_both_be_right() -> None:
 def test_nonsense_is_near_to_nothing() -> None:
     with pytest.raises(TicketMalformed, match="letter by letter"):
         parse(f"4217 {ONE} xylophonist")
+
+
+@given(st.text(max_size=60) | st.from_regex(r"[0-9]{4} [a-z]{5,7} [a-z]{5,7}", fullmatch=True))
+def test_whatever_is_typed_it_is_a_code_or_said_to_be_none(text: str) -> None:
+    try:
+        code = parse(text)
+    except TicketMalformed:
+        return
+    assert parse(str(code)) == code
 
 
 def test_a_drawn_code_has_a_number_that_is_free() -> None:
