@@ -118,6 +118,8 @@ def _events() -> Mapping[str, str]:
         "newcomer.approved": _("{mandate}: {device} was let in."),
         "newcomer.declined": _("{mandate}: {device} was not let in."),
         "entries.marked": _("{mandate}: {device} marked bookings as posted."),
+        "books.current": _("{mandate}: the books are complete until {until}."),
+        "books.frozen": _("{mandate}: frozen periods now: {periods}"),
         "place.refused": _("{mandate}: {path} could not be stored here."),
         "folder.failed": _("{mandate}: the folder cannot be used: {reason}"),
     }

@@ -380,6 +380,7 @@ class Mandate:
             self.state.clear_problems([""], [Code.DEVICE_CLONED])
         self.farewells.forget_members()
         self._note_removal()
+        self.periods.tell()
         for link in [link for link, peer in self.peers.items() if peer.device not in members]:
             self.close_peer(link)
         for peer in self.peers.values():

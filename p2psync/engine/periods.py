@@ -49,6 +49,20 @@ class Periods:
     def __init__(self, site: Site, device: DeviceId):
         self._site = site
         self._device = device
+        self._told = self._books()
+
+    def _books(self) -> tuple[date | None, frozenset[Period]]:
+        authority = self._site.ledger.authority
+        return authority.current_until, frozenset(authority.frozen)
+
+    def tell(self) -> None:
+        """Let the person here know if the books are complete up to another day, or other periods are frozen."""
+        (until, frozen), self._told = self._told, self._books()
+        if self._told[0] != until:
+            self._site.scope.notice("books.current", self._site.mandate, until=str(self._told[0] or "-"))
+        if self._told[1] != frozen:
+            periods = ", ".join(map(str, sorted(self._told[1]))) or "-"
+            self._site.scope.notice("books.frozen", self._site.mandate, periods=periods)
 
     def frozen(self) -> list[Freezing]:
         """Sorted by period; the same on every device that has the same log."""

@@ -176,6 +176,17 @@ def test_everybody_sees_who_froze_what_and_how_far_the_books_are() -> None:
         assert (current.time_ms, frozen[0].time_ms) == (village.now.wall_ms, village.now.wall_ms)
 
 
+def test_people_are_told_when_the_books_are_further_or_a_period_is_frozen() -> None:
+    village = office()
+    laptop = village["laptop"]
+    laptop.notices.clear()
+    village.act("office", lambda admin: admin.set_current(date(2025, 6, 30)))
+    freeze(village, CHART)
+    village.act("office", lambda admin: admin.rename("another name"))
+    village.settle()
+    assert [name for name in laptop.notices if name.startswith("books")] == ["books.current", "books.frozen"]
+
+
 def test_how_far_the_books_are_is_not_said_twice_and_by_accounting_alone() -> None:
     village = office()
     assert village["office"].m.periods.current() is None
