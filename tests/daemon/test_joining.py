@@ -13,7 +13,7 @@ from p2psync.errors import FolderError, TicketExpired, TicketMalformed, TicketUs
 from p2psync.pair.fingerprint import device_fingerprint
 from p2psync.pair.ticket import encode, parse
 from tests.daemon.homes import pcs
-from tests.daemon.meetings import invite_from_afar, meeting_host
+from tests.daemon.meetings import invite_from_afar, meeting_host, relayed
 from tests.rendezvous.hosting import address_of
 
 
@@ -91,7 +91,7 @@ async def test_what_lay_in_the_folder_is_published_or_set_aside(tmp_path: Path) 
 
 @pytest.mark.asyncio
 async def test_where_the_inviter_cannot_be_reached_a_meeting_host_helps(tmp_path: Path) -> None:
-    async with meeting_host(tmp_path) as server:
+    async with relayed(), meeting_host(tmp_path) as server:
         named = (str(address_of(server)),)
         async with pcs(tmp_path, "office", rendezvous=named) as (office,), pcs(tmp_path, "guest") as (guest,):
             await office.create()
