@@ -197,3 +197,14 @@ def test_any_course_ends_whole(staging: Staging, seed: int) -> None:
     assert assembly.finish()
     assert staging.path(MANIFEST.content).read_bytes() == DATA
     staging.path(MANIFEST.content).unlink()
+
+
+def test_what_was_begun_for_files_of_one_class_does_not_help_another(staging: Staging) -> None:
+    """A member that may not read the one must not learn from what is asked for that a content is here already."""
+    begun = Assembly(staging, MANIFEST, "restricted")
+    assert begun.write([0], [DATA[: begun.spans[0].size]]) == []
+    begun.close(keep=True)
+    for file_class, count in (("", 0), ("another", 0), ("restricted", 1)):
+        again = Assembly(staging, MANIFEST, file_class)
+        assert len(again.spans) - len(again.missing) == count
+        again.close(keep=True)
