@@ -283,7 +283,7 @@ class Links:
         """Raises LinkClosed if it is a lane of nothing that is open: its link may just have ended."""
         main = self._widening.adopt(token, lambda number: self._lines[number].link.remote == line.link.remote)
         if main is None:
-            raise LinkClosed("a lane of no connection that is open")
+            raise LinkClosed("the connection is closed")
         line.allowance = self._lines[main].allowance
         self._join(line, main)
 
