@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -42,6 +43,8 @@ msgstr ""
 
 """
 """Without dates: a catalog changes when a sentence does."""
+
+NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
 
 Sentence = str | tuple[str, str]
 """Two for one that has a singular and a plural."""
@@ -85,7 +88,7 @@ def read(lang: str) -> Catalog:
 def renew(lang: str) -> list[Sentence]:
     """Bring one language's catalog up to date; returns the sentences that it lacks."""
     before = {forms(message.id): message.string for message in read(lang) if message.id}
-    catalog = Catalog(locale=lang, domain=DOMAIN)
+    catalog = Catalog(locale=lang, domain=DOMAIN, creation_date=NO_DATE, revision_date=NO_DATE)
     for sentence in sentences():
         catalog.add(sentence, before.get(forms(sentence), ""))
     head = HEAD.format(name=NAMES[lang], lang=lang, plural=catalog.plural_forms)
