@@ -13,7 +13,7 @@ from tests.cli.machine import run
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["join"], "TICKET|FILE|- is missing. See: p2psync join --help"),
+        (["join"], "TICKET|FILE|CODE|- is missing. See: p2psync join --help"),
         (["join", "x"], "--folder DIR is missing. See: p2psync join --help"),
         (["join", "x", "--folder"], "--folder DIR needs a value. See: p2psync join --help"),
         (["sync", "--full=x"], "--full takes no value. See: p2psync sync --help"),
@@ -46,7 +46,7 @@ def test_no_page_of_help_has_a_word_of_english_in_another_language(words: list[s
 
 def test_help_tells_what_is_needed_and_what_holds_if_nothing_is_said() -> None:
     page = run("join", "--help").out
-    assert "Usage: p2psync join [OPTIONS] TICKET|FILE|-\n" in page
+    assert "Usage: p2psync join [OPTIONS] TICKET|FILE|CODE|-\n" in page
     assert "[required]" in page
     assert "[default: 60s]" in page
     assert "[MANDATE]" in run("status", "--help").out
