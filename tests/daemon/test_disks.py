@@ -372,7 +372,7 @@ async def test_names_that_only_the_receiver_cannot_have_are_spelled_otherwise_th
             one.save(name, name)
         await two.holds(len(names))
         spelled = {to_disk(parse(name), Platform.WINDOWS): name.encode() for name in names}
-        assert two.files() == spelled
+        await until(lambda: two.files() == spelled, "all are placed")
         assert not spelled.keys() & (names - {"Ünïcödé.txt", "日本語"}), "none of them is as Windows refuses it"
         two.save(to_disk(parse("CON"), Platform.WINDOWS), "edited there")
         (two.folder / to_disk(parse("ab:c/d?"), Platform.WINDOWS)).unlink()
