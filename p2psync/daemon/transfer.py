@@ -222,14 +222,6 @@ class Transfer:
         """Bytes of files that are on this disk in part."""
         return self._fetcher.arrived(mandate)
 
-    def drop(self, mandate: MandateId, contents: Iterable[ContentId]) -> None:
-        """Not wanted any more; nothing will be reported of them."""
-        gone = list(contents)
-        for compartment in self._compartments(mandate):
-            for content in gone:
-                self._paths.pop((compartment, content), None)
-            self._perform(self._fetcher.drop(compartment, gone, self._clock()))
-
     # -- what the machine asks for --------------------------------------------------------------------------------
 
     def _perform(self, outputs: Sequence[Output]) -> None:
@@ -416,7 +408,7 @@ class Transfer:
             try:
                 if isinstance(order, Finish):
                     return Finished(order, assembly.finish())
-                assembly.close(order.keep)
+                assembly.close(keep=True)
             finally:
                 self._folders[order.compartment.mandate].contents.not_under_way(order.content)
         except OSError as error:

@@ -61,12 +61,6 @@ class Fetcher:
                 (wants.big if item.size > RESPONSE_DATA_BYTES_MAX else wants.small).push(item)
         return self._advance(now)
 
-    def drop(self, compartment: Compartment, contents: Iterable[ContentId], now: float) -> list[Output]:
-        """Contents that are no longer wanted; what arrived of them is discarded, and nothing is reported."""
-        for content in contents:
-            self._forget(compartment, content, keep=False)
-        return self._advance(now)
-
     def peer_joined(self, link: int, compartment: Compartment, now: float, lane_of: int | None = None) -> list[Output]:
         """A link can be asked for a compartment's contents, or a lane of a link that can be asked for them."""
         peer = self._peers.get(link) or self._add(link, lane_of, now)
@@ -168,11 +162,7 @@ class Fetcher:
         """
         wants = self._wants(begin.compartment)
         self._in_hand -= len(begin.manifest)
-        if wants.beginning.get(begin.content) is not begin:
-            if begin.content not in wants.beginning and begin.content not in wants.files:
-                self._out.append(Drop(begin.compartment, begin.content, keep=False))
-            return self._advance(now)
-        del wants.beginning[begin.content]
+        wants.beginning.remove(begin.content)
         item = wants.items[begin.content]
         if pieces is None:
             self._push_big(wants, item, begin.link)
@@ -262,8 +252,6 @@ class Fetcher:
         files = []
         for item, data in zip(asked.items[message.first : asked.next], message.items, strict=True):
             self._in_hand -= peer.settle(asked, item.size)
-            if item.dropped:
-                continue
             if data is None or len(data) != item.size:
                 self._push_small(wants, item, peer.giver)
             else:
@@ -282,7 +270,7 @@ class Fetcher:
         lacking = tuple(index for index, data in answers if data is None)
         arrived = sum(len(data) for _, data in have)
         self._in_hand -= peer.settle(asked, arrived)
-        if file.item.dropped:
+        if file.dropped:
             return
         if lacking:
             file.push(_part(piece, lacking, peer.giver))
@@ -300,11 +288,9 @@ class Fetcher:
             self._take_back(peer, asked, tried=True)
         elif message.last:
             self._close(peer, asked)
-            if not item.dropped:
-                begin = Begin(asked.compartment, peer.giver, item.content, b"".join(asked.parts))
-                self._wants(asked.compartment).beginning[item.content] = begin
-                self._in_hand += size
-                self._out.append(begin)
+            self._wants(asked.compartment).beginning.add(item.content)
+            self._in_hand += size
+            self._out.append(Begin(asked.compartment, peer.giver, item.content, b"".join(asked.parts)))
 
     def _take_back(self, peer: Peer, asked: Asked, tried: bool = False) -> None:
         """The Request is over; what it was not answered for goes back to its queue."""
@@ -312,7 +298,7 @@ class Fetcher:
         self._close(peer, asked)
         if asked.file is not None and asked.piece is not None:
             rest = asked.piece.chunks[asked.next :]
-            if rest and not asked.file.item.dropped:
+            if rest and not asked.file.dropped:
                 asked.file.push(_part(asked.piece, rest, peer.giver if tried else None))
             self._finish_if_whole(asked.compartment, asked.file)
         elif asked.what is What.MANIFEST:
@@ -331,17 +317,15 @@ class Fetcher:
     def _push_small(self, wants: Wants, item: Item, tried: int | None) -> None:
         if tried is not None:
             item.tried |= {tried}
-        if not item.dropped:
-            wants.small.push(item)
+        wants.small.push(item)
 
     def _push_big(self, wants: Wants, item: Item, tried: int | None) -> None:
         if tried is not None:
             item.tried |= {tried}
-        if not item.dropped:
-            wants.big.push(item)
+        wants.big.push(item)
 
     def _finish_if_whole(self, compartment: Compartment, file: BigFile) -> None:
-        if file.open == 0 and not file.item.dropped:
+        if file.open == 0 and not file.dropped:
             self._out.append(Finish(compartment, file.item.content))
 
     # -- endings --------------------------------------------------------------------------------------------------
@@ -359,19 +343,20 @@ class Fetcher:
                 self._take_back(peer, asked, tried=True)
 
     def _fail(self, compartment: Compartment, contents: Iterable[ContentId]) -> None:
-        failed = tuple(content for content in contents if self._forget(compartment, content, keep=True))
+        failed = tuple(content for content in contents if self._forget(compartment, content))
         if failed:
             self._out.append(Failed(compartment, failed))
 
-    def _forget(self, compartment: Compartment, content: ContentId, keep: bool) -> bool:
+    def _forget(self, compartment: Compartment, content: ContentId) -> bool:
         wants = self._wants(compartment)
         item = wants.items.pop(content, None)
         if item is None:
             return False
-        item.dropped = True
-        wants.beginning.pop(content, None)
-        if wants.files.pop(content, None) is not None:
-            self._out.append(Drop(compartment, content, keep))
+        wants.beginning.discard(content)
+        file = wants.files.pop(content, None)
+        if file is not None:
+            file.dropped = True
+            self._out.append(Drop(compartment, content))
         return True
 
     # -- asking ---------------------------------------------------------------------------------------------------
@@ -411,8 +396,6 @@ class Fetcher:
     def _choose_files(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
         asked = Asked(self._last_number + 1, compartment, What.CONTENT, now, owed=0)
         while len(asked.items) < REQUEST_ITEMS_MAX and (item := wants.small.pop_for(peer.giver)) is not None:
-            if item.dropped:
-                continue
             if asked.items and asked.owed + item.size > peer.request_bytes_max:
                 wants.small.push_back(item)
                 break
@@ -423,12 +406,11 @@ class Fetcher:
     def _choose_manifest(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
         if wants.big_under_way >= BIG_AT_ONCE:
             return None
-        while (item := wants.big.pop_for(peer.giver)) is not None:
-            if not item.dropped:
-                wants.manifests_asked += 1
-                owed = MANIFEST_ALLOWANCE_BYTES
-                return Asked(self._last_number + 1, compartment, What.MANIFEST, now, owed, [item])
-        return None
+        item = wants.big.pop_for(peer.giver)
+        if item is None:
+            return None
+        wants.manifests_asked += 1
+        return Asked(self._last_number + 1, compartment, What.MANIFEST, now, MANIFEST_ALLOWANCE_BYTES, [item])
 
     def _choose_piece(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
         for file in wants.files.values():

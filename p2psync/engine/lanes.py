@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from p2psync.core.ids import ContentId
-from p2psync.engine.orders import Begin, Compartment, Piece
+from p2psync.engine.orders import Compartment, Piece
 from p2psync.wire.messages import Response, What
 
 SILENCE_MAX_S = 30.0
@@ -74,8 +74,6 @@ class Item:
     tried: frozenset[int] = frozenset()
     staging: bool = False
     """True while its bytes are with the disk for verification."""
-    dropped: bool = False
-    """True when nobody wants it any more; it is skipped wherever it still waits."""
 
 
 @dataclass(slots=True, eq=False)
@@ -90,6 +88,8 @@ class BigFile:
     """Pieces that wait, are asked for or are being written."""
     missing: int = 0
     """Bytes that are not on this disk yet."""
+    dropped: bool = False
+    """True when it failed, while pieces of it may still be asked for."""
 
     def push(self, piece: Piece) -> None:
         self.todo.push(piece)
@@ -206,7 +206,8 @@ class Wants:
     big: Queue[Item] = field(default_factory=Queue)
     """Big files whose manifest is to be asked for."""
     manifests_asked: int = 0
-    beginning: dict[ContentId, Begin] = field(default_factory=dict)
+    beginning: set[ContentId] = field(default_factory=set)
+    """Those whose manifest is with the disk."""
     files: dict[ContentId, BigFile] = field(default_factory=dict)
 
     def has_for(self, link: int) -> bool:

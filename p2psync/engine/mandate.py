@@ -16,7 +16,7 @@ from blake3 import blake3
 
 from p2psync.core.authority import Authority
 from p2psync.core.block import AUTHORITY
-from p2psync.core.ids import ContentId, DeviceId, LogId, MandateId, device_text
+from p2psync.core.ids import DeviceId, LogId, MandateId, device_text
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding
 from p2psync.core.rules import Role
@@ -452,11 +452,6 @@ class Mandate:
 
     def _may_know(self, device: DeviceId, path: str) -> bool:
         return self.authority.may_read(device, self.authority.rules.class_id(path) or "")  # type: ignore[arg-type]
-
-    def may_fetch(self, device: DeviceId, content: ContentId) -> bool:
-        """Whether a member may have a content: it is named in a log that the member may read."""
-        classes = self.state.content_classes(content)
-        return any(c == "" or self.authority.may_read(device, c) for c in classes - {AUTHORITY})
 
     @property
     def own_role(self) -> Role | None:

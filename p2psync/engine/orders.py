@@ -72,12 +72,10 @@ class Finish:
 
 @value
 class Drop:
-    """Leave a big file that is under way."""
+    """Leave a big file that is under way; what arrived of it stays for the next time."""
 
     compartment: Compartment
     content: ContentId
-    keep: bool
-    """True if what arrived shall stay for the next time."""
 
 
 @value

@@ -344,19 +344,3 @@ async def test_what_cannot_fit_is_not_even_asked_for(tmp_path: Path) -> None:
         b.shelf.staging.part(wanted.content).write_bytes(b"begun")
         b.want(wanted)
         await b.until_fetched(wanted)
-
-
-@pytest.mark.asyncio
-async def test_what_is_no_longer_wanted_is_not_reported(tmp_path: Path) -> None:
-    async with world(tmp_path) as w:
-        a, b = w.device("a"), w.device("b")
-        gone, last = a.shelf.save("big", noise(4 * MIB)), a.shelf.save("f", b"last")
-        link = w.join(b, a)
-        a.links[link].gate.clear()
-        b.want(gone)
-        await a.until(lambda: a.requests != [])
-        b.transfer.drop(MANDATE, [gone.content])
-        a.links[link].gate.set()
-        b.want(last)
-        await b.until_fetched(last)
-        assert gone.content not in b.fetched | b.failed

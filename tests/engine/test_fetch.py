@@ -305,7 +305,7 @@ def test_chunks_that_one_peer_lacks_come_from_another() -> None:
     ((other, again),) = asks(rest)
     assert (other, again.chunks) == (3 - link, (1,))
     dropped, failed = fetcher.response(other, answer(again, None), 0.0)
-    assert dropped == Drop(M, cid(1), keep=True)
+    assert dropped == Drop(M, cid(1))
     assert failed == Failed(M, (cid(1),))
 
 
@@ -316,7 +316,7 @@ def test_bad_chunks_from_the_giver_of_the_manifest_ban_it() -> None:
     assert isinstance(write, Write)
     banned, *rest = fetcher.written(write, {0}, 0.0)
     assert isinstance(banned, Misbehaved)
-    assert rest == [Drop(M, cid(1), keep=True), Failed(M, (cid(1),))]
+    assert rest == [Drop(M, cid(1)), Failed(M, (cid(1),))]
 
 
 def test_chunks_that_do_not_fit_the_manifest_of_another_blame_nobody_yet() -> None:
@@ -366,30 +366,6 @@ def test_small_files_go_before_the_pieces_of_a_big_one() -> None:
 
 
 # -- endings ----------------------------------------------------------------------------------------------------------
-
-
-def test_what_is_dropped_is_never_reported() -> None:
-    fetcher = joined(1)
-    ((_, request),) = asks(fetcher.want(M, small(1, 2), 0.0))
-    assert fetcher.drop(M, [cid(1)], 0.0) == []
-    (stage,) = fetcher.response(1, answer(request, b"aaaa", b"bbbb"), 0.0)
-    assert stage == Stage(M, 1, ((cid(2), b"bbbb"),))
-
-
-def test_a_big_file_that_is_dropped_is_discarded() -> None:
-    fetcher, outputs = begun(1, pieces=(Piece((0,), 10),))
-    ((_, request),) = asks(outputs)
-    assert fetcher.drop(M, [cid(1)], 0.0) == [Drop(M, cid(1), keep=False)]
-    assert fetcher.response(1, answer(request, b"late"), 0.0) == []
-
-
-def test_a_big_file_that_is_dropped_while_the_disk_takes_it_up() -> None:
-    fetcher = joined(1)
-    ((_, request),) = asks(fetcher.want(M, [wanted(1, BIG)], 0.0))
-    (begin,) = fetcher.response(1, answer(request, b"manifest"), 0.0)
-    assert isinstance(begin, Begin)
-    assert fetcher.drop(M, [cid(1)], 0.0) == []
-    assert fetcher.begun(begin, (Piece((0,), 1),), 0.0) == [Drop(M, cid(1), keep=False)]
 
 
 def test_a_disk_that_fails_is_nobodys_fault() -> None:

@@ -59,7 +59,7 @@ def test_without_its_lanes_a_link_carries_bulk_again() -> None:
 def test_what_one_lane_does_not_have_the_others_are_not_asked_for() -> None:
     fetcher, requests = begun_with_lanes(2, 3, pieces=(Piece((0,), 10),))
     ((lane, request),) = requests
-    assert fetcher.response(lane, answer(request, None), 0.0)[0] == Drop(M, cid(1), keep=True)
+    assert fetcher.response(lane, answer(request, None), 0.0)[0] == Drop(M, cid(1))
 
 
 def test_a_lie_on_a_lane_is_the_links() -> None:

@@ -80,18 +80,6 @@ def test_other_members_are_told_nothing_of_a_restricted_class() -> None:
     assert all(any(leaf.count(s) for m in others for leaf in leaves(m)) for s in logs), "or nothing would be found"
 
 
-def test_contents_are_given_to_who_may_read_what_names_them() -> None:
-    village = star("office", "payroll", "invoicing", rules=PAYROLL_ONLY, payroll=Role.PAYROLL)
-    village.save("payroll", "Meier.ecs", b"secret")
-    village.save("payroll", "open.txt", b"open")
-    village.settle(3)
-    may = village["office"].m.may_fetch
-    for name, secret in (("payroll", True), ("invoicing", False)):
-        assert may(village[name].id, content_of(b"secret")) is secret
-        assert may(village[name].id, content_of(b"open"))
-        assert not may(village[name].id, content_of(b"unknown"))
-
-
 # -- secrets -----------------------------------------------------------------------------------------
 
 

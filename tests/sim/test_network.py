@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from p2psync.core.block import AUTHORITY, ORDINARY
 from p2psync.core.ids import ContentId, MandateId, content_of
 from p2psync.core.relpath import parse
 from p2psync.engine.events import Event, Received
 from p2psync.sim.host import Host
+from p2psync.sim.network import may_fetch
 from p2psync.sim.world import World
 from p2psync.wire.messages import Message, Ping
 from tests.sim.lives import again, apart, mandate_of, rest, save, shown, together
@@ -204,8 +206,10 @@ def test_to_ask_for_what_one_may_not_read_is_a_bug_that_is_seen() -> None:
     rest(world)
     assert one.mandate is not None
     world.network._check_may_fetch(one, two, one.mandate, content)
-    giver = mandate_of(one)
+    giver, reader = mandate_of(one), two.keys.device
+    assert may_fetch(giver, reader, [ORDINARY])
+    assert not may_fetch(giver, reader, [AUTHORITY])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(giver), "may_fetch", lambda *_: False)
+        patch.setattr(type(giver.state), "content_classes", lambda *_: {AUTHORITY})
         with pytest.raises(AssertionError, match="without right"):
             world.network._check_may_fetch(one, two, one.mandate, content)
