@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from p2psync.core.clock import Tip
 from p2psync.core.cut import Cut
@@ -221,13 +221,7 @@ Statement = (
 TAKING = (Revoke, SetRole, SetRules, Freeze)
 """Statements that carry a cut and hold for every block outside it."""
 
-_TYPES: dict[str, type[Any]] = {
-    t.KIND: t
-    for t in (
-        *(Genesis, Admit, Revoke, Leave, SetRole, SetRules, SetOwner),
-        *(SetPrimary, Rename, Share, SetSecret, Issue, CancelIssue, Freeze, Unfreeze, SetCurrent, SetHosts),
-    )
-}
+_TYPES: dict[str, type[Any]] = {t.KIND: t for t in get_args(Statement)}
 
 
 @dataclass(frozen=True, slots=True)
