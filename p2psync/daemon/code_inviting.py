@@ -21,9 +21,9 @@ from p2psync.errors import P2PSyncError, UsageError
 from p2psync.net.identity import fresh_key
 from p2psync.net.link import Link
 from p2psync.pair.code import door_of, meeting_secret
+from p2psync.pair.conversation import Failed, Refuse, Reply
 from p2psync.pair.exchange import Giver, Hand, Proved, State, Step
 from p2psync.pair.guesses import Guesses
-from p2psync.pair.handshake import Failed, Refuse, Reply
 from p2psync.pair.invitation import Invitation
 from p2psync.pair.messages import Refusal
 from p2psync.pair.ticket import Ticket, TicketId

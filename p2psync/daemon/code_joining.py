@@ -18,8 +18,8 @@ from p2psync.net.link import Link
 from p2psync.net.tls import dial_pairing
 from p2psync.net.trust import nonce_tag
 from p2psync.pair.code import Code, meeting_secret
+from p2psync.pair.conversation import Failed, Reply
 from p2psync.pair.exchange import Answered, Given, Step, Taker
-from p2psync.pair.handshake import Failed, Reply
 from p2psync.pair.ticket import Ticket
 from p2psync.rendezvous.protocol.address import HostAddress
 

@@ -17,21 +17,9 @@ from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, UsageError
 from p2psync.net.identity import device_of_certificate
 from p2psync.net.link import Link
+from p2psync.pair.conversation import Failed, Finished, Refuse, Reply
 from p2psync.pair.guesses import Guesses
-from p2psync.pair.handshake import (
-    Admit,
-    Decide,
-    Decision,
-    Failed,
-    Finished,
-    Guessed,
-    Hold,
-    Inviter,
-    Output,
-    Refuse,
-    Reply,
-    State,
-)
+from p2psync.pair.handshake import Admit, Decide, Decision, Guessed, Hold, Inviter, Output, State
 from p2psync.pair.invitation import Claim, Verdict, judge
 from p2psync.pair.messages import NONCE_BYTES, Refusal
 from p2psync.pair.ticket import TicketId

@@ -18,7 +18,8 @@ from p2psync.net.identity import Identity
 from p2psync.net.link import Link
 from p2psync.net.tls import dial_pairing
 from p2psync.net.trust import nonce_tag, period_tag
-from p2psync.pair.handshake import Failed, Joined, Joiner, Output, Reply, Waiting
+from p2psync.pair.conversation import Failed, Reply
+from p2psync.pair.handshake import Joined, Joiner, Output, Waiting
 from p2psync.pair.messages import NONCE_BYTES
 from p2psync.pair.ticket import Ticket, meeting_secret
 from p2psync.rendezvous.protocol.address import HostAddress

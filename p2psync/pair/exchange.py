@@ -40,7 +40,7 @@ from p2psync.errors import (
     TicketUsed,
 )
 from p2psync.pair.code import Code
-from p2psync.pair.handshake import Failed, Finished, Output, Refuse, Reply
+from p2psync.pair.conversation import Begin, Failed, Finished, Refuse, Reply, done, heard
 from p2psync.pair.messages import Confirm, Handover, Message, Refusal, Refused, Share, decode, encode
 from p2psync.pair.ticket import Ticket
 from p2psync.pair.ticket import encode as encode_ticket
@@ -85,7 +85,7 @@ class Hand:
     ticket: Ticket = field(repr=False)
 
 
-Step = Output | Proved | Answered | Given
+Step = Reply | Finished | Failed | Proved | Answered | Given
 
 
 class State(Enum):
@@ -96,10 +96,6 @@ class State(Enum):
     ANSWERED = "answered"
     EXPECT_HANDOVER = "expect handover"
     CLOSED = "closed"
-
-
-class Begin:
-    """The joiner's own first step."""
 
 
 class Prove:
@@ -145,7 +141,7 @@ class Giver:
             raise LocalProtocolError("a frame was given to an exchange that expects none")
         try:
             message = decode(frame)
-            self.state = _next(GIVER, self.state, type(message))
+            self.state = heard(GIVER, self.state, type(message))
             match message:
                 case Share(element):
                     return self._share(element)
@@ -161,9 +157,7 @@ class Giver:
 
         Raises LocalProtocolError when there is nothing to decide.
         """
-        if (self.state, type(decision)) not in GIVER:
-            raise LocalProtocolError(f"{decision!r} while an exchange is in state {self.state.value!r}")
-        self.state = GIVER[self.state, type(decision)]
+        self.state = done(GIVER, self.state, type(decision))
         if isinstance(decision, Refuse):
             return [Reply(encode(Refused(decision.reason))), Finished()]
         assert self._joiner is not None, "a ticket is handed to nobody who did not prove the words"
@@ -199,13 +193,13 @@ class Taker:
 
     def start(self) -> list[Step]:
         """The first frame. Raises LocalProtocolError the second time."""
-        self._advance(Begin)
+        self.state = done(TAKER, self.state, Begin)
         self._own = self._side.start()
         return [Reply(encode(Share(self._own)))]
 
     def confirm(self) -> list[Step]:
         """Prove the words, once in the life of a code. Raises LocalProtocolError unless the other side is there."""
-        self._advance(Prove)
+        self.state = done(TAKER, self.state, Prove)
         hidden = _hide(self._key, self._shares, self._device)
         mac = _mac(self._key, JOINER, self._shown, self._device, self._shares)
         return [Reply(encode(Confirm(hidden, mac)))]
@@ -224,7 +218,7 @@ class Taker:
             return [Failed(error)]
 
     def _on(self, message: Message) -> Step:
-        self.state = _next(TAKER, self.state, type(message))
+        self.state = heard(TAKER, self.state, type(message))
         match message:
             case Share(element):
                 self._shares = self._own + element
@@ -233,7 +227,7 @@ class Taker:
             case Handover():
                 return Given(self._ticket(message))
             case Refused(reason):
-                return Failed(refusal_error(reason))
+                return Failed(_refusal_error(reason))
         raise RemoteProtocolError(f"an inviter sent {type(message).__name__}")
 
     def _ticket(self, handover: Handover) -> Ticket:
@@ -247,14 +241,8 @@ class Taker:
             raise RemoteProtocolError("an inviting device that was not told the words of the code")
         return ticket
 
-    def _advance(self, event: type) -> None:
-        if (self.state, event) not in TAKER:
-            raise LocalProtocolError(f"{event.__name__} while an exchange is in state {self.state.value!r}")
-        self.state = TAKER[self.state, event]
 
-
-def refusal_error(reason: Refusal) -> TicketError:
-    """Why a code was refused, for people."""
+def _refusal_error(reason: Refusal) -> TicketError:
     match reason:
         case Refusal.UNKNOWN:
             return TicketRefused("These are not the words of this code, so it is worthless now. Ask for a new one.")
@@ -302,11 +290,3 @@ def _hide(key: bytes, shares: bytes, device: bytes) -> DeviceId:
 def _mac(key: bytes, purpose: bytes, shown: DeviceId, joiner: DeviceId, shares: bytes, rest: bytes = b"") -> bytes:
     """All fields but the last are of fixed length."""
     return hmac.digest(key, purpose + shown + joiner + shares + rest, "sha256")
-
-
-def _next(table: Mapping[tuple[State, type], State], state: State, event: type) -> State:
-    """Raises RemoteProtocolError for what may not come now."""
-    try:
-        return table[state, event]
-    except KeyError:
-        raise RemoteProtocolError(f"{event.__name__} while an exchange is in state {state.value!r}") from None

@@ -27,7 +27,6 @@ from p2psync.core.ids import DeviceId, MandateId
 from p2psync.errors import (
     InvalidId,
     LocalProtocolError,
-    P2PSyncError,
     RemoteProtocolError,
     TicketCancelled,
     TicketError,
@@ -36,6 +35,7 @@ from p2psync.errors import (
     TicketUsed,
     UsageError,
 )
+from p2psync.pair.conversation import Begin, Failed, Finished, Refuse, Reply, done, heard
 from p2psync.pair.invitation import Invitation
 from p2psync.pair.messages import (
     NONCE_BYTES,
@@ -62,13 +62,6 @@ OwnerOf = Callable[[bytes], DeviceId]
 
 
 # -- what the machines ask for --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Send this frame."""
-
-    frame: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +95,6 @@ class Joined:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """To the inviter: the joiner has its answer. Close the link."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """It ended without a membership. Close the link."""
-
-    error: P2PSyncError
-    """A TicketError that tells the joiner why it was refused, or RemoteProtocolError."""
-
-
 Output = Reply | Decide | Guessed | Waiting | Joined | Finished | Failed
 
 
@@ -130,11 +110,6 @@ class Admit:
 @dataclass(frozen=True, slots=True)
 class Hold:
     """An admin has to approve first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    reason: Refusal
 
 
 Decision = Admit | Hold | Refuse
@@ -153,10 +128,6 @@ class State(Enum):
     EXPECT_ANSWER = "expect answer"
     EXPECT_PART = "expect part"
     CLOSED = "closed"
-
-
-class Begin:
-    """The joiner's own first step."""
 
 
 class WrongProof:
@@ -235,10 +206,8 @@ class Inviter:
 
         Nothing follows when it is too late. Raises LocalProtocolError when there is nothing to decide.
         """
-        if (self.state, type(decision)) not in INVITER:
-            raise LocalProtocolError(f"{decision!r} while a pairing is in state {self.state.value!r}")
         was_closed = self.state is State.CLOSED
-        self.state = INVITER[self.state, type(decision)]
+        self.state = done(INVITER, self.state, type(decision))
         if was_closed:
             return []
         match decision:
@@ -291,7 +260,7 @@ class Inviter:
         return [Reply(encode(accepted)), *(Reply(encode(part)) for part in parts)]
 
     def _advance(self, event: type) -> None:
-        self.state = _next(INVITER, self.state, event)
+        self.state = heard(INVITER, self.state, event)
 
 
 class Joiner:
@@ -316,9 +285,7 @@ class Joiner:
 
     def start(self) -> list[Output]:
         """The first frame. Raises LocalProtocolError the second time."""
-        if self.state is not State.START:
-            raise LocalProtocolError("a pairing was started twice")
-        self._advance(Begin)
+        self.state = done(JOINER, self.state, Begin)
         return [Reply(encode(self._request))]
 
     def receive(self, frame: bytes) -> list[Output]:
@@ -369,15 +336,7 @@ class Joiner:
         return [Joined(payload)]
 
     def _advance(self, event: type) -> None:
-        self.state = _next(JOINER, self.state, event)
-
-
-def _next(table: Mapping[tuple[State, type], State], state: State, event: type) -> State:
-    """Raises RemoteProtocolError for what may not come now."""
-    try:
-        return table[state, event]
-    except KeyError:
-        raise RemoteProtocolError(f"{event.__name__} while a pairing is in state {state.value!r}") from None
+        self.state = heard(JOINER, self.state, event)
 
 
 def _refusal_error(reason: Refusal) -> TicketError:

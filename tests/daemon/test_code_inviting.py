@@ -29,8 +29,8 @@ from p2psync.net.link import Link
 from p2psync.net.tls import Listener, dial_pairing
 from p2psync.net.trust import TrustTable, period_tag
 from p2psync.pair.code import Code, meeting_secret, parse
+from p2psync.pair.conversation import Failed, Reply
 from p2psync.pair.exchange import Taker
-from p2psync.pair.handshake import Failed, Reply
 from p2psync.pair.messages import Refusal, Refused, decode
 from p2psync.pair.vocabulary import words
 from tests.daemon.homes import Pc, pcs

@@ -28,7 +28,8 @@ from p2psync.net.identity import Identity
 from p2psync.net.link import FramedLink, Link
 from p2psync.net.tls import dial, dial_pairing
 from p2psync.net.trust import Trust, period_tag
-from p2psync.pair.handshake import Failed, Joined, Joiner, Reply
+from p2psync.pair.conversation import Failed, Reply
+from p2psync.pair.handshake import Joined, Joiner
 from p2psync.pair.messages import NONCE_BYTES
 from p2psync.pair.ticket import Ticket, meeting_secret
 from p2psync.sim.state import MemoryDeviceState, MemoryMandateState

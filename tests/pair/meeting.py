@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.errors import InvalidId
-from p2psync.pair.handshake import Admit, Decide, Failed, Guessed, Hold, Inviter, Joiner, Output, Refuse, Reply
+from p2psync.errors import InvalidId, TicketCancelled, TicketError, TicketExpired, TicketRefused, TicketUsed
+from p2psync.pair.conversation import Failed, Refuse, Reply
+from p2psync.pair.handshake import Admit, Decide, Guessed, Hold, Inviter, Joiner, Output
 from p2psync.pair.invitation import Claim, Invitation, Verdict, judge
+from p2psync.pair.messages import Refusal
 from p2psync.pair.ticket import Ticket, TicketId
 
 
@@ -35,6 +37,18 @@ UNKNOWN = Ticket(MandateId(b"m" * 16), TicketId(b"unknown!"), b"s" * 16, ISSUER.
 INVITATION = Invitation(TICKET.id, TICKET.mandate, TICKET.secret, TICKET.expires_s)
 BUNDLE = b"name, secret, blocks"
 NONCES: Iterator[bytes] = (n.to_bytes(32, "big") for n in itertools.count())
+
+ERRORS: dict[Refusal, type[TicketError]] = {
+    Refusal.UNKNOWN: TicketRefused,
+    Refusal.USED: TicketUsed,
+    Refusal.EXPIRED: TicketExpired,
+    Refusal.CANCELLED: TicketCancelled,
+    Refusal.TOO_MANY_TRIES: TicketRefused,
+    Refusal.MANDATE_GONE: TicketRefused,
+    Refusal.DECLINED: TicketRefused,
+    Refusal.GUESSED: TicketRefused,
+}
+"""What a joiner is told each refusal by."""
 
 
 class Issuer:

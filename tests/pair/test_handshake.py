@@ -22,22 +22,18 @@ from p2psync.errors import (
     UsageError,
 )
 from p2psync.pair import handshake
+from p2psync.pair.conversation import Begin, Failed, Finished, Refuse, Reply
 from p2psync.pair.handshake import (
     INVITER,
     JOINER,
     Admit,
-    Begin,
     Decide,
-    Failed,
-    Finished,
     Guessed,
     Hold,
     Inviter,
     Joined,
     Joiner,
     LastPart,
-    Refuse,
-    Reply,
     State,
     Waiting,
     WrongProof,
@@ -62,6 +58,7 @@ from p2psync.pair.ticket import Ticket, TicketId
 from tests.pair.meeting import (
     BUNDLE,
     CLERK,
+    ERRORS,
     INVITATION,
     ISSUER,
     NONCES,
@@ -145,23 +142,23 @@ def test_an_admin_may_decline() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "error", "said"),
+    ("reason", "said"),
     [
-        (Refusal.UNKNOWN, TicketRefused, "does not know this ticket"),
-        (Refusal.USED, TicketUsed, "used already"),
-        (Refusal.EXPIRED, TicketExpired, "has expired"),
-        (Refusal.CANCELLED, TicketCancelled, "cancelled"),
-        (Refusal.TOO_MANY_TRIES, TicketRefused, "Too many wrong tickets"),
-        (Refusal.MANDATE_GONE, TicketRefused, "may no longer admit"),
-        (Refusal.DECLINED, TicketRefused, "declined"),
-        (Refusal.GUESSED, TicketRefused, "tried to guess"),
+        (Refusal.UNKNOWN, "does not know this ticket"),
+        (Refusal.USED, "used already"),
+        (Refusal.EXPIRED, "has expired"),
+        (Refusal.CANCELLED, "cancelled"),
+        (Refusal.TOO_MANY_TRIES, "Too many wrong tickets"),
+        (Refusal.MANDATE_GONE, "may no longer admit"),
+        (Refusal.DECLINED, "declined"),
+        (Refusal.GUESSED, "tried to guess"),
     ],
 )
-def test_each_refusal_has_its_own_sentence(reason: Refusal, error: type[TicketError], said: str) -> None:
+def test_each_refusal_has_its_own_sentence(reason: Refusal, said: str) -> None:
     newcomer = joiner()
     newcomer.start()
     found = error_of(newcomer.receive(encode(Refused(reason))))
-    assert type(found) is error
+    assert type(found) is ERRORS[reason]
     assert said in str(found)
     assert str(found) not in {str(handshake._refusal_error(r)) for r in Refusal if r is not reason}
 
