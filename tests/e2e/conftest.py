@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.pc import RUNNING
+from tests.e2e.pc import RUNNING, Pc, office
 from tests.lab import Lab, lan
 
 
@@ -25,6 +25,24 @@ def root(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     path = tmp_path_factory.mktemp("pcs")
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def pcs(lab: Lab, root: Path) -> Iterator[list[Pc]]:
+    """Three that know nothing of each other, of which the first has a mandate; many modules have PCs of their own."""
+    with office(lab, root) as three:
+        three[0].create()
+        yield three
+
+
+@pytest.fixture
+def guest(pcs: list[Pc]) -> Iterator[Pc]:
+    """Joined nothing, before and after: what fails leaves nothing behind."""
+    guest = pcs[2]
+    yield guest
+    assert guest.run("mandate", "list") == []
+    assert guest.overall()["device"]["port"] == 0
+    assert not (guest.folder / ".p2psync" / "marker").exists()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from p2psync.pair.code import parse
 from p2psync.pair.vocabulary import words
-from tests.e2e.pc import Pc, agree, office, until
-from tests.lab import Lab, requires_lab
+from tests.e2e.pc import Pc, agree, until
+from tests.lab import requires_lab
 
 pytestmark = requires_lab
-
-
-@pytest.fixture(scope="module")
-def pcs(lab: Lab, root: Path) -> Iterator[list[Pc]]:
-    """Of which the first has a mandate."""
-    with office(lab, root) as three:
-        three[0].create()
-        yield three
-
-
-@pytest.fixture
-def guest(pcs: list[Pc]) -> Iterator[Pc]:
-    """Joined nothing, before and after: what fails leaves nothing behind."""
-    guest = pcs[2]
-    yield guest
-    assert guest.run("mandate", "list") == []
-    assert guest.overall()["device"]["port"] == 0
-    assert not (guest.folder / ".p2psync" / "marker").exists()
 
 
 def code_of(pc: Pc, *options: object) -> str:
