@@ -168,6 +168,12 @@ def _of_files() -> tuple[Operation, ...]:
         ),
         Operation("log", "Who changed what, when.", _M, reads=True),
         Operation("log.verify", "Check the chain and every signature of the log.", _M, reads=True),
+        Operation(
+            "verify",
+            "Every byte here against the log, and the replicas with each other; what a disk damaged is brought back.",
+            (*_M, Argument("repair", Form.FLAG), _TIMEOUT),
+            waits=True,
+        ),
         Operation("log.export", "The log with its blocks, for an archive.", _M, reads=True),
         Operation(
             "history",

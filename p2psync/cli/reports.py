@@ -210,6 +210,7 @@ def reason(word: str) -> str:
         "removed": _("it was removed"),
         "conflict": _("it lost a conflict"),
         "refused": _("this change was not allowed"),
+        "damaged": _("the disk damaged it"),
         "set-aside": _("it differed from the mandate's when this PC joined"),
         "edited": _("it was saved on this PC"),
         "log": _("it was saved earlier"),

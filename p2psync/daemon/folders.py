@@ -236,6 +236,11 @@ class Folders:
         one = self._open.get(mandate)
         return Desk(one.contents.contents, one.versions) if one is not None else None
 
+    def folder(self, mandate: MandateId) -> Folder | None:
+        """None while it is not there."""
+        one = self._open.get(mandate)
+        return one.folder if one is not None else None
+
     def roots(self) -> dict[MandateId, Path]:
         """Where each mandate's folder is, whether it is there or not."""
         return dict(self._roots)

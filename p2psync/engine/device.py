@@ -16,7 +16,7 @@ from p2psync.core.relpath import Folding, RelPath
 from p2psync.core.ways import rank
 from p2psync.engine.admin import Admin, Founding, Welcome, found
 from p2psync.engine.effects import CloseLink, Drain, Effect, MembersChanged, Send, WakeAt
-from p2psync.engine.events import Event, LinkDown, LinkUp, Received, Tick
+from p2psync.engine.events import Event, LinkDown, LinkUp, Received, Seen, Tick
 from p2psync.engine.ledger import Keys
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now, Scope
@@ -149,6 +149,11 @@ class Device:
         taken, heads = self.mandates[mandate].replica.observation.submit(path, entry, parents)
         self.mandates[mandate].announce(taken)
         return heads
+
+    def mend(self, mandate: MandateId, damaged: Sequence[Seen]) -> None:
+        """Have what was accepted placed again where a disk lost it: what stands there, though nobody saved it."""
+        self._touched.add(mandate)
+        self.mandates[mandate].replica.observation.mend(damaged)
 
     def set_folding(self, mandate: MandateId, folding: Folding) -> None:
         """How the disk of the mandate's folder folds names; said before the folder is opened."""

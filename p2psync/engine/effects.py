@@ -71,7 +71,7 @@ class PlaceItem:
     """The stat known for `expect`; equal means that its bytes need not be read again."""
     put: Entry
     keep_reason: str
-    """Why the replaced bytes are kept as a version: "replaced", "removed", "conflict", "refused", "set-aside"."""
+    """Why the replaced bytes are kept: "replaced", "removed", "conflict", "refused", "damaged", "set-aside"."""
     stood: tuple[ChangeId, ...] = ()
     """The heads that `expect` is: what a program that holds the file open knows, however late it writes."""
 

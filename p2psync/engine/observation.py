@@ -139,6 +139,22 @@ class Observation:
             self._site.scope.notice("edit.refused", self._site.mandate, path=s.path)
         self._plan.touched([s.path for s in edits])
 
+    def mend(self, damaged: Sequence[Seen]) -> None:
+        """Bytes that changed on the disk though nobody saved anything are no edit: what was accepted comes back.
+
+        What stood there is kept as a version. Passed over is what was saved, or is being placed, meanwhile.
+        """
+        bases = self._site.state.bases([s.path for s in damaged if s.path not in self._plan.placing])
+        rows = []
+        for s in damaged:
+            base = bases.get(s.path)
+            if base is not None and base.stat == s.stat and not s.entry.same_as(base.entry):
+                rows.append(BaseRow(s.path, s.entry, s.stat, ()))
+                self._plan.damaged.add((s.path, s.entry.content))
+                self._site.scope.notice("file.damaged", self._site.mandate, path=s.path)
+        self._site.state.put_bases(rows)
+        self._plan.touched([row.path for row in rows])
+
     def append(self, edits: Sequence[Seen]) -> list[Taken]:
         """Announce edits: new paths before vanished ones, so that a rename costs no bytes on the wire."""
         paths = [s.path for s in edits]

@@ -196,7 +196,7 @@ class Placement:
         for start in range(0, len(aims), BATCH_MAX):
             batch = aims[start : start + BATCH_MAX]
             self._site.state.begin_placing([PlacingRow(a.path, a.put, a.heads) for a in batch])
-            items = tuple(_item(a, bases.get(a.path)) for a in batch)
+            items = tuple(self._item(a, bases.get(a.path)) for a in batch)
             self._site.scope.emit(Place(self._site.mandate, items))
 
     def placed(self, event: Placed) -> tuple[Seen, ...]:
@@ -234,7 +234,7 @@ class Placement:
             base = bases.get(o.path)
             if base is not None and base.entry.content not in (None, target.put.content):
                 change = base.heads[0] if base.heads else None
-                self._site.add_version(o.path, base.entry, _keep_reason(target, base), change)
+                self._site.add_version(o.path, base.entry, self._keep_reason(target, base), change)
             if target.put.kind == Kind.ABSENT:
                 gone.append(o.path)
             else:
@@ -244,17 +244,15 @@ class Placement:
         self._site.state.drop_bases(gone)
         self._site.state.clear_problems([o.path for o in outcomes], DISK_CODES)
 
+    def _item(self, target: Aim, base: BaseRow | None) -> PlaceItem:
+        expect = base.entry if base is not None else ABSENT
+        stat = base.stat if base is not None else None
+        stood = base.heads if base is not None else ()
+        return PlaceItem(target.path, expect, stat, target.put, self._keep_reason(target, base), stood)
 
-def _item(target: Aim, base: BaseRow | None) -> PlaceItem:
-    expect = base.entry if base is not None else ABSENT
-    stat = base.stat if base is not None else None
-    stood = base.heads if base is not None else ()
-    return PlaceItem(target.path, expect, stat, target.put, _keep_reason(target, base), stood)
-
-
-def _keep_reason(target: Aim, base: BaseRow | None) -> str:
-    if base is not None and not base.heads:
-        return "refused"
-    if base is not None and any(loser.id in base.heads for loser in target.losers):
-        return "conflict"
-    return "removed" if target.put.kind == Kind.ABSENT else "replaced"
+    def _keep_reason(self, target: Aim, base: BaseRow | None) -> str:
+        if base is not None and not base.heads:
+            return "damaged" if (base.path, base.entry.content) in self._plan.damaged else "refused"
+        if base is not None and any(loser.id in base.heads for loser in target.losers):
+            return "conflict"
+        return "removed" if target.put.kind == Kind.ABSENT else "replaced"

@@ -53,6 +53,8 @@ class Plan:
         self.unmergeable: set[tuple[RelPath, tuple[ContentId, ...]]] = set()
         self._disputed = {RelPath(p.path) for p in site.state.problems() if p.code == Code.INDEX_CONFLICT}
         """Indexes whose merged view has lines that contradict each other."""
+        self.damaged: set[tuple[RelPath, ContentId | None]] = set()
+        """What a disk made of files, to say why it is kept; forgotten at the end of the run."""
         self._foreseen: dict[RelPath, Aim] = {}
         """Aims of files to be placed that are the only heads of their paths. Whatever could change such an aim renews
         its path, so that fetching and placing need not ask the state again."""

@@ -103,7 +103,7 @@ class VersionRow:
     kept_ms: int
     """Wall clock, milliseconds since 1970."""
     reason: str
-    """"replaced", "removed", "conflict", "refused", "set-aside", "edited"."""
+    """"replaced", "removed", "conflict", "refused", "damaged", "set-aside", "edited"."""
     device: DeviceId | None
     change: ChangeId | None
     """The change that stated these bytes; None for bytes that are no accepted change."""

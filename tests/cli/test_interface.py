@@ -52,6 +52,7 @@ COMMANDS: Mapping[str, str] = {
     "restore": "MANDATE PATH --version --at --to",
     "history": "MANDATE --run --failed",
     "log": "MANDATE --verify --export",
+    "verify": "MANDATE --repair",
     "overview": "",
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

@@ -12,7 +12,7 @@ from p2psync.core.ids import ChangeId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role, parse_setting
-from p2psync.engine.effects import Fetch, Notice, PushContents
+from p2psync.engine.effects import Fetch, Notice, Place, PushContents
 from p2psync.engine.events import FolderOpened, Observed, Outcome, Seen
 from p2psync.engine.ledger import Taken
 from p2psync.engine.state import BaseRow, TodoKind, VersionRow
@@ -439,3 +439,37 @@ def test_what_others_have_or_had_better_ask_for_is_not_pushed() -> None:
     assert pushed(rig) == []
     rig.look(*(seen(f"many {number}", f"{number}") for number in range(SAVE_PATHS_MAX + 1)))
     assert pushed(rig) == []
+
+
+# -- damage ------------------------------------------------------------------------------------------
+
+
+def test_what_a_disk_damaged_is_no_edit_and_what_was_accepted_comes_back() -> None:
+    rig = Rig()
+    rig.sees("a.txt", "one")
+    rig.effects()
+    rig.replica.observation.mend([Seen(PATH, file("two"), FileStat(3, 1_000, 1))])
+    assert rig.base("a.txt") == BaseRow(PATH, file("two"), FileStat(3, 1_000, 1), ())
+    assert [head.entry for head in rig.desk.heads("a.txt")] == [file("one")], "nothing was announced"
+    notice, fetch = rig.effects()
+    assert isinstance(notice, Notice)
+    assert (notice.name, dict(notice.fields)["path"]) == ("file.damaged", PATH)
+    assert isinstance(fetch, Fetch)
+    [place] = rig.fetched("one").of(Place)
+    assert [(item.expect, item.put, item.keep_reason) for item in place.items] == [
+        (file("two"), file("one"), "damaged")
+    ]
+
+
+def test_what_was_saved_since_it_was_read_is_not_mended() -> None:
+    rig = Rig()
+    rig.sees("a.txt", "one")
+    rig.replica.observation.mend([Seen(PATH, file("two"), FileStat(3, 2_000, 1)), *seen_nothing()])
+    base = rig.base("a.txt")
+    assert base is not None
+    assert base.entry == file("one")
+
+
+def seen_nothing() -> list[Seen]:
+    """A path of which nothing is known."""
+    return [Seen(parse("b.txt"), file("b"), FileStat(1, 1_000, 1))]

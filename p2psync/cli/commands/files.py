@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from p2psync.cli import progress, reports
+from p2psync.cli import progress, reports, verifying
 from p2psync.cli.command import Session, command
 from p2psync.cli.commands.mandates import MANDATE, OPTIONAL_MANDATE
 from p2psync.cli.exits import FAILED, WRONG_USAGE, CommandFailed
@@ -136,6 +136,18 @@ def _add_log(app: typer.Typer) -> None:
         ),
         example="p2psync log Cargo\np2psync log Cargo --verify\np2psync log Cargo --export cargo-log.jsonl",
     )(log)
+    command(
+        app,
+        "verify",
+        help=_(
+            "Check that every byte is as it was saved, here and on the other devices.\n\nReads all files of the folder "
+            "and all kept versions again, compares them with the signed log, and asks the connected devices whether "
+            "they hold the same. --repair brings the right bytes of a file that a disk damaged back, from a kept "
+            "version or another device. Exit code 1: something is damaged; 3: a device has not the same; 5: no other "
+            "device is connected."
+        ),
+        example="p2psync verify Cargo\np2psync verify Cargo --repair",
+    )(verify)
 
 
 # -- runs ----------------------------------------------------------------------------------------------
@@ -246,6 +258,20 @@ def history(
 ) -> int:
     past = session.call("history", mandate=mandate, run=run, failed=failed)
     return session.show(past, reports.history if run is None else reports.past_run)
+
+
+def verify(
+    session: Session,
+    mandate: MANDATE,
+    repair: Annotated[
+        bool, typer.Option("--repair", help=_("Bring the right bytes of damaged files back; what stood there is kept."))
+    ] = False,
+    timeout: TIMEOUT = None,
+) -> int:
+    timeout_s = parse_duration(timeout) if timeout else None
+    with progress.shown(session.client, mandate, _("Verifying"), not session.as_json):
+        checked = session.call("verify", NO_END_S, mandate=mandate, repair=repair, timeout_s=timeout_s)
+    return session.show(checked, verifying.verified)
 
 
 # -- versions ------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from p2psync.daemon.operations import (
     recovery,
     runs,
     status,
+    verify,
     versions,
 )
 from p2psync.daemon.operations.arguments import Arguments
@@ -35,7 +36,7 @@ Operation = Callable[["Node", Arguments], Awaitable[object]]
 
 MODULES = (
     *(status, mandates, members, recovery, runs, conflicts, versions, attachments, books, masters, postings, periods),
-    log,
+    *(log, verify),
 )
 
 

@@ -132,6 +132,16 @@ def test_the_log_is_listed_verified_and_exported(office: Machine, tmp_path: Path
     assert {"block", "device", "seq", "signature", "payload", "entries"} <= set(lines[0])
 
 
+def test_every_byte_is_verified_here_and_with_the_others(office: Machine, home: Machine) -> None:
+    office.save("sound.txt", "x")
+    until(lambda: home.read("sound.txt") == "x", "it arrived")
+    answer = office.run("verify", "Cargo", "--json")
+    assert (answer.code, answer.data["identical"], answer.data["damaged"]) == (0, 2, [])
+    said = office.run("verify", "Cargo", "--repair", "--timeout", "30s").out
+    assert "Every byte is as it was saved." in said
+    assert "Identical on 2/2 devices:" in said
+
+
 def test_a_forged_entry_is_named(tmp_path: Path) -> None:
     with company(tmp_path) as (office, _home):
         office.save("a.txt", "x")

@@ -1,0 +1,154 @@
+"""`verify` on running devices: what a disk damaged is found, sent to nobody, and brought back; who holds the same."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING
+from p2psync.errors import UsageError
+from tests.daemon.homes import MANDATE, Pc, company, pcs
+from tests.daemon.patience import until
+
+LONG_AGO_NS = 1_700_000_000_000_000_000
+
+
+async def verify(pc: Pc, **arguments: object) -> tuple[Any, int]:
+    result = await pc.ask("verify", mandate=MANDATE, **arguments)
+    return result.data, result.exit_code
+
+
+def old(pc: Pc, path: str, data: str) -> None:
+    """A file that was saved long ago: its time is not doubted."""
+    target = pc.folder / path
+    fresh = target.with_name(".fresh")
+    fresh.write_text(data)
+    os.utime(fresh, ns=(LONG_AGO_NS, LONG_AGO_NS))
+    fresh.replace(target)
+
+
+def damage(pc: Pc, path: str) -> bytes:
+    """As a disk does it: other bytes, and everything else as it was."""
+    target = pc.folder / path
+    before = target.stat()
+    with target.open("r+b") as file:
+        file.write(b"#")
+    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return target.read_bytes()
+
+
+@pytest.mark.asyncio
+async def test_what_is_the_same_everywhere_is_said_to_be(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll", "payroll") as (one, two, three):
+        one.save("chart.crp", "chart\r\nENDOFFILE\r\n")
+        await two.has("chart.crp", "chart\r\nENDOFFILE\r\n")
+        told, code = await verify(one)
+        assert (code, told["files"], told["identical"], told["damaged"]) == (DONE, 1, 3, [])
+        assert told["versions"] == 1, "a bookkeeping file is kept as a version when it is published"
+        assert told["log"]["ok"]
+        assert [replica["state"] for replica in told["replicas"]] == ["this", "connected", "connected"]
+        await three.stop()
+        await one.in_sync(1)
+        told, code = await verify(one)
+        assert (code, told["identical"]) == (DONE, 2)
+        assert [r["identical"] for r in told["replicas"] if r["name"] == "pc3"] == [None]
+        await two.stop()
+        await one.in_sync(0)
+        assert (await verify(one))[1] == WAITING
+
+
+@pytest.mark.asyncio
+async def test_what_a_disk_damaged_is_sent_to_nobody_and_comes_back_from_another_device(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        for name in ("a.txt", "b.txt"):
+            old(one, name, f"{name} as it was")
+            await two.has(name, f"{name} as it was")
+        await one.in_sync(1)
+        await one.stop()
+        spoilt = damage(one, "a.txt")
+        await one.start()
+        await one.in_sync(1)
+        told, code = await verify(one)
+        assert (code, told["damaged"]) == (FAILED, [{"path": "a.txt", "repaired": False}])
+        assert told["identical"] == 1, "the other one has it right"
+        assert one.read("a.txt") == spoilt, "without --repair nothing is done"
+        told, code = await verify(one, repair=True, timeout_s=20)
+        assert (code, told["damaged"], told["identical"]) == (DONE, [{"path": "a.txt", "repaired": True}], 2)
+        assert one.read("a.txt") == two.read("a.txt") == b"a.txt as it was"
+        kept = await one.call("versions", mandate=MANDATE, path="a.txt")
+        assert [v["reason"] for v in kept] == ["current", "damaged"]
+        assert {change["name"] for change in await one.call("log", mandate=MANDATE) if change["path"]} == {"pc1"}
+        assert len([c for c in await two.call("log", mandate=MANDATE) if c["path"] == "a.txt"]) == 1
+        assert (await verify(one))[1] == DONE
+
+
+@pytest.mark.asyncio
+async def test_a_bookkeeping_file_comes_back_from_its_own_kept_version(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        old(pc, "chart.crp", "chart\r\nENDOFFILE\r\n")
+        await pc.holds(1)
+
+        async def is_kept() -> bool:
+            return bool((await verify(pc))[0]["versions"])
+
+        await until(is_kept, "its copy is kept")
+        await pc.stop()
+        damage(pc, "chart.crp")
+        await pc.start()
+        told, code = await verify(pc, repair=True)
+        assert (code, told["damaged"]) == (DONE, [{"path": "chart.crp", "repaired": True}])
+        assert pc.read("chart.crp") == b"chart\r\nENDOFFILE\r\n"
+
+
+@pytest.mark.asyncio
+async def test_what_nobody_has_any_more_is_said_and_stays_damaged(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        old(pc, "a.txt", "the only copy")
+        await pc.holds(1)
+        await pc.stop()
+        damage(pc, "a.txt")
+        await pc.start()
+        told, code = await verify(pc, repair=True, timeout_s=0.5)
+        assert (code, told["damaged"]) == (FAILED, [{"path": "a.txt", "repaired": False}])
+        assert pc.read("a.txt") == b"#he only copy"
+
+
+@pytest.mark.asyncio
+async def test_a_kept_version_that_is_damaged_is_named(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        pc.save("chart.crp", "chart\r\nENDOFFILE\r\n")
+        await pc.holds(1)
+        kept = pc.folder / ".p2psync" / "versions"
+
+        def files() -> list[Path]:
+            return [path for path in kept.rglob("*") if path.is_file() and not path.name.endswith(".partial")]
+
+        await until(lambda: bool(files()), "its copy is kept")
+        [copy] = files()
+        copy.chmod(0o600)
+        copy.write_bytes(b"other")
+        told, code = await verify(pc)
+        assert (code, told["damaged_versions"]) == (FAILED, [copy.parent.name + copy.name])
+
+
+@pytest.mark.asyncio
+async def test_a_replica_that_cannot_place_something_is_not_identical(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        (two.folder / "letter.txt").symlink_to(tmp_path)
+        one.save("letter.txt", "for the place of a link")
+        await two.holds(1)
+        told, code = await verify(one)
+        [other] = [r for r in told["replicas"] if r["state"] == "connected"]
+        assert (code, other["identical"], [p["path"] for p in other["problems"]]) == (
+            PARTLY_DONE,
+            False,
+            ["letter.txt"],
+        )
+        with pytest.raises(UsageError, match="no mandate called"):
+            await one.ask("verify", mandate="nothing")
