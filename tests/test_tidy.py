@@ -24,12 +24,13 @@ PURE = frozenset({"errors", "core", "wire", "pair", "books", "engine"})
 SHELLS = frozenset({"store", "fs", "net", "rendezvous", "api"})
 SHARED = frozenset({"system"})
 """What shells and the daemon stand on, and knows nothing of p2psync."""
-WORDS = frozenset({"i18n", "remedies", "findings"})
+WORDS = frozenset({"i18n", "remedies", "findings", "checkup"})
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "errors": frozenset(),
     "i18n": frozenset({"errors"}),
     "remedies": frozenset({"errors", "core", "i18n"}),
+    "checkup": frozenset({"errors", "core", "i18n", "remedies"}),
     "findings": frozenset({"errors", "core", "books", "i18n"}),
     "core": frozenset({"errors"}),
     "wire": frozenset({"errors", "core"}),
@@ -47,6 +48,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
 
 LATE_IMPORTS: Mapping[tuple[str, str], str] = {
     ("p2psync.cli.foreground", "daemon"): "`up` becomes the daemon; every other command has to start fast",
+    ("p2psync.cli.commands.doctor", "daemon"): "where none runs, `doctor` looks itself",
     ("p2psync.cli.commands.rendezvous", "rendezvous"): "`serve` becomes the host; all others have to start fast",
 }
 """(module, part it imports inside a function only): why. Each entry must be in use."""

@@ -263,5 +263,6 @@ def _of_attachments() -> tuple[Operation, ...]:
 def _of_the_daemon() -> tuple[Operation, ...]:
     return (
         Operation("ping", "Whether the daemon is there, and of which version.", reads=True),
+        Operation("doctor", "Whether all is well with what this device needs of its PC and its network.", reads=True),
         Operation("stop", "End the daemon."),
     )

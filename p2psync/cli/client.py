@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from p2psync.checkup import not_running as not_running_text
 from p2psync.cli.exits import FAILED, NOT_RUNNING, TIMED_OUT, CommandFailed
 from p2psync.cli.home import DAEMON_LOG, Running, read_running
 from p2psync.i18n import _, language
@@ -89,9 +90,7 @@ class Client:
 
 def not_running(home: Path) -> CommandFailed:
     """The error for a home in which no daemon runs."""
-    return CommandFailed(
-        _("p2psync is not running (home: {home}). Start it with: p2psync start").format(home=home), NOT_RUNNING
-    )
+    return CommandFailed(not_running_text().format(home=home), NOT_RUNNING)
 
 
 def _headers(running: Running) -> dict[str, str]:

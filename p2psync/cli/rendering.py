@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from p2psync.checkup import Sign, said_of
 from p2psync.cli.values import files, moment, quoted, short, short_device, size
 from p2psync.core.problem import NEWS, Code, Problem
 from p2psync.i18n import _, ngettext
@@ -53,8 +54,8 @@ def status(answer: Row) -> str:
     device, mandates = answer["device"], answer["mandates"]
     lines = [_("This device: {name} ({id})").format(name=device["name"], id=short_device(device["id"]))]
     if device.get("mdns_problem"):
-        lines += [_("! Other PCs are not found by themselves: {reason}").format(reason=device["mdns_problem"])]
-        lines += [_("  -> Name their addresses with: p2psync peer add MANDATE HOST:PORT")]
+        found = said_of(Sign.MDNS_FAILED, {"reason": device["mdns_problem"]})
+        lines += [f"! {found.sentence}", f"  -> {found.remedy}"]
     if not mandates:
         lines += ["", _("No mandate yet. Make one with: p2psync mandate create NAME --folder DIR")]
         lines += [_("Or join one with the ticket that you got: p2psync join TICKET --folder DIR")]
@@ -69,6 +70,8 @@ def _host_line(host: Row) -> str:
         return f"! {host['problem']}"
     if not host["connected"]:
         return _("o Meeting host {url}: not connected yet").format(url=host["url"])
+    if not host["relay"]:
+        return _("* Meeting host {url}: connected; it does not relay").format(url=host["url"])
     return _("* Meeting host {url}: connected").format(url=host["url"])
 
 
@@ -155,19 +158,20 @@ def awaited(devices: Sequence[Row]) -> str:
 
 
 def _peer_lines(peers: Sequence[Row]) -> list[str]:
-    return [line for peer in peers for line in (_peer_line(peer), *_reason_lines(peer))]
+    return [line for peer in peers for line in (_peer_line(peer), *reason_lines(peer))]
 
 
-def _reason_lines(peer: Row) -> list[str]:
+def reason_lines(peer: Row) -> list[str]:
     """Why it is not reached in a better way."""
     lines = []
     for better in peer.get("not_better", ()):
         text = _("  not by {way}: {reason}")
-        lines.append(text.format(way=_way(better["way"]), reason=better["reason"]))
+        lines.append(text.format(way=way_name(better["way"]), reason=better["reason"]))
     return lines
 
 
-def _way(way: str) -> str:
+def way_name(way: str) -> str:
+    """How two devices are connected, in words."""
     ways = {
         "lan": _("local network"),
         "direct": _("direct"),
@@ -183,7 +187,7 @@ def _peer_line(peer: Row) -> str:
     behind = peer.get("behind_files") or 0
     lacks = ", " + _("{files} behind").format(files=files(behind)) if behind else ""
     if peer["connected"]:
-        return _("* {who}: connected ({way})").format(who=who, way=_way(peer["path"])) + lacks
+        return _("* {who}: connected ({way})").format(who=who, way=way_name(peer["path"])) + lacks
     if not peer["last_seen"]:
         return _("o {who}: not seen yet").format(who=who) + lacks
     text = _("o {who}: waiting for it, last seen {seen}") if behind else _("o {who}: not connected, last seen {seen}")

@@ -144,15 +144,21 @@ class Folder:
                     "{folder} and {other}, the folder of another mandate, lie in one another. Choose another folder."
                 ).format(folder=self.root, other=marked)
             )
-        directories = [str(p) for p in (root, *above)]
+        in_cloud = self.in_cloud()
+        if in_cloud is not None:
+            raise FolderError(in_cloud)
+
+    def in_cloud(self) -> str | None:
+        """Why this is no place for a mandate's folder, if a cloud service keeps it too, for people."""
+        root = Path(os.path.realpath(self.root))
+        directories = [str(p) for p in (root, *root.parents)]
         service = service_by_name(root.parts) or service_by_marker(directories, os.path.exists)
-        if service is not None:
-            raise FolderError(
-                _(
-                    "{folder} lies in a folder that {service} synchronises; two synchronisers on the same files damage "
-                    "them. Choose a folder outside of it."
-                ).format(folder=self.root, service=service)
-            )
+        if service is None:
+            return None
+        return _(
+            "{folder} lies in a folder that {service} synchronises; two synchronisers on the same files damage "
+            "them. Choose a folder outside of it."
+        ).format(folder=self.root, service=service)
 
     def _try_to_write(self) -> None:
         probe = self.staging / "tmp-probe"

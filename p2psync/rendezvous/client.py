@@ -25,7 +25,7 @@ from p2psync.rendezvous.protocol.messages import Message, Reason, Refused, Welco
 from p2psync.rendezvous.protocol.streams import STREAM_BYTES, Join, parse_invitation
 from p2psync.rendezvous.protocol.topics import CLOCKS_DIFFER_MAX_S
 from p2psync.rendezvous.stream import open_stream
-from p2psync.rendezvous.visit import call, receive, welcome
+from p2psync.rendezvous.visit import CONNECT_S, call, receive, welcome
 from p2psync.system.tasks import until_one_ends
 
 TICK_S: Final = 5.0
@@ -51,6 +51,27 @@ class Status:
     """Whether the host relays."""
     clock_off_s: float = 0.0
     """How far this PC's clock is ahead of the host's."""
+
+
+def welcomed(address: HostAddress, said: Welcome, wall_s: float) -> Status:
+    """How it stands with a host that let this device in; `wall_s`: by this PC's clock, seconds since 1970."""
+    off_s = wall_s - said.time_ms / 1000
+    problem = words.wrong_clock(address, off_s) if abs(off_s) >= CLOCKS_DIFFER_MAX_S else None
+    return Status(True, problem, (said.host, said.port), said.relay, off_s)
+
+
+async def probe(address: HostAddress, wall_clock: Callable[[], float] = time.time) -> Status:
+    """How it stands with a host that is called once, to see whether it answers."""
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            connection = await call(address, stack)
+            async with asyncio.timeout(CONNECT_S):
+                said = await welcome(address, connection)
+    except TimeoutError:
+        return Status(problem=str(words.silent(address)))
+    except LinkError as error:
+        return Status(problem=str(error))
+    return welcomed(address, said, wall_clock())
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,21 +210,9 @@ class Client:
             await self._converse(await call(self.address, stack))
 
     async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._welcomed(await welcome(self.address, socket))
+        self._set_status(welcomed(self.address, await welcome(self.address, socket), self._wall_clock()))
         self._perform(self._lobby.connected(self._wall_clock(), self._now()))
         await until_one_ends(LinkError, self._listen(socket), self._speak(socket), self._tick())
-
-    def _welcomed(self, welcome: Welcome) -> None:
-        off_s = self._wall_clock() - welcome.time_ms / 1000
-        self._set_status(
-            Status(
-                True,
-                words.wrong_clock(self.address, off_s) if abs(off_s) >= CLOCKS_DIFFER_MAX_S else None,
-                (welcome.host, welcome.port),
-                welcome.relay,
-                off_s,
-            )
-        )
 
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:

@@ -10,7 +10,6 @@ from typing import Final
 import aiohttp
 
 from p2psync.errors import CodecError
-from p2psync.i18n import _
 from p2psync.rendezvous import words
 from p2psync.rendezvous.protocol.address import HostAddress
 from p2psync.rendezvous.protocol.messages import (
@@ -44,8 +43,10 @@ async def call(
         raise words.described(address, error.os_error) from error
     except aiohttp.WSServerHandshakeError as error:
         raise words.no_host(address) from error
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        raise words.described(address, OSError(str(error) or _("it does not answer"))) from error
+    except TimeoutError as error:
+        raise words.silent(address) from error
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise (words.described(address, OSError(str(error))) if str(error) else words.silent(address)) from error
 
 
 async def welcome(address: HostAddress, connection: aiohttp.ClientWebSocketResponse) -> Welcome:

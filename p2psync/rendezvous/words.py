@@ -63,7 +63,17 @@ def described(address: HostAddress, error: OSError) -> LinkError:
         )
     known = error.errno is not None and error.errno in errno.errorcode
     reason = os.strerror(error.errno) if known and error.errno is not None else error.strerror or str(error)
-    return LinkError(_("The meeting host {host} cannot be reached: {reason}").format(host=host, reason=reason))
+    return LinkError(
+        _(
+            "The meeting host {host} cannot be reached: {reason}. It is tried again by itself; if it stays so, check "
+            "the address and this PC's network, and ask its operator."
+        ).format(host=host, reason=reason)
+    )
+
+
+def silent(address: HostAddress) -> LinkError:
+    """Something is there, perhaps, and says nothing."""
+    return described(address, OSError(_("it does not answer")))
 
 
 def unverified(address: HostAddress, error: Exception) -> LinkError:

@@ -54,6 +54,7 @@ COMMANDS: Mapping[str, str] = {
     "log": "MANDATE --verify --export",
     "verify": "MANDATE --repair",
     "overview": "",
+    "doctor": "",
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 DEVICE = re.compile(r"[A-Z2-7]{7}(-[A-Z2-7]{7})+")
@@ -100,6 +101,9 @@ SHAPES: Mapping[tuple[str, ...], object] = {
     ("wait", "Cargo", "--timeout", "30s"): {"result": {"success"}},
     ("peer", "list", "Cargo"): list,
     ("rules", "Cargo"): list,
+    ("doctor",): [
+        {"check": str, "state": {"ok", "warning", "error"}, "about": str, "message": str, "remedy": str},
+    ],
 }
 
 

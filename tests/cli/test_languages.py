@@ -13,7 +13,7 @@ from p2psync.i18n import DOMAIN, LANGUAGES, LOCALE_DIR
 from tests.cli.machine import Machine, Result, machines
 
 ENGLISH, GERMAN = "en", "de"
-FOR_PEOPLE = frozenset({"message", "error"})
+FOR_PEOPLE = frozenset({"message", "error", "remedy", "reason"})
 """Keys of JSON whose values are sentences."""
 
 ACTS = (
@@ -34,6 +34,7 @@ ACTS = (
     ("rules", "Cargo"),
     ("peer", "list", "Cargo"),
     ("overview",),
+    ("doctor",),
     ("mandate", "list"),
     ("mandate", "show", "Cargo"),
     ("mandate", "show", "Elsewhere"),

@@ -12,6 +12,7 @@ from p2psync.daemon.operations import (
     attachments,
     books,
     conflicts,
+    doctor,
     log,
     mandates,
     masters,
@@ -36,7 +37,7 @@ Operation = Callable[["Node", Arguments], Awaitable[object]]
 
 MODULES = (
     *(status, mandates, members, recovery, runs, conflicts, versions, attachments, books, masters, postings, periods),
-    *(log, verify),
+    *(log, verify, doctor),
 )
 
 
