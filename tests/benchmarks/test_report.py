@@ -110,7 +110,6 @@ def test_nothing_timed_makes_no_picture(tmp_path: Any) -> None:
         plot.draw(report.document([Result(IDLE, "p2psync", [sample()])], ABOUT), tmp_path)
 
 
-@pytest.mark.skipif(plot.why_not() is not None, reason=plot.why_not() or "")
 def test_the_picture_names_all_tools(tmp_path: Any) -> None:
     results = [Result(BIG, tool, [sample(seconds)]) for tool, seconds in (("p2psync", 1.0), ("rsync", 2.0))]
     png, svg = plot.draw(report.document(results, ABOUT), tmp_path)

@@ -102,11 +102,17 @@ def fat(kind: str, folder: Path, image: Path) -> Iterator[Mount]:
 def _mounting(kind: str, folder: Path, image: Path, stack: ExitStack) -> Callable[[], object]:
     if kind == "fusefat":
         _need_program("fusefat")
+        _need_device("/dev/fuse")
         return lambda: run("fusefat", "-o", "rw+", image, folder)
     by_kernel = f"\t{kind}\n" in Path("/proc/filesystems").read_text()
     if not by_kernel and (kind == "vfat" or shutil.which("mount.exfat-fuse") is None):
         pytest.skip(f"neither the kernel nor a program of this system mounts {kind}")
-    loop = run("losetup", "-f", "--show", image)
+    if not by_kernel:
+        _need_device("/dev/fuse")
+    try:
+        loop = run("losetup", "-f", "--show", image)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"this system lends no loop device: {error.stderr.strip()}")
     stack.callback(subprocess.run, ["losetup", "-d", loop], check=False, capture_output=True)
     return lambda: run(*(["mount", "-t", kind] if by_kernel else ["mount.exfat-fuse"]), loop, folder)
 
@@ -119,3 +125,11 @@ def _need_root() -> None:
 def _need_program(name: str) -> None:
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
+
+
+def _need_device(name: str) -> None:
+    """Containers often have none, or do not let it be opened."""
+    try:
+        os.close(os.open(name, os.O_RDWR))
+    except OSError as error:
+        pytest.skip(f"{name} cannot be opened: {error.strerror}")
