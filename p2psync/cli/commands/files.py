@@ -140,7 +140,7 @@ def _add_log(app: typer.Typer) -> None:
         app,
         "verify",
         help=_(
-            "Check that every byte is as it was saved, here and on the other devices.\n\nReads all files of the folder "
+            "Check that every byte is as it was saved.\n\nReads all files of the folder "
             "and all kept versions again, compares them with the signed log, and asks the connected devices whether "
             "they hold the same. --repair brings the right bytes of a file that a disk damaged back, from a kept "
             "version or another device. Exit code 1: something is damaged; 3: a device has not the same; 5: no other "
