@@ -37,6 +37,7 @@ def frame() -> Mapping[str, str]:
 def _states() -> Mapping[str, str]:
     return {
         "local": _("only on this PC until it is shared"),
+        "is-local": _("local"),
         "action": _("needs you"),
         "receiving": _("receiving, {files} to come ({size})"),
         "sending": _("sending, {files} left"),
@@ -100,12 +101,18 @@ def _others() -> Mapping[str, str]:
 
 
 def _counts() -> Mapping[str, Forms]:
-    several = (ngettext("{n} booking to post", "{n} bookings to post", n) for n in (1, 2))
+    one, several = _counted(1), _counted(2)
+    return {what: (text, several[what]) for what, text in one.items()}
+
+
+def _counted(n: int) -> Mapping[str, str]:
     return {
-        "bookings": (next(several), next(several)),
-        "devices": (ngettext("{n} device", "{n} devices", 1), ngettext("{n} device", "{n} devices", 2)),
-        "files": (ngettext("{n} file", "{n} files", 1), ngettext("{n} file", "{n} files", 2)),
-        "bytes": (ngettext("{n} byte", "{n} bytes", 1), ngettext("{n} byte", "{n} bytes", 2)),
+        "bookings": ngettext("{n} booking to post", "{n} bookings to post", n),
+        "devices": ngettext("{n} device", "{n} devices", n),
+        "shared": ngettext("shared ({n} device)", "shared ({n} devices)", n),
+        "newcomers": ngettext("{n} device asks to be let in:", "{n} devices ask to be let in:", n),
+        "files": ngettext("{n} file", "{n} files", n),
+        "bytes": ngettext("{n} byte", "{n} bytes", n),
     }
 
 

@@ -192,7 +192,8 @@ def pending(rows: Sequence[Row]) -> str:
         "",
     )
     others = [line for one in rows for line in _remarks(one)]
-    return "\n".join([counted] * bool(counted) + others) or _("Nothing waits to be posted.")
+    lines = [counted, _("Post them in your accounting program, then mark them: p2psync posted MANDATE")]
+    return "\n".join(lines * bool(counted) + others) or _("Nothing waits to be posted.")
 
 
 def progress(rows: Sequence[Row]) -> str:

@@ -84,8 +84,7 @@ def _mandate_lines(mandate: Row) -> list[str]:
         )
     lines += [f"  {line}" for line in _peer_lines(mandate["peers"])]
     lines += [f"  {line}" for line in _books_lines(mandate)]
-    waiting = waiting_line(mandate)
-    lines += [f"  {waiting}"] if waiting else []
+    lines += [f"  {line}" for line in (waiting_line(mandate), *_asked_lines(mandate)) if line]
     if mandate["conflicts"]:
         count = mandate["conflicts"]
         text = ngettext(
@@ -123,6 +122,24 @@ def waiting_line(mandate: Row) -> str:
         text = ngettext("* {n} file to look at: {command}", "* {n} files to look at: {command}", several)
         return text.format(n=several, command=command)
     return ""
+
+
+def _asked_lines(mandate: Row) -> list[str]:
+    """Who waits to be let in, and what waits to be delivered."""
+    name = quoted(mandate["name"])
+    counts = {one["what"]: one["count"] for one in mandate.get("actions") or []}
+    newcomers, inbox = counts.get("newcomers", 0), counts.get("inbox", 0)
+    asks = ngettext(
+        "* {n} device asks to be let in: p2psync devices {name}",
+        "* {n} devices ask to be let in: p2psync devices {name}",
+        newcomers,
+    )
+    waits = ngettext(
+        "* {n} file arrived and waits to be delivered: p2psync inbox {name}",
+        "* {n} files arrived and wait to be delivered: p2psync inbox {name}",
+        inbox,
+    )
+    return [text.format(n=n, name=name) for text, n in ((asks, newcomers), (waits, inbox)) if n]
 
 
 def state(mandate: Row) -> str:
@@ -216,8 +233,6 @@ def mandate(row: Row) -> str:
     ]
     if "files" in row:
         lines.append(_("Holds     {files}, {size}").format(files=files(row["files"]), size=size(row["bytes"])))
-    if "members" in row:
-        lines.append(_("Members   {n}").format(n=row["members"]))
     if "checks" in row:
         none = _("none: there is no chart of accounts")
         lines.append(_("Checks    {what}").format(what=checks(row["checks"]) or none))
@@ -236,7 +251,10 @@ def checks(names: Sequence[str]) -> str:
 
 
 def shown_state(row: Row) -> str:
-    """Of a mandate."""
+    """Of a mandate; of a shared one, with how many."""
+    if row["state"] == "shared" and row.get("members"):
+        count = row["members"]
+        return ngettext("shared ({n} device)", "shared ({n} devices)", count).format(n=count)
     return {"local": _("local"), "shared": _("shared")}.get(row["state"]) or str(row["state"])
 
 
@@ -317,8 +335,14 @@ def _action(mandate: Row) -> str:
 def devices(rows: Sequence[Row]) -> str:
     """`devices`."""
     return table(
-        (_("NAME"), _("ROLE"), _("STATE"), _("LAST SEEN"), _("DEVICE")),
-        ((d["name"], _role(d), _membership(d), _seen(d), short_device(d["device"])) for d in rows),
+        (_("NAME"), _("ROLE"), _("STATE"), _("LAST SEEN"), _("LET IN BY"), _("FINGERPRINT"), _("DEVICE")),
+        (
+            (
+                *(d["name"], _role(d), _membership(d), _seen(d)),
+                *(_let_in(d), d.get("fingerprint") or "-", short_device(d["device"])),
+            )
+            for d in rows
+        ),
         _("No devices."),
     )
 
@@ -336,6 +360,11 @@ def _membership(device: Row) -> str:
         return _("waits for approval")
     texts = {"member": _("member"), "revoked": _("revoked"), "left": _("has left")}
     return texts.get(device["state"]) or str(device["state"])
+
+
+def _let_in(device: Row) -> str:
+    admitted = device.get("admitted")
+    return f"{admitted['name']}, {moment(admitted['time'])}" if admitted else "-"
 
 
 def _seen(device: Row) -> str:

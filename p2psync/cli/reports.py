@@ -125,7 +125,21 @@ def _reasons(answer: Row) -> list[str]:
         lines += [*where, *problem_lines(problem, problem.get("mandate") or answer.get("mandate") or "")]
     if answer.get("message") and answer["result"] != "failed":
         lines.append(answer["message"])
-    return lines
+    return lines + [_missing(step) for step in answer.get("missing") or ()]
+
+
+def _missing(step: Row) -> str:
+    """A step that was not taken yet, without which little can be exchanged."""
+    texts = {
+        "share": _("{mandate} is only on this PC: share it with: p2psync share {typed}"),
+        "members": _("{mandate} has no other device yet: invite one with: p2psync invite {typed} --role ROLE"),
+        "accounting": _(
+            "In {mandate} no device does the accounting. An admin gives the role with: "
+            "p2psync devices {typed} --role DEVICE=accounting"
+        ),
+    }
+    text = texts.get(step["what"]) or str(step["what"])
+    return text.format(mandate=step["mandate"], typed=quoted(step["mandate"]))
 
 
 def _items(items: Sequence[Row], limit: int) -> list[str]:

@@ -11,6 +11,7 @@ from p2psync.core.clock import Tips
 from p2psync.core.ids import DeviceId, LogId, device_text
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
+from p2psync.core.rules import Role
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.peer import Peer
 from p2psync.engine.state import BlockRow, TodoKind
@@ -120,6 +121,16 @@ def _troubles(mandate: Mandate, peers: Mapping[DeviceId, Peer], only: str | None
         for path, code in placed.unplaced if placed is not None else ():
             if is_of(mandate, path, only):
                 yield Trouble(device, path, code, "")
+
+
+def missing_steps(mandate: Mandate) -> list[str]:
+    """What has to be done before anything can be exchanged as it should: "share", "members", "accounting"."""
+    members = mandate.authority.members.values()
+    return [
+        *([] if mandate.is_shared else ["share"]),
+        *(["members"] if mandate.is_shared and len(members) == 1 else []),
+        *([] if any(member.role is Role.ACCOUNTING for member in members) else ["accounting"]),
+    ]
 
 
 def is_of(mandate: Mandate, path: str, only: str | None) -> bool:

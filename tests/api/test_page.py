@@ -95,6 +95,7 @@ def browse(
         ({"peers": [{**PEER, "behind_files": 2}]}, "sending, 2 files left"),
         ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "waiting for PC 2"),
         ({"peers": [{**PEER, "connected": False, "last_seen": None, "behind_files": 1}]}, "1 file behind"),
+        ({"actions": [{"what": "newcomers", "count": 1}]}, '1 device asks to be let in: p2psync devices "Cargo <b>"'),
         ({"problem_list": [{"path": "a.crp", "code": "locked", "detail": ""}]}, "a.crp is open in another program"),
         ({"problem_list": [{"path": "", "code": "brand-new", "detail": "x"}]}, "the whole folder: brand-new"),
     ],
@@ -103,6 +104,13 @@ def test_the_page_says_how_things_are(changes: dict[str, Any], expected: str) ->
     seen = browse({**MANDATE, **changes})
     assert expected in seen["shown"]["mandates"]
     assert "Office" in seen["shown"]["device"]
+
+
+@needs_node
+def test_local_and_shared_mandates_have_signs_of_their_own() -> None:
+    local, shared = (browse({**MANDATE, **one})["shown"]["mandates"] for one in ({"state": "local"}, {"peers": [PEER]}))
+    assert ("○" in local, "⇄" in local) == (True, False)
+    assert ("○" in shared, "⇄" in shared) == (False, True)
 
 
 @needs_node

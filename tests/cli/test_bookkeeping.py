@@ -135,6 +135,7 @@ def test_pending_lines_are_a_table_and_what_has_no_number_says_why() -> None:
     ]
     said = bookkeeping.pending(rows).splitlines()
     assert said[1].split() == ["Cargo", "a.ecf", "2025", "+3", "~2", "-1", "-"]
+    assert any("in your accounting program" in line for line in said), "p2psync itself posts nothing"
     assert "! b.ecf cannot be counted: it is torn" in said
     assert "! c.ecf cannot be counted: Line 17: the debit account 5999 is not in the chart of accounts." in said
     assert any(line.startswith("! d.ecf") and "anew" in line for line in said)

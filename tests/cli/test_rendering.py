@@ -68,6 +68,14 @@ def test_all_is_well() -> None:
         ({"current_until": None, "frozen": ["2024", "2025"]}, "  Frozen periods: 2024, 2025"),
         ({"conflicts": 1}, "! 1 conflict to look at: p2psync conflicts Cargo"),
         ({"conflicts": 2}, "! 2 conflicts to look at"),
+        (
+            {"actions": [{"what": "newcomers", "count": 1}]},
+            "  * 1 device asks to be let in: p2psync devices Cargo",
+        ),
+        (
+            {"actions": [{"what": "inbox", "count": 2}]},
+            "  * 2 files arrived and wait to be delivered: p2psync inbox Cargo",
+        ),
     ],
 )
 def test_each_state_in_words(changes: dict[str, Any], expected: str) -> None:
@@ -110,6 +118,8 @@ def test_columns_stand_under_each_other_whatever_the_script() -> None:
 
 def test_lists() -> None:
     assert "Cargo  shared  accounting" in rendering.mandates([MANDATE])
+    assert "Cargo  shared (3 devices)  accounting" in rendering.mandates([{**MANDATE, "members": 3}])
+    assert "Cargo  local  accounting" in rendering.mandates([{**MANDATE, "state": "local", "members": 1}])
     assert "/home/me" in rendering.mandate({**MANDATE, "members": 2})
     assert "p2psync mandate create" in rendering.mandates([])
     member = {**PEER, "admin": True, "primary": True, "state": "member"}
@@ -118,6 +128,10 @@ def test_lists() -> None:
     assert "payroll, admin, primary" in text
     assert "waits for approval" in text
     assert "this device" in text
+    told = {"fingerprint": "AAAA-BBBB", "admitted": {"name": "Office", "time": "2020-01-01T10:00:00Z"}}
+    (row,) = rendering.devices([{**member, **told}]).splitlines()[1:]
+    assert "Office, 2020-01-01" in row
+    assert "AAAA-BBBB" in row
     invitation = {"id": "4f1d", "role": "reader", "expires": "2020-01-01T00:00:00Z", "uses_left": 1}
     assert "4f1d" in rendering.invites([invitation])
     assert "4217-..." in rendering.invites([invitation, {**invitation, "number": 4217}])

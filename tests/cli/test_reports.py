@@ -46,6 +46,9 @@ def test_a_run_tells_what_it_moved() -> None:
         ({"result": "partial", "problems": [{"device": None, "path": "a", "code": "disk-full"}]}, "The disk is full"),
         ({"message": "The time is over."}, "The time is over."),
         ({"items": [{"path": "a", "direction": "sent", "kind": "file", "state": "waiting"}]}, "still to be moved"),
+        ({"missing": [{"mandate": "Cargo", "what": "share"}]}, "share it with: p2psync share Cargo"),
+        ({"missing": [{"mandate": "Cargo", "what": "members"}]}, "p2psync invite Cargo --role ROLE"),
+        ({"missing": [{"mandate": "Cargo", "what": "accounting"}]}, "p2psync devices Cargo --role DEVICE=accounting"),
         ({"items": RUN["items"] * 30}, "and 30 files more"),
     ],
 )

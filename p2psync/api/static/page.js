@@ -198,12 +198,27 @@ function books(mandate) {
   return lines.map((line) => element("p", line, "quiet"));
 }
 
+// A sign of its own for what is only here and for what is shared; who cannot see it hears its name.
+function kind(mandate) {
+  const local = mandate.state === "local";
+  const sign = element("span", local ? "○" : "⇄", "kind");
+  sign.title = local ? say("is-local") : count("shared", mandate.peers.length + 1);
+  sign.setAttribute("role", "img");
+  sign.setAttribute("aria-label", sign.title);
+  return sign;
+}
+
+function newcomers(mandate) {
+  const asked = (mandate.actions || []).find((one) => one.what === "newcomers");
+  return asked ? [element("p", `${count("newcomers", asked.count)} p2psync devices "${mandate.name}"`, "warn")] : [];
+}
+
 async function card(mandate) {
   const [text, look] = state(mandate);
-  const title = element("header", "", "", [element("h2", mandate.name), element("small", mandate.role), element("span", text, `state ${look}`)]);
+  const title = element("header", "", "", [kind(mandate), element("h2", mandate.name), element("small", mandate.role), element("span", text, `state ${look}`)]);
   const held = say("holds", { files: count("files", mandate.files), size: size(mandate.bytes) });
   const folder = element("p", mandate.folder || "", "path");
-  const below = [...(await banner(mandate)), folder, element("p", held, "quiet"), ...books(mandate), ...peers(mandate), ...(await inbox(mandate)), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];
+  const below = [...(await banner(mandate)), folder, element("p", held, "quiet"), ...books(mandate), ...newcomers(mandate), ...peers(mandate), ...(await inbox(mandate)), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];
   return element("article", "", "", [title, ...below]);
 }
 

@@ -133,6 +133,8 @@ def invite(
         tell(_("Written into {file}").format(file=save))
     if qr:
         tell(qr_text(made.data["ticket"]))
+    if not (session.as_json or code):
+        tell(_("Whoever has this ticket can join: hand it over yourself, never by plain e-mail; delete it afterwards."))
     return session.show(made, lambda data: str(data["ticket"]))
 
 
@@ -142,6 +144,7 @@ def _ticket_comment(mandate: str, role: str, expires: str) -> str:
             _("An invitation to the mandate {mandate}, as {role}.").format(mandate=mandate, role=role),
             _("It can be used until {expires} while the inviting PC is on:").format(expires=expires),
             "p2psync join FILE --folder DIR",
+            _("Whoever has this ticket can join: hand it over yourself, never by plain e-mail; delete it afterwards."),
         ]
     )
 
@@ -304,9 +307,10 @@ def devices(
     device, equals, new_role = value.rpartition("=") if act == "role" else (value, "=", None)
     if not equals or not device:
         raise CommandFailed(_("{text!r} is not of the form DEVICE=ROLE.").format(text=value), WRONG_USAGE)
-    return session.show(
-        session.call(f"devices.{act}", mandate=mandate, device=device, role=new_role), rendering.devices
-    )
+    changed = session.call(f"devices.{act}", mandate=mandate, device=device, role=new_role)
+    if act == "revoke" and not session.as_json:
+        tell(_("It gets nothing more, from anybody. What it has already stays on it: nobody can take that back."))
+    return session.show(changed, rendering.devices)
 
 
 ADDRESS = Annotated[

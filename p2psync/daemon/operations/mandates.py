@@ -67,8 +67,7 @@ async def show(node: Node, given: Arguments) -> object:
     def look(device: Device, _: Now) -> tuple[MandateId, dict[str, object]]:
         mandate = find_mandate(device, named)
         files, size = mandate.state.live_totals()
-        members = len(mandate.authority.members)
-        counts = {"files": files, "bytes": size, "members": members}
+        counts = {"files": files, "bytes": size}
         return mandate.id, {**described(mandate), **counts, "rules": shown_rules(mandate)}
 
     mandate, shown = await node.runtime.query(look)
@@ -222,6 +221,7 @@ def described(mandate: Mandate) -> dict[str, object]:
         "state": "shared" if mandate.is_shared else "local",
         "role": str(role) if role else None,
         "folder": mandate.state.get("folder"),
+        "members": len(mandate.authority.members),
     }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from p2psync.core.authority import Member
 from p2psync.core.ids import DeviceId, MandateId, device_text, mandate_text
 from p2psync.core.rules import Role, parse_role
+from p2psync.core.statement import Admit
 from p2psync.daemon.inviting import cancel_ticket
 from p2psync.daemon.joining import Admitted, Quest
 from p2psync.daemon.operations.arguments import Arguments
@@ -21,6 +22,7 @@ from p2psync.daemon.operations.status import shown_path
 from p2psync.daemon.places import host_of, hosts_among
 from p2psync.daemon.recovery import is_recovery
 from p2psync.daemon.seeking import StillWaiting
+from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
@@ -321,10 +323,18 @@ def _member_row(
     row = _row(member.device, member.name, member.role, member.admin, "member", last_ms)
     return {
         **row,
+        "admitted": _admission(mandate, member.device),
         "path": shown_path(links[0][1]) if links else None,
         "primary": mandate.authority.primary == member.device,
         "this_device": itself,
     }
+
+
+def _admission(mandate: Mandate, device: DeviceId) -> dict[str, object] | None:
+    """Who let a member in, and when, the last time; None of whoever made the mandate."""
+    admissions = mandate.ledger.constitution.stated(Admit)
+    found = [(by, ms) for statement, by, ms in admissions if statement.device == device]
+    return {"name": name_of(mandate, found[-1][0]), "time": time_text(found[-1][1])} if found else None
 
 
 def _row(

@@ -28,6 +28,7 @@ from p2psync.daemon.standing import (
     look,
     marks_here,
     marks_of_peers,
+    missing_steps,
     moved,
     name_of,
     to_place,
@@ -49,7 +50,7 @@ TOLD = "run_told"
 FULL_CUT = "full_run_cut"
 """The setting of a mandate that says behind which path a full run that was cut short goes on."""
 NO_REASONS: Mapping[str, Any] = {
-    **{"waiting_for": [], "absent": [], "problems": [], "message": ""},
+    **{"waiting_for": [], "absent": [], "problems": [], "missing": [], "message": ""},
     **{"trigger": "manual", "full": False},
 }
 """Why not all was moved, of a run that moved all; and why it ran."""
@@ -381,6 +382,7 @@ def _told(device: Device, mandate: MandateId, ended: Ended) -> dict[str, Any]:
         "waiting_for": names,
         "absent": sorted(name_of(one, device_) for device_ in absent - waiting),
         "problems": [_trouble(one, trouble) for trouble in standing.troubles],
+        "missing": [{"mandate": one.name, "what": step} for step in missing_steps(one)],
         "message": ended.message or awaited,
     }
 

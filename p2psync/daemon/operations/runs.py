@@ -140,6 +140,7 @@ def _together(told: Sequence[Told]) -> OperationResult:
             "absent": sorted({name for run in runs for name in run["absent"]}),
             "last_seen": {name: seen for run in runs for name, seen in run.get("last_seen", {}).items()},
             "problems": [{**problem, "mandate": run["mandate"]} for run in runs for problem in run["problems"]],
+            "missing": [step for run in runs for step in run.get("missing", ())],
             "message": " ".join(run["message"] for run in runs if run["message"]),
         },
         exit_code,

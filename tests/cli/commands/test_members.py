@@ -23,6 +23,8 @@ def test_a_ticket_is_alone_on_stdout(office: Machine, tmp_path: Path) -> None:
     assert str(saved) in result.err
     assert "█" in result.err
     assert ticket in saved.read_text()
+    assert "never by plain e-mail" in result.err
+    assert "never by plain e-mail" in saved.read_text()
     assert os.name == "nt" or saved.stat().st_mode & 0o077 == 0
     assert ticket_text(str(saved)) == saved.read_text()
 
@@ -65,8 +67,9 @@ def test_rights_are_given_and_taken(tmp_path: Path) -> None:
         (home.folder / "not allowed.txt").write_text("x")
         until(lambda: home.ask("status")["mandates"][0]["problem_list"], "the edit is refused")
         assert "may not be changed by this PC" in home.run("status").out
-        after = office.ask("devices", "Cargo", "--revoke", "home")
-        assert {d["name"]: d["state"] for d in after}["home"] == "revoked"
+        revoked = office.run("devices", "Cargo", "--revoke", "home")
+        assert "nobody can take that back" in revoked.err
+        assert {d["name"]: d["state"] for d in office.ask("devices", "Cargo")}["home"] == "revoked"
 
 
 def test_addresses_are_added_listed_and_removed(office: Machine) -> None:

@@ -22,8 +22,8 @@ async def test_a_new_mandate_is_local_and_lies_among_the_documents(tmp_path: Pat
         assert {key: made[key] for key in expected} == expected
         assert folder.is_dir()
         assert await pc.call("mandate.list") == [made]
+        assert made["members"] == 1
         shown = await pc.call("mandate.show", mandate="cargo ag")
-        assert shown["members"] == 1
         assert shown["rules"][0] == {
             "pattern": "*.crp",
             "class": "master data",

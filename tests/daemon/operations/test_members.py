@@ -53,6 +53,9 @@ async def test_members_are_listed_with_what_they_may_do(tmp_path: Path) -> None:
         assert (rows["pc2"]["role"], rows["pc2"]["admin"], rows["pc2"]["path"]) == ("payroll", False, "lan")
         assert rows["pc2"]["device"] == two.device
         assert rows["pc2"]["fingerprint"] == device_fingerprint(two.running.identity.device)
+        assert rows["pc1"]["admitted"] is None, "who made it was let in by nobody"
+        assert rows["pc2"]["admitted"]["name"] == "pc1"
+        assert await two.call("devices", mandate="Cargo") != []
         await two.stop()
         await one.in_sync(0)
         (gone,) = [row for row in await one.call("devices", mandate="Cargo") if row["name"] == "pc2"]

@@ -26,6 +26,20 @@ def paths(told: Any, direction: str | None = None) -> list[str]:
     return [item["path"] for item in told["items"] if direction in (None, item["direction"])]
 
 
+@pytest.mark.asyncio
+async def test_a_run_names_the_steps_that_are_missing(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.call("mandate.create", name="Cargo", folder=str(pc.folder), role="payroll")
+        told, code = await run(pc)
+        assert ([step["what"] for step in told["missing"]], code) == (["share", "accounting"], DONE)
+        await pc.call("share", mandate="Cargo")
+        told, _ = await run(pc)
+        assert told["missing"] == [{"mandate": "Cargo", "what": what} for what in ("members", "accounting")]
+    async with company(tmp_path / "two", "payroll") as (one, _two):
+        told, _ = await run(one)
+        assert told["missing"] == []
+
+
 # -- one run -------------------------------------------------------------------------------------------
 
 
