@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import NamedTuple
 
 from p2psync.core.problem import Code
+from p2psync.core.value import value
 from p2psync.i18n import _
 from p2psync.remedies import Words, words
 
@@ -85,7 +86,7 @@ PROBLEMS = frozenset({Sign.CLOCK_PROBLEM, Sign.FOLDER_PROBLEM, Sign.MANDATE_PROB
 """What these say is a `Problem`'s sentence and remedy."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finding:
     """One thing that was looked at."""
 

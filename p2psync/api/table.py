@@ -7,9 +7,10 @@ checked by the operations themselves, which other ways lead to too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from p2psync.core.value import value
 
 
 class Form(Enum):
@@ -22,14 +23,14 @@ class Form(Enum):
     SECONDS = "seconds"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Argument:
     name: str
     form: Form = Form.TEXT
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Operation:
     """One thing that a daemon can be asked to do."""
 

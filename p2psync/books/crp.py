@@ -16,6 +16,7 @@ from enum import IntEnum, StrEnum
 from p2psync.books.finding import Collector, Findings, Trouble, shown
 from p2psync.books.text import PADDING, decoded, read_integer, read_number, read_period
 from p2psync.core.period import Period
+from p2psync.core.value import value
 from p2psync.errors import CodecError, UsageError
 
 CHART_BYTES_MAX = 16 << 20
@@ -49,7 +50,7 @@ class Category(IntEnum):
     OPERATING = 32
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Language:
     """A language that the chart's names are written in."""
 
@@ -64,7 +65,7 @@ Names = tuple[tuple[int, str], ...]
 """Names by language number."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Account:
     """A row of the chart of accounts."""
 
@@ -87,7 +88,7 @@ class Account:
         return _name_in(self.names, language, self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VatCode:
     """A VAT code that bookings may bear."""
 
@@ -100,7 +101,7 @@ class VatCode:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CostCentre:
     """A cost centre that bookings may bear."""
 
@@ -114,7 +115,7 @@ class CostCentre:
         return _name_in(self.names, language, self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Chart:
     """A `.crp` taken apart; what could not be read is in `findings`."""
 

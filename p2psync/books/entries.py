@@ -7,13 +7,14 @@ tabs. A line stays the text that its program wrote, and is cut into fields when 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from decimal import Decimal
 
 from p2psync.books.finding import Collector, Findings, Trouble
 from p2psync.books.index import Moment, moment_of
 from p2psync.books.text import decoded, read_date, read_integer, read_number, rows_of
+from p2psync.core.value import value
 from p2psync.errors import CodecError
 
 ENTRIES_BYTES_MAX = 64 << 20
@@ -30,7 +31,7 @@ _FIRST = "#FSC"
 _LOT = "#ECC"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lot:
     """What the writing program says about one of its runs."""
 
@@ -42,7 +43,7 @@ class Lot:
     """The number that the index knows this file by."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EntryLine:
     """One line of a booking."""
 
@@ -105,7 +106,7 @@ class EntryLine:
         return fields[at].strip() if at < len(fields) else ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EntriesFile:
     """A file of bookings taken apart; what could not be read is in `findings`."""
 

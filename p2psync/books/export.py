@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from p2psync.books.finding import Collector, Findings, Trouble
 from p2psync.books.text import read_date, read_integer, read_number
+from p2psync.core.value import value
 
 EXPORT_BYTES_MAX = 16 << 20
 RECORDS_MAX = 20_000
@@ -52,7 +52,7 @@ class Form(StrEnum):
     CHOICE = "one of"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Field:
     """A field of a record, beside its number and its names."""
 
@@ -100,7 +100,7 @@ FIELDS: Mapping[RecordKind, tuple[Field, ...]] = {
 _BY_NAME = {kind: {field.name: field for field in fields} for kind, fields in FIELDS.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Record:
     """An account, cost centre, cost object or payment term."""
 
@@ -112,7 +112,7 @@ class Record:
     """Where its export states it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Export:
     """A master export taken apart."""
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from p2psync.core.value import value
+
 FINDINGS_MAX = 1000
 """Findings kept of one file; the others are counted."""
 FACT_CHARACTERS_MAX = 60
@@ -101,7 +103,7 @@ class Finding:
         return sentence.format(line=self.line, **dict(self.facts))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Findings:
     """The findings of a file in the order of its lines."""
 

@@ -6,16 +6,17 @@ of accounts has nothing to wait for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from p2psync.books.finding import Findings, Trouble
+from p2psync.core.value import value
 from p2psync.errors import CodecError
 
 WAITING = frozenset({Trouble.CHART_MISSING, Trouble.NO_CHART})
 """What is over once a chart arrives."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hold:
     """Why bookings are held."""
 

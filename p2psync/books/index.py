@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
 
 from p2psync.books.text import BOM, PADDING, text_of
+from p2psync.core.value import value
 from p2psync.errors import CodecError
 
 INDEX_BYTES_MAX = 1 << 20
@@ -30,7 +30,7 @@ _LINE_END = re.compile(rb"\r*\n|\r")
 _DATE = re.compile(r"(\d{1,4})[./-](\d{1,2})[./-](\d{1,4})(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IndexLine:
     """One entries file, as the index names it."""
 
@@ -50,7 +50,7 @@ class IndexLine:
         return self.tag, self.name
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Index:
     """An index file taken apart."""
 
@@ -63,7 +63,7 @@ class Index:
     """True if the file began with the mark of UTF-8."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MergeResult:
     """Several versions of one index as one."""
 

@@ -9,13 +9,14 @@ their value until the master changes its own. What is removed comes back, unless
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import NamedTuple
 
 from p2psync.books.export import DELETED, NAME, Record, RecordKind, canonical, is_field
 from p2psync.books.finding import shown
 from p2psync.core.ids import DeviceId
+from p2psync.core.value import value
 from p2psync.errors import NotAllowed, UsageError
 
 REMOVED = "removed"
@@ -61,7 +62,7 @@ class OpenField(NamedTuple):
     field: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Register:
     """The last value of a field by the master, and by any other device."""
 
@@ -69,7 +70,7 @@ class Register:
     local: Cell | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MasterData:
     """What was written so far, or one writing alone: both merge in the same way."""
 
@@ -85,7 +86,7 @@ class Sign(StrEnum):
     """The master marked it as deleted, or it was removed."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Difference:
     """What an import changes in one record."""
 
@@ -127,11 +128,11 @@ def imported(data: MasterData, records: Iterable[Record], device: DeviceId) -> M
     written = {}
     for record in records:
         fields = {**record.fields, DELETED: record.fields.get(DELETED) or FALSE}
-        for name, value in fields.items():
+        for name, said in fields.items():
             key = FieldKey(record.kind, record.number, name)
             known = data.registers.get(key, Register()).master
-            if value != (known.value if known else ""):
-                written[key] = Register(master=Cell(stamp, value))
+            if said != (known.value if known else ""):
+                written[key] = Register(master=Cell(stamp, said))
     return MasterData(written)
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from p2psync.books.export import DELETED, NAME, Record, RecordKind
 from p2psync.books.master import TRUE
 from p2psync.books.validation import ALWAYS, Books, Span
+from p2psync.core.value import value
 
 Names = tuple[tuple[str, str], ...]
 """Names by language: ("fr", "Caisse")."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MasterAccount:
     """An account, as the master's accounting program states it."""
 
@@ -33,7 +33,7 @@ class MasterAccount:
     deleted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MasterCentre:
     """A cost centre or cost object."""
 
@@ -49,7 +49,7 @@ class MasterCentre:
     deleted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Discount:
     """What may be deducted by those who pay within some days."""
 
@@ -57,7 +57,7 @@ class Discount:
     percent: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PaymentTerm:
     """A payment term."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -19,18 +18,19 @@ from p2psync.books.entries import AMOUNT, NUMBER, TEXT, VOUCHER, EntriesFile, En
 from p2psync.books.finding import Finding
 from p2psync.books.text import read_date, read_integer
 from p2psync.core.period import Period, containing
+from p2psync.core.value import value
 from p2psync.errors import CodecError
 
 _TELLING = (VOUCHER, TEXT, AMOUNT)
 """A changed booking keeps one of these."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NoFile:
     """Nothing was posted yet, or the file was removed."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unreadable:
     """There is or was a file, but nobody can say which bookings are in it."""
 
@@ -49,7 +49,7 @@ class State(StrEnum):
     """The file changed, and one of its versions cannot be read: no number, never "nothing new"."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Count:
     """How many lines of an accounting period wait."""
 
@@ -60,7 +60,7 @@ class Count:
     removed: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pending:
     """What is waiting in one file."""
 
@@ -79,7 +79,7 @@ class Pending:
         return Count(None, *(sum(column) for column in zip(*numbers, strict=True))) if numbers else Count(None, 0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Differences:
     """The lines that make the numbers, in the order of their files."""
 

@@ -7,14 +7,14 @@ one is a statement too. From the same marks every device sees the same one stand
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from p2psync.core.ids import ChangeId, ContentId, DeviceId
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Mark:
     """A device of accounting says that it posted what a file held."""
 
@@ -29,7 +29,7 @@ class Mark:
     """1 + the highest stamp of the marks of this path that the device knew."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Delivery:
     """A device put a version of a file where its bookkeeping program reads it."""
 
@@ -47,7 +47,7 @@ class Step(StrEnum):
     POSTED = "posted"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Progress:
     """How far a version has come, and by whom."""
 

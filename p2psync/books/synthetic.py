@@ -7,9 +7,10 @@ are made up. The same `Random` state gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
+
+from p2psync.core.value import value
 
 ENCODING = "cp1252"
 LINE_END = "\r\n"
@@ -48,7 +49,7 @@ _VAT_CODES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Listed:
     """One line of an index."""
 

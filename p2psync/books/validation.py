@@ -7,7 +7,6 @@ nobody states is not checked: `active_checks` says what is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
@@ -16,6 +15,7 @@ from p2psync.books.entries import COST_CENTRE, CREDIT, DATE, DEBIT, SPLIT, VAT_C
 from p2psync.books.finding import Collector, Findings, Trouble
 from p2psync.books.text import read_date
 from p2psync.core.period import Period, day_text
+from p2psync.core.value import value
 
 ALWAYS = date.min
 
@@ -29,7 +29,7 @@ class Check(StrEnum):
     COST_CENTRES = "cost-centres"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Span:
     """The days on which a cost centre takes bookings; None: without a limit."""
 
@@ -41,7 +41,7 @@ class Span:
         return not (self.blocked or (self.begin and day < self.begin) or (self.end and day > self.end))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Books:
     """What bookings are checked against."""
 

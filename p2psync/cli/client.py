@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from p2psync.checkup import not_running as not_running_text
 from p2psync.cli.exits import FAILED, NOT_RUNNING, TIMED_OUT, CommandFailed
 from p2psync.cli.home import DAEMON_LOG, Running, read_running
+from p2psync.core.value import value
 from p2psync.i18n import _, language
 
 CALL_TIMEOUT_S = 60.0
@@ -19,7 +19,7 @@ EXIT_HEADER = "P2psync-Exit"
 LANGUAGE_HEADER = "P2psync-Language"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """What the daemon answered."""
 

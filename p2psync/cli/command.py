@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -20,6 +19,7 @@ from p2psync.cli.client import CALL_TIMEOUT_S, Client, Reply
 from p2psync.cli.ending import guarded
 from p2psync.cli.home import home_path
 from p2psync.cli.wording import Command
+from p2psync.core.value import value
 from p2psync.i18n import LANGUAGES, _
 
 Act = Callable[..., int | None]
@@ -28,7 +28,7 @@ Act = Callable[..., int | None]
 LANG_HELP = _("Speak English, French, German or Italian, whatever the system is set to.")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Session:
     """One run of a command."""
 

@@ -7,12 +7,12 @@ A daemon runs for months, so it should not carry what only reads command lines: 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from p2psync.cli.ending import guarded
 from p2psync.cli.exits import FAILED
 from p2psync.cli.home import home_path
+from p2psync.core.value import value
 
 NAME = "up"
 OFF = "off"
@@ -21,7 +21,7 @@ WITH_VALUE = frozenset({"--home", "--lang", "--listen", "--web", "--name", "--re
 FLAGS = frozenset({"--json", "--no-mdns"})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Up:
     """What was asked for; None where nothing was said."""
 

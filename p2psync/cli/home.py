@@ -7,8 +7,9 @@ import json
 import os
 import tempfile
 import traceback
-from dataclasses import dataclass
 from pathlib import Path
+
+from p2psync.core.value import value
 
 HOME_VARIABLE = "P2PSYNC_HOME"
 RUNNING_FILE = "daemon.json"
@@ -19,7 +20,7 @@ COMMAND_LOG = "command-line.log"
 COMMAND_LOG_BYTES_MAX = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Running:
     """What a daemon says of itself while it runs."""
 

@@ -12,7 +12,7 @@ this block's author read" is one integer, and states at different views are cach
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from typing import Any
 
@@ -46,13 +46,14 @@ from p2psync.core.statement import (
     Unfreeze,
     UnknownStatement,
 )
+from p2psync.core.value import value
 
 RANK_RECOVERY = 0
 RANK_CREATOR = 1
 RANK_STRANGER = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Member:
     device: DeviceId
     certificate: bytes
@@ -63,7 +64,7 @@ class Member:
     """Seniority: lower is senior."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Authority:
     """The mandate's constitution at one view."""
 
@@ -194,7 +195,7 @@ def mandate_id_of(salt: bytes, creator: DeviceId) -> MandateId:
     return MandateId(blake3(b"p2psync mandate\0" + creator + salt).digest()[:MANDATE_ID_BYTES])
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Turn:
     """One statement in the total order."""
 
@@ -206,7 +207,7 @@ class Turn:
     """True if its author was no admin at its turn: it has no effect."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Removal:
     """Why a device belongs no more."""
 

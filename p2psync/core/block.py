@@ -8,7 +8,6 @@ that no bytes signed here mean anything elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgpack
 from blake3 import blake3
@@ -20,6 +19,7 @@ from p2psync.core.clock import Tip
 from p2psync.core.ids import LOG_ID_BYTES, BlockHash, DeviceId, LogId, MandateId, block_hash, device_id, log_id
 from p2psync.core.mark import Mark, pack_marks, unpack_marks
 from p2psync.core.statement import Statement, pack_statements, unpack_statements
+from p2psync.core.value import value
 from p2psync.errors import CodecError, InvalidId, InvalidPath, SignatureInvalid
 
 FORMAT = 1
@@ -48,7 +48,7 @@ Verify = Callable[[DeviceId, bytes, bytes], bool]
 """(device, bytes, signature) to whether the device signed them."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Opening:
     """What a log's first block says of the log."""
 
@@ -59,7 +59,7 @@ class Opening:
     """Random; with it the log's id follows from the opening, so that nobody can open a log under another's id."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Block:
     log: LogId
     seq: int
@@ -79,7 +79,7 @@ class Block:
     """In a block of their own, in any log but one of authority."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SignedBlock:
     """A block with the bytes that name and prove it."""
 

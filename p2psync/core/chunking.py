@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from blake3 import blake3
 from pyfastcdc import FastCDC
 
 from p2psync.core.ids import HASH_BYTES, ContentId
+from p2psync.core.value import value
 from p2psync.errors import CodecError
 
 MANIFEST_THRESHOLD_BYTES = 512 * 1024
@@ -52,7 +52,7 @@ class Span(NamedTuple):
     """Bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Manifest:
     """The chunks that make up one content, in order and without a gap."""
 

@@ -8,7 +8,7 @@ rest see how many such logs there are.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from random import Random
 
 from blake3 import blake3
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.ids import HASH_BYTES, BlockHash, LogId
+from p2psync.core.value import value
 
 NONCE_BYTES = 12
 SEALED_TIPS_MAX = 16
@@ -25,7 +26,7 @@ _KEY_CONTEXT = "p2psync the tips of a restricted log in a cut, version 1"
 _TIP = struct.Struct(f">Q{HASH_BYTES}s")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Cut:
     tips: Tips = field(default_factory=dict)
     """Of the logs that every member may read."""

@@ -8,9 +8,9 @@ members' disks know none, and a rule must mean the same on all of them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from p2psync.core.relpath import RelPath, ancestors
+from p2psync.core.value import value
 from p2psync.errors import ConfigError
 
 FILE_NAME = ".p2psyncignore"
@@ -23,7 +23,7 @@ TEMPORARY = ("~$*", ".~lock.*#", "*.p2psync-part", "Thumbs.db", "desktop.ini", "
 """Made by office programs and file managers for this PC alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Rule:
     pattern: re.Pattern[str]
     """Matches whole paths."""
@@ -31,7 +31,7 @@ class _Rule:
     directories_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IgnoreRules:
     """What `parse` made of a `.p2psyncignore`."""
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
 from p2psync.core.problem import Code
+from p2psync.core.value import value
 from p2psync.errors import InvalidPath
 
 RelPath = NewType("RelPath", str)
@@ -42,7 +42,7 @@ class Platform(StrEnum):
     WINDOWS = "win32"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Folding:
     """Which names this disk takes for the same; probed at start."""
 

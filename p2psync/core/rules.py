@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.errors import CodecError, UsageError
 
 RULES_MAX = 200
@@ -72,7 +73,7 @@ MODES_WITH_MASTER = frozenset({Mode.PREFER, Mode.ENFORCE})
 MASTERS = (Role.ACCOUNTING.value, OWNER)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rule:
     """What holds for the files that a pattern matches."""
 
@@ -89,7 +90,7 @@ class Rule:
     """Filled in by `rule_for`: the roles that may read this path beside admins and keepers; None if all may."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Restriction:
     """Files of which only some roles learn anything, even names; admins and keepers read every class."""
 
@@ -107,7 +108,7 @@ class Setting(NamedTuple):
     """None when it was left out: the one that held so far."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RuleTable:
     """All rules of a mandate; the first match wins, and the last rule, `*`, matches everything.
 

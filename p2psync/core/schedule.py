@@ -10,12 +10,12 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
 from blake3 import blake3
 
+from p2psync.core.value import value
 from p2psync.errors import UsageError
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -35,7 +35,7 @@ class Kind(StrEnum):
     FULL = "full"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """Days and a time of the day."""
 
@@ -59,7 +59,7 @@ class Plan:
         return day.day == min(self.day_of_month, calendar.monthrange(day.year, day.month)[1])
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Schedule:
     """What runs by itself; None: never."""
 
@@ -67,7 +67,7 @@ class Schedule:
     full: Plan | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Run:
     """A run that is due at a moment."""
 
@@ -76,7 +76,7 @@ class Run:
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Window:
     """A part of each day; over midnight if it ends before it begins, the whole day if both are the same time."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import date
 from typing import Any, ClassVar, get_args
 
@@ -12,6 +12,7 @@ from p2psync.core.ids import ChangeId, DeviceId, block_hash, device_id, log_id
 from p2psync.core.period import Period
 from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import Role, RuleTable
+from p2psync.core.value import value
 from p2psync.errors import CodecError, InvalidId, InvalidPath, UsageError
 
 STATEMENTS_MAX = 64
@@ -27,7 +28,7 @@ FROZEN_MAX = 500
 """Files that one freeze may list."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Genesis:
     """The first statement of a mandate: its creator is admin."""
 
@@ -45,7 +46,7 @@ class Genesis:
     rules: RuleTable
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Admit:
     """Gives: a device becomes a member."""
 
@@ -59,7 +60,7 @@ class Admit:
     """The id of the ticket that it came with; empty if none."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Revoke:
     """Takes: a device belongs no longer; what it wrote outside the cut is set aside."""
 
@@ -68,14 +69,14 @@ class Revoke:
     cut: Cut
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Leave:
     """A member goes by itself; the only statement that needs no admin. What it wrote stays."""
 
     KIND: ClassVar = "leave"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetRole:
     """Takes and gives: what a device may do."""
 
@@ -86,7 +87,7 @@ class SetRole:
     cut: Cut
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetRules:
     """Takes and gives: the table of rules."""
 
@@ -95,7 +96,7 @@ class SetRules:
     cut: Cut
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetOwner:
     """Gives: whose version of an owned file wins; it moves when a PC is replaced."""
 
@@ -104,7 +105,7 @@ class SetOwner:
     device: DeviceId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetPrimary:
     """Gives: which of several accounting devices breaks ties."""
 
@@ -112,20 +113,20 @@ class SetPrimary:
     device: DeviceId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rename:
     KIND: ClassVar = "rename"
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Share:
     """The mandate may be announced and joined from now on."""
 
     KIND: ClassVar = "share"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetSecret:
     """Names a new discovery secret without telling it."""
 
@@ -135,7 +136,7 @@ class SetSecret:
     """BLAKE3 of the secret."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Issue:
     """An invitation exists: what its holder will be."""
 
@@ -148,13 +149,13 @@ class Issue:
     """Seconds since 1970."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CancelIssue:
     KIND: ClassVar = "cancel"
     ticket: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Closed:
     """A file of a frozen period, as it stood."""
 
@@ -163,7 +164,7 @@ class Closed:
     """The change whose content stands."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Freeze:
     """Takes: nobody changes the files of an accounting period any more."""
 
@@ -174,7 +175,7 @@ class Freeze:
     cut: Cut
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unfreeze:
     """Gives: the files of an accounting period may be changed again."""
 
@@ -182,7 +183,7 @@ class Unfreeze:
     period: Period
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetCurrent:
     """Accounting says up to which day the books are complete; it needs the role, not the right of an admin."""
 
@@ -190,7 +191,7 @@ class SetCurrent:
     until: date
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetHosts:
     """Where members meet across the Internet."""
 
@@ -224,7 +225,7 @@ TAKING = (Revoke, SetRole, SetRules, Freeze)
 _TYPES: dict[str, type[Any]] = {t.KIND: t for t in get_args(Statement)}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UnknownStatement:
     """A kind that a newer version invented: this mandate stops until p2psync is updated."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from p2psync.core.problem import Code
+from p2psync.core.value import value
 
 PASSING = frozenset({Code.STILL_CHANGING, Code.LOCKED, Code.CONTENT_MISSING, Code.INCOMPLETE})
 """Problems that p2psync gets over by itself, most likely; all others ask for a person."""
@@ -13,7 +13,7 @@ URGENT = ("update", "conflicts", "problems")
 """What has to be done before all is well; the others are everyday work. The words are part of the interface."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asked:
     """What there is of each kind."""
 

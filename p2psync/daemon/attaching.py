@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from p2psync.books.companions import INSTEAD, instead_of, named_by, role_of
@@ -14,6 +14,7 @@ from p2psync.books.index import INDEX_BYTES_MAX
 from p2psync.core.entry import Entry, Kind
 from p2psync.core.ids import ChangeId, ContentId, MandateId
 from p2psync.core.relpath import RelPath, from_disk
+from p2psync.core.value import value
 from p2psync.engine.bridge import Attachment, Mode, Shown
 from p2psync.engine.mandate import Mandate
 from p2psync.errors import FolderError, NotAllowed, UsageError
@@ -29,7 +30,7 @@ INDEXES_MAX = 50
 """Indexes of one directory that are read to propose files."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Found:
     """A file that may be linked, and what it holds."""
 
@@ -41,7 +42,7 @@ class Found:
     """None while it is being written."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wanted:
     """How a file is to be linked."""
 

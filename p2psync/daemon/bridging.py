@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from p2psync.core.entry import ABSENT, Entry
 from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.daemon.attaching import Found, Wanted, find, link
 from p2psync.daemon.delivering import Delivering, Key, keep_copy, threaded
 from p2psync.daemon.folders import Desk, Folders
@@ -71,7 +72,7 @@ class Asked(Enum):
     """Also bookings that are held."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Standing:
     """How one attached file stands."""
 
@@ -86,7 +87,7 @@ class Standing:
     """Why bookings are held."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _View:
     """One file, both sides."""
 

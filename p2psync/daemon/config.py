@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import NamedTuple
 
+from p2psync.core.value import value
 from p2psync.errors import ConfigError
 from p2psync.net.webrtc.servers import Turn
 
@@ -55,7 +56,7 @@ def default_turn() -> Turn | None:
     return Turn.parse(named) if named else None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Config:
     """One daemon's settings. Raises ConfigError for one that cannot be."""
 

@@ -16,6 +16,7 @@ from functools import partial
 from random import SystemRandom
 
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.value import value
 from p2psync.core.ways import NEAR
 from p2psync.daemon.config import Config, Endpoint
 from p2psync.daemon.correspondence import Guest
@@ -45,7 +46,7 @@ OnPairing = Callable[[Link, bytes], None]
 """Takes a link of a newcomer, and the id of the ticket by whose tag it came."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Survey:
     """What discovery needs to know of this device."""
 

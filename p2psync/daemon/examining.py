@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from p2psync.checkup import Finding, Sign
 from p2psync.core.block import verify_ed25519
 from p2psync.core.problem import Code
+from p2psync.core.value import value
 from p2psync.daemon import hosts
 from p2psync.daemon.config import Config
 from p2psync.daemon.places import hosts_among
@@ -39,7 +39,7 @@ FREE_LEAST_BYTES = 64 << 20
 """With less, a big file does not fit any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Subject:
     """What is to be looked at."""
 

@@ -17,6 +17,7 @@ from secrets import token_bytes
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.daemon.ground import (
     Extent,
     Found,
@@ -84,7 +85,7 @@ class _Open:
     """Set at the end of each scan."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Desk:
     """Where the bytes of a mandate whose folder is there are found and kept."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code
 from p2psync.core.relpath import OWN_DIRECTORY
+from p2psync.core.value import value
 from p2psync.errors import FolderError
 from p2psync.fs.folder import Folder, Marker
 from p2psync.fs.traits import probe
@@ -21,7 +21,7 @@ Extent = tuple[int, int]
 """How many files and directories there are, and when the last of them changed, nanoseconds since 1970."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Found:
     """What a look at the disk told before anything is opened."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from secrets import token_bytes
 
+from p2psync.core.value import value
 from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.places import addresses_among
@@ -25,7 +25,7 @@ from p2psync.pair.ticket import Ticket, meeting_secret
 from p2psync.rendezvous.protocol.address import HostAddress
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Admitted:
     """The inviter let this device in."""
 

@@ -11,11 +11,12 @@ import os
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+
+from p2psync.core.value import value
 
 LOG_FILE = "p2psync.log"
 FILE_BYTES_MAX = 2 << 20
@@ -25,7 +26,7 @@ BYTES_SHOWN = 6
 VALUE_CHARACTERS_MAX = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LogEvent:
     """One thing that happened."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from p2psync.books.master import MasterData, OpenField, admissible, merged, of_master, parse_open_fields
 from p2psync.books.master_codec import decode, encode
@@ -19,6 +18,7 @@ from p2psync.core.entry import Entry, Kind
 from p2psync.core.ids import ContentId, DeviceId, MandateId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import OWNER, Mode, Role
+from p2psync.core.value import value
 from p2psync.daemon.delivering import threaded
 from p2psync.daemon.folders import Desk, Folders
 from p2psync.daemon.runtime import Runtime
@@ -34,7 +34,7 @@ ARRIVE_S = 10.0
 LOOK_EVERY_S = 0.05
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Known:
     """What is there before something is written."""
 

@@ -9,6 +9,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.value import value
 from p2psync.daemon.correspondence import Guest
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.tasks import Tasks
@@ -27,7 +28,7 @@ DOUBT_EVERY_S = 10.0
 AFTER_A_FAILURE_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OnGuests:
     """Who wants to hear of those that are at a host; called in the event loop."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId, ContentId, DeviceId, change_text
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.state import BaseRow, VersionRow
 from p2psync.errors import P2PSyncError, UsageError
@@ -21,7 +21,7 @@ PREFIX_MIN = 4
 ANCESTORS_MAX = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Version:
     """One content that a path held, whose bytes are here."""
 

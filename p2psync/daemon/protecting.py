@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from p2psync.core.ids import MandateId
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.daemon.delivering import threaded
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.runtime import Runtime
@@ -27,7 +27,7 @@ MASTER_DATA = "master data"
 SETTING = "read-only files"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Guard:
     """Whether a file is to be read-only, and whether p2psync made it so."""
 

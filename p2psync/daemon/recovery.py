@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 from typing import TypeVar
@@ -23,6 +22,7 @@ from blake3 import blake3
 from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId, device_id, mandate_id
 from p2psync.core.rules import Role
+from p2psync.core.value import value
 from p2psync.daemon.attempts import Attempts, Place
 from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.places import addresses_among
@@ -67,7 +67,7 @@ LINK = 1
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RecoveryFile:
     """What a recovery file holds; whoever has it can make himself admin."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from random import Random
 
@@ -18,6 +18,7 @@ import msgpack
 from p2psync.core.block import AUTHORITY
 from p2psync.core.ids import DeviceId, MandateId, mandate_id
 from p2psync.core.problem import Code, Problem
+from p2psync.core.value import value
 from p2psync.engine.device import Device
 from p2psync.engine.ledger import Keys, Ledger, MissingBlock
 from p2psync.engine.mandate import Mandate
@@ -35,7 +36,7 @@ FORMAT = 1
 FILE_BYTES_MAX = 256 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Card:
     """One mandate, as far as it cannot be learned again from its folder."""
 

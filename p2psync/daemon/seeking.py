@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
 from p2psync.core.ids import DeviceId
+from p2psync.core.value import value
 from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.wayfinding import Call
@@ -28,7 +28,7 @@ ADDRESSES_TRIED_MAX = 64
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StillWaiting:
     """The time is over, and the same may be tried again."""
 

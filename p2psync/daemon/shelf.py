@@ -9,7 +9,6 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from p2psync.books.closing import overlapping, span_of
@@ -27,6 +26,7 @@ from p2psync.core.entry import Entry, Kind
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.period import Period, period_in_name
 from p2psync.core.relpath import RelPath, name
+from p2psync.core.value import value
 from p2psync.daemon.folders import Folders
 from p2psync.daemon.reading import Reading
 from p2psync.engine.mandate import Mandate
@@ -45,7 +45,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChartFile:
     """A chart of accounts in the folder."""
 
@@ -54,7 +54,7 @@ class ChartFile:
     """Why it cannot be read, if it cannot."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MasterShelf:
     """Master data from another accounting program, as the folder's files say them together."""
 
@@ -66,7 +66,7 @@ class MasterShelf:
     """Why they cannot be read, if they cannot."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Checked:
     """What is wrong in one file."""
 
@@ -80,7 +80,7 @@ class Checked:
     """What was checked; None for a chart."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Waiting:
     """What waits to be posted in one file."""
 
@@ -90,7 +90,7 @@ class Waiting:
     pending: Pending
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Dated:
     """The days that one file is about."""
 
@@ -102,7 +102,7 @@ class Dated:
     """A chart or the file's name says so, else the lines."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Marked:
     """What one mandate's log says was posted."""
 

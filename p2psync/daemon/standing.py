@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from p2psync.core.block import AUTHORITY, parse_block
@@ -12,6 +11,7 @@ from p2psync.core.ids import DeviceId, LogId, device_text
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import Role
+from p2psync.core.value import value
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.peer import Peer
 from p2psync.engine.state import BlockRow, TodoKind
@@ -43,7 +43,7 @@ class Trouble(NamedTuple):
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Standing:
     """One look at a mandate."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from p2psync.books.pending import State
 from p2psync.core.ids import MandateId
+from p2psync.core.value import value
 from p2psync.daemon.shelf import Marked, Shelf, Waiting
 from p2psync.daemon.tasks import Tasks
 from p2psync.errors import P2PSyncError
@@ -16,7 +16,7 @@ PATIENCE_S = 0.2
 """How long a look waits for a number that is being made; then it gets the one before."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Totals:
     """What waits in one mandate."""
 

@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Protocol
 
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.core.schedule import Kind, Plan, Run, Schedule, missed_run, next_run, own_day, parse_plan
+from p2psync.core.value import value
 from p2psync.daemon.operations.running import Wanted
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
@@ -70,7 +70,7 @@ class WallClock:
                 await woken.wait()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Texts:
     """Plans as people write them; NEVER for none."""
 

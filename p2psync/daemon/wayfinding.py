@@ -18,6 +18,7 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.value import value
 from p2psync.core.ways import DIRECT, LANED, NEAR, rank
 from p2psync.daemon import whereabouts
 from p2psync.daemon.correspondence import ATTEMPT_BYTES, Correspondence, Guest
@@ -80,14 +81,14 @@ class _Course:
     """By way: why it was not to be had."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Quest:
     inviter: DeviceId | None
     secret: bytes = field(repr=False)
     on_call: OnCall
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wires:
     """What the wayfinder is connected with."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from random import Random
 from typing import Any
@@ -36,6 +36,7 @@ from p2psync.core.statement import (
     SetRules,
     Share,
 )
+from p2psync.core.value import value
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Scope
 from p2psync.errors import CodecError, InvalidId, MandateLocal, NotAllowed, UsageError
@@ -43,7 +44,7 @@ from p2psync.errors import CodecError, InvalidId, MandateLocal, NotAllowed, Usag
 SALT_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Founding:
     """What a person says when a mandate is created."""
 
@@ -57,7 +58,7 @@ class Founding:
     recovery_certificate: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Newcomer:
     """A device that proved to hold a ticket."""
 
@@ -67,7 +68,7 @@ class Newcomer:
     ticket: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Welcome:
     """What the inviter hands to a newcomer: enough to connect; everything else comes by the log."""
 
@@ -106,7 +107,7 @@ def _bytes(value: object) -> bytes:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Conflict:
     """A path whose heads differ and that no person has decided yet."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any
 
@@ -11,6 +10,7 @@ from p2psync.core.block import AUTHORITY, parse_block
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.ids import BlockHash, DeviceId, LogId, MandateId
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.engine.deliveries import Deliveries
 from p2psync.engine.ledger import Ledger
 from p2psync.engine.peer import Peer
@@ -24,7 +24,7 @@ Lacking = Mapping[RelPath, int]
 """Paths that a member does not show as it should, with the bytes of the file that belongs there; 0 for none."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Behind:
     """What is still to come to somebody."""
 
@@ -34,7 +34,7 @@ class Behind:
     """Of the files that belong at these paths."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Said:
     """The last word of a member that was not busy."""
 
@@ -42,7 +42,7 @@ class _Said:
     unplaced: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Found:
     """What was computed before, and of what."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import compress
 from random import Random
 from typing import TypeVar
@@ -41,6 +41,7 @@ from p2psync.core.mark import MARKS_MAX, Mark, StatedMark
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import RESTRICTED
 from p2psync.core.statement import Statement, pack_statements, unpack_statements
+from p2psync.core.value import value
 from p2psync.engine.state import BlockRow, LogRow, MandateState
 from p2psync.errors import CodecError, RemoteProtocolError, UsageError
 from p2psync.wire.messages import TIPS_PER_LOG_MAX
@@ -59,7 +60,7 @@ of its reach: it could tell so much only to as many members that are all apart f
 T = TypeVar("T", Change, Mark)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Keys:
     """Who this device is."""
 
@@ -68,7 +69,7 @@ class Keys:
     verify: Verify
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Taken:
     """A block that is in the log now."""
 

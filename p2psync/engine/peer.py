@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.ids import DeviceId, LogId, MandateId
+from p2psync.core.value import value
 from p2psync.engine.effects import Send
 from p2psync.engine.ledger import Ledger
 from p2psync.engine.scope import Scope
@@ -29,7 +29,7 @@ RESENDS_MAX = 8
 """Blocks without those that they name, one after the other and nothing usable between; more is no accident."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Item:
     intake: int
     size: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from p2psync.core.changelog import Stated
@@ -14,6 +14,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath, name
 from p2psync.core.rules import DATED, fold
 from p2psync.core.statement import FROZEN_MAX, Closed, Freeze, SetCurrent, Unfreeze
+from p2psync.core.value import value
 from p2psync.engine.ledger import Taken
 from p2psync.engine.site import Site
 from p2psync.engine.state import TodoKind
@@ -23,7 +24,7 @@ LATE_MAX = 500
 """Changes that were set aside, of those taken in last, that are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Freezing:
     """A period that is frozen."""
 
@@ -36,7 +37,7 @@ class Freezing:
     """Those that are named, sorted."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Current:
     """What accounting said last of how far the books are."""
 

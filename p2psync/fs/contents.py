@@ -12,7 +12,6 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from blake3 import blake3
 from p2psync.core.chunking import Chunker, Manifest, Span, encode_parts
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.fs.assembly import Assembly, Source
 from p2psync.fs.clone import copy_verified, pieces
 from p2psync.fs.durable import sync_directories, sync_file
@@ -307,7 +307,7 @@ class Contents:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Cut:
     """A manifest, and where each of its chunks lies."""
 

@@ -8,11 +8,11 @@ stage is noted by the caller before the next one begins, so that `recover` can t
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import ContentId
+from p2psync.core.value import value
 from p2psync.engine.bridge import Delivery, Stage
 from p2psync.fs.attributes import is_read_only, set_mode, set_read_only
 from p2psync.fs.clone import content_of_file
@@ -30,7 +30,7 @@ class Overtaken(Exception):
     """The program saved, or removed, its file while the copy was made: nothing was delivered."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Recovered:
     """What had become of a delivery that was cut off."""
 

@@ -9,12 +9,12 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from p2psync.core.ids import MandateId, mandate_text, parse_mandate
 from p2psync.core.problem import Code
 from p2psync.core.relpath import OWN_DIRECTORY, RelPath, from_disk, to_disk
+from p2psync.core.value import value
 from p2psync.errors import FolderError, InvalidId
 from p2psync.fs.attributes import set_hidden
 from p2psync.fs.cloud import service_by_marker, service_by_name
@@ -27,7 +27,7 @@ EPOCH_BYTES = 16
 MARKER_BYTES_MAX = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Marker:
     """Whose folder it is, and since when its contents were under watch."""
 

@@ -12,12 +12,12 @@ import stat
 import sys
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from p2psync.core.change import MTIME_NS_MAX
 from p2psync.core.entry import EXECUTABLE, HIDDEN, FileStat
 from p2psync.core.relpath import Folding, Platform
+from p2psync.core.value import value
 from p2psync.fs.attributes import WINDOWS_HIDDEN
 
 MODE_HERE = HIDDEN if os.name == "nt" else EXECUTABLE
@@ -39,7 +39,7 @@ _NUMBERED_ANEW = frozenset({"vfat", "msdos", "exfat", "fuse", "fuseblk"})
 """File systems that make up inode numbers: those that have none, and those of programs, which mostly do."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Traits:
     """Of one disk; the defaults are those of this system's own disks."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import Final
 
+from p2psync.core.value import value
 from p2psync.core.ways import DIRECT, LAN
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -20,7 +20,7 @@ _LAN_NETWORKS: Final = tuple(
 _STRANGER_PREFIX_V6 = 64
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OwnAddress:
     """An address of one of this machine's interfaces."""
 

@@ -18,6 +18,7 @@ from random import Random
 from typing import Final, NamedTuple
 
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.value import value
 
 BACKOFF_MIN_S: Final = 0.5
 BACKOFF_MAX_S: Final = 60.0
@@ -45,7 +46,7 @@ class Address(NamedTuple):
     port: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Match:
     """One secret of ours that an announcer holds too."""
 
@@ -54,7 +55,7 @@ class Match:
     secret: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sighting:
     """Somebody in this network who holds a secret of ours announces where to find him."""
 
@@ -67,7 +68,7 @@ class Sighting:
     """Of the announcement; another one may repeat the nonce."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attempt:
     """One connection to try."""
 

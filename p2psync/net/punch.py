@@ -17,12 +17,12 @@ import hmac
 import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 import msgpack
 
+from p2psync.core.value import value
 from p2psync.core.ways import PUNCHED
 from p2psync.errors import CodecError, LinkError
 from p2psync.i18n import _
@@ -62,7 +62,7 @@ Settle = Callable[[socket.socket], Awaitable[None]]
 """Agrees with the other side on a connection, or raises OSError."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Letter:
     said: Said
     token: bytes = b""
@@ -147,7 +147,7 @@ class Punch:
         return tuple(found)[:CANDIDATES_MAX]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Hole:
     listener: socket.socket
     token: bytes

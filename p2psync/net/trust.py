@@ -11,13 +11,14 @@ import hmac
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Final
 
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.value import value
 from p2psync.errors import ConfigError, InvalidId
 from p2psync.i18n import _
 from p2psync.net.identity import Identity, device_of_certificate
@@ -35,7 +36,7 @@ _NONCE = b"p2psync dial by nonce\0"
 _PERIOD = b"p2psync dial by period\0"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Trust:
     """What a mandate's members know of each other."""
 
@@ -49,7 +50,7 @@ class Trust:
     """Secrets by which only those are found; they open no door here."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Admission:
     """What a tag opens."""
 
@@ -171,7 +172,7 @@ class TrustTable:
             ) from error
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Names:
     """Every server name that opens something, and what was known when it was written down."""
 

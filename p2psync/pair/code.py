@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from blake3 import blake3
 
+from p2psync.core.value import value
 from p2psync.errors import TicketMalformed
 from p2psync.pair.ticket import TICKET_ID_BYTES, TicketId
 from p2psync.pair.vocabulary import WORD_LETTERS, folded, nearest, place_of, words
@@ -26,7 +27,7 @@ _BEGINS_WITH_A_DIGIT = re.compile(r"[\W_]*\d")
 _PIECES = re.compile(r"\d+|[^\W\d_]+")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Code:
     """What is said over the telephone."""
 

@@ -6,29 +6,29 @@ A machine is a table from (state, event) to state. An event is the type of a fra
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
+from p2psync.core.value import value
 from p2psync.errors import LocalProtocolError, P2PSyncError, RemoteProtocolError
 from p2psync.pair.messages import Refusal
 
 S = TypeVar("S", bound=Enum)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """Send this frame."""
 
     frame: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finished:
     """To the inviter: the joiner has its answer. Close the link."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failed:
     """It came to nothing. Close the link."""
 
@@ -36,7 +36,7 @@ class Failed:
     """A TicketError that tells the joiner why it was refused, or RemoteProtocolError."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refuse:
     """What an inviter may always decide."""
 

@@ -24,11 +24,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Any
 
 from p2psync.core.ids import DEVICE_ID_BYTES, DeviceId
+from p2psync.core.value import value
 from p2psync.errors import (
     LocalProtocolError,
     RemoteProtocolError,
@@ -56,7 +57,7 @@ INVITER = b"p2psync code 1 inviter's proof\0"
 HIDING = b"p2psync code 1 hidden id\0"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Proved:
     """To the inviter: somebody came with words. Judge, commit, then call `decide`."""
 
@@ -66,19 +67,19 @@ class Proved:
     """Who it is; None if the words are wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered:
     """To the joiner: the inviter, or somebody who takes its part, is there. `confirm` spends the one try."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Given:
     """To the joiner: both sides were told the same words. Close the link."""
 
     ticket: Ticket = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hand:
     """What the inviter may decide, beside `Refuse`."""
 

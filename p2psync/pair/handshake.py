@@ -18,12 +18,12 @@ told. A joiner whose answer got lost begins anew with the same ticket and is tol
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from hmac import compare_digest
 
 from p2psync.core.block import Sign, verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.value import value
 from p2psync.errors import (
     InvalidId,
     LocalProtocolError,
@@ -64,7 +64,7 @@ OwnerOf = Callable[[bytes], DeviceId]
 # -- what the machines ask for --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decide:
     """To the inviter: this device holds the ticket. Judge, commit, then call `decide`."""
 
@@ -75,7 +75,7 @@ class Decide:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Guessed:
     """To the inviter: a wrong proof, to be counted."""
 
@@ -83,12 +83,12 @@ class Guessed:
     """None if there is no such ticket."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Waiting:
     """To the joiner: an admin has to approve."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Joined:
     """To the joiner: admitted. Close the link."""
 
@@ -101,13 +101,13 @@ Output = Reply | Decide | Guessed | Waiting | Joined | Finished | Failed
 # -- what the inviter decides ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Admit:
     payload: bytes
     """1 byte to PAYLOAD_BYTES_MAX."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hold:
     """An admin has to approve first."""
 

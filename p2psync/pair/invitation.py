@@ -6,10 +6,11 @@ Only the device that issued a ticket keeps this record, and only it decides; tha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.value import value
 from p2psync.pair.messages import Refusal
 from p2psync.pair.ticket import TicketId
 
@@ -37,7 +38,7 @@ class Verdict(Enum):
     """Write the claim, commit, then let it wait for an admin."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Invitation:
     """A ticket as its issuer keeps it."""
 

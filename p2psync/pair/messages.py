@@ -7,12 +7,12 @@ here. The last three are for a spoken code, which is exchanged for its ticket fi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 
 import msgpack
 
 from p2psync.core.ids import DEVICE_ID_BYTES, DeviceId, device_id
+from p2psync.core.value import value
 from p2psync.errors import InvalidId, RemoteProtocolError
 from p2psync.pair.ticket import TICKET_ID_BYTES, TicketId
 
@@ -32,7 +32,7 @@ TICKET_CHARACTERS_MAX = 1024
 """Of a ticket's line."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JoinRequest:
     """The joiner's first message."""
 
@@ -45,14 +45,14 @@ class JoinRequest:
     nonce: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Challenge:
     """The inviter's answer, whether it knows the ticket or not."""
 
     nonce: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Proof:
     """The joiner knows the ticket's secret, and owns the device that it names."""
 
@@ -60,12 +60,12 @@ class Proof:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pending:
     """The proof is right, and an admin has to approve: wait, or come back with the same ticket."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accepted:
     """The joiner is a member; the payload follows in Parts."""
 
@@ -75,7 +75,7 @@ class Accepted:
     """Bytes of the whole payload, at least one."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Part:
     data: bytes
     """The next bytes of the payload, at least one."""
@@ -98,19 +98,19 @@ class Refusal(IntEnum):
     """Somebody came without knowing the secret, or with this code's number and other words."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     reason: Refusal
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Share:
     """What each side of a code's exchange shows of the code; it tells nothing about the words."""
 
     element: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Confirm:
     """The joiner was told the words."""
 
@@ -119,7 +119,7 @@ class Confirm:
     mac: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Handover:
     """So was the inviter; and this is the ticket that the code stands for."""
 

@@ -6,9 +6,10 @@ Each use of the statement begins with a purpose of its own, so that no proof can
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.value import value
 from p2psync.pair.messages import JoinRequest
 
 JOINER = b"p2psync pairing 1 joiner\0"
@@ -16,7 +17,7 @@ DEVICE_KEY = b"p2psync pairing 1 device key\0"
 INVITER = b"p2psync pairing 1 inviter\0"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Statement:
     """Who joins what, invited by whom, in this one conversation."""
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import NewType
 
 from blake3 import blake3
 
 from p2psync.core.ids import DEVICE_ID_BYTES, MANDATE_ID_BYTES, DeviceId, MandateId
+from p2psync.core.value import value
 from p2psync.errors import TicketExpired, TicketMalformed
 from p2psync.pair import base32
 
@@ -49,7 +50,7 @@ _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 _URL = re.compile(r"[!-~]+")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rendezvous:
     """Where inviter and joiner meet when neither reaches the other."""
 
@@ -59,7 +60,7 @@ class Rendezvous:
     """SHA-256 of the host's public key, 32 bytes; None where its certificate speaks for itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ticket:
     """An invitation as its holder has it. Raises TicketMalformed when a field is out of its range."""
 

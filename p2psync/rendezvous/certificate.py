@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from p2psync.core.value import value
 from p2psync.errors import CodecError, ConfigError
 from p2psync.i18n import _
 from p2psync.rendezvous.protocol.pin import pin_of
@@ -18,7 +18,7 @@ FILE_BYTES_MAX: Final = 256 * 1024
 COMMON_NAME: Final = "p2psync rendezvous"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Certificate:
     """What the host shows, and proves to be."""
 

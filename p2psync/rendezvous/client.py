@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -14,6 +14,7 @@ import aiohttp
 
 from p2psync.core.block import Sign, Verify, verify_ed25519
 from p2psync.core.ids import DeviceId
+from p2psync.core.value import value
 from p2psync.errors import CodecError, LinkError
 from p2psync.i18n import _
 from p2psync.rendezvous import words
@@ -38,7 +39,7 @@ OUTBOX_MAX: Final = 4096
 """Messages for the host that wait to be sent."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Status:
     """How it stands with a host."""
 
@@ -74,7 +75,7 @@ async def probe(address: HostAddress, wall_clock: Callable[[], float] = time.tim
     return welcomed(address, said, wall_clock())
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Handlers:
     """What a daemon wants to hear. They are called in the event loop, and must not wait."""
 

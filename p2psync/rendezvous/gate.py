@@ -11,10 +11,10 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
 
+from p2psync.core.value import value
 from p2psync.rendezvous.protocol.buckets import Buckets, Rate
 from p2psync.rendezvous.protocol.networks import network_of
 from p2psync.rendezvous.protocol.streams import JOIN_BYTES, may_be_join
@@ -28,7 +28,7 @@ NO_ROOM_S: Final = 0.2
 ARRIVALS: Final = Rate(512, 16)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GateLimits:
     connections: int = 24_000
     per_network: int = 512

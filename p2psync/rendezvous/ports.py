@@ -8,9 +8,9 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from p2psync.core.value import value
 from p2psync.errors import ConfigError
 from p2psync.i18n import _
 from p2psync.rendezvous.protocol.address import PORT, PORT_MAX
@@ -25,7 +25,7 @@ _LISTEN: Final = re.compile(
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ports:
     """Bound; those for streams listen."""
 

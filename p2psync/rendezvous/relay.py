@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Final, Protocol, cast
 
+from p2psync.core.value import value
 from p2psync.errors import CodecError
 from p2psync.rendezvous.bridge import Bridge
 from p2psync.rendezvous.protocol.buckets import Rate
@@ -31,7 +31,7 @@ PER_TOPIC: Final = Rate(32 << 20, 16 << 20)
 TOGETHER: Final = Rate(256 << 20, 1 << 30)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RelaySettings:
     allowed: bool = True
     limits: RelayLimits = SWITCHBOARD_DEFAULTS

@@ -7,12 +7,12 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import SystemRandom
 from typing import Final
 
 from aiohttp import web
 
+from p2psync.core.value import value
 from p2psync.errors import CodecError
 from p2psync.i18n import _
 from p2psync.rendezvous import pages
@@ -40,7 +40,7 @@ KEEPALIVE_S: Final = 5.0
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settings:
     """One host."""
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import ChangeId, ContentId, content_of
 from p2psync.core.relpath import Folding, RelPath, ancestors, fold
+from p2psync.core.value import value
 from p2psync.engine.effects import PlaceItem
 from p2psync.engine.events import LateWrite, Outcome, Seen
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SimFile:
     data: bytes
     content: ContentId

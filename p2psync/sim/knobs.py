@@ -5,11 +5,12 @@ Swarm testing: most knobs are zero in most lives, so that each fault is also see
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import Random
 
+from p2psync.core.value import value
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class Knobs:
     devices: int
     """PCs of the mandate, 2 to 5."""

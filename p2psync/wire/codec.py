@@ -7,7 +7,7 @@ so that a later version can add some; a type that is not known ends the link.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import msgpack
@@ -17,6 +17,7 @@ from p2psync.core.block import FILE_CLASS_CHARACTERS_MAX
 from p2psync.core.chunking import CHUNKS_MAX
 from p2psync.core.ids import HASH_BYTES, MANDATE_ID_BYTES
 from p2psync.core.relpath import PATH_BYTES_MAX
+from p2psync.core.value import value
 from p2psync.errors import CodecError, LocalProtocolError
 from p2psync.wire.messages import (
     BLOCK_BYTES_MAX,
@@ -99,7 +100,7 @@ def decode(frame: bytes) -> Message:
 # -- messages ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Layout:
     number: int
     """Part of the protocol: never given to another message."""

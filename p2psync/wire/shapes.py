@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ import msgpack
 
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.ids import HASH_BYTES, LOG_ID_BYTES
+from p2psync.core.value import value
 from p2psync.wire.messages import LOGS_MAX, TIPS_PER_LOG_MAX
 
 INTEGER_MAX = (1 << 63) - 1
@@ -51,7 +51,7 @@ class Shape(Protocol):
         """The field's value."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Whole:
     """A whole number."""
 
@@ -89,7 +89,7 @@ class Flag:
     pack = unpack
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Text:
     """Text; any string that is UTF-8."""
 
@@ -104,7 +104,7 @@ class Text:
         return self.unpack(str(value))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Raw:
     """Bytes."""
 
@@ -119,7 +119,7 @@ class Raw:
     pack = unpack
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OneOf:
     """A member of an IntEnum, by its number."""
 
@@ -134,7 +134,7 @@ class OneOf:
         return int(self.made(value))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Maybe:
     """Something or None."""
 
@@ -147,7 +147,7 @@ class Maybe:
         return None if value is None else self.shape.pack(value)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Many:
     """A tuple of things of one shape."""
 
@@ -167,7 +167,7 @@ class Many:
         return items
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Row:
     """A tuple of things of different shapes, or what `made` makes of them."""
 
@@ -183,7 +183,7 @@ class Row:
         return [shape.pack(one) for shape, one in zip(self.shapes, value, strict=True)]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sorted:
     """Rows in ascending order and none twice: there is one way to say the same."""
 

@@ -12,6 +12,7 @@ from p2psync.books.synthetic import add_account, entries_name, mandate_files, mo
 from p2psync.cli.demo.stage import Pc, waited_s
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.values import files, short, size
+from p2psync.core.value import value
 from p2psync.i18n import _, later, ngettext, spoken
 
 MANDATE = "Cargo"
@@ -27,7 +28,7 @@ WAIT_S = 12.0
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Check:
     """Something the demo promised."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from p2psync.core.block import AUTHORITY, SIGNATURE_BYTES, Block, SignedBlock, parse_block, verify_ed25519
 from p2psync.core.ids import ChangeId, DeviceId, LogId, MandateId, change_text, device_text
 from p2psync.core.statement import UnknownStatement
+from p2psync.core.value import value
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, FAILED, OperationResult
 from p2psync.daemon.operations.shapes import find_mandate, time_text
@@ -29,7 +29,7 @@ SLICE_BLOCKS = 64
 """Blocks read in one turn of the engine's thread."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Index:
     """Which blocks there are, in the order in which this device took them in."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from p2psync.core.value import value
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -12,7 +13,7 @@ PARTLY_DONE: Final = 3
 WAITING: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OperationResult:
     """The answer to one call."""
 

@@ -17,6 +17,7 @@ from p2psync.core.clock import Tips
 from p2psync.core.ids import DeviceId, LogId, MandateId, device_text
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING
 from p2psync.daemon.operations.shapes import time_text
 from p2psync.daemon.standing import (
@@ -96,7 +97,7 @@ class _Run:
     """Up to where each member had come when it was first seen in this run."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Current:
     """What the run under way was asked for."""
 
@@ -106,7 +107,7 @@ class _Current:
     """A person wants it to end."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ended:
     """How the wait of a run, or of `wait`, came to its end."""
 

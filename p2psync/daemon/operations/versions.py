@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.relpath import RelPath, parse
+from p2psync.core.value import value
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.shapes import find_mandate, time_text
 from p2psync.daemon.past import CURRENT, Version, at_time, by_name, versions_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from p2psync.daemon.node import Node
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Chosen:
     """A version that a person wants back."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Final
 
 import msgpack
 
+from p2psync.core.value import value
 from p2psync.errors import CodecError
 from p2psync.wire.shapes import unpack_array
 
@@ -23,7 +23,7 @@ KINDS: Final = ("host", "srflx", "relay")
 _WORD: Final = re.compile(r"[A-Za-z0-9+/]{1,256}")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Candidate:
     """Where packets may reach a device, by UDP."""
 
@@ -38,7 +38,7 @@ class Candidate:
     """The same for those that live and die together."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Description:
     """Offer and answer look the same."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
@@ -22,6 +21,7 @@ from aiortc import (
     RTCSctpCapabilities,
 )
 
+from p2psync.core.value import value
 from p2psync.errors import LinkClosed, LinkError, RemoteProtocolError
 from p2psync.i18n import _
 from p2psync.net.webrtc import internals
@@ -39,7 +39,7 @@ STOP_S: Final = 2.0
 """How long an end may take: a TURN server is told, and may not answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Outlet:
     """The channel as the transport sees it."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from p2psync.core.value import value
 from p2psync.errors import ConfigError
 from p2psync.i18n import _
 
@@ -17,7 +18,7 @@ _TURN: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Turn:
     """A server that passes packets on for those with a name and a password."""
 
@@ -44,7 +45,7 @@ class Turn:
         return f"turn:{self.host}:{self.port}?transport={'tcp' if self.by_tcp else 'udp'}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Servers:
     stun: tuple[str, int] | None = None
     """Host and UDP port; tells under which address a packet arrives."""

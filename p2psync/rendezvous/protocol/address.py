@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from p2psync.core.value import value
 from p2psync.errors import ConfigError
 from p2psync.pair import base32
 
@@ -21,7 +21,7 @@ _ADDRESS: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HostAddress:
     """A meeting host."""
 

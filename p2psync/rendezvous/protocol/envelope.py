@@ -9,7 +9,6 @@ one without any clock: who gets his own session's name back knows that the sende
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from p2psync.core.block import SIGNATURE_BYTES, Sign, Verify
 from p2psync.core.ids import DEVICE_ID_BYTES, DeviceId
+from p2psync.core.value import value
 from p2psync.errors import CodecError, SignatureInvalid
 from p2psync.rendezvous.protocol.topics import sealing_key
 from p2psync.wire.shapes import Maybe, OneOf, Raw, Row, Whole
@@ -57,7 +57,7 @@ class Kind(IntEnum):
     """What you proposed is not wanted here; the body says which and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Recipient:
     """One member, as he is connected now."""
 
@@ -65,7 +65,7 @@ class Recipient:
     session: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Letter:
     """What one member says to all in a topic, or to one of them."""
 
@@ -81,7 +81,7 @@ class Letter:
     """At most BODY_BYTES_MAX; what it means depends on the kind."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Opened:
     """A letter that some holder of the secret sealed; who wrote it is still to be verified."""
 

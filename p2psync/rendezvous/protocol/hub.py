@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from p2psync.core.value import value
 from p2psync.rendezvous.protocol.buckets import Bucket, Rate
 from p2psync.rendezvous.protocol.messages import (
     HANDLE_BYTES,
@@ -32,7 +33,7 @@ TOPIC_BYTES_RATE: Final = Rate(8 << 20, 128 << 10)
 PATIENCE: Final = Rate(4096, 4)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HubLimits:
     """What one host allows. Bytes are those that it has to pass on, to all their recipients together."""
 
@@ -53,7 +54,7 @@ class HubLimits:
 DEFAULTS: Final = HubLimits()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deliver:
     """Say this to these visitors."""
 
@@ -61,7 +62,7 @@ class Deliver:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Dismiss:
     """Close this visitor's connection; `left` is to be called as for any that ends."""
 
@@ -69,7 +70,7 @@ class Dismiss:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Listen:
     """From now on (or no longer) this topic concerns this host."""
 
@@ -77,7 +78,7 @@ class Listen:
     on: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Share:
     """Other hosts' visitors in the topic may want this."""
 

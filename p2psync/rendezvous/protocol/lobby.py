@@ -17,6 +17,7 @@ from typing import Final
 
 from p2psync.core.block import Sign, Verify
 from p2psync.core.ids import DeviceId
+from p2psync.core.value import value
 from p2psync.errors import CodecError, LinkClosed, SignatureInvalid
 from p2psync.rendezvous.protocol.acquaintances import Acquaintances, Known, Peer
 from p2psync.rendezvous.protocol.buckets import Bucket, Rate
@@ -41,7 +42,7 @@ FOR_LATER: Final = frozenset({Reason.TOO_FAST, Reason.TOPIC_FULL, Reason.HOST_FU
 """Refusals after which it is worth to enter the topic again."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Room:
     """Whom to meet."""
 
@@ -51,28 +52,28 @@ class Room:
     """Who is listened to; None for everybody who holds the secret: inviter and newcomer."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Say:
     """To the host."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Found:
     """A member is there, now, and can be written to."""
 
     peer: Peer
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lost:
     """It is not there any more, or the host says so."""
 
     peer: Peer
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Heard:
     """What a member wrote to us: once, in the order in which it was written, perhaps with gaps."""
 
@@ -104,7 +105,7 @@ class Counts:
     too_many: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Place:
     room: bytes
     secret: bytes = field(repr=False)

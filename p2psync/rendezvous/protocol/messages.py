@@ -6,12 +6,13 @@ later version can add some.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import IntEnum
 from typing import Any, Final
 
 import msgpack
 
+from p2psync.core.value import value
 from p2psync.errors import CodecError, LocalProtocolError
 from p2psync.rendezvous.protocol.envelope import ENVELOPE_BYTES_MAX, ENVELOPE_BYTES_MIN
 from p2psync.rendezvous.protocol.topics import TOPIC_BYTES
@@ -57,7 +58,7 @@ class Reason(IntEnum):
 # What a visitor says.
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Enter:
     """Let me into these topics, and pass an envelope to all who are there already."""
 
@@ -65,12 +66,12 @@ class Enter:
     """(topic, envelope)"""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Leave:
     topics: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Post:
     topic: bytes
     to: bytes | None
@@ -81,7 +82,7 @@ class Post:
 # What a host says.
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Welcome:
     version: int
     host: str
@@ -94,7 +95,7 @@ class Welcome:
     """Whether this host relays."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Mail:
     topic: bytes
     sender: bytes
@@ -102,7 +103,7 @@ class Mail:
     envelope: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Gone:
     """Nobody answers to this handle any more."""
 
@@ -110,7 +111,7 @@ class Gone:
     handle: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     reason: Reason
     topic: bytes | None

@@ -5,9 +5,9 @@ Inside the same TLS as everything else, but without WebSocket frames: after the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from p2psync.core.value import value
 from p2psync.errors import CodecError
 from p2psync.rendezvous.protocol.messages import Reason
 from p2psync.rendezvous.protocol.topics import TOPIC_BYTES
@@ -21,7 +21,7 @@ MET: Final = 0
 """The answer when both sides are there; any other is a `Reason`."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Join:
     """Bring me together with whoever says the same."""
 

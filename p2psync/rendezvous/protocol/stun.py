@@ -9,8 +9,9 @@ from __future__ import annotations
 import ipaddress
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import Final
+
+from p2psync.core.value import value
 
 HEADER_BYTES: Final = 20
 DATAGRAM_BYTES_MAX: Final = 548
@@ -33,7 +34,7 @@ UNKNOWN_ATTRIBUTES_MAX: Final = 8
 _FINGERPRINT_XOR: Final = 0x5354554E
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Binding:
     """A request to be told one's own address."""
 

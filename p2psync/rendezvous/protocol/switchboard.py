@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from p2psync.core.value import value
 from p2psync.rendezvous.protocol.messages import Reason
 from p2psync.rendezvous.protocol.streams import Join
 
@@ -15,7 +16,7 @@ WAIT_S: Final = 20.0
 """How long one side waits for the other."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RelayLimits:
     streams: int = 2000
     streams_per_topic: int = 64
