@@ -15,6 +15,7 @@ random or outside is under it, so that many devices run in one process under a v
     engine/      PURE state machines: events, effects, mandate, peer, fetch, device, status
     ------------------------------------- the I/O line -------------------------------------
     system/      what a long-running process asks of the system: signals, tasks, private files
+    proxies      the way out where there is only a proxy: SOCKS5, HTTP CONNECT
     store/       SQLite: state, chunks, versions, and the schema in sql/
     fs/          scanner, watcher, placer, bridge
     net/         identity, link (the contract), tls, mdns, dialer
@@ -24,8 +25,9 @@ random or outside is under it, so that many devices run in one process under a v
     cli/         commands, and how their answers look
     sim/         the deterministic world: virtual clock, network, disks, faults, checkers
 
-Imports go one way: ``errors <- core <- wire, pair, books <- engine``; a shell imports the pure part, `system` and no
-other shell; only `daemon` puts shells together, and `sim` knows none of them. `tests/test_tidy.py` holds this.
+Imports go one way: ``errors <- core <- wire, pair, books <- engine``; a shell imports the pure part, `system`,
+`proxies` and no other shell; only `daemon` puts shells together, and `sim` knows none of them. `tests/test_tidy.py`
+holds this.
 
 A save travels in eight steps, each one method in one file, and log events and tests use these words:
 **observe -> append -> announce -> join -> plan -> fetch -> place -> (observe)**.

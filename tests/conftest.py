@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 
 from tests.lab.system import why_not
+
+for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "P2PSYNC_PROXY"):
+    os.environ.pop(name, None)  # what leads out of this machine leads out of a test's network
+    os.environ.pop(name.lower(), None)
 
 settings.register_profile("p2psync", deadline=None, print_blob=True)
 settings.load_profile("p2psync")

@@ -22,8 +22,8 @@ FILE_LINES_MAX = 500
 
 PURE = frozenset({"errors", "core", "wire", "pair", "books", "engine"})
 SHELLS = frozenset({"store", "fs", "net", "rendezvous", "api"})
-SHARED = frozenset({"system"})
-"""What shells and the daemon stand on, and knows nothing of p2psync."""
+SHARED = frozenset({"system", "proxies"})
+"""What shells and the daemon stand on, and knows nothing of devices and mandates."""
 WORDS = frozenset({"i18n", "remedies", "findings", "checkup"})
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
@@ -39,6 +39,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "engine": PURE,
     "sim": PURE,
     "system": frozenset(),
+    "proxies": frozenset({"errors", "i18n"}),
     **dict.fromkeys(SHELLS, PURE | WORDS | SHARED),
     "cli": PURE | WORDS,
     "daemon": PURE | SHELLS | WORDS | SHARED,

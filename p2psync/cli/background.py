@@ -20,19 +20,26 @@ from p2psync.i18n import _, language
 START_S = 30.0
 """For a damaged database, or a slow disk, to be read."""
 STOP_S = 10.0
+PROXY_VARIABLE = "P2PSYNC_PROXY"
 LOOK_EVERY_S = 0.05
 TAIL_LINES = 8
 
 _never = threading.Event()
 
 
-def start(home: Path, options: Sequence[str], timeout_s: float = START_S) -> int:
-    """Begin a daemon and return its process id once it answers. Raises CommandFailed with the end of its output."""
+def start(home: Path, options: Sequence[str], proxy: str | None = None, timeout_s: float = START_S) -> int:
+    """Begin a daemon and return its process id once it answers. Raises CommandFailed with the end of its output.
+
+    `proxy` goes by the environment: it may hold a password, and everybody on the PC can read command lines.
+    """
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     output = home / OUTPUT_LOG
     with _private(output) as file:
         words = [sys.executable, "-m", "p2psync", "--lang", language(), "up", "--home", str(home), *options]
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, **_detached())
+        environment = {**os.environ, **({PROXY_VARIABLE: proxy} if proxy else {})}
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, **_detached()
+        )
     client = Client(home)
 
     def serves() -> bool:

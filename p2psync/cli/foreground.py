@@ -17,7 +17,7 @@ from p2psync.core.value import value
 NAME = "up"
 OFF = "off"
 """Instead of an address: no web page."""
-WITH_VALUE = frozenset({"--home", "--lang", "--listen", "--web", "--name", "--rendezvous"})
+WITH_VALUE = frozenset({"--home", "--lang", "--listen", "--web", "--name", "--rendezvous", "--proxy"})
 FLAGS = frozenset({"--json", "--no-mdns"})
 
 
@@ -32,6 +32,7 @@ class Up:
     name: str | None = None
     no_mdns: bool = False
     rendezvous: tuple[str, ...] = ()
+    proxy: str | None = None
 
 
 def plain(words: Sequence[str]) -> Up | None:
@@ -59,6 +60,7 @@ def plain(words: Sequence[str]) -> Up | None:
         last.get("--name"),
         "--no-mdns" in last,
         tuple(values.get("--rendezvous", ())),
+        last.get("--proxy"),
     )
 
 
@@ -74,7 +76,7 @@ def become(up: Up) -> int:
 def run(home: Path, up: Up) -> int:
     """The same, and raises P2PSyncError if it cannot start."""
     from p2psync.daemon import process
-    from p2psync.daemon.config import ANYWHERE, LOCAL, LOOPBACK, Config, parse_endpoint
+    from p2psync.daemon.config import ANYWHERE, LOCAL, LOOPBACK, Config, default_proxy, parse_endpoint
     from p2psync.daemon.node import Node
 
     config = Config(
@@ -84,6 +86,7 @@ def run(home: Path, up: Up) -> int:
         name=up.name or "",
         mdns=not up.no_mdns,
         rendezvous=up.rendezvous,
+        proxy=up.proxy or default_proxy(),
     )
 
     def ready(node: Node) -> None:

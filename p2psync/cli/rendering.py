@@ -70,6 +70,8 @@ def _host_line(host: Row) -> str:
         return f"! {host['problem']}"
     if not host["connected"]:
         return _("o Meeting host {url}: not connected yet").format(url=host["url"])
+    if host.get("proxy"):
+        return _("* Meeting host {url}: connected through {proxy}").format(url=host["url"], proxy=host["proxy"])
     if not host["relay"]:
         return _("* Meeting host {url}: connected; it does not relay").format(url=host["url"])
     return _("* Meeting host {url}: connected").format(url=host["url"])

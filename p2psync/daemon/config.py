@@ -15,6 +15,8 @@ from p2psync.net.webrtc.servers import Turn
 HOME_VARIABLE = "P2PSYNC_HOME"
 TURN_VARIABLE = "P2PSYNC_TURN"
 """Not an option: what stands on a command line can be read by every program on the PC."""
+PROXY_VARIABLE = "P2PSYNC_PROXY"
+"""The same as the option: for an address with a password in it."""
 LOOPBACK = "127.0.0.1"
 PORT_MAX = 65_535
 NAME_CHARACTERS_MAX = 100
@@ -56,6 +58,11 @@ def default_turn() -> Turn | None:
     return Turn.parse(named) if named else None
 
 
+def default_proxy() -> str:
+    """What P2PSYNC_PROXY names; "" if it is not set."""
+    return os.environ.get(PROXY_VARIABLE, "")
+
+
 @value
 class Config:
     """One daemon's settings. Raises ConfigError for one that cannot be."""
@@ -76,6 +83,9 @@ class Config:
     """Own IP addresses that mDNS is limited to; None for all."""
     rendezvous: tuple[str, ...] = ()
     """Addresses of meeting hosts; "off" alone: none, and none of those that were named before."""
+    proxy: str = field(default_factory=default_proxy, repr=False)
+    """By which this device goes out: a proxy's address, "off", or "system" for what other programs use; "": as named
+    before, else "system"."""
     turn: Turn | None = field(default_factory=default_turn)
     """Passes packets on where two routers let none through."""
     documents: Path = field(default_factory=default_documents)

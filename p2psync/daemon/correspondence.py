@@ -65,9 +65,7 @@ class Correspondence:
         return letter
 
     async def seen_from(self, local_port: int) -> tuple[str, int]:
-        from p2psync.rendezvous.visit import seen_from
-
-        return await seen_from(self.guest.host.address, local_port)
+        return await self.guest.host.seen_from(local_port)
 
     def put(self, kind: str, body: bytes) -> None:
         """A letter came."""

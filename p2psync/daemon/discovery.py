@@ -37,6 +37,7 @@ from p2psync.net.mdns import Mdns
 from p2psync.net.tls import Listener, dial
 from p2psync.net.trust import Trust, TrustTable, nonce_tag, period_tag
 from p2psync.pair.ticket import ADDRESSES_MAX
+from p2psync.proxies import SYSTEM, Proxies
 from p2psync.rendezvous.protocol.address import HostAddress
 
 NETWORK_LOOK_S = 2.0
@@ -102,8 +103,10 @@ class Discovery:
         self._dialer = Dialer(SystemRandom())
         wires = Wires(self._listener, self._inbound, self._heard_addresses, self.own_addresses, self._doubt)
         self.ways = Wayfinder(identity, tasks, wires, log, partial(plugged, turn=config.turn))
-        self.meeting = Meeting(identity, tasks, OnGuests(self.ways.found, self.ways.lost, self.ways.heard), log)
-        self.strangers = Strangers(self._listener, tasks, log)
+        self.proxies = Proxies(config.proxy or SYSTEM)
+        on_guests = OnGuests(self.ways.found, self.ways.lost, self.ways.heard)
+        self.meeting = Meeting(identity, tasks, on_guests, log, self.proxies)
+        self.strangers = Strangers(self._listener, tasks, log, self.proxies)
         self._hosts: Mapping[bytes, tuple[HostAddress, ...]] = {}
         self._open: frozenset[bytes] = frozenset()
         """The doors that strangers may find."""
@@ -366,7 +369,7 @@ class Discovery:
         )
         if trust is None or self._stopped:
             raise ConfigError("The mandate is not shared any more.")
-        return await dial(host, port, tag, trust, self._identity)
+        return await dial(host, port, tag, trust, self._identity, proxies=self.proxies)
 
     def _failed(self, attempt: Attempt) -> None:
         self._dialer.failed(attempt, self._now_s())

@@ -14,7 +14,7 @@ from p2psync.checkup import Finding, Sign
 from p2psync.core.block import verify_ed25519
 from p2psync.core.problem import Code
 from p2psync.core.value import value
-from p2psync.daemon import hosts
+from p2psync.daemon import hosts, way_out
 from p2psync.daemon.config import Config
 from p2psync.daemon.places import hosts_among
 from p2psync.daemon.rescue import DATABASE_FILE
@@ -25,6 +25,7 @@ from p2psync.fs.folder import Folder
 from p2psync.i18n import said
 from p2psync.net.addresses import all_addresses, is_loopback
 from p2psync.net.identity import Identity
+from p2psync.proxies import NO_PROXIES, Proxies
 from p2psync.rendezvous.protocol.address import HostAddress
 from p2psync.store.database import Database
 from p2psync.store.lock import HomeLock
@@ -46,6 +47,8 @@ class Subject:
     folders: tuple[tuple[str, Path], ...] = ()
     """By name of the mandate."""
     hosts: tuple[HostAddress, ...] = ()
+    proxies: Proxies = Proxies()
+    """By which the hosts are called."""
 
 
 def alone(home: Path) -> list[Finding]:
@@ -59,7 +62,7 @@ def alone(home: Path) -> list[Finding]:
 
 
 async def _of(subject: Subject) -> list[Finding]:
-    return [*await of_hosts([], subject.hosts), *of_folders(subject.folders)]
+    return [*await of_hosts([], subject.hosts, subject.proxies), *of_folders(subject.folders)]
 
 
 def subject_of(home: Path) -> Subject:
@@ -81,20 +84,23 @@ def _read(home: Path, database: Database) -> Subject:
     identity, records = Identity.load_or_create(home), Records(database)
     keys = Keys(identity.device, identity.sign, verify_ed25519)
     device = Device(keys, SqliteDeviceState(database), SystemRandom(), "", "")
-    config, _dropped = hosts.settled(Config(home=home), database)
+    config, _dropped = hosts.settled(way_out.settled(Config(home=home), database), database)
     mandates = sorted(device.mandates.values(), key=lambda m: (m.name.casefold(), m.id))
     met = [hosts.hosts_of(m, config.rendezvous, records.addresses(m.id)) for m in mandates if m.is_shared]
     folders = [(m.name, m.state.get("folder")) for m in mandates]
     return Subject(
         tuple((name, Path(folder)) for name, folder in folders if isinstance(folder, str)),
         tuple(dict.fromkeys([*hosts_among(config.rendezvous), *(host for several in met for host in several)])),
+        Proxies(config.proxy),
     )
 
 
 # -- meeting hosts -----------------------------------------------------------------------------------------------------
 
 
-async def of_hosts(known: Sequence[tuple[HostAddress, Status]], named: Iterable[HostAddress]) -> list[Finding]:
+async def of_hosts(
+    known: Sequence[tuple[HostAddress, Status]], named: Iterable[HostAddress], proxies: Proxies = NO_PROXIES
+) -> list[Finding]:
     """How it stands with meeting hosts, and what follows of clock and network.
 
     `known`: those at which this device is, or tries to be; those of `named` of which nothing is known are called.
@@ -103,7 +109,7 @@ async def of_hosts(known: Sequence[tuple[HostAddress, Status]], named: Iterable[
 
     standing = {address: status for address, status in known if status.connected or status.problem}
     uncalled = [address for address in dict.fromkeys([*(a for a, _ in known), *named]) if address not in standing]
-    probed = await asyncio.gather(*(probe(address) for address in uncalled))
+    probed = await asyncio.gather(*(probe(address, proxies=proxies) for address in uncalled))
     standing |= dict(zip(uncalled, probed, strict=True))
     if not standing:
         return [Finding(Sign.CLOCK_UNKNOWN), Finding(Sign.NAT_UNKNOWN), Finding(Sign.HOST_NONE)]

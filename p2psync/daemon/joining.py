@@ -56,7 +56,8 @@ class Quest(Seeking[Admitted]):
 
     async def attempt(self, address: Address, nonce: bytes | None) -> Admitted:
         tag = period_tag(self._secret, time.time()) if nonce is None else nonce_tag(self._secret, nonce)
-        return await self._pair(await dial_pairing(address.host, address.port, tag, self._ticket.inviter), address)
+        inviter, proxies = self._ticket.inviter, self._discovery.proxies
+        return await self._pair(await dial_pairing(*address, tag, inviter, proxies=proxies), address)
 
     async def attempt_by(self, call: Call) -> Admitted:
         return await self._pair(await call(), None)

@@ -15,6 +15,7 @@ from p2psync.daemon.logs import EventLog
 from p2psync.daemon.tasks import Tasks
 from p2psync.net.identity import Identity
 from p2psync.net.trust import Trust
+from p2psync.proxies import Proxies
 
 if TYPE_CHECKING:
     from p2psync.rendezvous.client import Client, Status
@@ -70,11 +71,12 @@ def _room(secrets: tuple[bytes, ...], members: frozenset[DeviceId] | None) -> Ro
 class Meeting:
     """With no host to visit, nothing of `rendezvous` is even loaded. All methods are for the event loop."""
 
-    def __init__(self, identity: Identity, tasks: Tasks, on_guests: OnGuests, log: EventLog) -> None:
+    def __init__(self, identity: Identity, tasks: Tasks, on_guests: OnGuests, log: EventLog, proxies: Proxies) -> None:
         self._identity = identity
         self._tasks = tasks
         self._on = on_guests
         self._log = log
+        self._proxies = proxies
         self._visits: dict[HostAddress, _Visit] = {}
 
     def visit(self, wanted: Mapping[HostAddress, Mapping[bytes, Room]]) -> None:
@@ -130,6 +132,7 @@ class Meeting:
                 changed=lambda status: self._note(address, status),
             ),
             SystemRandom(),
+            proxies=self._proxies,
         )
         return client
 

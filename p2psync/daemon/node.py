@@ -20,7 +20,7 @@ from p2psync import __version__
 from p2psync.core.authority import Authority
 from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.daemon import hosts, rescue
+from p2psync.daemon import hosts, rescue, way_out
 from p2psync.daemon.bridging import Bridging
 from p2psync.daemon.code_inviting import CodeInviting
 from p2psync.daemon.code_joining import CodeJoining
@@ -176,6 +176,7 @@ class Node:
             if aside is not None:
                 log.event("database.rebuilt", damaged=aside)
             config = await asyncio.to_thread(_called, config, database)
+            config = await asyncio.to_thread(way_out.settled, config, database)
             config, dropped = await asyncio.to_thread(hosts.settled, config, database)
             node = cls(config, log, identity, database)
             node.dropped_hosts = dropped

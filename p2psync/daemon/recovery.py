@@ -176,7 +176,7 @@ class Recovery:
         with tempfile.TemporaryDirectory(dir=self._home, prefix="recovery-") as place:
             identity = Identity.of_key(self._file.key, Path(place))
             trust = Trust(tuple(secret for _number, secret in self._secrets), dict(self._file.members))
-            link = await dial(address.host, address.port, tag, trust, identity)
+            link = await dial(address.host, address.port, tag, trust, identity, proxies=self._discovery.proxies)
             try:
                 with _Guest(self._file, identity, Path(place)) as guest:
                     return await guest.get_in(link, self._newcomer)

@@ -16,6 +16,7 @@ from p2psync.daemon.wayfinding import OnCall, Wayfinder, Wires
 from p2psync.net.identity import Identity
 from p2psync.net.tls import Listener
 from p2psync.pair.code import meeting_room
+from p2psync.proxies import Proxies
 from p2psync.rendezvous.protocol.address import HostAddress
 
 Holder = tuple[bytes, bytes, tuple[HostAddress, ...]]
@@ -25,14 +26,14 @@ Holder = tuple[bytes, bytes, tuple[HostAddress, ...]]
 class Strangers:
     """All methods are for the event loop."""
 
-    def __init__(self, listener: Listener, tasks: Tasks, log: EventLog) -> None:
+    def __init__(self, listener: Listener, tasks: Tasks, log: EventLog, proxies: Proxies) -> None:
         self._identity = Identity.unkept()
         self._sought: dict[bytes, bytes] = {}
         """By key: the room."""
         wires = Wires(listener, lambda *_: None, lambda *_: None, tuple, lambda guest: None)
         self._ways = Wayfinder(self._identity, tasks, wires, log, lambda _crew: (Relay(),))
         on_guests = OnGuests(self._ways.found, self._ways.lost, self._ways.heard)
-        self._meeting = Meeting(self._identity, tasks, on_guests, log)
+        self._meeting = Meeting(self._identity, tasks, on_guests, log, proxies)
 
     @property
     def problems(self) -> Sequence[str]:

@@ -66,6 +66,12 @@ def reachable_at(listen: str | None) -> frozenset[str]:
     return frozenset(address.ip for address in own_addresses() if ip.version == 6 or ":" not in address.ip)
 
 
+def is_neighbour(host: str) -> bool:
+    """Whether an IP address lies in a network that this machine is in, public or not."""
+    ip = parse_ip(host)
+    return ip is not None and any(ip in address.network for address in own_addresses())
+
+
 def way_of(host: str) -> str:
     """LAN for an IP address of a private or local network, else DIRECT."""
     ip = parse_ip(host)

@@ -22,9 +22,10 @@ from functools import partial
 from typing import Any, Final
 
 from p2psync.core.ids import DeviceId
+from p2psync.core.ways import DIRECT
 from p2psync.errors import ConfigError, InvalidId, LinkError, PeerRefused
 from p2psync.i18n import _
-from p2psync.net.addresses import stranger_network, way_of
+from p2psync.net.addresses import is_neighbour, stranger_network, way_of
 from p2psync.net.identity import Identity, device_of_certificate
 from p2psync.net.link import UNKNOWN_DEVICE, FramedLink, Link
 from p2psync.net.stream import TlsStream
@@ -38,6 +39,7 @@ from p2psync.net.trust import (
     server_name,
     trusted_certificates,
 )
+from p2psync.proxies import NO_PROXIES, Proxies
 
 DIAL_S: Final = 10.0
 STRANGERS_MAX: Final = 64
@@ -215,7 +217,15 @@ class Listener:
             self._fewer.set()
 
 
-async def dial(host: str, port: int, tag: bytes, trust: Trust, identity: Identity, timeout_s: float = DIAL_S) -> Link:
+async def dial(
+    host: str,
+    port: int,
+    tag: bytes,
+    trust: Trust,
+    identity: Identity,
+    timeout_s: float = DIAL_S,
+    proxies: Proxies = NO_PROXIES,
+) -> Link:
     """A link to whichever member of `trust` listens there.
 
     `tag` is `nonce_tag` or `period_tag` of one of the mandate's secrets. Raises PeerRefused if the other side knows
@@ -224,7 +234,7 @@ async def dial(host: str, port: int, tag: bytes, trust: Trust, identity: Identit
     """
     members = trusted_certificates(trust)
     who = partial(_member, host, members)
-    return await _connect(host, port, client_context(identity, members), tag, who, timeout_s)
+    return await _connect(host, port, client_context(identity, members), tag, who, timeout_s, proxies)
 
 
 async def dial_through(carry: Carry, way: str, device: DeviceId, tag: bytes, trust: Trust, identity: Identity) -> Link:
@@ -237,14 +247,22 @@ async def dial_through(carry: Carry, way: str, device: DeviceId, tag: bytes, tru
     return await _shake_hands(carry, client_context(identity, members), tag, who, way)
 
 
-async def dial_pairing(host: str, port: int, tag: bytes, pinned: DeviceId | None, timeout_s: float = DIAL_S) -> Link:
+async def dial_pairing(
+    host: str,
+    port: int,
+    tag: bytes,
+    pinned: DeviceId | None,
+    timeout_s: float = DIAL_S,
+    proxies: Proxies = NO_PROXIES,
+) -> Link:
     """A link to the device that issued a ticket, on which this side is unknown.
 
     `tag` is `nonce_tag` or `period_tag` of the ticket's secret. Without `pinned`, `remote` is whoever answered.
     Raises PeerRefused if another device answers than the one pinned, or it does not know the ticket; LinkError if it
     cannot be reached.
     """
-    return await _connect(host, port, pairing_client_context(), tag, partial(_inviter, host, pinned), timeout_s)
+    who = partial(_inviter, host, pinned)
+    return await _connect(host, port, pairing_client_context(), tag, who, timeout_s, proxies)
 
 
 async def dial_pairing_through(carry: Carry, way: str, tag: bytes, pinned: DeviceId | None) -> Link:
@@ -275,15 +293,20 @@ async def _connect(
     tag: bytes,
     who: Callable[[bytes], DeviceId],
     timeout_s: float,
+    proxies: Proxies,
 ) -> Link:
+    proxy = await proxies.leading_to(host)
+    if proxy is not None and is_neighbour(host):
+        proxy = None
+
     async def carry(make: Callable[[], TlsStream]) -> asyncio.Transport:
-        sock = await _reach(host, port, timeout_s)
+        sock = await (_reach(host, port, timeout_s) if proxy is None else proxy.connect(host, port))
         transport, _stream = await asyncio.get_running_loop().create_connection(make, sock=sock)
         return transport
 
     try:
         async with asyncio.timeout(timeout_s):
-            return await _shake_hands(carry, context, tag, who)
+            return await _shake_hands(carry, context, tag, who, "" if proxy is None else DIRECT)
     except TimeoutError:
         raise LinkError(
             _("{host}:{port} did not answer within {seconds:g} s").format(host=host, port=port, seconds=timeout_s)

@@ -17,6 +17,7 @@ from p2psync.core.ids import DeviceId
 from p2psync.core.value import value
 from p2psync.errors import CodecError, LinkError
 from p2psync.i18n import _
+from p2psync.proxies import NO_PROXIES, Proxies, Proxy
 from p2psync.rendezvous import words
 from p2psync.rendezvous.protocol.acquaintances import Peer
 from p2psync.rendezvous.protocol.address import HostAddress
@@ -26,7 +27,7 @@ from p2psync.rendezvous.protocol.messages import Message, Reason, Refused, Welco
 from p2psync.rendezvous.protocol.streams import STREAM_BYTES, Join, parse_invitation
 from p2psync.rendezvous.protocol.topics import CLOCKS_DIFFER_MAX_S
 from p2psync.rendezvous.stream import open_stream
-from p2psync.rendezvous.visit import CONNECT_S, call, receive, welcome
+from p2psync.rendezvous.visit import CONNECT_S, call, receive, seen_from, welcome
 from p2psync.system.tasks import until_one_ends
 
 TICK_S: Final = 5.0
@@ -52,27 +53,32 @@ class Status:
     """Whether the host relays."""
     clock_off_s: float = 0.0
     """How far this PC's clock is ahead of the host's."""
+    proxy: str | None = None
+    """By which the host is reached."""
 
 
-def welcomed(address: HostAddress, said: Welcome, wall_s: float) -> Status:
+def welcomed(address: HostAddress, said: Welcome, wall_s: float, proxy: Proxy | None = None) -> Status:
     """How it stands with a host that let this device in; `wall_s`: by this PC's clock, seconds since 1970."""
     off_s = wall_s - said.time_ms / 1000
     problem = words.wrong_clock(address, off_s) if abs(off_s) >= CLOCKS_DIFFER_MAX_S else None
-    return Status(True, problem, (said.host, said.port), said.relay, off_s)
+    return Status(True, problem, (said.host, said.port), said.relay, off_s, str(proxy) if proxy else None)
 
 
-async def probe(address: HostAddress, wall_clock: Callable[[], float] = time.time) -> Status:
+async def probe(
+    address: HostAddress, wall_clock: Callable[[], float] = time.time, proxies: Proxies = NO_PROXIES
+) -> Status:
     """How it stands with a host that is called once, to see whether it answers."""
     try:
         async with contextlib.AsyncExitStack() as stack:
-            connection = await call(address, stack)
+            proxy = await proxies.leading_to(address.host)
+            connection = await call(address, stack, proxy=proxy)
             async with asyncio.timeout(CONNECT_S):
                 said = await welcome(address, connection)
     except TimeoutError:
         return Status(problem=str(words.silent(address)))
     except LinkError as error:
         return Status(problem=str(error))
-    return welcomed(address, said, wall_clock())
+    return welcomed(address, said, wall_clock(), proxy)
 
 
 @value
@@ -101,6 +107,7 @@ class Client:
         random: Random,
         verify: Verify = verify_ed25519,
         wall_clock: Callable[[], float] = time.time,
+        proxies: Proxies = NO_PROXIES,
     ) -> None:
         """`random` has to be one that nobody can foresee; `wall_clock`: seconds since 1970."""
         self.address: Final = address
@@ -109,6 +116,7 @@ class Client:
         self._handlers = handlers
         self._random = random
         self._wall_clock = wall_clock
+        self._proxies = proxies
         self._rooms: Mapping[bytes, Room] = {}
         self._outbox: asyncio.Queue[Message] = asyncio.Queue(OUTBOX_MAX)
         self._failures = 0
@@ -166,7 +174,13 @@ class Client:
 
     async def open_stream(self, join: Join, protocol: Callable[[], asyncio.BaseProtocol]) -> asyncio.Transport:
         """See `stream.open_stream`; raises LinkError."""
-        return await open_stream(self.address, join, protocol)
+        return await open_stream(self.address, join, protocol, proxy=await self._proxy())
+
+    async def seen_from(self, local_port: int) -> tuple[str, int]:
+        """See `visit.seen_from`; raises LinkError."""
+        if await self._proxy() is not None:
+            raise LinkError(_("This PC goes out through a proxy, to which no other device can connect."))
+        return await seen_from(self.address, local_port)
 
     async def run(self) -> None:
         """Until cancelled: be at the host whenever there is somebody to meet."""
@@ -208,10 +222,16 @@ class Client:
     async def _stay(self) -> None:
         """From the first byte to the last. Raises LinkError unless it ends because of a change on this side."""
         async with contextlib.AsyncExitStack() as stack:
-            await self._converse(await call(self.address, stack))
+            proxy = await self._proxy()
+            socket = await call(self.address, stack, proxy=proxy)
+            self._set_status(welcomed(self.address, await welcome(self.address, socket), self._wall_clock(), proxy))
+            await self._converse(socket)
+
+    async def _proxy(self) -> Proxy | None:
+        """By which the host is to be reached now. Raises LinkError."""
+        return await self._proxies.leading_to(self.address.host)
 
     async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._set_status(welcomed(self.address, await welcome(self.address, socket), self._wall_clock()))
         self._perform(self._lobby.connected(self._wall_clock(), self._now()))
         await until_one_ends(LinkError, self._listen(socket), self._speak(socket), self._tick())
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 
 from p2psync.errors import CodecError, LinkError
 from p2psync.i18n import _
+from p2psync.proxies import Proxy
 from p2psync.rendezvous.protocol.address import HostAddress
 from p2psync.rendezvous.protocol.messages import Reason
 from p2psync.rendezvous.protocol.streams import Join, reason_of
@@ -20,24 +22,20 @@ SHUTDOWN_S: Final = 1.0
 
 
 async def open_stream(
-    address: HostAddress, join: Join, protocol: Callable[[], asyncio.BaseProtocol], timeout_s: float = OPEN_S
+    address: HostAddress,
+    join: Join,
+    protocol: Callable[[], asyncio.BaseProtocol],
+    timeout_s: float = OPEN_S,
+    proxy: Proxy | None = None,
 ) -> asyncio.Transport:
     """A stream to the member that joins it too, driving what `protocol` makes: to it, this is like any connection.
 
     Raises LinkError if the host cannot be reached or refuses, or nobody comes.
     """
-    loop = asyncio.get_running_loop()
     beginning = _Beginning(address, join, protocol)
     try:
         async with asyncio.timeout(timeout_s):
-            transport, _made = await loop.create_connection(
-                lambda: beginning,
-                address.host,
-                address.port,
-                ssl=context_for(address),
-                server_hostname=address.host,
-                ssl_shutdown_timeout=SHUTDOWN_S,
-            )
+            transport = await _connect(address, beginning, proxy)
             try:
                 await beginning.over
             except BaseException:
@@ -54,6 +52,21 @@ async def open_stream(
     finally:
         if not beginning.over.cancel() and not beginning.over.cancelled():
             beginning.over.exception()  # looked at, lest asyncio complains where something else failed first
+    return transport
+
+
+async def _connect(address: HostAddress, beginning: _Beginning, proxy: Proxy | None) -> asyncio.Transport:
+    """Raises LinkError, or OSError."""
+    tls = partial(
+        asyncio.get_running_loop().create_connection,
+        ssl=context_for(address),
+        server_hostname=address.host,
+        ssl_shutdown_timeout=SHUTDOWN_S,
+    )
+    if proxy is None:
+        transport, _made = await tls(lambda: beginning, address.host, address.port)
+    else:
+        transport, _made = await tls(lambda: beginning, sock=await proxy.connect(address.host, address.port))
     return transport
 
 

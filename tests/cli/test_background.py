@@ -11,6 +11,7 @@ import pytest
 
 from p2psync.cli import background
 from p2psync.cli.exits import CommandFailed
+from p2psync.cli.home import read_running
 from tests.cli.machine import OFFLINE, Machine
 
 
@@ -55,3 +56,19 @@ def test_poll_tells_whether_it_came_true() -> None:
     answers = iter([False, False, True])
     assert background.poll(lambda: next(answers), 10)
     assert not background.poll(lambda: False, 0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
+def test_a_proxy_is_named_where_nobody_else_reads_it(pc: Machine) -> None:
+    assert pc.run("start", "--proxy", "http://anna:s3cret@10.0.0.1", *OFFLINE).code == 0
+    try:
+        running = read_running(pc.home)
+        assert running is not None
+        command = Path(f"/proc/{running.pid}/cmdline").read_bytes()
+        assert os.fsencode(pc.home) in command
+        assert b"s3cret" not in command
+    finally:
+        background.stop(pc.home)
+    assert pc.run("start", "--proxy", "gopher://x", *OFFLINE).code == 1
+    assert pc.run("start", *OFFLINE).code == 0, "what was no proxy is not kept"
+    background.stop(pc.home)

@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from p2psync.core.ways import DIRECT, LAN
+from p2psync.net import addresses
 from p2psync.net.addresses import (
     OwnAddress,
     is_loopback,
+    is_neighbour,
     own_addresses,
     parse_ip,
     reachable_at,
@@ -88,3 +90,11 @@ def test_all_interfaces_are_no_place_to_go_to(monkeypatch: pytest.MonkeyPatch) -
     assert reachable_at("0.0.0.0") == {"10.0.0.1"}
     assert reachable_at("10.0.0.7") == {"10.0.0.7"}
     assert reachable_at("pc.example.org") == {"pc.example.org"}
+
+
+def test_neighbours_are_in_a_network_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        addresses, "own_addresses", lambda: {OwnAddress("45.77.10.3", 24, 1), OwnAddress("2a00::5", 64, 1)}
+    )
+    for host, near in (("45.77.10.9", True), ("45.77.11.9", False), ("2a00::9", True), ("meet.example.ch", False)):
+        assert is_neighbour(host) == near

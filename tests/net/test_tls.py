@@ -15,15 +15,20 @@ from typing import Any
 
 import pytest
 
+import p2psync.net.addresses
+import p2psync.proxies
 from p2psync.errors import ConfigError, LinkClosed, LinkError, PeerRefused
+from p2psync.net.addresses import OwnAddress
 from p2psync.net.identity import IDENTITY_FILE, fresh_key
 from p2psync.net.link import UNKNOWN_DEVICE, Link
 from p2psync.net.stream import TlsStream
 from p2psync.net.tls import LINKS_PER_DEVICE_MAX, dial, dial_pairing
 from p2psync.net.trust import client_context, nonce_tag, period_tag, server_name, trusted_certificates
+from p2psync.proxies import Proxies
 from tests.lab import lan, requires_lab
 from tests.net.devices import SECRET, TICKET, TICKET_SECRET, device, trust
 from tests.net.node import NONCE, Node, admit, refused
+from tests.proxying import NAME, proxying
 
 # -- members --------------------------------------------------------------------------------------------------------
 
@@ -373,3 +378,34 @@ async def test_a_cable_that_is_cut_without_a_word_is_noticed_on_both_sides(tmp_p
         await alice.listener.close()
         for link in (*idle, *busy):
             await link.close()
+
+
+@pytest.mark.parametrize("kind", ["socks5", "http"])
+@pytest.mark.asyncio
+async def test_who_is_far_is_reached_through_a_proxy(alice: Node, bob: Node, kind: str) -> None:
+    known = admit(alice, bob)
+    tag = period_tag(SECRET, time.time())
+    async with proxying() as middle:
+        proxies = Proxies(str(middle.named(kind)))
+        link = await dial(NAME, alice.listener.port, tag, known, bob.identity, proxies=proxies)
+        assert (link.remote, link.way) == (alice.identity.device, "direct")
+        assert middle.asked == [(NAME, alice.listener.port)]
+        await link.close()
+        await (await alice.links.get()).close()
+        middle.answer = b"HTTP/1.1 504 Gateway Timeout\r\n\r\n" if kind == "http" else b"\x05\x05\x00"
+        with pytest.raises(LinkError, match=r"does not get through to far\.example"):
+            await dial_pairing(NAME, 1, tag, None, proxies=proxies)
+
+
+@pytest.mark.asyncio
+async def test_who_is_near_is_not(alice: Node, bob: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = admit(alice, bob)
+    nowhere = Proxies("http://127.0.0.1:1")
+    tag = period_tag(SECRET, time.time())
+    for is_local in (lambda host: True, lambda host: False):  # by its address alone, or by this PC's networks
+        monkeypatch.setattr(p2psync.proxies, "is_local", is_local)
+        monkeypatch.setattr(p2psync.net.addresses, "own_addresses", lambda: {OwnAddress("127.0.0.1", 8, 1)})
+        link = await dial("127.0.0.1", alice.listener.port, tag, known, bob.identity, proxies=nowhere)
+        assert link.way == "lan"
+        await link.close()
+        await (await alice.links.get()).close()

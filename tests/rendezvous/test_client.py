@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from aiohttp import web
 
 from p2psync.errors import CodecError, LinkClosed, LinkError
+from p2psync.proxies import Proxies
 from p2psync.rendezvous import client, server, visit
 from p2psync.rendezvous.certificate import Certificate
 from p2psync.rendezvous.client import Status
@@ -23,6 +25,7 @@ from p2psync.rendezvous.protocol.envelope import BODY_BYTES_MAX, Kind
 from p2psync.rendezvous.protocol.hub import Deliver, Effect, Hub, HubLimits
 from p2psync.rendezvous.protocol.lobby import Room
 from p2psync.rendezvous.protocol.messages import Gone, Mail, Message, encode
+from tests.proxying import NAME, proxying
 from tests.rendezvous.hosting import (
     LOOPBACK,
     PATIENCE_S,
@@ -370,3 +373,26 @@ async def test_a_host_that_hangs_is_given_up(certificate: Certificate, monkeypat
         return ws
 
     await answering(certificate, answer, "ended the connection")
+
+
+@pytest.mark.asyncio
+async def test_a_host_beyond_a_proxy(certificate: Certificate) -> None:
+    async with hosting(certificate) as host, proxying() as middle:
+        address = replace(address_of(host), host=NAME)
+        alice = Daemon(ALICE, address, proxies=Proxies(f"socks5://{LOOPBACK}:{middle.port}"))
+        bob = Daemon(BOB, address_of(host))
+        async with running(alice, bob):
+            join = alice.client.invite_to_stream(await alice.meet(bob))
+            assert alice.client.status.proxy == str(middle.named("socks5"))
+            near, far = Sink(), Sink()
+            transports = await asyncio.gather(
+                alice.client.open_stream(join, lambda: near), bob.client.open_stream(join, lambda: far)
+            )
+            for transport in transports:
+                transport.abort()
+            assert middle.asked == [(NAME, host.port)] * 2
+            with pytest.raises(LinkError, match="goes out through a proxy"):
+                await alice.client.seen_from(4711)
+        stuck = Daemon(ALICE, address, proxies=Proxies("gopher://elsewhere"))
+        async with running(stuck):
+            await stuck.until(lambda: "gopher://elsewhere" in _problem(stuck))

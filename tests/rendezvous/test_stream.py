@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from p2psync.rendezvous.protocol.streams import Join
 from p2psync.rendezvous.relay import RelaySettings
 from p2psync.rendezvous.server import Server
 from p2psync.rendezvous.stream import open_stream
+from tests.proxying import NAME, proxying
 from tests.rendezvous.hosting import LOOPBACK, PATIENCE_S, Sink, address_of, hosting
 
 JOIN = Join(b"t" * 32, b"s" * 16)
@@ -208,3 +210,22 @@ def test_a_member_waits_longer_than_a_host() -> None:
     from p2psync.rendezvous.server import SWEEP_EVERY_S
 
     assert stream.OPEN_S >= WAIT_S + SWEEP_EVERY_S
+
+
+@pytest.mark.parametrize("kind", ["socks5", "http"])
+@pytest.mark.asyncio
+async def test_a_stream_goes_through_a_proxy(certificate: Certificate, kind: str) -> None:
+    async with hosting(certificate) as server, proxying() as middle:
+        address, near, far = replace(address_of(server), host=NAME), Sink(), Sink()
+        transports = await asyncio.gather(
+            open_stream(address, JOIN, lambda: near, proxy=middle.named(kind)),
+            open_stream(address_of(server), JOIN, lambda: far),
+        )
+        await near.write(b"through two others")
+        await far.until(lambda: far.data == b"through two others")
+        assert middle.asked == [(NAME, server.port)]
+        for transport in transports:
+            transport.abort()
+        middle.answer = b"HTTP/1.1 403 Forbidden\r\n\r\n" if kind == "http" else b"\x05\x02\x00"
+        with pytest.raises(LinkError, match=r"lets nobody connect to far\.example"):
+            await open_stream(address, JOIN, Sink, proxy=middle.named(kind))

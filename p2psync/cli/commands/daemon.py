@@ -52,6 +52,19 @@ RENDEZVOUS = Annotated[
         show_default=False,
     ),
 ]
+PROXY = Annotated[
+    str | None,
+    typer.Option(
+        "--proxy",
+        metavar="URL",
+        help=_(
+            "The only way out to the Internet, http://HOST:PORT or socks5://HOST:PORT, also with USER:PASSWORD@; "
+            "'off': none; 'system': as other programs, which is what holds until one is named. A password is safer "
+            "in the environment, as P2PSYNC_PROXY."
+        ),
+        show_default=False,
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -104,8 +117,9 @@ def up(
     name: NAME = None,
     no_mdns: NO_MDNS = False,
     rendezvous: RENDEZVOUS = None,
+    proxy: PROXY = None,
 ) -> int:
-    asked = Up(session.home, session.as_json, listen, web, name, no_mdns, tuple(rendezvous or ()))
+    asked = Up(session.home, session.as_json, listen, web, name, no_mdns, tuple(rendezvous or ()), proxy)
     return foreground.run(session.home, asked)
 
 
@@ -116,10 +130,11 @@ def start(
     name: NAME = None,
     no_mdns: NO_MDNS = False,
     rendezvous: RENDEZVOUS = None,
+    proxy: PROXY = None,
 ) -> int:
     if session.client.is_running():
         return _show_started(session, False)
-    background.start(session.home, _options(listen, web, name, no_mdns, rendezvous))
+    background.start(session.home, _options(listen, web, name, no_mdns, rendezvous), proxy)
     return _show_started(session, True)
 
 
@@ -137,9 +152,10 @@ def restart(
     name: NAME = None,
     no_mdns: NO_MDNS = False,
     rendezvous: RENDEZVOUS = None,
+    proxy: PROXY = None,
 ) -> int:
     background.stop(session.home)
-    background.start(session.home, _options(listen, web, name, no_mdns, rendezvous))
+    background.start(session.home, _options(listen, web, name, no_mdns, rendezvous), proxy)
     return _show_started(session, True)
 
 
@@ -152,7 +168,7 @@ def _show_started(session: Session, new: bool) -> int:
 def _options(
     listen: str | None, web: str | None, name: str | None, no_mdns: bool, rendezvous: list[str] | None
 ) -> list[str]:
-    """The same options for `up`."""
+    """The same options for `up`, but for the proxy."""
     given = {"--listen": listen, "--web": web, "--name": name}
     words = [f"{option}={value}" for option, value in given.items() if value is not None]
     words += ["--no-mdns"] if no_mdns else []

@@ -81,7 +81,13 @@ def whole_status(
             "mdns_problem": node.discovery.mdns_problem,
         },
         "rendezvous": [
-            {"url": address.url, "connected": host.connected, "relay": host.relay, "problem": host.problem}
+            {
+                "url": address.url,
+                "connected": host.connected,
+                "relay": host.relay,
+                "problem": host.problem,
+                "proxy": host.proxy,
+            }
             for address, host in node.discovery.meeting.statuses()
         ],
         "mandates": [
