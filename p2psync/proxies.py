@@ -14,10 +14,11 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from p2psync.core.value import value
 from p2psync.errors import LinkError
 from p2psync.i18n import _
 
@@ -39,7 +40,7 @@ FORBIDS: Final = frozenset({403, 405, 2})
 """Answers by HTTP, and by SOCKS."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Proxy:
     """One proxy; `str` gives its address without user and password."""
 
@@ -152,7 +153,7 @@ class Proxy:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Proxies:
     """Which proxy leads where."""
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import field
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ class Subject:
     folders: tuple[tuple[str, Path], ...] = ()
     """By name of the mandate."""
     hosts: tuple[HostAddress, ...] = ()
-    proxies: Proxies = Proxies()
+    proxies: Proxies = field(default_factory=Proxies)
     """By which the hosts are called."""
 
 
