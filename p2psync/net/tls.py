@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import os
 import socket
 import ssl
 from collections import Counter
@@ -40,6 +39,7 @@ from p2psync.net.trust import (
     trusted_certificates,
 )
 from p2psync.proxies import NO_PROXIES, Proxies
+from p2psync.system.reason import reason_of
 
 DIAL_S: Final = 10.0
 STRANGERS_MAX: Final = 64
@@ -106,7 +106,7 @@ class Listener:
                 if port or error.errno != errno.EADDRINUSE or not tries_left:
                     raise ConfigError(
                         _("Cannot listen on {host}:{port}: {reason}").format(
-                            host=host or "*", port=port, reason=_reason(error)
+                            host=host or "*", port=port, reason=reason_of(error)
                         )
                     ) from error
 
@@ -313,7 +313,7 @@ async def _connect(
         ) from None
     except OSError as error:
         raise LinkError(
-            _("{host}:{port} cannot be reached: {reason}").format(host=host, port=port, reason=_reason(error))
+            _("{host}:{port} cannot be reached: {reason}").format(host=host, port=port, reason=reason_of(error))
         ) from error
 
 
@@ -402,13 +402,6 @@ def _link(stream: TlsStream, remote: DeviceId, *, initiator: bool, way: str = ""
         local=stream.local,
         on_distance=partial(suit_distance, sock),
     )
-
-
-def _reason(error: OSError) -> str:
-    """What the system says; asyncio puts the address, as Python writes it, in its place."""
-    if error.errno is not None and error.errno in errno.errorcode:
-        return os.strerror(error.errno)
-    return error.strerror or str(error)
 
 
 def _free_port() -> int:

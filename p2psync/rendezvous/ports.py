@@ -14,6 +14,7 @@ from p2psync.core.value import value
 from p2psync.errors import ConfigError
 from p2psync.i18n import _
 from p2psync.rendezvous.protocol.address import PORT, PORT_MAX
+from p2psync.system.reason import reason_of
 
 ANYWHERE_V4, ANYWHERE_V6 = "0.0.0.0", "::"
 BACKLOG: Final = 1024
@@ -98,8 +99,7 @@ def _socket(family: int, kind: int, host: str, port: int) -> socket.socket:
 
 
 def _cannot_listen(host: str | None, port: int, error: OSError) -> ConfigError:
-    known = error.errno is not None and error.errno in errno.errorcode
-    reason = os.strerror(error.errno) if known and error.errno is not None else error.strerror or str(error)
+    reason = reason_of(error)
     if error.errno == errno.EACCES:
         reason = _("ports below 1024 need a right that this user does not have; choose another with --listen HOST:PORT")
     where = host or "*"

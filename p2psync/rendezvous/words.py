@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
 import ssl
 
@@ -11,6 +9,7 @@ from p2psync.errors import LinkError
 from p2psync.i18n import _
 from p2psync.rendezvous.protocol.address import HostAddress
 from p2psync.rendezvous.protocol.messages import Reason
+from p2psync.system.reason import reason_of
 
 
 def refusal(address: HostAddress, reason: Reason) -> LinkError:
@@ -61,13 +60,11 @@ def described(address: HostAddress, error: OSError) -> LinkError:
                 "There is no host named {name}, or names cannot be looked up now: check the address, and the network."
             ).format(name=address.host)
         )
-    known = error.errno is not None and error.errno in errno.errorcode
-    reason = os.strerror(error.errno) if known and error.errno is not None else error.strerror or str(error)
     return LinkError(
         _(
             "The meeting host {host} cannot be reached: {reason}. It is tried again by itself; if it stays so, check "
             "the address and this PC's network, and ask its operator."
-        ).format(host=host, reason=reason)
+        ).format(host=host, reason=reason_of(error))
     )
 
 
