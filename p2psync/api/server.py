@@ -18,6 +18,7 @@ from p2psync.api.metrics import exposition
 from p2psync.api.openapi import document
 from p2psync.api.page import Page
 from p2psync.api.table import Operation, operations
+from p2psync.core.address import host_and_port
 from p2psync.errors import P2PSyncError
 from p2psync.i18n import _
 
@@ -77,7 +78,7 @@ class Server:
         await runner.setup()
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.guard.port = listening.getsockname()[1]
-        self.address = f"[{host}]:{self.guard.port}" if ":" in host else f"{host}:{self.guard.port}"
+        self.address = host_and_port(host, self.guard.port)
         await web.SockSite(runner, listening).start()
 
     async def stop(self) -> None:

@@ -32,8 +32,7 @@ class Place:
     """Why the last try failed, for people."""
 
     def __str__(self) -> str:
-        host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
-        return f"{host}:{self.address.port}"
+        return str(self.address)
 
 
 class Attempts:

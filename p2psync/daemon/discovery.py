@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
 
+from p2psync.core.address import host_and_port
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.core.value import value
 from p2psync.core.ways import NEAR
@@ -205,7 +206,7 @@ class Discovery:
         """Where this device may be reached, as a ticket says it: HOST:PORT, the most promising first."""
         useful = [ip for ip in reachable_at(self._config.listen.host) if not _is_link_local(ip)]
         ranked = sorted(useful, key=lambda ip: (":" in ip, ip))
-        return tuple(f"[{ip}]:{self.port}" if ":" in ip else f"{ip}:{self.port}" for ip in ranked)[:ADDRESSES_MAX]
+        return tuple(host_and_port(ip, self.port) for ip in ranked)[:ADDRESSES_MAX]
 
     # -- looking for an inviter ------------------------------------------------------------------------
 
@@ -346,11 +347,10 @@ class Discovery:
                     await self._dial_soon.wait()
 
     async def _try(self, attempt: Attempt) -> None:
-        host, port = attempt.address
         try:
             link = await self._reach(attempt)
         except (P2PSyncError, OSError) as error:
-            self._log.event("dial.failed", address=f"{host}:{port}", reason=error)
+            self._log.event("dial.failed", address=attempt.address, reason=error)
             if attempt.device is not None:
                 self.ways.not_direct(attempt.device, said(error) if isinstance(error, P2PSyncError) else str(error))
             self._failed(attempt)

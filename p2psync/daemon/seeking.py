@@ -125,7 +125,7 @@ class Seeking(ABC, Generic[T]):
     async def _try_address(
         self, address: Address, nonce: bytes | None, answer: asyncio.Future[T | TicketError]
     ) -> None:
-        await self._try_often(partial(self.attempt, address, nonce), f"{address.host}:{address.port}", answer)
+        await self._try_often(partial(self.attempt, address, nonce), str(address), answer)
 
     async def _try_often(
         self, attempt: Callable[[], Awaitable[T]], where: str, answer: asyncio.Future[T | TicketError]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgpack
 
+from p2psync.core.address import host_and_port
 from p2psync.errors import CodecError, TicketMalformed
 from p2psync.net.addresses import parse_ip
 from p2psync.net.dialer import Address
@@ -24,8 +25,7 @@ def pack(own: Sequence[str], seen_as: tuple[str, int] | None, port: int) -> byte
     """
     several = list(own)
     if seen_as is not None and port:
-        ip = seen_as[0]
-        several.insert(0, f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}")
+        several.insert(0, host_and_port(seen_as[0], port))
     packed: bytes = msgpack.packb(list(dict.fromkeys(several))[:ADDRESSES_MAX])
     return packed
 

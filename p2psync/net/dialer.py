@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, NamedTuple
 
+from p2psync.core.address import host_and_port
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.core.value import value
 
@@ -44,6 +45,9 @@ class Address(NamedTuple):
     host: str
     """IP address, with its zone if it is link-local IPv6, or a host name."""
     port: int
+
+    def __str__(self) -> str:
+        return host_and_port(self.host, self.port)
 
 
 @value

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable
 from typing import Final, cast
 
+from p2psync.core.address import host_and_port
 from p2psync.errors import LinkClosed, LinkError, PeerRefused
 from p2psync.i18n import _
 from p2psync.net.link import FramedLink
@@ -251,7 +252,7 @@ def _peer(address: object) -> tuple[str, str]:
     if not isinstance(address, tuple) or len(address) < 2:
         return "", "?"
     host, port = str(address[0]), address[1]
-    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return host, host_and_port(host, port)
 
 
 def _link_error(error: ssl.SSLError, address: str) -> LinkError:

@@ -20,6 +20,7 @@ from typing import NewType
 
 from blake3 import blake3
 
+from p2psync.core.address import host_and_port
 from p2psync.core.ids import DEVICE_ID_BYTES, MANDATE_ID_BYTES, DeviceId, MandateId
 from p2psync.core.value import value
 from p2psync.errors import TicketExpired, TicketMalformed
@@ -151,7 +152,7 @@ def canonical_address(text: str) -> str:
         raise TicketMalformed("{text!r} is no address. Write HOST:PORT.", text=text)
     literal = _literal(host)
     if literal is not None:
-        return f"[{literal}]:{int(port)}" if literal.version == 6 else f"{literal}:{int(port)}"
+        return host_and_port(str(literal), int(port))
     if len(host) > HOST_CHARACTERS_MAX or not _HOST_NAME.fullmatch(host):
         raise TicketMalformed("{text!r} is no address. Write HOST:PORT.", text=text)
     return f"{host}:{int(port)}"

@@ -232,9 +232,7 @@ def _nobody(code: Code, outcome: StillWaiting) -> dict[str, object]:
 
 async def _enter(node: Node, ticket: Ticket, admitted: Admitted, folder: Path) -> None:
     address = admitted.address
-    found = ""
-    if address is not None:
-        found = f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+    found = str(address) if address is not None else ""
     host = host_of(ticket.rendezvous) if ticket.rendezvous is not None else None
 
     def act(device: Device, _: Now) -> None:
