@@ -51,8 +51,13 @@ def ngettext(singular: str, plural: str, n: int) -> str:
     return _catalog.ngettext(singular, plural, n)
 
 
-def said(error: P2PSyncError, lang: str | None = None) -> str:
-    """What an error says, in one of LANGUAGES, or in the language set: it is raised with a template."""
+def said(error: Exception, lang: str | None = None) -> str:
+    """What an error says, in one of LANGUAGES, or in the language set: ours are raised with a template.
+
+    One that is none of ours says it in its own words.
+    """
+    if not isinstance(error, P2PSyncError):
+        return str(error)
     catalog = _catalog if lang is None else _catalog_of(lang)
     sentence = catalog.gettext(error.sentence) if error.sentence else ""
     fields = {name: said(one, lang) if isinstance(one, P2PSyncError) else one for name, one in error.fields.items()}

@@ -60,6 +60,7 @@ def test_errors_of_pure_modules_are_said_in_the_language(french: Path) -> None:
     assert said(UsageError("line 3: {reason}", reason=LinkError("The cable is cut."))) == "line 3: Le câble est coupé."
     assert said(UsageError("{not a template}")) == "{not a template}"
     assert said(UsageError()) == ""
+    assert said(OSError("the words of the system")) == "the words of the system"
     assert str(UsageError("{n} file", n=3)) == "3 file"
     assert said(UsageError("Rename the file."), "it") == "Rinomini il file."
     assert said(UsageError("Rename the file."), "en") == "Rename the file."

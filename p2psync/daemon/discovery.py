@@ -352,7 +352,7 @@ class Discovery:
         except (P2PSyncError, OSError) as error:
             self._log.event("dial.failed", address=attempt.address, reason=error)
             if attempt.device is not None:
-                self.ways.not_direct(attempt.device, said(error) if isinstance(error, P2PSyncError) else str(error))
+                self.ways.not_direct(attempt.device, said(error))
             self._failed(attempt)
         else:
             connected, ended = partial(self._connected, attempt, link), partial(self._ended, attempt, link)

@@ -138,7 +138,7 @@ class Seeking(ABC, Generic[T]):
                 if not answer.done():
                     answer.set_result(error)
             except (P2PSyncError, OSError) as error:
-                self._reason = said(error) if isinstance(error, P2PSyncError) else str(error)
+                self._reason = said(error)
                 self._log.event("join.failed", address=where, reason=error)
                 await asyncio.sleep(rest_s)
                 rest_s = min(2 * rest_s, RETRY_MAX_S)

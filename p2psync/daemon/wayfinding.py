@@ -313,7 +313,7 @@ class Wayfinder:
         try:
             link = await self._reach(course, guest, way)
         except (P2PSyncError, OSError) as error:
-            course.reasons[way.name] = said(error) if isinstance(error, P2PSyncError) else str(error)
+            course.reasons[way.name] = said(error)
             self._log.event("way.failed", way=way.name, device=guest.device, reason=error)
         else:
             self._wires.on_link(link, partial(self._again, course.device, way) if way.name in LANED else None)
