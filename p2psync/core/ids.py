@@ -27,7 +27,6 @@ LOG_ID_BYTES = 16
 HASH_BYTES = 32
 CHECK_BYTES = 3  # 24 bits: a mistyped id passes once in 16 million times
 GROUP_CHARACTERS = 7
-INDEX_DIGITS_MAX = 5
 EMPTY_CONTENT = ContentId(blake3(b"").digest())
 
 
@@ -109,17 +108,6 @@ def parse_mandate(text: str) -> MandateId:
 def change_text(change: ChangeId) -> str:
     """A change id as commands show and take it."""
     return f"{change.block.hex()}.{change.position}"
-
-
-def parse_change(text: str) -> ChangeId:
-    """Raises InvalidId unless text is `<64 hexadecimal digits>.<index>`."""
-    digits, _, index = text.strip().partition(".")
-    if not index.isascii() or not index.isdecimal() or len(index) > INDEX_DIGITS_MAX:
-        raise InvalidId("{text!r} is no id of a version. Copy it whole.", text=text)
-    try:
-        return ChangeId(block_hash(bytes.fromhex(digits)), int(index))
-    except (ValueError, InvalidId):
-        raise InvalidId("{text!r} is no id of a version. Copy it whole.", text=text) from None
 
 
 def _exactly(raw: object, size: int, what: str) -> bytes:

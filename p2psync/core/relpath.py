@@ -197,11 +197,6 @@ def suffix(rel: RelPath) -> str:
     return dot + extension.lower() if stem and extension else ""
 
 
-def is_below(rel: RelPath, directory: RelPath) -> bool:
-    """True if `rel` lies in `directory`, at any depth; a path is not below itself."""
-    return rel.startswith(directory + "/")
-
-
 def prefix_range(directory: RelPath) -> tuple[str, str]:
     """(low, high): exactly the paths below `directory` are low <= path < high in the byte order of UTF-8."""
     return directory + "/", directory + chr(ord("/") + 1)

@@ -12,7 +12,6 @@ from p2psync.core.value import value
 from p2psync.errors import ConfigError
 from p2psync.net.webrtc.servers import Turn
 
-HOME_VARIABLE = "P2PSYNC_HOME"
 TURN_VARIABLE = "P2PSYNC_TURN"
 """Not an option: what stands on a command line can be read by every program on the PC."""
 PROXY_VARIABLE = "P2PSYNC_PROXY"
@@ -33,16 +32,6 @@ class Endpoint(NamedTuple):
 
 ANYWHERE = Endpoint(None, 0)
 LOCAL = Endpoint(LOOPBACK, 0)
-
-
-def default_home() -> Path:
-    """P2PSYNC_HOME, else this user's data directory on this platform."""
-    chosen = os.environ.get(HOME_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    from platformdirs import user_data_path
-
-    return user_data_path("p2psync", appauthor=False)
 
 
 def default_documents() -> Path:

@@ -54,7 +54,6 @@ from p2psync.wire.codec import decode, encode
 
 PREFIX = "P2PSYNC-RECOVERY-1:"
 CHECK_BYTES = 8
-KEY_BYTES = 32
 LONGEST_S = 3600.0
 """How long members are looked for, whatever the user's patience."""
 TRY_S = 30.0

@@ -421,10 +421,6 @@ class Device:
         found = [(n, link.way) for n, link in self._links.items() if link.device == device and link.hello is not None]
         return sorted(found, key=lambda one: rank(one[1]))
 
-    def device_of(self, link: int) -> DeviceId | None:
-        found_link = self._links.get(link)
-        return found_link.device if found_link else None
-
     def way_of(self, link: int) -> str | None:
         found_link = self._links.get(link)
         return found_link.way if found_link else None

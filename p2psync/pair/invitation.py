@@ -6,7 +6,7 @@ Only the device that issued a ticket keeps this record, and only it decides; tha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from enum import Enum
 
 from p2psync.core.ids import DeviceId, MandateId
@@ -58,10 +58,6 @@ class Invitation:
     @property
     def uses_left(self) -> int:
         return max(0, self.uses - len(self.claims))
-
-    def with_claim(self, device: DeviceId, claim: Claim) -> Invitation:
-        """The record to commit before a device is answered, or when an admin has decided about it."""
-        return replace(self, claims={**self.claims, device: claim})
 
 
 def judge(invitation: Invitation, device: DeviceId, now_s: float) -> Verdict | Refusal:

@@ -156,14 +156,8 @@ class Client:
         self._perform(self._lobby.write(peer, kind, body))
 
     def stream_with(self, peer: Peer) -> Join:
-        """A new stream through the relay, to tell the peer of. Raises LinkClosed if it is gone."""
+        """A new stream through the relay, to tell the peer of in a letter. Raises LinkClosed if it is gone."""
         return Join(self._lobby.topic_of(peer), self._random.randbytes(STREAM_BYTES))
-
-    def invite_to_stream(self, peer: Peer) -> Join:
-        """Ask a member to a stream through the relay; both then call `open_stream`. Raises LinkClosed if it is gone."""
-        join = self.stream_with(peer)
-        self.write(peer, Kind.RELAY, join.invitation())
-        return join
 
     def invited_to(self, peer: Peer, body: bytes) -> Join:
         """What a letter of the kind RELAY asks to. Raises CodecError if it is none, or not for the peer's room."""

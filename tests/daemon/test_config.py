@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.daemon.config import LOOPBACK, Config, Endpoint, default_documents, default_home, parse_endpoint
+from p2psync.daemon.config import LOOPBACK, Config, Endpoint, default_documents, parse_endpoint
 from p2psync.errors import ConfigError
 
 
@@ -51,14 +51,6 @@ def test_a_name_that_cannot_be_shown_is_refused(tmp_path: Path, name: str) -> No
 def test_the_home_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert Config(Path("home"), documents=tmp_path).home == tmp_path / "home"
-
-
-def test_the_home_is_chosen_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("P2PSYNC_HOME", str(tmp_path))
-    assert default_home() == tmp_path
-    monkeypatch.delenv("P2PSYNC_HOME")
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    assert default_home().name == "p2psync"
 
 
 def test_a_turn_server_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def closed(office: Office, link: int, code: CloseCode) -> str:
     [closing] = office.of(CloseLink)
     assert isinstance(close, Close)
     assert (close.code, closing.link) == (code, link)
-    assert office.device.device_of(link) is None
+    assert office.device.way_of(link) is None
     office << Received(link, Ping(1))
     assert office.sent(link) == [], "a closed link is not listened to"
     return str(closing.reason)

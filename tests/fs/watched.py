@@ -9,7 +9,7 @@ from pathlib import Path
 
 from p2psync.core.entry import Entry, FileStat, Kind
 from p2psync.core.ids import MandateId
-from p2psync.core.relpath import RelPath, is_below
+from p2psync.core.relpath import RelPath
 from p2psync.engine.events import Seen
 from p2psync.fs.folder import Folder, Marker
 from p2psync.fs.sight import Row, Sight
@@ -34,7 +34,7 @@ class DictBase:
             yield path, *self.rows[path]
 
     def below(self, directory: RelPath) -> Iterator[Row]:
-        return (row for row in self.all() if is_below(row[0], directory))
+        return (row for row in self.all() if row[0].startswith(f"{directory}/"))
 
     def take(self, seen: Iterable[Seen]) -> None:
         """As the engine does with what was observed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -51,6 +52,11 @@ ERRORS: dict[Refusal, type[TicketError]] = {
 """What a joiner is told each refusal by."""
 
 
+def claimed(invitation: Invitation, device: DeviceId, claim: Claim) -> Invitation:
+    """The record to commit before a device is answered, or when an admin has decided about it."""
+    return replace(invitation, claims={**invitation.claims, device: claim})
+
+
 class Issuer:
     """The inviting device: it keeps its invitations, judges and commits as the daemon would."""
 
@@ -66,10 +72,10 @@ class Issuer:
         record = self.invitations[request.ticket]
         match judge(record, request.device, now_s):
             case Verdict.HOLD:
-                self.invitations[request.ticket] = record.with_claim(request.device, Claim.WAITING)
+                self.invitations[request.ticket] = claimed(record, request.device, Claim.WAITING)
                 return inviter.decide(Hold())
             case Verdict():
-                self.invitations[request.ticket] = record.with_claim(request.device, Claim.ADMITTED)
+                self.invitations[request.ticket] = claimed(record, request.device, Claim.ADMITTED)
                 return inviter.decide(Admit(self.payload))
             case reason:
                 return inviter.decide(Refuse(reason))

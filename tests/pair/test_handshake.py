@@ -66,6 +66,7 @@ from tests.pair.meeting import (
     TICKET,
     UNKNOWN,
     Issuer,
+    claimed,
     converse,
     error_of,
     frame_of,
@@ -127,7 +128,7 @@ def test_a_newcomer_waits_for_an_admin_and_may_come_back_for_the_answer() -> Non
     newcomer = joiner()
     assert converse(issuer, newcomer, first) == [Waiting()]
     assert join(issuer, now_s=5000.0) == [Waiting()]
-    issuer.invitations[TICKET.id] = issuer.invitations[TICKET.id].with_claim(CLERK.device, Claim.ADMITTED)
+    issuer.invitations[TICKET.id] = claimed(issuer.invitations[TICKET.id], CLERK.device, Claim.ADMITTED)
     assert give(newcomer, first.decide(Admit(BUNDLE))) == [Joined(BUNDLE)]
     assert join(issuer, now_s=5000.0) == [Joined(BUNDLE)]
 
@@ -168,7 +169,7 @@ def test_each_refusal_has_its_own_sentence(reason: Refusal, said: str) -> None:
     [
         (replace(INVITATION, cancelled=True), 0.0, TicketCancelled),
         (INVITATION, 1000.0, TicketExpired),
-        (INVITATION.with_claim(THIEF.device, Claim.ADMITTED), 0.0, TicketUsed),
+        (claimed(INVITATION, THIEF.device, Claim.ADMITTED), 0.0, TicketUsed),
     ],
 )
 def test_a_holder_learns_what_became_of_the_ticket(record: Invitation, now_s: float, error: type[TicketError]) -> None:

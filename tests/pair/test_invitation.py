@@ -8,6 +8,7 @@ from p2psync.core.ids import DeviceId, MandateId
 from p2psync.pair.invitation import Claim, Invitation, Verdict, judge
 from p2psync.pair.messages import Refusal
 from p2psync.pair.ticket import TicketId
+from tests.pair.meeting import claimed
 
 ME, OTHER = DeviceId(b"m" * 32), DeviceId(b"o" * 32)
 EXPIRY_S = 1000
@@ -56,11 +57,11 @@ def test_what_a_holder_is_told(record: Invitation, now_s: float, answer: Verdict
 
 def test_each_device_spends_one_use_however_far_it_came() -> None:
     record = invitation(uses=2, confirm=True)
-    record = record.with_claim(ME, Claim.WAITING)
+    record = claimed(record, ME, Claim.WAITING)
     assert record.uses_left == 1
-    record = record.with_claim(ME, Claim.ADMITTED)
+    record = claimed(record, ME, Claim.ADMITTED)
     assert record.uses_left == 1
-    record = record.with_claim(OTHER, Claim.DECLINED)
+    record = claimed(record, OTHER, Claim.DECLINED)
     assert record.uses_left == 0
     assert judge(record, ME, 0) is Verdict.ADMIT_AGAIN
     assert judge(record, DeviceId(bytes(32)), 0) is Refusal.USED

@@ -77,7 +77,7 @@ async def test_who_goes_is_lost(certificate: Certificate) -> None:
             with pytest.raises(LinkClosed):
                 alice.client.write(peer, Kind.OFFER)
             with pytest.raises(LinkClosed):
-                alice.client.invite_to_stream(peer)
+                alice.client.stream_with(peer)
 
 
 @pytest.mark.asyncio
@@ -148,7 +148,9 @@ async def test_a_stream_is_arranged_by_letter(certificate: Certificate) -> None:
         alice, bob = Daemon(ALICE, address_of(host)), Daemon(BOB, address_of(host))
         async with running(alice, bob):
             await met(alice, bob)
-            join = alice.client.invite_to_stream(await alice.meet(bob))
+            invited = await alice.meet(bob)
+            join = alice.client.stream_with(invited)
+            alice.client.write(invited, Kind.RELAY, join.invitation())
             await bob.hear()
             peer, kind, body = bob.heard[0]
             assert kind is Kind.RELAY
