@@ -384,7 +384,7 @@ async def test_a_host_beyond_a_proxy(certificate: Certificate) -> None:
         alice = Daemon(ALICE, address, proxies=Proxies(f"socks5://{LOOPBACK}:{middle.port}"))
         bob = Daemon(BOB, address_of(host))
         async with running(alice, bob):
-            join = alice.client.invite_to_stream(await alice.meet(bob))
+            join = alice.client.stream_with(await alice.meet(bob))
             assert alice.client.status.proxy == str(middle.named("socks5"))
             near, far = Sink(), Sink()
             transports = await asyncio.gather(
