@@ -41,6 +41,7 @@ from p2psync.engine.ledger import Keys, Ledger, MissingBlock, Taken
 from p2psync.engine.peer import Peer
 from p2psync.engine.periods import Periods
 from p2psync.engine.postings import Postings
+from p2psync.engine.refusals import Refusals
 from p2psync.engine.replica import Replica
 from p2psync.engine.scope import Scope
 from p2psync.engine.secrets import Secrets
@@ -75,6 +76,7 @@ class Mandate:
         self.arrears = Arrears(mandate, state, self.ledger)
         self.postings = Postings(self._site, keys.device)
         self.periods = Periods(self._site, keys.device)
+        self.refusals = Refusals(self._site, keys.device)
         self.farewells = Farewells(mandate, state, self.ledger, scope)
         self.conduct = Conduct(state, scope)
         self.peers: dict[int, Peer] = {}
@@ -231,7 +233,7 @@ class Mandate:
             missing = error.log
         finally:
             self.replica.plan.touched(path for one in taken for path in one.paths)
-            self.periods.note_late(taken)
+            self.refusals.tell(taken)
             self.postings.keep_marked(mark for one in taken for mark in one.marks)
             for one in taken:
                 self.replica.placement.urgent.saved(self.ledger.author(one.row.log), one.paths)
@@ -253,7 +255,7 @@ class Mandate:
                 if one is not None:
                     taken.append(one)
         self.replica.plan.touched(path for one in taken for path in one.paths)
-        self.periods.note_late(taken)
+        self.refusals.tell(taken)
         for one in taken:
             self._after_join(one, None)
         if self.is_removed:

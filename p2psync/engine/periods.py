@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -10,18 +10,14 @@ from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId, ContentId, DeviceId
 from p2psync.core.period import Period, period_in_name
-from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath, name
 from p2psync.core.rules import DATED, fold
 from p2psync.core.statement import FROZEN_MAX, Closed, Freeze, SetCurrent, Unfreeze
 from p2psync.core.value import value
-from p2psync.engine.ledger import Taken
+from p2psync.engine.refusals import REFUSED_SEEN_MAX
 from p2psync.engine.site import Site
 from p2psync.engine.state import TodoKind
 from p2psync.errors import NotAllowed, UsageError
-
-LATE_MAX = 500
-"""Changes that were set aside, of those taken in last, that are looked at."""
 
 
 @value
@@ -86,13 +82,13 @@ class Periods:
     def late(self) -> list[tuple[Period, Stated]]:
         """Changes of files of a period that is or was frozen which count nowhere, and what they say has not come back.
 
-        Sorted; of a mandate's whole life only the last LATE_MAX refused ones are looked at.
+        Sorted; of a mandate's whole life only the last REFUSED_SEEN_MAX refused ones are looked at.
         """
         named: dict[Period, frozenset[str]] = {}
         for freeze, _, _ in self._site.ledger.constitution.stated(Freeze):
             named[freeze.period] = named.get(freeze.period, frozenset()) | {fold(one.path) for one in freeze.files}
         ever = replace(self._site.ledger.authority, frozen=named)
-        refused = self._site.state.refused(LATE_MAX) if named else ()
+        refused = self._site.state.refused(REFUSED_SEEN_MAX) if named else ()
         found = [(period, one) for one in refused if (period := ever.frozen_period(one.path)) is not None]
         return sorted(
             (both for both in found if not self._came_back(both[1])), key=lambda b: (b[0], b[1].path, b[1].id)
@@ -101,21 +97,6 @@ class Periods:
     def _came_back(self, refused: Stated) -> bool:
         content = refused.entry.content
         return content is not None and bool(self._site.state.with_content(refused.path, content))
-
-    def note_late(self, taken: Iterable[Taken]) -> None:
-        """Tell the person here what was set aside just now, if this device made it, or is an admin's."""
-        authority = self._site.ledger.authority
-        paths = {path for one in taken for path in one.paths}
-        periods = {path: period for path in paths if (period := authority.frozen_period(path)) is not None}
-        if not periods:
-            return
-        admin = authority.is_admin(self._device)
-        told = {
-            change.path
-            for change in self._site.state.refused(LATE_MAX)
-            if change.path in periods and (admin or change.author == self._device)
-        }
-        self._site.state.put_problems(Problem(path, Code.PERIOD_FROZEN, str(periods[path])) for path in sorted(told))
 
     def require_open(self, path: RelPath) -> None:
         """Raises NotAllowed if the file belongs to a frozen period."""

@@ -75,24 +75,29 @@ class Inspector:
         self._folder = folder
         self._note_cut = note_cut
         self._traits = folder.traits
-        self._expected: Recall[FileStat] = Recall()
+        self._expected: Recall[tuple[FileStat, int]] = Recall()
         self._known: Recall[_Known] = Recall()
         self._doubted: Recall[bool] = Recall()
         """Files that a full pass wanted to be read: until their bytes are the base's, no stat says enough."""
         self._stop = threading.Event()
 
-    def expect(self, path: RelPath, found: FileStat | None) -> None:
-        """While a file has just this stat it is one of ours, and not read; None: nothing of ours stands there."""
+    def expect(self, path: RelPath, found: FileStat | None, mode: int = 0) -> None:
+        """While a file has just this stat and mode it is ours, and not read; None: nothing of ours stands there."""
         if found is None:
             self._expected.forget(path)
         else:
-            self._expected.put(path, found)
+            self._expected.put(path, (found, mode & self._traits.mode_bits))
 
     def is_ours(self, path: RelPath, found: os.stat_result) -> bool:
         """Whether what stands there is just what was expected, and nothing else is known of it."""
         if self._known.get(path) is not None or self._doubted.get(path):
             return False
-        return self._expected.get(path) == self._traits.stat(found)
+        return self._is_expected(path, found, self._traits.stat(found))
+
+    def _is_expected(self, path: RelPath, found: os.stat_result, here: FileStat) -> bool:
+        """`here` is its stat as far as it is kept; a mode that somebody changed since is news."""
+        expected = self._expected.get(path)
+        return expected is not None and expected == (here, self._traits.mode(found, 0))
 
     def stop(self) -> None:
         """Readings under way raise Stopped."""
@@ -115,7 +120,7 @@ class Inspector:
             self._doubted.put(path, True)
         if self._doubted.get(path) or (known is not None and known.racy):
             self._read(path, here, age_s, entry, stat, into, manner)
-        elif self._expected.get(path) == here:
+        elif self._is_expected(path, found, here):
             return
         elif stat == here:
             self._note_mode(path, self._traits.mode(found, entry.mode), entry, here, into)

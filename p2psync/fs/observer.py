@@ -122,9 +122,9 @@ class Observer:
         """A scan was asked for that has not begun; the next ScanFinished may be of one that began before."""
         return self._scan_asked.is_set()
 
-    def expect(self, path: RelPath, found: FileStat | None) -> None:
-        """The placer is about to give `path` a file with this stat, which need not be read; from any thread."""
-        self._scanner.expect(path, found)
+    def expect(self, path: RelPath, found: FileStat | None, mode: int = 0) -> None:
+        """The placer is about to give `path` a file with this stat and mode, not to be read; from any thread."""
+        self._scanner.expect(path, found, mode)
 
     # -- the folder comes and goes --------------------------------------------------------------------------------
 

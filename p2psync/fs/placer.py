@@ -65,11 +65,11 @@ class Placer:
         local: Local,
         *,
         exchange: Exchange = EXCHANGE,
-        register: Callable[[RelPath, FileStat | None], None] = lambda path, stat: None,
+        register: Callable[[RelPath, FileStat | None, int], None] = lambda path, stat, mode: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`register` hears of each name just before it changes, with the stat that it will have (None: it vanishes),
-        so that the watcher knows it for ours.
+        """`register` hears of each name just before it changes, with the stat (None: it vanishes) and the mode
+        that it will have, so that the watcher knows it for ours.
         """
         self._places = places
         self._staging = staging
@@ -239,7 +239,7 @@ class Placer:
         if item.expect.kind is Kind.DIRECTORY:
             with contextlib.suppress(OSError):  # not empty: found below
                 os.rmdir(target)
-        self._register(item.path, ready.stat)
+        self._register(item.path, ready.stat, item.put.mode)
         try:
             self.exchange.move_new(ready.staged, target)
         except FileExistsError:
@@ -266,7 +266,7 @@ class Placer:
         set_mode(ready.staged, item.put.mode, self._traits.mode_bits, standing)
         out = Path(ready.staged).rename(self._staging.fresh("put", ready.content))
         ready.staged = str(out)
-        self._register(item.path, ready.stat)
+        self._register(item.path, ready.stat, item.put.mode)
         try:
             self.exchange.swap(out, target)
         except Overtaken as overtaken:
@@ -326,7 +326,7 @@ class Placer:
 
     def _take_out(self, item: PlaceItem, target: Path, batch: Batch) -> Outcome:
         out = self._staging.fresh("out")
-        self._register(item.path, None)
+        self._register(item.path, None, 0)
         self.exchange.move_new(target, out)
         expected = False
         try:
@@ -374,7 +374,7 @@ class Placer:
             if not self._is_listed(target) or not matches(target, item.expect, item.expect_stat, self._traits):
                 return self._found(item, target)
             before = self._traits.stat(target.lstat())
-            self._register(item.path, before)
+            self._register(item.path, before, item.put.mode)
             set_mode(target, item.put.mode, self._traits.mode_bits)
         except FileNotFoundError:
             return _failed(item.path, Code.STILL_CHANGING)
@@ -394,7 +394,7 @@ class Placer:
         if not outcome.placed:
             batch.outcomes[gone.path] = outcome
             return Outcome(item.path, False, problem=outcome.problem or Problem(item.path, Code.STILL_CHANGING))
-        self._register(item.path, outcome.stat)
+        self._register(item.path, outcome.stat, item.put.mode)
         os.rename(old, new)
         batch.touched |= {str(old.parent), str(new.parent)}
         batch.outcomes[gone.path] = Outcome(gone.path, True)

@@ -46,9 +46,9 @@ class Scanner:
         self._base = base
         self._inspector = Inspector(folder, note_cut)
 
-    def expect(self, path: RelPath, found: FileStat | None) -> None:
-        """While a file has just this stat it is one of ours, and not read; None: nothing of ours stands there."""
-        self._inspector.expect(path, found)
+    def expect(self, path: RelPath, found: FileStat | None, mode: int = 0) -> None:
+        """While a file has just this stat and mode it is ours, and not read; None: nothing of ours stands there."""
+        self._inspector.expect(path, found, mode)
 
     def stop(self) -> None:
         """Passes under way raise Stopped soon."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.pc import Pc, agree, company
+from tests.e2e.pc import Pc, agree, company, until
 from tests.lab import Lab, requires_lab
 
 pytestmark = requires_lab
+
+SOME_DAY_S = 1_700_000_000
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +99,48 @@ def test_a_name_that_changes_only_its_case(pcs: list[Pc]) -> None:
         pc.has("REPORT.txt", "words")
         pc.has("Report.txt", None)
     agree(a, b, c)
+
+
+def test_time_and_executable_bit_travel(pcs: list[Pc]) -> None:
+    a, b, _c = pcs
+    a.save("run.sh", "#!/bin/sh\n")
+    (a.folder / "run.sh").chmod(0o755)
+    os.utime(a.folder / "run.sh", (SOME_DAY_S, SOME_DAY_S))
+    until(lambda: [_can_be_run(pc) for pc in pcs] == [True, True, True], "it can be run everywhere")
+    (b.folder / "run.sh").chmod(0o644)
+    until(lambda: [_can_be_run(pc) for pc in pcs] == [False, False, False], "and then nowhere")
+    agree(*pcs)
+    assert {int((pc.folder / "run.sh").stat().st_mtime) for pc in pcs} == {SOME_DAY_S}
+
+
+def test_a_rule_and_a_role_that_changed_while_somebody_edited(pcs: list[Pc], tmp_path: Path) -> None:
+    """What was edited before that was known counts nowhere, stays at hand, and is told to whoever made it."""
+    a, b, c = pcs
+    for name in ("plan.txt", "list.txt"):
+        a.save(name, "as it was")
+    agree(*pcs)
+    b.stop()
+    c.stop()
+    a.run("rules", "Cargo", "--set", "plan.txt=enforce:accounting")
+    (device,) = [row["device"] for row in a.run("devices", "Cargo") if row["name"] == "c"]
+    a.run("devices", "Cargo", "--role", f"{device}=reader")
+    b.save("plan.txt", "by b, when the rule was another")
+    c.save("list.txt", "by c, when it was no reader")
+    b.save("free.txt", "by b, as ever")
+    b.start()
+    c.start()
+    agree(*pcs)
+    for pc in pcs:
+        assert (pc.read("plan.txt"), pc.read("list.txt")) == (b"as it was", b"as it was")
+        assert pc.read("free.txt") == b"by b, as ever"
+        assert pc.run("conflicts", "Cargo") == []
+    for pc, name in ((b, "plan.txt"), (c, "list.txt")):
+        assert pc.problems() == {name: "edit-refused"}
+        (mine,) = [row for row in pc.run("versions", "Cargo", name) if row["size"] > len("as it was")]
+        pc.run("restore", "Cargo", name, "--version", mine["id"], "--to", tmp_path / name)
+        assert (tmp_path / name).read_text().startswith(f"by {pc.host}, when")
+
+
+def _can_be_run(pc: Pc) -> bool:
+    file = pc.folder / "run.sh"
+    return file.exists() and bool(file.stat().st_mode & 0o100)

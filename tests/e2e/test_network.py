@@ -74,3 +74,20 @@ def test_a_network_that_comes_later_than_the_daemon(tmp_path: Path) -> None:
         _ip(lab, "b", "route", "replace", "224.0.0.0/4", "dev", "eth0")
         b.has("waits.txt", "for the cable", BACK_S)
         until(lambda: a.connected() == {"b"}, "connected")
+
+
+def test_a_pc_with_two_network_cards(tmp_path: Path) -> None:
+    """c's cable is put into a second card of b, as between a desk and a notebook: b meets both, a and c through b."""
+    with lan(3) as lab, company(lab, tmp_path, "payroll", "invoicing") as (a, b, c):
+        _ip(lab, "c", "link", "del", "dev", "eth0")
+        _ip(lab, "b", "link", "add", "eth1", "type", "veth", "peer", "name", "eth0", "netns", lab.node("c").netns)
+        for host, card, address in (("b", "eth1", "192.168.77.1"), ("c", "eth0", "192.168.77.2")):
+            _ip(lab, host, "link", "set", "dev", card, "up")
+            _ip(lab, host, "addr", "add", f"{address}/24", "broadcast", "+", "dev", card)
+        _ip(lab, "c", "route", "replace", "224.0.0.0/4", "dev", "eth0")
+        a.save("across.txt", "from one card to the other")
+        c.has("across.txt", "from one card to the other")
+        until(lambda: (a.connected(), b.connected(), c.connected()) == ({"b"}, {"a", "c"}, {"b"}), "each meets its own")
+        b.restart()
+        c.save("back.txt", "the other way")
+        a.has("back.txt", "the other way")

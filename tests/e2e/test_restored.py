@@ -129,6 +129,59 @@ def test_a_database_that_is_damaged_while_it_is_in_use(pcs: list[Pc]) -> None:
     assert agree(a, b).keys() == wanted.keys() | {"provokes"}
 
 
+def test_a_whole_pc_restored_from_last_weeks_backup(pcs: list[Pc], tmp_path: Path) -> None:
+    """It works on before it meets the others: its log says two things then, and nothing of either is lost."""
+    a, b = pcs
+    a.save("weekly", "last week")
+    a.save("kept", "last week")
+    agree(a, b)
+    a.stop()
+    for place in (a.home, a.folder):
+        shutil.copytree(place, tmp_path / place.name, symlinks=True)
+    a.start()
+    a.save("weekly", "today")
+    a.save("made today", "before the loss")
+    (a.folder / "kept").unlink()
+    wanted = agree(a, b)
+    a.stop()
+    b.stop()
+    for place in (a.home, a.folder):
+        shutil.rmtree(place)
+        shutil.copytree(tmp_path / place.name, place, symlinks=True)
+    a.start()
+    a.save("after the restore", "while nobody else is there")
+    until(lambda: "after the restore" in {row["path"] for row in a.log()}, "it is in the log")
+    assert a.read("weekly") == b"last week"
+    b.start()
+    a.has("weekly", "today")
+    a.has("kept", None)
+    assert agree(a, b).keys() == wanted.keys() | {"after the restore"}
+    assert [a.run("conflicts", "Cargo"), b.run("conflicts", "Cargo")] == [[], []]
+    until(lambda: all("log-forked" in _codes(pc) for pc in (a, b)), "both say that the log has branches")
+    a.save("weekly", "tomorrow")
+    b.has("weekly", "tomorrow")
+    assert b.run("log", "Cargo", "--verify")["ok"]
+
+
+def test_a_copied_pc_is_pointed_out_and_all_goes_on(pcs: list[Pc], tmp_path: Path) -> None:
+    a, b = pcs
+    agree(a, b)
+    b.stop()
+    shutil.copytree(b.home, tmp_path / "c.home")
+    b.start()
+    agree(a, b)
+    copy = Pc(b.lab, "c", tmp_path)
+    try:
+        copy.start()
+        until(
+            lambda: "device-cloned" in {row["code"] for row in a.status()["problem_list"]}, "a sees the same PC twice"
+        )
+        a.save("goes on", "all the same")
+        b.has("goes on", "all the same")
+    finally:
+        copy.kill()
+
+
 def test_one_folder_serves_one_mandate(pcs: list[Pc], tmp_path: Path) -> None:
     a, _b = pcs
     for folder in (a.folder, a.folder / "sub"):
@@ -141,6 +194,10 @@ def test_one_folder_serves_one_mandate(pcs: list[Pc], tmp_path: Path) -> None:
     second = a.ask("up")
     assert second.exit in (1, 2)
     assert str(a.home) in second.said
+
+
+def _codes(pc: Pc) -> set[str]:
+    return {row["code"] for row in pc.status()["problem_list"]}
 
 
 def _told(pc: Pc) -> list[tuple[str, str, str]]:

@@ -69,7 +69,7 @@ class Disk:
         self.places = Places(root, traits)
         self.staging = Staging(self.places.staging)
         self.versions = Versions(self.places.versions)
-        self.registered: list[tuple[RelPath, FileStat | None]] = []
+        self.registered: list[tuple[RelPath, FileStat | None, int]] = []
         self.now = 0.0
         self.placer = Placer(
             self.places,
@@ -77,7 +77,7 @@ class Disk:
             self.versions,
             Nowhere(),
             exchange=exchange,
-            register=lambda path, stat: self.registered.append((path, stat)),
+            register=lambda path, stat, mode: self.registered.append((path, stat, mode)),
             clock=lambda: self.now,
         )
 

@@ -51,7 +51,7 @@ def test_a_new_file_gets_its_parents_bytes_time_and_mode(disk: Disk) -> None:
 def test_the_watcher_hears_of_a_file_before_it_appears(disk: Disk) -> None:
     disk.staged(b"new")
     (outcome,) = disk.placer.place([create("a", b"new")])
-    assert disk.registered == [(RelPath("a"), outcome.stat)]
+    assert disk.registered == [(RelPath("a"), outcome.stat, 0)]
 
 
 def test_the_same_bytes_go_to_several_paths(disk: Disk) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.core.entry import Entry, FileStat
+from p2psync.core.entry import EXECUTABLE, Entry, FileStat
 from p2psync.core.ids import content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs import inspector
@@ -123,6 +123,17 @@ def test_what_was_placed_by_ourselves_is_not_read(place: Place, scanner: Scanner
     scanner.expect(R("a"), SYSTEMS_OWN.stat((place.root / "a").stat()))
     scanner.expect(R("a"), None)
     assert look(scanner, "a") == ["+a"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file says there whether it may be run")
+def test_a_mode_that_changed_of_what_was_placed_by_ourselves_is_told(place: Place, scanner: Scanner) -> None:
+    place.save("a")
+    (place.root / "a").chmod(0o755)
+    taken(place, scanner)
+    scanner.expect(R("a"), SYSTEMS_OWN.stat((place.root / "a").stat()), EXECUTABLE)
+    assert look(scanner, "a") == scan(scanner) == []
+    (place.root / "a").chmod(0o644)
+    assert look(scanner, "a") == scan(scanner) == ["+a"]
 
 
 def test_what_was_placed_by_ourselves_is_not_looked_up(
