@@ -177,7 +177,7 @@ def _pairs(removed: list[_Line], new: list[_Line]) -> Iterator[tuple[_Line, _Lin
     before, after = _numbered(removed), _numbered(new)
     for number, now in after.items():
         was = before.get(number)
-        if was and _same_booking(was[1], now[1]):
+        if was and _same_booking(was[1], now[1]) and read_integer(number.strip()):
             yield was, now
 
 
@@ -185,10 +185,10 @@ def _numbered(lines: list[_Line]) -> dict[str, _Line]:
     """Lines by the number that they bear, if no other line bears it."""
     numbers = [row.split("\t", NUMBER + 1)[NUMBER] for _, row in lines]
     found = dict(zip(numbers, lines, strict=True))
-    if len(found) < len(lines):
-        counts = Counter(numbers)
-        found = {number: line for number, line in found.items() if counts[number] == 1}
-    return {number: line for number, line in found.items() if read_integer(number.strip())}
+    if len(found) == len(lines):
+        return found
+    counts = Counter(numbers)
+    return {number: line for number, line in found.items() if counts[number] == 1}
 
 
 def _same_booking(before: str, after: str) -> bool:

@@ -51,6 +51,8 @@ class Wanted:
     """"" for the one that usually produces such a file."""
     use: str
     """MINE, THEIRS, or "" to be asked."""
+    again: bool = False
+    """A file that is linked already is none to refuse: it is named for what lies beside it."""
 
 
 def find(text: str, roots: Mapping[MandateId, Path], allow_cloud: bool) -> Found:
@@ -140,8 +142,10 @@ def link(
     be linked.
     """
     known = attachments.of_file(str(found.file))
-    if known is not None and known.mandate == mandate.id and wanted.mode not in (Mode.AUTO, known.mode):
-        return replace(known, mode=wanted.mode)
+    if known is not None and known.mandate == mandate.id:
+        mode = known.mode if wanted.mode is Mode.AUTO else wanted.mode
+        if wanted.again or mode is not known.mode:
+            return replace(known, mode=mode)
     _check_free(attachments, mandate, found, names)
     shown = mandate.replica.shown(found.path)
     if shown.entry.kind is Kind.DIRECTORY:

@@ -46,6 +46,15 @@ async def test_a_torn_file_is_not_published(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_a_program_saves_is_published_while_it_still_has_the_file_open(tmp_path: Path) -> None:
+    async with programs(tmp_path) as (one, two):
+        with one.file.open("r+b") as file:
+            file.write(chart("as it is by now"))
+            file.flush()
+            await two.holds("as it is by now")
+
+
+@pytest.mark.asyncio
 async def test_whoever_wants_to_be_asked_delivers_himself(tmp_path: Path) -> None:
     async with programs(tmp_path) as (one, two):
         await two.pc.call("detach", file=str(two.file))

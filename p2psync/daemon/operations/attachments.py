@@ -58,8 +58,8 @@ STATES = {
 
 async def attach(node: Node, given: Arguments) -> object:
     named, files = given.text("mandate"), given.texts("files")
-    wanted = _wanted(given)
     allow_cloud, siblings = given.flag("allow_cloud"), given.flag("siblings")
+    wanted = replace(_wanted(given), again=siblings)
     given.done()
     if not files:
         raise UsageError("Name the files to attach.")

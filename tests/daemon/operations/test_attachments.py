@@ -93,10 +93,10 @@ async def test_the_siblings_of_an_exchange_file_are_proposed_and_attached_if_wan
         entries.write_bytes(b"#FSC\t9.5.0\tECF\r\n")
         index = file.with_name("Cargo.ecc")
         index.write_bytes(b"#FSC\t9.3\tECC\r\n#ECF\t1; 05/01/2025 09:00:00; Cargo.ecf; 1\r\n#END\r\n")
-        assert (await attach(one, file))["proposed"] == [str(index), str(entries)]
-        await one.call("detach", file=str(file))
+        assert (await attach(one, file, ask=True))["proposed"] == [str(index), str(entries)]
         answer = await attach(one, file, siblings=True)
-        assert {row["path"] for row in answer["attached"]} == {"Cargo.crp", "Cargo.ecc", "Cargo.ecf"}
+        modes = {row["path"]: row["mode"] for row in answer["attached"]}
+        assert modes == {"Cargo.crp": "ask", "Cargo.ecc": "auto", "Cargo.ecf": "auto"}, "one was attached before"
         assert answer["proposed"] == []
         await current(one, "Cargo.crp", "Cargo.ecc", "Cargo.ecf")
 
