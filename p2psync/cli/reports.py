@@ -273,6 +273,8 @@ def _what(row: Row) -> str:
         "genesis": _("created the mandate"),
         "admit": _("admitted"),
         "revoke": _("revoked"),
+        "leave": _("left the mandate"),
+        "hosts": _("named the meeting hosts"),
         "role": _("gave a role"),
         "rules": _("changed the rules"),
         "owner": _("gave a file to"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from p2psync.books.crp import CHART_BYTES_MAX, Category, Chart, Kind, VatCode, language_number, read_chart
 from p2psync.books.finding import Trouble
-from p2psync.books.synthetic import chart
+from p2psync.books.synthetic import add_account, chart
 from p2psync.core.period import Period
 from p2psync.errors import CodecError, UsageError
 from tests.books.damage import damaged
@@ -56,6 +56,12 @@ def test_every_invented_chart_is_read_without_a_finding(count: int, seed: int) -
     assert len([one for one in read.accounts if one.kind is Kind.ACCOUNT]) == count
     assert {one.category for one in read.accounts} <= {Category(bit) for bit in (2, 4, 8, 16)}
     assert not read.findings
+
+
+def test_a_name_may_have_signs_that_mean_something_in_other_formats() -> None:
+    odd = 'Caisse <A> & "B"; =1+1'
+    read = read_chart(add_account(SMALL, "9876", odd))
+    assert [one.name for one in read.accounts if one.number == "9876"] == [odd]
 
 
 def test_cost_centres_may_have_names_in_languages() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from p2psync.cli import reports
+from p2psync.core import statement
 
 RUN: dict[str, Any] = {
     **{"id": "7", "mandate": "Cargo", "started": "2020-01-01T10:00:00Z", "ended": "2020-01-01T10:00:01Z"},
@@ -128,6 +129,15 @@ def test_the_log_in_words() -> None:
     assert "admitted" in text
     assert "PC 2" in text
     assert "removed (refused)" in text
+
+
+@pytest.mark.parametrize(
+    "kind", sorted(one.KIND for one in vars(statement).values() if isinstance(one, type) and hasattr(one, "KIND"))
+)
+def test_all_that_an_admin_can_state_has_words_in_the_log(kind: str) -> None:
+    row = {"time": "2020-01-01T10:00:00Z", "device": "AAAAAAA-B", "name": "Office", "seq": 3, "path": "", "kind": kind}
+    cells = reports.log([row]).splitlines()[1].split("  ")
+    assert kind not in [cell.strip() for cell in cells]
 
 
 def test_verification_names_the_first_bad_entry() -> None:
