@@ -20,6 +20,7 @@ from pathlib import Path
 
 from benchmarks import plot, report
 from benchmarks.cases import LINES, QUICK, Case, Sizes, all_cases, chosen
+from benchmarks.disk import as_it_is, fresh
 from benchmarks.running import Result, run_all
 from benchmarks.tools import BY_NAME, TOOLS, USUAL, Tool
 from tests.lab import why_not
@@ -48,7 +49,8 @@ def main(words: Sequence[str] | None = None) -> int:
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="p2psync-bench-", dir=arguments.dir) as root:
         try:
-            for result in run_all(cases, able, runs, Path(root)):
+            disk = fresh if arguments.fresh_disk else as_it_is
+            for result in run_all(cases, able, runs, Path(root), disk):
                 results.append(result)
         except KeyboardInterrupt:
             print("interrupted: the case that ran is left out", file=sys.stderr)
@@ -78,6 +80,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--quick", action="store_true", help="a small set with small sizes, once: to see that all works")
     p.add_argument("--install", action="store_true", help="install the Debian packages of the lab and of the tools")
     p.add_argument("--dir", help="where the folders are made (default: the temporary directory)")
+    p.add_argument(
+        "--fresh-disk",
+        action="store_true",
+        help="make the folders on an ext4 of their own, in a file there, so that what was deleted before, as by tests, "
+        "does not count",
+    )
     p.add_argument("--out", type=Path, metavar="DIR", help="write speed.json, .md, .png and .svg there, too")
     p.add_argument(
         "--table-of", type=Path, metavar="FILE", help="measure nothing, show what such a speed.json has measured"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -14,12 +14,15 @@ from random import Random
 from benchmarks.cases import Case, Line
 from benchmarks.clock import pause
 from benchmarks.content import Mismatch
+from benchmarks.disk import as_it_is
 from benchmarks.hosts import Host, ToolFailed
 from benchmarks.measuring import Sample, Stage
 from benchmarks.tools import Tool
 from benchmarks.workloads import warm_up
 from tests.lab import Lab, LabError, lan
 
+Disk = Callable[[Path], AbstractContextManager[Path]]
+"""Brings forth where the folders of one case are made."""
 REST_S = 5.0
 """After a case's directories were deleted: the disk has work for longer than the deletion takes."""
 
@@ -37,12 +40,19 @@ class Result:
     """Why it was not run at all."""
 
 
-def run_all(cases: Sequence[Case], tools: Sequence[type[Tool]], runs: int, root: Path) -> Iterator[Result]:
-    """Each case with each tool, so often; `root` gets a directory for each run, and needs room for all of one case."""
+def run_all(
+    cases: Sequence[Case], tools: Sequence[type[Tool]], runs: int, root: Path, disk: Disk = as_it_is
+) -> Iterator[Result]:
+    """Each case with each tool, so often; `root` gets a directory for each run, and needs room for all of one case.
+
+    Each case has a `disk` of its own.
+    """
     shared = root / "shared"
     shared.mkdir()
     for case in cases:
-        yield from run_case(case, tools, runs, root, shared)
+        with disk(root) as place:
+            results = run_case(case, tools, runs, place, shared)
+        yield from results
 
 
 def run_case(case: Case, tools: Sequence[type[Tool]], runs: int, root: Path, shared: Path) -> list[Result]:
