@@ -13,8 +13,11 @@ from p2psync.core.authority import Authority
 from p2psync.core.block import AUTHORITY, ORDINARY
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, DeviceId, MandateId
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
+from p2psync.daemon.lanes import Lanes
 from p2psync.daemon.reading import Reading
 from p2psync.engine.orders import Compartment
+from p2psync.fs.contents import Contents
 
 
 class Bounds(Protocol):
@@ -31,6 +34,18 @@ class Bounds(Protocol):
     def may_reuse(self, compartment: Compartment, contents: Sequence[ContentId]) -> Set[ContentId]:
         """Of these contents, those that may be looked for on this disk."""
         ...
+
+
+@value
+class Stock:
+    """What this device can give to others."""
+
+    contents: Callable[[MandateId], Contents | None]
+    """Of a mandate; None while its folder is not there."""
+    bounds: Bounds
+    """Asked for every content."""
+    lanes: Lanes
+    """In which it is read."""
 
 
 class Compartments:

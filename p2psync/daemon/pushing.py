@@ -9,9 +9,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from p2psync.core.ids import ContentId, MandateId
-from p2psync.daemon.compartments import Bounds
-from p2psync.daemon.lanes import Lanes
+from p2psync.core.ids import ContentId
+from p2psync.daemon.compartments import Stock
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import PushContents
 from p2psync.engine.orders import Compartment
@@ -31,27 +30,18 @@ SendPush = Callable[[int, bytes], None]
 class Pushing:
     """The pushes of one device, out and in. All methods are for the event loop."""
 
-    def __init__(
-        self,
-        tasks: Tasks,
-        lanes: Lanes,
-        send: SendPush,
-        contents: Callable[[MandateId], Contents | None],
-        bounds: Bounds,
-    ) -> None:
+    def __init__(self, tasks: Tasks, stock: Stock, send: SendPush) -> None:
         self._tasks = tasks
-        self._lanes = lanes
+        self._stock = stock
         self._send = send
-        self._contents = contents
-        self._bounds = bounds
         self._kept: dict[int, OrderedDict[tuple[Compartment, ContentId], bytes]] = {}
         self._expiry: dict[int, asyncio.TimerHandle] = {}
 
     def push(self, effect: PushContents, links: Iterable[int]) -> None:
         """Give these contents to the members on these links who may read them, unasked."""
         compartment = Compartment(effect.mandate, effect.file_class)
-        contents = self._contents(effect.mandate)
-        open_links = [link for link in links if self._bounds.is_open_to(link, compartment)]
+        contents = self._stock.contents(effect.mandate)
+        open_links = [link for link in links if self._stock.bounds.is_open_to(link, compartment)]
         if contents is not None and open_links:
             self._tasks.start(self._push(contents, compartment, effect.contents, open_links), "push")
 
@@ -60,7 +50,7 @@ class Pushing:
     ) -> None:
         rest = wanted
         while rest:
-            count, frame = await self._lanes.read(_next_frame, contents, compartment, rest)
+            count, frame = await self._stock.lanes.read(_next_frame, contents, compartment, rest)
             rest = rest[count:]
             if frame is not None:
                 for link in links:

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from p2psync.core.ids import ContentId, MandateId
-from p2psync.daemon.compartments import Bounds
-from p2psync.daemon.lanes import Lanes
+from p2psync.daemon.compartments import Stock
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.lanes import WINDOW_REQUESTS
 from p2psync.engine.orders import Compartment
@@ -69,20 +68,11 @@ class Desk:
 class Serving:
     """Answers the Requests of all links."""
 
-    def __init__(
-        self,
-        tasks: Tasks,
-        lanes: Lanes,
-        send: Send,
-        contents: Callable[[MandateId], Contents | None],
-        bounds: Bounds,
-    ) -> None:
-        """`send` returns when the link can take more. `bounds` are asked for every content."""
+    def __init__(self, tasks: Tasks, stock: Stock, send: Send) -> None:
+        """`send` returns when the link can take more."""
         self._tasks = tasks
-        self._lanes = lanes
+        self._stock = stock
         self._send = send
-        self._contents = contents
-        self._bounds = bounds
         self._desks: dict[int, Desk] = {}
 
     def peer_joined(self, link: int, mandate: MandateId) -> None:
@@ -138,7 +128,7 @@ class Serving:
 
     async def _answer(self, link: int, job: Job) -> Response:
         request = job.request
-        contents = self._contents(request.mandate)
+        contents = self._stock.contents(request.mandate)
         first = job.next
         if contents is None:
             answers: list[bytes | None] = [None]
@@ -162,20 +152,22 @@ class Serving:
         run = next((i for i, may in enumerate(allowed) if may != allowed[0]), len(rest))
         if not rest or not allowed[0]:
             return [None] * run
-        return await self._lanes.read(contents.read_several, rest[:run], RESPONSE_DATA_BYTES_MAX)
+        return await self._stock.lanes.read(contents.read_several, rest[:run], RESPONSE_DATA_BYTES_MAX)
 
     def _may_give(self, link: int, request: Request, contents: Sequence[ContentId]) -> Sequence[bool]:
-        return self._bounds.may_give(link, Compartment(request.mandate, request.file_class), contents)
+        return self._stock.bounds.may_give(link, Compartment(request.mandate, request.file_class), contents)
 
     async def _chunks(self, job: Job, contents: Contents) -> list[bytes | None]:
         indexes = job.request.chunks[job.next :]
         if not indexes:
             return []
-        return await self._lanes.read(contents.read_chunks, job.request.contents[0], indexes, RESPONSE_DATA_BYTES_MAX)
+        return await self._stock.lanes.read(
+            contents.read_chunks, job.request.contents[0], indexes, RESPONSE_DATA_BYTES_MAX
+        )
 
     async def _manifest(self, job: Job, contents: Contents) -> tuple[list[bytes | None], int]:
         """One part at a time, or None."""
         if job.parts is None:
-            parts = await self._lanes.read(contents.manifest_parts, job.request.contents[0])
+            parts = await self._stock.lanes.read(contents.manifest_parts, job.request.contents[0])
             job.parts = list(parts) if parts is not None else [None]
         return job.parts[job.next : job.next + 1], len(job.parts)

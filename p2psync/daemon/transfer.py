@@ -16,7 +16,7 @@ from functools import partial
 from p2psync.core.block import ORDINARY
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, decode_manifest
 from p2psync.core.ids import ContentId, MandateId
-from p2psync.daemon.compartments import Bounds
+from p2psync.daemon.compartments import Bounds, Stock
 from p2psync.daemon.lanes import Lanes
 from p2psync.daemon.pushing import Pushing, SendPush
 from p2psync.daemon.serving import Send, Serving
@@ -130,8 +130,9 @@ class Transfer:
         self._clock = clock
         self._fetcher = Fetcher()
         self._lanes = Lanes()
-        self._pushing = Pushing(tasks, self._lanes, push, self._contents, bounds)
-        self._serving = Serving(tasks, self._lanes, send, self._contents, bounds)
+        stock = Stock(self._contents, bounds, self._lanes)
+        self._pushing = Pushing(tasks, stock, push)
+        self._serving = Serving(tasks, stock, send)
         self._paths: dict[tuple[Compartment, ContentId], Wanted] = {}
         self._assemblies: dict[tuple[Compartment, ContentId], Assembly] = {}
         self._outboxes: dict[int, tuple[asyncio.Queue[Message], asyncio.Task[None]]] = {}
