@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from secrets import token_bytes
 
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.daemon.inviting import HANDSHAKE_S, can_admit, cancel_ticket, source_of
+from p2psync.daemon.inviting import HANDSHAKE_S, Door, can_admit, cancel_ticket, expected, source_of
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
@@ -58,19 +58,15 @@ class CodeInviting:
         self._keys: dict[bytes, tuple[bytes, DeviceId, bytes]] = {}
         """By door: the key of the certificate that is shown there. A new one after each start does as well."""
 
-    def doors(self, now_s: float, shared: Container[MandateId]) -> Mapping[bytes, bytes]:
-        """By key of a door: the secret by which inviter and joiner meet there. For the engine's thread."""
+    def doors(self, now_s: float, shared: Container[MandateId]) -> list[Door]:
+        """Of codes to the mandates that are shared. For the engine's thread."""
         invitations, codes = self._records.invitations(), self._records.codes()
-        recent = [i for i in invitations.values() if i.ticket in codes and i.expires_s + DOOR_STAYS_S > now_s]
-        recent.sort(key=lambda i: (i.cancelled or i.uses_left == 0, -i.expires_s))
-        return {
-            door_of(i.ticket): meeting_secret(codes[i.ticket].code.number)
-            for i in recent[:DOORS_MAX]
-            if i.mandate in shared
-        }
+        with_code = [i for i in invitations.values() if i.ticket in codes]
+        recent = expected(with_code, now_s - DOOR_STAYS_S, shared)[:DOORS_MAX]
+        return [Door(door_of(i.ticket), meeting_secret(codes[i.ticket].code.number), i.mandate) for i in recent]
 
-    def keys(self, doors: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
-        """By door: the private key whose certificate is shown there. For the engine's thread."""
+    def keys(self, doors: Iterable[bytes]) -> Mapping[bytes, bytes]:
+        """By id of a door: the private key whose certificate is shown there. For the engine's thread."""
         self._keys = {door: self._keys.get(door) or fresh_key() for door in doors}
         return {door: key for door, (key, _device, _certificate) in self._keys.items()}
 

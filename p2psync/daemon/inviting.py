@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import field
 from secrets import token_bytes
 
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.value import value
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
@@ -20,15 +22,30 @@ from p2psync.net.link import Link
 from p2psync.pair.conversation import Failed, Finished, Refuse, Reply
 from p2psync.pair.guesses import Guesses
 from p2psync.pair.handshake import Admit, Decide, Decision, Guessed, Hold, Inviter, Output, State
-from p2psync.pair.invitation import Claim, Verdict, judge
+from p2psync.pair.invitation import Claim, Invitation, Verdict, judge
 from p2psync.pair.messages import NONCE_BYTES, Refusal
-from p2psync.pair.ticket import TicketId
+from p2psync.pair.ticket import TicketId, meeting_secret
 from p2psync.store.records import Records, WaitingNewcomer
 
 HANDSHAKE_S = 30.0
 """How long a newcomer may take for its next word."""
+DOORS_MAX = 64
+"""Tickets that a newcomer can come with at a time, used and cancelled ones among them: those hear why they fail."""
+DOOR_STAYS_S = 7 * 24 * 3600
+"""How long after its end a ticket is still answered."""
 HOLD_S = 600.0
 """How long a newcomer that waits for approval is held on its link; it comes back by itself."""
+
+
+@value
+class Door:
+    """By which somebody may come who is no member yet."""
+
+    id: bytes
+    """The ticket's, or what stands for the code's."""
+    secret: bytes = field(repr=False)
+    """By which inviter and joiner meet there."""
+    mandate: MandateId
 
 
 class Inviting:
@@ -42,6 +59,11 @@ class Inviting:
         self._log = log
         self._guesses = Guesses()
         self._held: dict[tuple[MandateId, DeviceId], asyncio.Future[Decision]] = {}
+
+    def doors(self, now_s: float, shared: Container[MandateId]) -> list[Door]:
+        """Of tickets to the mandates that are shared. For the engine's thread."""
+        recent = expected(self._records.invitations().values(), now_s - DOOR_STAYS_S, shared)
+        return [Door(i.ticket, meeting_secret(i.secret), i.mandate) for i in recent[:DOORS_MAX]]
 
     def on_link(self, link: Link, ticket: bytes) -> None:
         """A newcomer's link; `ticket` is the id by whose tag it came."""
@@ -178,6 +200,12 @@ class Inviting:
 
     def _now_s(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def expected(invitations: Iterable[Invitation], since_s: float, shared: Container[MandateId]) -> list[Invitation]:
+    """Those that did not end before, and whose mandate is shared: first those that are good for something."""
+    recent = [i for i in invitations if i.expires_s > since_s and i.mandate in shared]
+    return sorted(recent, key=lambda i: (i.cancelled or i.uses_left == 0, -i.expires_s))
 
 
 def cancel_ticket(engine: Device, records: Records, ticket: TicketId) -> None:

@@ -68,9 +68,9 @@ from p2psync.errors import ConfigError, P2PSyncError, StoreDamaged, UsageError
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
 from p2psync.net.trust import Trust
-from p2psync.pair.code import behind, door_of
+from p2psync.pair.code import behind
 from p2psync.pair.invitation import Invitation
-from p2psync.pair.ticket import Ticket, meeting_secret
+from p2psync.pair.ticket import Ticket
 from p2psync.rendezvous.protocol.address import HostAddress
 from p2psync.store.cuts import CUTS_FILE, CutFile
 from p2psync.store.database import Database
@@ -82,10 +82,6 @@ from p2psync.wire.messages import Push, Request, Response
 PROGRAM = f"p2psync {__version__}"
 EARLY_MAX = 64
 """Requests of one link that wait for their session."""
-DOORS_MAX = 64
-"""Tickets that a newcomer can come with at a time, used and cancelled ones among them: those hear why they fail."""
-DOOR_STAYS_S = 7 * 24 * 3600
-"""How long after its end a ticket is still answered."""
 
 
 class Node:
@@ -100,8 +96,7 @@ class Node:
         self.tasks = Tasks(log, self.broken)
         self.runtime = Runtime(database, self._make_device, self, log)
         self.links = Links(
-            *(self.runtime, self.tasks, self._on_content, self._forget_link, log),
-            *(self._lane_changed, self._is_hungry),
+            self.runtime, self.tasks, self._on_content, self._forget_link, log, self._lane_changed, self._is_hungry
         )
         self.cuts = CutFile(config.home / CUTS_FILE)
         self.folders = Folders(database, self.cuts, self.runtime, self.tasks, log)
@@ -109,20 +104,18 @@ class Node:
         self.tally = Tally(self.shelf, self.tasks)
         self.mastering = Mastering(self.runtime, self.folders, self.shelf, identity.device)
         self.transfer = Transfer(
-            *(self.tasks, self.links.send_content, self.links.push, self.runtime.post, self.folders.contents),
-            *(
-                Compartments(self._member, lambda one: self._authorities.get(one), self.folders.reading),
-                self._misbehaved,
-            ),
+            self.tasks,
+            send=self.links.send_content,
+            push=self.links.push,
+            emit=self.runtime.post,
+            folders=self.folders.contents,
+            bounds=Compartments(self._member, lambda one: self._authorities.get(one), self.folders.reading),
+            misbehaved=self._misbehaved,
         )
         self.inviting = Inviting(identity.device, self.runtime, self.records, self.tasks, log)
-        self.code_inviting = CodeInviting(
-            *(identity.device, self.runtime, self.records, self.tasks),
-            *(self.ticket_of, log),
-        )
+        self.code_inviting = CodeInviting(identity.device, self.runtime, self.records, self.tasks, self.ticket_of, log)
         self.discovery = Discovery(
-            *(config, identity, self.links, self.tasks),
-            *(self._survey, self._keep_port, self._newcomer, log),
+            config, identity, self.links, self.tasks, self._survey, self._keep_port, self._newcomer, log
         )
         self.code_joining = CodeJoining(identity, self.discovery, log)
         self.bridging = Bridging(database, self.runtime, self.folders, self.shelf, self.tasks, log)
@@ -375,23 +368,19 @@ class Node:
     def _look_around(self, device: Device, now: Now) -> Survey:
         shared = {m.id: _trust_of(m) for m in device.mandates.values() if m.is_shared and m.secrets.recognised}
         places = {m: self.records.addresses(m) for m in shared}
-        since_s = now.wall_ms / 1000 - DOOR_STAYS_S
-        recent = [i for i in self.records.invitations().values() if i.expires_s > since_s and i.mandate in shared]
-        recent.sort(key=lambda i: (i.cancelled or i.uses_left == 0, -i.expires_s))
-        doors: dict[bytes, bytes] = {i.ticket: meeting_secret(i.secret) for i in recent[:DOORS_MAX]}
         by_code = self.code_inviting.doors(now.wall_ms / 1000, shared)
+        doors = (*self.inviting.doors(now.wall_ms / 1000, shared), *by_code)
         met: dict[bytes, tuple[HostAddress, ...]] = {
             m: hosts.hosts_of(device.mandates[m], self.config.rendezvous, places[m]) for m in shared
         }
-        met |= {i.ticket: met[i.mandate] for i in recent[:DOORS_MAX]}
-        met |= {door_of(i.ticket): met[i.mandate] for i in recent if door_of(i.ticket) in by_code}
+        met |= {door.id: met[door.mandate] for door in doors}
         return Survey(
             shared,
             {m: addresses_among(places[m]) for m in shared},
-            {**doors, **by_code},
+            {door.id: door.secret for door in doors},
             frozenset(m for m in shared if device.mandates[m].is_removed),
             met,
-            self.code_inviting.keys(by_code),
+            self.code_inviting.keys([door.id for door in by_code]),
         )
 
     def _newcomer(self, link: Link, door: bytes) -> None:
@@ -410,7 +399,11 @@ class Node:
     def ticket_of(self, invitation: Invitation) -> Ticket:
         """What its holder gets."""
         return Ticket(
-            *(invitation.mandate, invitation.ticket, invitation.secret, self.identity.device, invitation.expires_s),
+            invitation.mandate,
+            invitation.ticket,
+            invitation.secret,
+            self.identity.device,
+            invitation.expires_s,
             addresses=self.discovery.own_addresses(),
             rendezvous=next(map(rendezvous_of, self.discovery.hosts(invitation.mandate)), None),
         )

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from p2psync.core.ids import DeviceId, MandateId
+from p2psync.daemon.inviting import expected
 from p2psync.daemon.joining import Admitted, Quest
 from p2psync.daemon.operations.result import WAITING
 from p2psync.errors import TicketCancelled, TicketRefused, TicketUsed, UsageError
 from p2psync.pair.guesses import WRONG_PROOFS_MAX
-from p2psync.pair.ticket import parse
+from p2psync.pair.invitation import Claim, Invitation
+from p2psync.pair.ticket import TicketId, parse
 from tests.daemon.homes import Pc, pcs
 from tests.daemon.patience import until
 
@@ -139,3 +143,21 @@ async def test_wrong_guesses_are_slowed_down_and_end_the_ticket(tmp_path: Path) 
 def quest(pc: Pc, ticket: object) -> Quest:
     node = pc.running
     return Quest(ticket, pc.name, node.identity, node.discovery, node.log)  # type: ignore[arg-type]
+
+
+def test_those_that_are_good_for_something_are_expected_first_and_old_ones_not_at_all() -> None:
+    mandate, other = MandateId(b"m" * 16), MandateId(b"o" * 16)
+
+    def invitation(name: bytes, expires_s: int, **more: Any) -> Invitation:
+        return Invitation(TicketId(name), more.pop("mandate", mandate), b"s" * 16, expires_s, **more)
+
+    several = [
+        invitation(b"used    ", 900, claims={DeviceId(b"d" * 32): Claim.ADMITTED}),
+        invitation(b"soon    ", 200),
+        invitation(b"old     ", 100),
+        invitation(b"late    ", 300),
+        invitation(b"secret  ", 300, mandate=other),
+        invitation(b"cancel  ", 800, cancelled=True),
+    ]
+    found = [one.ticket.strip() for one in expected(several, 100.0, {mandate})]
+    assert found == [b"late", b"soon", b"used", b"cancel"]
