@@ -156,8 +156,14 @@ def link(
         )
     agreed, heads, mtime_ns = _beginning(mandate, found, shown, wanted.use)
     return Attachment(
-        *(mandate.id, found.path, str(found.file), wanted.mode, wanted.role or role_of(found.path)),
-        *(agreed, heads, mtime_ns),
+        mandate.id,
+        found.path,
+        str(found.file),
+        wanted.mode,
+        wanted.role or role_of(found.path),
+        agreed,
+        heads,
+        mtime_ns,
     )
 
 

@@ -334,20 +334,19 @@ class Folders:
                     scanned.set()  # after one that was under way when the next was asked for, that is still to come
 
         observer = Observer(
-            *(mandate, folder, scanner, watcher_for(folder), Settler(), emit),
+            mandate,
+            folder,
+            scanner,
+            watcher_for(folder),
+            Settler(),
+            emit,
             hold=holding.judge,
             troubled=troubled,
         )
         placer = Placer(folder, staging, versions, contents, register=observer.expect)
-        placing = Placing(
-            *(mandate, folder, contents, staging, versions, placer),
-            *(self._lanes, self._runtime, self._log),
-        )
+        placing = Placing(mandate, folder, contents, staging, versions, placer, self._lanes, self._runtime, self._log)
         transferred = MandateContents(staging, contents)
-        return _Open(
-            *(folder, versions, placer, placing, scanner, observer, None, transferred, reading),
-            *(lock, scanned),
-        )
+        return _Open(folder, versions, placer, placing, scanner, observer, None, transferred, reading, lock, scanned)
 
     async def _shut(self, mandate: MandateId) -> None:
         async with self._turns[mandate]:

@@ -81,10 +81,7 @@ def _kept(mandate: Mandate, path: RelPath, stated: Sequence[Stated]) -> Iterator
         own = by_id.get(row.change) if row.change is not None else None
         saved_ms = own.time_ms if own is not None else row.mtime_ns // 1_000_000
         mode = own.entry.mode if own is not None else 0
-        yield Version(
-            *(_name(row), path, row.content, row.size, mode, saved_ms, row.kept_ms),
-            *(row.device, row.reason),
-        )
+        yield Version(_name(row), path, row.content, row.size, mode, saved_ms, row.kept_ms, row.device, row.reason)
 
 
 def _logged(mandate: Mandate, stated: Sequence[Stated]) -> Iterator[Version]:
@@ -95,8 +92,15 @@ def _logged(mandate: Mandate, stated: Sequence[Stated]) -> Iterator[Version]:
         content = one.entry.content
         if content is not None and (content in here or mandate.state.content_sources(content)):
             yield Version(
-                *(change_text(one.id), one.path, content, one.entry.size, one.entry.mode, one.time_ms, None),
-                *(one.author, LOGGED),
+                change_text(one.id),
+                one.path,
+                content,
+                one.entry.size,
+                one.entry.mode,
+                one.time_ms,
+                None,
+                one.author,
+                LOGGED,
             )
 
 
@@ -147,6 +151,5 @@ def _ended(mandate: Mandate, path: RelPath, versions: Sequence[Version]) -> Iter
         if row.reason in ENDINGS:
             one = next((v for v in versions if v.id == _name(row)), known[row.content])
             yield Version(
-                *(one.id, path, row.content, row.size, one.mode, one.saved_ms, row.kept_ms),
-                *(row.device, row.reason),
+                one.id, path, row.content, row.size, one.mode, one.saved_ms, row.kept_ms, row.device, row.reason
             )

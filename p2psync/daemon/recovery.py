@@ -100,7 +100,9 @@ class RecoveryFile:
                 raise ValueError("checksum")
             mandate, name, key, secrets, members, addresses = msgpack.unpackb(raw[CHECK_BYTES:])
             return cls(
-                *(mandate_id(mandate), str(name), bytes(key)),
+                mandate_id(mandate),
+                str(name),
+                bytes(key),
                 tuple((int(number), bytes(secret)) for number, secret in secrets),
                 tuple((device_id(device), bytes(certificate)) for device, certificate in members),
                 tuple(str(address) for address in addresses),

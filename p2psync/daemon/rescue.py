@@ -144,7 +144,10 @@ def _card(mandate: Mandate, addresses: tuple[str, ...]) -> Card:
     rows = [row for row, _block in mandate.state.parsed_blocks(AUTHORITY)]
     role = mandate.own_role or mandate.state.get("role")
     return Card(
-        *(mandate.id, mandate.name, str(role or ""), str(mandate.state.get("folder") or "")),
+        mandate.id,
+        mandate.name,
+        str(role or ""),
+        str(mandate.state.get("folder") or ""),
         tuple(mandate.secrets.all()),
         tuple(mandate.members().items()),
         tuple(mandate.state.raw_blocks([row.intake for row in rows])),
@@ -153,10 +156,7 @@ def _card(mandate: Mandate, addresses: tuple[str, ...]) -> Card:
 
 
 def _fields(card: Card) -> list[object]:
-    return [
-        *(card.mandate, card.name, card.role, card.folder),
-        *(card.secrets, card.members, card.blocks, card.addresses),
-    ]
+    return [card.mandate, card.name, card.role, card.folder, card.secrets, card.members, card.blocks, card.addresses]
 
 
 def _card_of(mandate: bytes, name: str, role: str, folder: str, *tables: tuple[object, ...]) -> Card:

@@ -175,7 +175,7 @@ class Mdns:
 
     def _enter(self, addresses: frozenset[OwnAddress]) -> None:
         self._presence = _Presence(
-            *(addresses, self._on_instance, self._on_instance_gone, self._on_incomplete, self._on_flood)
+            addresses, self._on_instance, self._on_instance_gone, self._on_incomplete, self._on_flood
         )
         self._addresses = addresses
         self._renew(self._presence)

@@ -35,10 +35,7 @@ async def create(node: Node, given: Arguments) -> object:
     given.done()
     identity = node.identity
     recovery_key, recovery, recovery_certificate = fresh_key()
-    founding = Founding(
-        *(name, role, identity.certificate, node.config.name, rules),
-        *(recovery, recovery_certificate),
-    )
+    founding = Founding(name, role, identity.certificate, node.config.name, rules, recovery, recovery_certificate)
     await node.runtime.query(lambda device, _: _refuse_double(device, name))
 
     def act(device: Device, _: Now) -> MandateId:
