@@ -99,7 +99,7 @@ async def test_a_file_without_an_address_says_so(tmp_path: Path) -> None:
 async def test_one_that_never_ends_does_not_hold_up_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    async def dials(host: str, port: int, *_: object) -> Link:
+    async def dials(host: str, port: int, *_: object, **_named: object) -> Link:
         asked.append(port)
         if port == 1:
             await asyncio.Event().wait()
