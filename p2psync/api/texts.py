@@ -45,6 +45,11 @@ def _states() -> Mapping[str, str]:
         "absent": _("{device}, last seen {seen}"),
         "in-sync": _("all the same everywhere"),
         "working": _("working"),
+        "paused": _("paused"),
+        "paused-until": _("paused until {time}"),
+        "rests-until": _("rests outside of its hours until {time}"),
+        "pause": _("Pause"),
+        "resume": _("Go on"),
     }
 
 

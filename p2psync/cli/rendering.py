@@ -153,6 +153,8 @@ def state(mandate: Row) -> str:
         return _("only on this PC")
     if mandate["health"] == "action":
         return _("needs you")
+    if mandate.get("rests"):
+        return resting(mandate["rests"])
     if mandate["peers"] and not connected:
         return _("waiting for {devices}").format(devices=awaited(mandate["peers"]))
     if receiving["files"]:
@@ -162,6 +164,14 @@ def state(mandate: Row) -> str:
     if sending:
         return _("sending, {files} left").format(files=files(sending))
     return _("in sync") if mandate["in_sync"] else _("working")
+
+
+def resting(rest: Row) -> str:
+    """Why nothing is exchanged, and until when."""
+    if rest["until"] is None:
+        return _("paused until p2psync resume")
+    text = _("paused until {time}") if rest["why"] == "person" else _("rests outside of its hours until {time}")
+    return text.format(time=moment(rest["until"]))
 
 
 def awaited(devices: Sequence[Row]) -> str:

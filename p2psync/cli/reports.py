@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from p2psync.cli import rendering
 from p2psync.cli.rendering import awaited, problem_lines, table
 from p2psync.cli.values import files, moment, quoted, short, short_device, size
 from p2psync.i18n import _, ngettext
@@ -297,6 +298,7 @@ def schedule(answer: Row) -> str:
     lines = [
         _("Looking for changes: {plan}").format(plan=answer["incremental"]),
         _("Reading every file again: {plan}").format(plan=answer["full"]),
+        _("Hours of activity: {hours}").format(hours=answer["active"]),
     ]
     kinds = {"incremental": _("for changes"), "full": _("all files")}
     rows = [(m["mandate"], m["full"], m["next"]) for m in answer["mandates"]]
@@ -305,6 +307,11 @@ def schedule(answer: Row) -> str:
         for name, full, due in rows
     )
     return "\n".join([*lines, table((_("MANDATE"), _("FULL RUN"), _("NEXT RUN")), shown, "")]).rstrip()
+
+
+def resting(rows: Sequence[Row]) -> str:
+    """`pause` and `resume`: each mandate with whether it rests."""
+    return "\n".join(f"{row['mandate']}: {rendering.resting(row) if row['why'] else _('goes on')}" for row in rows)
 
 
 def verified(answer: Row) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from p2psync.cli.exits import WRONG_USAGE, CommandFailed
@@ -13,6 +13,7 @@ from p2psync.i18n import _, ngettext
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([smhdw]?)")
+CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 DURATION_MAX_S = 10 * 366 * 86_400
 DAY_S = 86_400
 
@@ -42,6 +43,21 @@ def parse_moment(text: str) -> str:
     except (ValueError, OverflowError, OSError):
         sentence = _("{text!r} is no time. Write 2025-06-30 or '2025-06-30 14:00'.")
         raise CommandFailed(sentence.format(text=text), WRONG_USAGE) from None
+
+
+def parse_end(text: str, now: datetime) -> str:
+    """RFC 3339 in UTC, from what `parse_moment` takes, from "23:45", the next time that it is, or from "2h".
+
+    `now` is by this PC's clock. Raises CommandFailed.
+    """
+    found = CLOCK.fullmatch(text.strip())
+    if found:
+        end = now.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
+        later = end if end > now else end + timedelta(days=1)
+        return f"{later.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if DURATION.fullmatch(text.strip().lower()):
+        return f"{(now + timedelta(seconds=parse_duration(text))).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return parse_moment(text)
 
 
 def absolute(path: Path) -> str:

@@ -94,6 +94,13 @@ class Window:
             return self.begin <= shown < self.end
         return not self.end <= shown < self.begin
 
+    def next_change(self, now: datetime, zone: tzinfo) -> datetime:
+        """The first moment after `now`, in UTC, at which it opens or closes."""
+        today = now.astimezone(zone).date()
+        days = (today + timedelta(days=days) for days in range(3))
+        changes = (moment(day, at, zone) for day in days for at in sorted({self.begin, self.end}))
+        return next(change for change in changes if change > now)
+
     def next_opening(self, now: datetime, zone: tzinfo) -> datetime:
         """`now` if it is open, else the moment in UTC when it opens."""
         if self.is_open(now, zone):

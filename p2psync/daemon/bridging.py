@@ -97,6 +97,8 @@ class _View:
     returned: bool
     open_fields: frozenset[OpenField]
     guard: Guard
+    rests: bool
+    """Nothing of its mandate is delivered just now, unless a person asks for it."""
 
     def held(self, is_open: bool = False) -> Held:
         if self.sighting is None:
@@ -349,6 +351,8 @@ class Bridging:
     async def _act(self, view: _View, asked: Asked, _row: Attachment) -> None:
         key = (view.attached.mandate, view.attached.path)
         act = decide(view.attached, view.held(), view.shown, asked=asked is not Asked.NO)
+        if view.rests and act is Act.DELIVER and asked is Asked.NO:
+            act = Act.OFFER
         desk = self._folders.desk(view.attached.mandate)
         hold = None
         if act is Act.DELIVER and suffix_of(key[1]) in ENTRIES and desk is not None:
@@ -456,7 +460,8 @@ def _views(device: Device, rows: Sequence[Attachment], sightings: Mapping[Key, S
             sighting = sightings[(row.mandate, row.path)]
             shown, returned = mandate.replica.shown(row.path), _is_returned(mandate, row, sighting)
             guard = guard_of(mandate, row.path, shown.may_publish)
-            views.append(_View(row, sighting, shown, returned, open_fields_of(mandate.authority), guard))
+            fields = open_fields_of(mandate.authority)
+            views.append(_View(row, sighting, shown, returned, fields, guard, mandate.is_held))
     return views
 
 

@@ -21,6 +21,7 @@ from p2psync.core.authority import Authority
 from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.daemon import hosts, rescue, way_out
+from p2psync.daemon.activity import Activity
 from p2psync.daemon.bridging import Bridging
 from p2psync.daemon.code_inviting import CodeInviting
 from p2psync.daemon.code_joining import CodeJoining
@@ -121,6 +122,7 @@ class Node:
         self.bridging = Bridging(database, self.runtime, self.folders, self.shelf, self.tasks, log)
         self.runs = Runs(self)
         self.timetable = Timetable(self, WallClock())
+        self.activity = Activity(self, WallClock())
         self.operations = Operations(self)
         self.exporting = Exporting(self.runtime, self.operations.call, log)
         self.web: Web | None = None
@@ -189,10 +191,12 @@ class Node:
         self.tasks.keep(self._keep_rescue, "rescue file")
         self.log.event("started", device=self.identity.device, name=self.config.name, version=__version__)
         undo.push_async_callback(self._part)
+        await self.activity.look()
         roots = await self.runtime.query(_folders_of)
         await asyncio.gather(*(self.folders.open(mandate, root) for mandate, root in roots))
         self.bridging.start()
         self.tasks.keep(self.exporting.keep, "exports")
+        self.tasks.keep(self.activity.keep, "activity")
         if self.config.timetable:
             self.tasks.keep(self.timetable.keep, "timetable")
         if self.config.rendezvous or self.dropped_hosts:
@@ -357,7 +361,10 @@ class Node:
     # -- what the parts ask of the device --------------------------------------------------------------
 
     def _make_device(self) -> Device:
-        return Device(_keys(self.identity), SqliteDeviceState(self.database), SystemRandom(), self.config.name, PROGRAM)
+        state = SqliteDeviceState(self.database)
+        device = Device(_keys(self.identity), state, SystemRandom(), self.config.name, PROGRAM)
+        device.hold(self.activity.held)
+        return device
 
     async def _survey(self) -> Survey:
         return await self.runtime.query(self._look_around)

@@ -10,11 +10,23 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Protocol
 
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.core.schedule import Kind, Plan, Run, Schedule, missed_run, next_run, own_day, parse_plan
+from p2psync.core.schedule import (
+    Kind,
+    Plan,
+    Run,
+    Schedule,
+    Window,
+    missed_run,
+    next_run,
+    own_day,
+    parse_plan,
+    parse_window,
+)
 from p2psync.core.value import value
 from p2psync.daemon.operations.running import Wanted
 from p2psync.engine.device import Device
@@ -31,6 +43,7 @@ DONE_UNTIL = "scheduled_until_ms"
 INCREMENTAL, FULL = "02:00", "monthly 03:00"
 """What holds until somebody says otherwise."""
 NEVER = "off"
+ALWAYS = "always"
 LOOK_EVERY = timedelta(hours=1)
 """A clock that is set, or a PC that slept, is noticed after so long."""
 TIMEOUT_S = 3600.0
@@ -76,10 +89,16 @@ class Texts:
 
     incremental: str = INCREMENTAL
     full: str = FULL
+    active: str = ALWAYS
+    """The hours in which anything is exchanged; ALWAYS for the whole day."""
 
     def schedule(self, own: int) -> Schedule:
         """Raises UsageError that says what a plan looks like."""
         return Schedule(_plan(self.incremental, own), _plan(self.full, own))
+
+    def window(self) -> Window | None:
+        """None for the whole day. Raises UsageError that says what a part of a day looks like."""
+        return None if self.active.strip().lower() == ALWAYS else parse_window(self.active)
 
 
 def _plan(text: str, own: int) -> Plan | None:
@@ -103,10 +122,18 @@ class Timetable:
         return Texts(**stored) if isinstance(stored, dict) else Texts()
 
     async def put(self, texts: Texts) -> None:
-        """Raises UsageError for what is no plan."""
+        """Raises UsageError for what is no plan, or no part of a day."""
         texts.schedule(1)
-        plain = {"incremental": texts.incremental, "full": texts.full}
-        await self._node.runtime.call(lambda *_: self._node.records.put_setting(SETTING, plain))
+        texts.window()
+        await self._node.runtime.call(lambda *_: self._node.records.put_setting(SETTING, asdict(texts)))
+        self.wake()
+
+    async def window(self) -> Window | None:
+        """The hours of activity; None for the whole day."""
+        return (await self.texts()).window()
+
+    def wake(self) -> None:
+        """Something else is due now than was."""
         self._woken.set()
 
     async def coming(self) -> Mapping[MandateId, tuple[Schedule, Run | None]]:
@@ -114,7 +141,13 @@ class Timetable:
         texts, now, zone = await self.texts(), self._clock.now(), self._clock.zone()
         several = await self._node.runtime.query(lambda device, _: list(device.mandates))
         plans = {mandate: texts.schedule(self._own_day(mandate)) for mandate in several}
-        return {mandate: (plan, next_run(plan, now, zone)) for mandate, plan in plans.items()}
+        window = texts.window()
+
+        def within(run: Run | None) -> Run | None:
+            """What is due outside of the hours of activity starts when they begin."""
+            return run if run is None or window is None else replace(run, at=window.next_opening(run.at, zone))
+
+        return {mandate: (plan, within(next_run(plan, now, zone))) for mandate, plan in plans.items()}
 
     # -- runs ------------------------------------------------------------------------------------------
 
@@ -160,6 +193,8 @@ class Timetable:
         def look(device: Device, _: Now) -> dict[MandateId, Run]:
             found = {}
             for mandate, one in device.mandates.items():
+                if one.is_held:
+                    continue
                 until_ms: Any = one.state.get(DONE_UNTIL)
                 one.state.put(DONE_UNTIL, now_ms)
                 if isinstance(until_ms, int):

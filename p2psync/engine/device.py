@@ -75,6 +75,7 @@ class Device:
         self._nonces: dict[DeviceId, list[bytes]] = {}
         """Run nonces of each device in the order of their first sight."""
         self._woken_for: float | None = None
+        self._held: frozenset[MandateId] = frozenset()
         self._touched: set[MandateId] = set()
         """Mandates to which something happened since the last effects: a hundred idle ones cost nothing."""
         self.run_nonce = rng.randbytes(16)
@@ -155,6 +156,13 @@ class Device:
         self._touched.add(mandate)
         self.mandates[mandate].replica.observation.mend(damaged)
 
+    def hold(self, held: frozenset[MandateId]) -> None:
+        """Exchange and place nothing of these mandates, and of no others; what is saved in them is noted."""
+        self._held = held
+        for mandate in self.mandates.values():
+            mandate.is_held = mandate.id in held
+        self._touched.update(self.mandates)
+
     def set_folding(self, mandate: MandateId, folding: Folding) -> None:
         """How the disk of the mandate's folder folds names; said before the folder is opened."""
         if self._folding.get(mandate) != folding:
@@ -163,7 +171,9 @@ class Device:
 
     def _load(self, mandate: MandateId) -> Mandate:
         folding = self._folding.get(mandate, Folding())
-        return Mandate(mandate, self._state.mandate(mandate), self.keys, self._scope, self._rng, folding)
+        made = Mandate(mandate, self._state.mandate(mandate), self.keys, self._scope, self._rng, folding)
+        made.is_held = mandate in self._held
+        return made
 
     # -- routing ---------------------------------------------------------------------------------------
 
@@ -218,7 +228,8 @@ class Device:
                 mandate.close_peer(number)
 
     def _shared_with(self, device: DeviceId) -> tuple[MandateId, ...]:
-        shared = [m.id for m in self.mandates.values() if m.is_shared and device in m.members()]
+        open_ = (m for m in self.mandates.values() if m.is_shared and not m.is_held)
+        shared = [m.id for m in open_ if device in m.members()]
         return tuple(sorted(shared)[:MANDATES_MAX])
 
     def _say_hello(self, link: _Link) -> None:

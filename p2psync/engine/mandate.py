@@ -79,6 +79,8 @@ class Mandate:
         self.refusals = Refusals(self._site, keys.device)
         self.farewells = Farewells(mandate, state, self.ledger, scope)
         self.conduct = Conduct(state, scope)
+        self.is_held = False
+        """True while nothing of it is exchanged or placed, as a person or the hours of activity want it."""
         self.peers: dict[int, Peer] = {}
         """By link."""
         self._keys = keys
@@ -412,7 +414,8 @@ class Mandate:
         if not self.is_stopped and not self.is_removed:
             self._replace_secret_if_due()
             self._update_readiness()
-            self.announce(self.replica.pump())
+            if not self.is_held:
+                self.announce(self.replica.pump())
         for peer in self.peers.values():
             peer.flush()
         self._say_placed()

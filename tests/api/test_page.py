@@ -93,6 +93,9 @@ def browse(
         ({"health": "action"}, "needs you"),
         ({"to_receive": {"files": 2, "bytes": 5_000_000}}, "receiving, 2 files to come (5.0 MB)"),
         ({"peers": [{**PEER, "behind_files": 2}]}, "sending, 2 files left"),
+        ({"rests": {"why": "person", "until": None}}, "paused"),
+        ({"rests": {"why": "person", "until": "2020-01-01T00:00:00Z"}}, "paused until "),
+        ({"rests": {"why": "hours", "until": "2020-01-01T00:00:00Z"}}, "rests outside of its hours until "),
         ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "waiting for PC 2"),
         ({"peers": [{**PEER, "connected": False, "last_seen": None, "behind_files": 1}]}, "1 file behind"),
         ({"actions": [{"what": "newcomers", "count": 1}]}, '1 device asks to be let in: p2psync devices "Cargo <b>"'),
@@ -217,7 +220,7 @@ def test_what_has_happened_is_ticked_off_by_a_button() -> None:
 def test_what_goes_on_cannot_be_ticked_off() -> None:
     seen = browse({**MANDATE, "problem_list": [LOCKED]})
     assert "I have seen this" not in seen["shown"]["mandates"]
-    assert [asked for asked in seen["asked"] if asked[0] == "POST"] == []
+    assert [path for _, path, _ in seen["asked"] if path == "/api/seen"] == []
 
 
 @needs_node
@@ -314,3 +317,13 @@ def test_what_is_not_delivered_is_listed_with_its_reason_and_delivered_by_a_butt
     quiet = browse({**MANDATE, "inbox": 0}, answers=answers)
     assert not any(path == "/api/inbox" for _, path, _ in quiet["asked"])
     assert "Arrived" not in browse({**MANDATE, "inbox": 1}, answers={"/api/inbox": []})["shown"]["mandates"]
+
+
+@needs_node
+def test_a_mandate_is_paused_and_goes_on_by_a_button() -> None:
+    given = {"mandate": "ab"}
+    assert ["POST", "/api/pause", given] in browse(MANDATE)["asked"]
+    paused = {**MANDATE, "rests": {"why": "person", "until": None}}
+    assert ["POST", "/api/resume", given] in browse(paused)["asked"]
+    outside = {**MANDATE, "rests": {"why": "hours", "until": "2020-01-01T00:00:00Z"}}
+    assert all(method == "GET" for method, _, _ in browse(outside)["asked"]), "hours are no matter of a button"

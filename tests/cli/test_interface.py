@@ -55,6 +55,8 @@ COMMANDS: Mapping[str, str] = {
     "verify": "MANDATE --repair",
     "overview": "",
     "doctor": "",
+    "pause": "MANDATE --until",
+    "resume": "MANDATE",
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 DEVICE = re.compile(r"[A-Z2-7]{7}(-[A-Z2-7]{7})+")

@@ -82,11 +82,19 @@ def test_a_cancelled_run_goes_on_later() -> None:
     assert reports.cancelled([]) == "No run is under way."
 
 
+def test_who_rests_and_who_goes_on() -> None:
+    paused = {"mandate": "Cargo", "why": "person", "until": None}
+    text = reports.resting([paused, {"mandate": "X", "why": None, "until": None}])
+    assert text.splitlines() == ["Cargo: paused until p2psync resume", "X: goes on"]
+
+
 def test_plans_are_shown_with_the_next_run() -> None:
     due = {"at": "2020-06-30T02:00:00Z", "kind": "incremental"}
     rows = [{"mandate": "Cargo", "full": "monthly 7 03:00", "next": due}, {"mandate": "X", "full": "off", "next": None}]
-    text = reports.schedule({"incremental": "02:00", "full": "monthly 03:00", "mandates": rows})
+    plans = {"incremental": "02:00", "full": "monthly 03:00", "active": "06:00-22:00"}
+    text = reports.schedule({**plans, "mandates": rows})
     assert text.startswith("Looking for changes: 02:00")
+    assert "Hours of activity: 06:00-22:00" in text
     assert "monthly 7 03:00" in text
     assert "for changes" in text
 

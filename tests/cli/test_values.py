@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from p2psync.cli.exits import WRONG_USAGE, CommandFailed
-from p2psync.cli.values import absolute, files, moment, parse_duration, parse_moment, short, short_device, size
+from p2psync.cli.values import (
+    absolute,
+    files,
+    moment,
+    parse_duration,
+    parse_end,
+    parse_moment,
+    short,
+    short_device,
+    size,
+)
 
 
 @pytest.mark.parametrize(
@@ -109,3 +119,13 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.undo()
     if hasattr(time, "tzset"):
         time.tzset()
+
+
+def test_a_pause_ends_at_an_hour_after_a_time_or_on_a_day() -> None:
+    noon = datetime(2025, 6, 10, 12, 0, tzinfo=UTC)
+    assert parse_end("23:45", noon) == "2025-06-10T23:45:00Z"
+    assert parse_end("9:00", noon) == "2025-06-11T09:00:00Z", "it is past nine today"
+    assert parse_end("2h", noon) == "2025-06-10T14:00:00Z"
+    assert parse_end("2025-06-30T14:00:00Z", noon) == "2025-06-30T14:00:00Z"
+    with pytest.raises(CommandFailed, match="is no time"):
+        parse_end("later", noon)

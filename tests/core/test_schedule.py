@@ -218,6 +218,14 @@ def test_a_window_may_go_over_midnight_or_be_the_whole_day() -> None:
     assert Window(time(6, 0), time(6, 0)).is_open(bern("2025-06-01T00:00"), BERN)
 
 
+def test_a_window_changes_when_it_opens_and_when_it_closes() -> None:
+    night, whole = Window(time(22, 0), time(6, 0)), Window(time(0, 0), time(0, 0))
+    assert night.next_change(bern("2025-06-01T05:00"), BERN) == bern("2025-06-01T06:00")
+    assert night.next_change(bern("2025-06-01T06:00"), BERN) == bern("2025-06-01T22:00")
+    assert night.next_change(bern("2025-06-01T23:00"), BERN) == bern("2025-06-02T06:00")
+    assert whole.next_change(bern("2025-06-01T05:00"), BERN) == bern("2025-06-02T00:00")
+
+
 def test_a_window_that_opens_while_the_clock_jumps_opens_right_after() -> None:
     window = Window(time(2, 30), time(5, 0))
     assert window.next_opening(bern("2025-03-30T00:00"), BERN) == bern("2025-03-30T03:30")

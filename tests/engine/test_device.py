@@ -40,6 +40,20 @@ def test_both_directions_and_an_edit() -> None:
     village.assert_equal()
 
 
+def test_a_mandate_that_is_held_exchanges_and_places_nothing_until_it_is_not() -> None:
+    village = pair()
+    village.hold("payroll", True)
+    village.save("office", "note.txt", b"hello")
+    village.save("payroll", "Lohn.ecs", b"wages")
+    village.settle()
+    assert village["payroll"].disk == {"Lohn.ecs": b"wages"}
+    assert village["office"].disk == {"note.txt": b"hello"}
+    village.hold("payroll", False)
+    village.settle()
+    village.assert_equal()
+    assert village["office"].disk == {"Lohn.ecs": b"wages", "note.txt": b"hello"}
+
+
 def test_a_removal_travels_and_the_bytes_are_kept() -> None:
     village = pair()
     village.save("office", "note.txt", b"hello")

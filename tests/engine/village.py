@@ -171,6 +171,13 @@ class Village:
         deed(house.device.admin(house.mandate))
         self._perform(house, house.device.finish())
 
+    def hold(self, name: str, held: bool) -> None:
+        """Whether nothing is exchanged and placed there."""
+        house = self.houses[name]
+        house.device.act(self.now)
+        house.device.hold(frozenset(house.device.mandates) if held else frozenset())
+        self._perform(house, house.device.finish())
+
     def leave(self, name: str) -> None:
         house = self.houses[name]
         assert house.mandate is not None

@@ -82,10 +82,17 @@ function state(mandate) {
   const coming = mandate.to_receive;
   if (mandate.state === "local") return [say("local"), "quiet"];
   if (mandate.health === "action") return [say("action"), "bad"];
+  if (mandate.rests) return [resting(mandate.rests), "quiet"];
   if (mandate.peers.length && !connected.length) return [say("alone", { devices: absent(mandate.peers) }), "warn"];
   if (coming.files) return [say("receiving", { files: count("files", coming.files), size: size(coming.bytes) }), "warn"];
   if (sending) return [say("sending", { files: count("files", sending) }), "warn"];
   return mandate.in_sync ? [say("in-sync"), "good"] : [say("working"), "warn"];
+}
+
+function resting(rest) {
+  if (!rest.until) return say("paused");
+  const when = { time: moment(rest.until) };
+  return rest.why === "person" ? say("paused-until", when) : say("rests-until", when);
 }
 
 function absent(several) {
@@ -192,6 +199,12 @@ async function inbox(mandate) {
   return [element("h3", say("inbox")), element("ul", "", "", rows.map((row) => undelivered(mandate, row)))];
 }
 
+function pausing(mandate) {
+  if (mandate.rests && mandate.rests.why !== "person") return [];
+  const given = { mandate: mandate.id };
+  return [mandate.rests ? button(say("resume"), "resume", given) : button(say("pause"), "pause", given)];
+}
+
 function books(mandate) {
   const lines = mandate.current_until ? [say("complete-until", { day: mandate.current_until })] : [];
   if ((mandate.frozen || []).length) lines.push(say("frozen", { periods: mandate.frozen.join(", ") }));
@@ -215,7 +228,7 @@ function newcomers(mandate) {
 
 async function card(mandate) {
   const [text, look] = state(mandate);
-  const title = element("header", "", "", [kind(mandate), element("h2", mandate.name), element("small", mandate.role), element("span", text, `state ${look}`)]);
+  const title = element("header", "", "", [kind(mandate), element("h2", mandate.name), element("small", mandate.role), element("span", text, `state ${look}`), ...pausing(mandate)]);
   const held = say("holds", { files: count("files", mandate.files), size: size(mandate.bytes) });
   const folder = element("p", mandate.folder || "", "path");
   const below = [...(await banner(mandate)), folder, element("p", held, "quiet"), ...books(mandate), ...newcomers(mandate), ...peers(mandate), ...(await inbox(mandate)), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +15,7 @@ from p2psync.cli import progress, reports, verifying
 from p2psync.cli.command import Session, command
 from p2psync.cli.commands.mandates import MANDATE, OPTIONAL_MANDATE
 from p2psync.cli.exits import FAILED, WRONG_USAGE, CommandFailed
-from p2psync.cli.values import absolute, parse_duration, parse_moment
+from p2psync.cli.values import absolute, parse_duration, parse_end, parse_moment
 from p2psync.i18n import _
 
 ANSWER_S = 15.0
@@ -64,12 +66,29 @@ def _add_runs(app: typer.Typer) -> None:
         app,
         "schedule",
         help=_(
-            "Show or change when runs are started by themselves.\n\nA plan is 02:00 for every night, mon,thu 02:00, "
+            "Show or change when p2psync works by itself.\n\nA plan is 02:00 for every night, mon,thu 02:00, "
             "monthly 15 03:00, monthly 03:00 for a day of the mandate's own, or off. On the day of a full run, which "
-            "reads every file again, there is no other. What was missed while this PC was off is made up for."
+            "reads every file again, there is no other. What was missed while this PC was off is made up for. --active "
+            "06:00-22:00 are hours of activity: outside of them nothing is exchanged, placed or delivered."
         ),
-        example="p2psync schedule\np2psync schedule --incremental 23:30 --full 'monthly 15 03:00'",
+        example="p2psync schedule\np2psync schedule --incremental 23:30 --full 'monthly 15 03:00'\n"
+        "p2psync schedule --active 06:00-22:00",
     )(schedule)
+    command(
+        app,
+        "pause",
+        help=_(
+            "Let mandates rest, as for a backup.\n\nNothing is exchanged, placed or delivered until --until, or until "
+            "p2psync resume; what you save meanwhile goes to the others then. Without MANDATE: all of them."
+        ),
+        example="p2psync pause --until 23:45\np2psync pause Cargo --until 2h",
+    )(pause)
+    command(
+        app,
+        "resume",
+        help=_("Go on after a pause."),
+        example="p2psync resume Cargo",
+    )(resume)
     command(
         app,
         "conflicts",
@@ -197,10 +216,38 @@ def schedule(
     full: Annotated[
         str | None, typer.Option("--full", metavar="PLAN", help=_("The runs that read every file again."))
     ] = None,
+    active: Annotated[
+        str | None,
+        typer.Option(
+            "--active",
+            metavar="HOURS|always",
+            help=_("The hours in which anything is exchanged: 06:00-22:00."),
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
-    if incremental is None and full is None:
+    wanted = {"incremental": incremental, "full": full, "active": active}
+    if not any(wanted.values()):
         return session.show(session.call("schedule"), reports.schedule)
-    return session.show(session.call("schedule.set", incremental=incremental, full=full), reports.schedule)
+    return session.show(session.call("schedule.set", **wanted), reports.schedule)
+
+
+def pause(
+    session: Session,
+    mandate: OPTIONAL_MANDATE = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until", metavar="TIME", help=_("Until 23:45, for 2h, or until '2025-06-30 14:00'."), show_default=False
+        ),
+    ] = None,
+) -> int:
+    end = parse_end(until, datetime.fromtimestamp(time.time()).astimezone()) if until else None
+    return session.show(session.call("pause", mandate=mandate, until=end), reports.resting)
+
+
+def resume(session: Session, mandate: OPTIONAL_MANDATE = None) -> int:
+    return session.show(session.call("resume", mandate=mandate), reports.resting)
 
 
 def wait(session: Session, mandate: OPTIONAL_MANDATE = None, timeout: TIMEOUT = None) -> int:

@@ -241,6 +241,8 @@ class Runs:
     async def _exchange(self, run: _Run) -> Ended:
         if not self._node.folders.is_open(run.mandate):
             return await self._cut_off(run.mandate, FAILED, _("The mandate's folder is not there. See: p2psync status"))
+        if run.mandate in self._node.activity.rests:
+            return await self._cut_off(run.mandate, FAILED, _("It rests just now. See until when: p2psync status"))
         try:
             async with asyncio.timeout(run.wanted.timeout_s):
                 await self._look_through(run)

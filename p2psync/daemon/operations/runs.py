@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from p2psync.core.ids import MandateId
@@ -153,11 +154,56 @@ async def schedule(node: Node, given: Arguments) -> object:
 
 
 async def schedule_set(node: Node, given: Arguments) -> object:
-    incremental, full = given.text_or("incremental", ""), given.text_or("full", "")
+    incremental, full, active = (given.text_or(name, "") for name in ("incremental", "full", "active"))
     given.done()
     texts = await node.timetable.texts()
-    await node.timetable.put(Texts(incremental or texts.incremental, full or texts.full))
+    wanted = Texts(incremental or texts.incremental, full or texts.full, active or texts.active)
+    await node.timetable.put(wanted)
+    await node.activity.look()
     return await _schedule(node)
+
+
+async def pause(node: Node, given: Arguments) -> object:
+    """Which mandates rest now; `until`: RFC 3339."""
+    named, text = given.text_or("mandate", ""), given.text_or("until", "")
+    given.done()
+    until = _moment(text) if text else None
+    for mandate in (mandates := await _ids(node, named)):
+        await node.activity.pause(mandate, until)
+    return await _resting(node, mandates)
+
+
+async def resume(node: Node, given: Arguments) -> object:
+    """Which mandates rest all the same, as it is outside of the hours of activity."""
+    named = given.text_or("mandate", "")
+    given.done()
+    for mandate in (mandates := await _ids(node, named)):
+        await node.activity.resume(mandate)
+    return await _resting(node, mandates)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        until = datetime.fromisoformat(text)
+    except ValueError:
+        until = None
+    if until is None or until.tzinfo is None:
+        raise UsageError("{text!r} is no time. Write one like 2025-06-30T14:00:00Z.", text=text)
+    return until
+
+
+async def _resting(node: Node, several: Sequence[MandateId]) -> list[dict[str, Any]]:
+    names = await node.runtime.query(lambda device, _: {m.id: m.name for m in device.mandates.values()})
+    rests = node.activity.rests
+    return [
+        {
+            **{"mandate": names[one], "why": rest.why if rest is not None else None},
+            "until": time_text(rest.until.timestamp() * 1000) if rest is not None and rest.until is not None else None,
+        }
+        for one in several
+        for rest in [rests.get(one)]
+        if one in names
+    ]
 
 
 async def _schedule(node: Node) -> dict[str, Any]:
@@ -185,4 +231,6 @@ OPERATIONS = {
     "history": history,
     "schedule": schedule,
     "schedule.set": schedule_set,
+    "pause": pause,
+    "resume": resume,
 }

@@ -124,6 +124,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "pending": beside.waiting.lines,
         "pending_files": beside.waiting.files,
         "run": node.runs.under_way(mandate.id),
+        "rests": _rests(node, mandate),
         "last_sync": time_text(synced_ms) if synced_ms is not None else None,
         "current_until": until.isoformat() if (until := mandate.authority.current_until) is not None else None,
         "frozen": [str(period) for period in sorted(mandate.authority.frozen)],
@@ -173,7 +174,7 @@ def _asked(
 def _health(mandate: Mandate, asked: list[dict[str, object]], troubled: bool, peers: list[dict[str, object]]) -> str:
     if needs_person(asked):
         return "action"
-    alone = bool(peers) and not any(p["connected"] for p in peers)
+    alone = bool(peers) and not any(p["connected"] for p in peers) and not mandate.is_held
     return "ok" if mandate.is_in_sync and not troubled and not alone else "retrying"
 
 
@@ -199,6 +200,14 @@ def _peer_row(
         "behind_bytes": behind.bytes,
         "last_seen": time_text(last_ms) if last_ms is not None else None,
     }
+
+
+def _rests(node: Node, mandate: Mandate) -> dict[str, object] | None:
+    """Why nothing is exchanged, and until when; None while it is."""
+    rest = node.activity.rests.get(mandate.id)
+    if rest is None:
+        return None
+    return {"why": rest.why, "until": time_text(rest.until.timestamp() * 1000) if rest.until is not None else None}
 
 
 def shown_path(way: str | None) -> str | None:
