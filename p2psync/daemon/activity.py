@@ -7,12 +7,12 @@ saved meanwhile is noted, and goes to the others afterwards.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from p2psync.core.ids import MandateId
 from p2psync.core.schedule import Window
+from p2psync.core.value import value
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 
@@ -29,7 +29,7 @@ PERSON, HOURS = "person", "hours"
 """Why a mandate rests. The words are part of the interface."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rest:
     """Of one mandate."""
 
