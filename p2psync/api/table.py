@@ -94,6 +94,7 @@ def _of_mandates() -> tuple[Operation, ...]:
             (
                 *_required("name"),
                 *(Argument("folder"), Argument("role"), Argument("restrict", Form.TEXTS)),
+                *(Argument("accounting"), Argument("allow_cloud", Form.FLAG)),
             ),
         ),
         Operation("mandate.list", "The mandates of this device.", reads=True),

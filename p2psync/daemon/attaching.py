@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from p2psync.books.companions import INSTEAD, instead_of, named_by, role_of
-from p2psync.books.completeness import INDEX, Completeness, completeness
+from p2psync.books.completeness import INDEX, MASTER, Completeness, completeness
 from p2psync.books.index import INDEX_BYTES_MAX
 from p2psync.core.entry import Entry, Kind
 from p2psync.core.ids import ChangeId, ContentId, MandateId
@@ -104,6 +104,25 @@ def _check_place(file: Path, roots: Mapping[MandateId, Path], allow_cloud: bool)
             file=file,
             service=service,
         )
+
+
+def chart_of(text: str) -> Path:
+    """The chart of accounts that belongs to an accounting file, or is it itself. Raises UsageError."""
+    file = Path(os.path.realpath(Path(text).expanduser()))
+    suffix = instead_of(file.name) or file.suffix.lower()
+    if suffix != MASTER:
+        raise UsageError(
+            "{file} is no file of accounting. Name its .cre or .crp file; others are attached with: p2psync attach",
+            file=file.name,
+        )
+    beside = (one for one in file.parent.glob("*") if one.suffix.lower() == MASTER and one.stem == file.stem)
+    chart = next(beside, None)
+    if chart is None:
+        raise UsageError(
+            "There is no {file} yet. Let your accounting program write it, and try again.",
+            file=file.with_suffix(MASTER),
+        )
+    return chart
 
 
 def proposals(file: Path, attached: Collection[str]) -> list[str]:

@@ -14,7 +14,7 @@ from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry
 from p2psync.core.ids import BlockHash, ChangeId, MandateId, content_of
 from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import Role
-from p2psync.daemon.attaching import MINE, THEIRS, Found, Wanted, find, link, proposals
+from p2psync.daemon.attaching import MINE, THEIRS, Found, Wanted, chart_of, find, link, proposals
 from p2psync.engine.bridge import Mode, Shown
 from p2psync.errors import FolderError, NotAllowed, UsageError
 from p2psync.store.attachments import Attachments
@@ -34,6 +34,16 @@ def books(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "Cargo.crp").write_bytes(WHOLE)
     return folder
+
+
+def test_the_chart_of_an_accounting_file_lies_beside_it(books: Path) -> None:
+    for name in ("Cargo.cre", "Cargo.crp", "Cargo.nmc"):
+        assert chart_of(str(books / name)) == books / "Cargo.crp"
+    with pytest.raises(UsageError, match=r"There is no .*Other.crp yet"):
+        chart_of(str(books / "Other.cre"))
+    for name in ("Sales.ecf", "Sales.fac", "Pay.salx", "letter.txt", ""):
+        with pytest.raises(UsageError, match="is no file of accounting"):
+            chart_of(str(books / name))
 
 
 def test_a_file_is_found_with_what_it_holds(books: Path) -> None:

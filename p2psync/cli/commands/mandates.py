@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from p2psync.cli import rendering
+from p2psync.cli import bridges, rendering
 from p2psync.cli.command import Session, command, say
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.values import absolute, quoted, short_device
@@ -41,7 +41,8 @@ def _add_mandate_commands(group: typer.Typer) -> None:
             "Make a mandate on this device.\n\nIts folder becomes what the devices of the mandate share; files that "
             "lie in it already are kept and published. Nobody else gets anything until you share it."
         ),
-        example="p2psync mandate create Cargo --folder ~/Cargo.crsync --role accounting",
+        example="p2psync mandate create Cargo --folder ~/Cargo.crsync --role accounting\n"
+        'p2psync mandate create Cargo --accounting "Cargo 2025.cre"',
     )(create)
     command(group, "list", help=_("List the mandates of this device."), example="p2psync mandate list")(list_all)
     command(group, "show", help=_("Show one mandate."), example="p2psync mandate show Cargo")(show)
@@ -123,16 +124,32 @@ def create(
             show_default=False,
         ),
     ] = None,
+    accounting: Annotated[
+        Path | None,
+        typer.Option(
+            "--accounting",
+            metavar="FILE",
+            help=_("Your accounting file (.cre or .crp): its chart is attached, and the files that its index names."),
+            show_default=False,
+        ),
+    ] = None,
+    allow_cloud: Annotated[
+        bool, typer.Option("--allow-cloud", help=_("Though the file lies in a folder that a cloud service keeps."))
+    ] = False,
 ) -> int:
-    where = absolute(folder) if folder else None
-    made = session.call("mandate.create", name=name, folder=where, role=role, restrict=restrict or None)
+    made = session.call(
+        "mandate.create",
+        **{"name": name, "folder": absolute(folder) if folder else None, "role": role, "restrict": restrict or None},
+        **{"accounting": absolute(accounting) if accounting else None, "allow_cloud": allow_cloud},
+    )
     return session.show(made, _created)
 
 
 def _created(row: rendering.Row) -> str:
-    return _("Made {name} in {folder}.\nIt is only on this PC. Share it with: p2psync share {typed}").format(
+    made = _("Made {name} in {folder}.\nIt is only on this PC. Share it with: p2psync share {typed}").format(
         name=row["name"], folder=row["folder"], typed=quoted(row["name"])
     )
+    return f"{made}\n{bridges.linked(row)}" if "attached" in row else made
 
 
 def list_all(session: Session) -> int:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2psync.core.ids import MandateId, device_text, mandate_text
-from p2psync.core.rules import DEFAULT_RULES, RuleTable, parse_restriction, parse_role, parse_setting
+from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_restriction, parse_role, parse_setting
 from p2psync.core.statement import NAME_CHARACTERS_MAX
+from p2psync.daemon import attaching
+from p2psync.daemon.operations import attachments
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.recovery import KEY_SETTING
+from p2psync.daemon.operations.result import OperationResult
 from p2psync.daemon.operations.shapes import find_mandate, find_mandates
 from p2psync.daemon.places import canonical_place
 from p2psync.engine.admin import Founding
@@ -32,7 +36,9 @@ async def create(node: Node, given: Arguments) -> object:
     folder = node.chosen_folder(given.text_or("folder", ""), name)
     role = parse_role(given.text_or("role", "accounting"))
     rules = _restricted(given.texts("restrict"))
+    accounting, allow_cloud = given.text_or("accounting", ""), given.flag("allow_cloud")
     given.done()
+    chart = await _chart(node, accounting, role, allow_cloud) if accounting else None
     identity = node.identity
     recovery_key, recovery, recovery_certificate = fresh_key()
     founding = Founding(name, role, identity.certificate, node.config.name, rules, recovery, recovery_certificate)
@@ -49,7 +55,31 @@ async def create(node: Node, given: Arguments) -> object:
         mandate = await node.runtime.call(act)
         keep_folder()
     await node.folders.open(mandate, folder)
-    return await node.runtime.query(lambda device, _: described(device.mandates[mandate]))
+    made = await node.runtime.query(lambda device, _: described(device.mandates[mandate]))
+    if chart is None:
+        return made
+    wanted = {"mandate": mandate_text(mandate), "files": [str(chart)], "siblings": True, "allow_cloud": allow_cloud}
+    linked = await attachments.attach(node, Arguments(wanted))
+    assert isinstance(linked, OperationResult)
+    assert isinstance(linked.data, dict)
+    return OperationResult({**made, **linked.data}, linked.exit_code)
+
+
+async def _chart(node: Node, accounting: str, role: Role, allow_cloud: bool) -> Path:
+    """The chart of accounts that a new mandate begins with. Raises UsageError or FolderError."""
+    if role is not Role.ACCOUNTING:
+        raise UsageError("Who makes a mandate of its accounting file has the role accounting.")
+
+    def look() -> Path:
+        chart = attaching.chart_of(accounting)
+        attaching.find(str(chart), node.folders.roots(), allow_cloud)
+        return chart
+
+    chart = await asyncio.to_thread(look)
+    known = await node.runtime.query(lambda *_: node.bridging.attachments.of_file(str(chart)))
+    if known is not None:
+        raise UsageError("{file} is attached to a mandate already. See: p2psync attach", file=chart)
+    return chart
 
 
 async def list_all(node: Node, given: Arguments) -> object:

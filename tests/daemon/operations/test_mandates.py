@@ -11,6 +11,7 @@ from p2psync.daemon.operations.mandates import checked_name, default_folder, fol
 from p2psync.errors import FolderError, NotAllowed, UsageError
 from tests.daemon.homes import company, pcs
 from tests.daemon.patience import until
+from tests.daemon.programs import chart
 
 
 @pytest.mark.asyncio
@@ -64,6 +65,31 @@ async def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path: Path)
             with pytest.raises(UsageError):
                 await pc.call("mandate.create", **{"folder": other, **wrong})
         assert not Path(other).exists()
+
+
+@pytest.mark.asyncio
+async def test_a_mandate_begins_with_the_files_of_its_accounting(tmp_path: Path) -> None:
+    books = tmp_path / "books"
+    books.mkdir()
+    index = b"#FSC\t9.3\tECC\r\n#ECF\t1; 05/01/2025 09:00:00; Sales.ecf; 1\r\n#END\r\n"
+    for name, data in {"Cargo.cre": b"\0", "Cargo.crp": chart("Cargo"), "Cargo.ecc": index, "Sales.ecf": b""}.items():
+        (books / name).write_bytes(data)
+    async with pcs(tmp_path, "pc") as (pc,):
+        made = await pc.call("mandate.create", name="Cargo", folder=str(pc.folder), accounting=str(books / "Cargo.cre"))
+        assert (made["state"], made["role"], made["refused"]) == ("local", "accounting", [])
+        assert [one["path"] for one in made["attached"]] == ["Cargo.crp", "Cargo.ecc", "Sales.ecf"]
+        await pc.has("Cargo.crp", chart("Cargo"))
+        with pytest.raises(UsageError, match="is attached to a mandate already"):
+            await pc.ask("mandate.create", name="Other", accounting=str(books / "Cargo.crp"))
+        with pytest.raises(UsageError, match="has the role accounting"):
+            await pc.ask("mandate.create", name="Other", role="payroll", accounting=str(books / "Cargo.crp"))
+        with pytest.raises(UsageError, match="is no file of accounting"):
+            await pc.ask("mandate.create", name="Other", accounting=str(books / "Sales.ecf"))
+        (tmp_path / "Dropbox").mkdir()
+        (tmp_path / "Dropbox" / "Away.crp").write_bytes(chart("Away"))
+        with pytest.raises(FolderError, match="Dropbox"):
+            await pc.ask("mandate.create", name="Other", accounting=str(tmp_path / "Dropbox" / "Away.crp"))
+        assert len(await pc.call("mandate.list")) == 1, "nothing is made before the file is known to do"
 
 
 @pytest.mark.asyncio
