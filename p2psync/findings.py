@@ -68,3 +68,13 @@ _TEXTS = {
     Trouble.DATES_REVERSED: lambda: _("Line {line}: {number} begins on {begin}, after its end on {end}."),
 }
 _KNOWN = frozenset(trouble.value for trouble in _TEXTS)
+
+
+def check_names() -> Mapping[str, str]:
+    """What bookings can be checked for, by the words of the interface."""
+    return {
+        "dates": _("dates"),
+        "accounts": _("accounts"),
+        "vat-codes": _("VAT codes"),
+        "cost-centres": _("cost centres"),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from p2psync.core.problem import NEWS, Code
+from p2psync.findings import check_names
 from p2psync.i18n import _, language, ngettext
 from p2psync.remedies import words
 
@@ -19,6 +20,7 @@ def told() -> Mapping[str, object]:
         "problems": {code.value: words(code)._asdict() for code in Code},
         "news": sorted(code.value for code in NEWS),
         "texts": {**_states(), **_peers(), **_conflicts(), **_bookings(), **_others()},
+        "checks": check_names(),
         "counts": _counts(),
         "events": _events(),
     }
@@ -90,6 +92,8 @@ def _bookings() -> Mapping[str, str]:
         "deliver-anyway": _("Deliver all the same"),
         "complete-until": _("Books complete until {day}"),
         "frozen": _("Frozen periods: {periods}"),
+        "checked-for": _("Bookings are checked for: {what}"),
+        "unchecked": _("Bookings are not checked: there is no chart of accounts"),
     }
 
 

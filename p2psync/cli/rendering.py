@@ -10,6 +10,7 @@ from typing import Any
 from p2psync.checkup import Sign, said_of
 from p2psync.cli.values import files, moment, quoted, short, short_device, size
 from p2psync.core.problem import NEWS, Code, Problem
+from p2psync.findings import check_names
 from p2psync.i18n import _, ngettext
 from p2psync.remedies import described
 
@@ -110,7 +111,12 @@ def _mandate_lines(mandate: Row) -> list[str]:
 def _books_lines(mandate: Row) -> list[str]:
     until, frozen = mandate.get("current_until"), mandate.get("frozen") or []
     lines = [_("Books complete until {day}").format(day=until)] if until else []
-    return lines + ([_("Frozen periods: {periods}").format(periods=", ".join(frozen))] if frozen else [])
+    lines += [_("Frozen periods: {periods}").format(periods=", ".join(frozen))] if frozen else []
+    if mandate.get("checks") is None:
+        return lines
+    what = checks(mandate["checks"])
+    told = _("Bookings are checked for: {what}").format(what=what)
+    return [*lines, told if what else _("Bookings are not checked: there is no chart of accounts")]
 
 
 def waiting_line(mandate: Row) -> str:
@@ -253,12 +259,7 @@ def mandate(row: Row) -> str:
 
 def checks(names: Sequence[str]) -> str:
     """What bookings are checked for; "" for nothing."""
-    texts = {
-        "dates": _("dates"),
-        "accounts": _("accounts"),
-        "vat-codes": _("VAT codes"),
-        "cost-centres": _("cost centres"),
-    }
+    texts = check_names()
     return ", ".join(texts.get(one, one) for one in names)
 
 

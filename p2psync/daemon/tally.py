@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from p2psync.books.pending import State
 from p2psync.core.ids import MandateId
@@ -24,6 +25,8 @@ class Totals:
     """New, changed and removed ones, of the files that can be counted."""
     files: int = 0
     """Those with such lines, and those that cannot be counted."""
+    checks: tuple[str, ...] | None = None
+    """What bookings are checked for, by the charts that are there; None where there are no bookings, or not known."""
 
 
 class Tally:
@@ -48,7 +51,9 @@ class Tally:
 
     async def _make(self, marked: Marked, state: object) -> None:
         try:
-            self._known[marked.id] = (state, total(await self._shelf.pending(marked)))
+            several = await self._shelf.pending(marked)
+            checks = tuple(sorted(await self._shelf.checks(marked.id))) if several else None
+            self._known[marked.id] = (state, replace(total(several), checks=checks))
         except P2PSyncError:
             self._known.pop(marked.id, None)  # its folder is away, and so is what waits in it
         finally:

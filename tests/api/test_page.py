@@ -93,6 +93,8 @@ def browse(
         ({"health": "action"}, "needs you"),
         ({"to_receive": {"files": 2, "bytes": 5_000_000}}, "receiving, 2 files to come (5.0 MB)"),
         ({"peers": [{**PEER, "behind_files": 2}]}, "sending, 2 files left"),
+        ({"checks": ["accounts", "later"]}, "Bookings are checked for: accounts, later"),
+        ({"checks": []}, "Bookings are not checked: there is no chart of accounts"),
         ({"rests": {"why": "person", "until": None}}, "paused"),
         ({"rests": {"why": "person", "until": "2020-01-01T00:00:00Z"}}, "paused until "),
         ({"rests": {"why": "hours", "until": "2020-01-01T00:00:00Z"}}, "rests outside of its hours until "),

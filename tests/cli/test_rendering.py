@@ -69,6 +69,8 @@ def test_all_is_well() -> None:
         ({"rests": {"why": "hours", "until": "2020-01-01T12:00:00Z"}}, "rests outside of its hours until 2020-01-01"),
         ({"current_until": "2025-06-30", "frozen": []}, "  Books complete until 2025-06-30"),
         ({"current_until": None, "frozen": ["2024", "2025"]}, "  Frozen periods: 2024, 2025"),
+        ({"checks": ["accounts", "vat-codes"]}, "  Bookings are checked for: accounts, VAT codes"),
+        ({"checks": []}, "  Bookings are not checked: there is no chart of accounts"),
         ({"conflicts": 1}, "! 1 conflict to look at: p2psync conflicts Cargo"),
         ({"conflicts": 2}, "! 2 conflicts to look at"),
         (

@@ -10,6 +10,7 @@ from datetime import date
 import pytest
 
 from p2psync.books.pending import Count, Pending, State
+from p2psync.books.validation import Check
 from p2psync.core.ids import MandateId
 from p2psync.core.period import Period
 from p2psync.core.relpath import RelPath
@@ -36,13 +37,17 @@ class Shelf:
         self.may = asyncio.Event()
         self.may.set()
         self.is_away = False
+        self.has_bookings = True
 
     async def pending(self, marked: Marked) -> list[Waiting]:
         self.asked += 1
         await self.may.wait()
         if self.is_away:
             raise FolderError("It is not there.")
-        return [waiting(State.PENDING, Count(YEAR, self.asked, 0, 0))]
+        return [waiting(State.PENDING, Count(YEAR, self.asked, 0, 0))] if self.has_bookings else []
+
+    async def checks(self, mandate: MandateId) -> frozenset[Check]:
+        return frozenset({Check.VAT_CODES, Check.ACCOUNTS})
 
 
 async def lines(tally: Tally, state: str) -> int:
@@ -97,3 +102,11 @@ async def test_in_a_folder_that_is_away_nothing_waits() -> None:
         assert await lines(tally, "two") == 0
         shelf.is_away = False
         assert await lines(tally, "two") == 3
+
+
+@pytest.mark.asyncio
+async def test_what_bookings_are_checked_for_is_known_where_there_are_any() -> None:
+    async with made() as (tally, shelf):
+        assert (await tally.waiting(MANDATE, "now")).checks == ("accounts", "vat-codes")
+        shelf.has_bookings = False
+        assert (await tally.waiting(MANDATE, "later")).checks is None

@@ -4,7 +4,7 @@
 const EVENTS_SHOWN = 12;
 const LOOK_ANEW_MS = 5000;
 const GATHER_MS = 250;
-let words = { language: "en", problems: {}, news: [], texts: {}, counts: {}, events: {} };
+let words = { language: "en", problems: {}, news: [], checks: {}, texts: {}, counts: {}, events: {} };
 let status = { mandates: [] };
 let due = 0;
 
@@ -208,6 +208,8 @@ function pausing(mandate) {
 function books(mandate) {
   const lines = mandate.current_until ? [say("complete-until", { day: mandate.current_until })] : [];
   if ((mandate.frozen || []).length) lines.push(say("frozen", { periods: mandate.frozen.join(", ") }));
+  if (mandate.checks && mandate.checks.length) lines.push(say("checked-for", { what: mandate.checks.map((one) => words.checks[one] || one).join(", ") }));
+  if (mandate.checks && !mandate.checks.length) lines.push(say("unchecked"));
   return lines.map((line) => element("p", line, "quiet"));
 }
 

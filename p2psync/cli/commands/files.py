@@ -38,6 +38,7 @@ PATH = Annotated[str, typer.Argument(metavar="PATH", help=_("The file, as it is 
 def add_to(app: typer.Typer) -> None:
     """Make these commands part of the app."""
     _add_runs(app)
+    _add_schedule(app)
     _add_versions(app)
     _add_log(app)
 
@@ -62,33 +63,6 @@ def _add_runs(app: typer.Typer) -> None:
         ),
         example="p2psync wait Cargo --timeout 60s",
     )(wait)
-    command(
-        app,
-        "schedule",
-        help=_(
-            "Show or change when p2psync works by itself.\n\nA plan is 02:00 for every night, mon,thu 02:00, "
-            "monthly 15 03:00, monthly 03:00 for a day of the mandate's own, or off. On the day of a full run, which "
-            "reads every file again, there is no other. What was missed while this PC was off is made up for. --active "
-            "06:00-22:00 are hours of activity: outside of them nothing is exchanged, placed or delivered."
-        ),
-        example="p2psync schedule\np2psync schedule --incremental 23:30 --full 'monthly 15 03:00'\n"
-        "p2psync schedule --active 06:00-22:00",
-    )(schedule)
-    command(
-        app,
-        "pause",
-        help=_(
-            "Let mandates rest, as for a backup.\n\nNothing is exchanged, placed or delivered until --until, or until "
-            "p2psync resume; what you save meanwhile goes to the others then. Without MANDATE: all of them."
-        ),
-        example="p2psync pause --until 23:45\np2psync pause Cargo --until 2h",
-    )(pause)
-    command(
-        app,
-        "resume",
-        help=_("Go on after a pause."),
-        example="p2psync resume Cargo",
-    )(resume)
     command(
         app,
         "conflicts",
@@ -118,6 +92,36 @@ def _add_runs(app: typer.Typer) -> None:
         help=_("Show past runs, and what each moved."),
         example="p2psync history Cargo\np2psync history --run 12",
     )(history)
+
+
+def _add_schedule(app: typer.Typer) -> None:
+    command(
+        app,
+        "schedule",
+        help=_(
+            "Show or change when p2psync works by itself.\n\nA plan is 02:00 for every night, mon,thu 02:00, "
+            "monthly 15 03:00, monthly 03:00 for a day of the mandate's own, or off. On the day of a full run, which "
+            "reads every file again, there is no other. What was missed while this PC was off is made up for. --active "
+            "06:00-22:00 are hours of activity: outside of them nothing is exchanged, placed or delivered."
+        ),
+        example="p2psync schedule\np2psync schedule --incremental 23:30 --full 'monthly 15 03:00'\n"
+        "p2psync schedule --active 06:00-22:00",
+    )(schedule)
+    command(
+        app,
+        "pause",
+        help=_(
+            "Let mandates rest, as for a backup.\n\nNothing is exchanged, placed or delivered until --until, or until "
+            "p2psync resume; what you save meanwhile goes to the others then. Without MANDATE: all of them."
+        ),
+        example="p2psync pause --until 23:45\np2psync pause Cargo --until 2h",
+    )(pause)
+    command(
+        app,
+        "resume",
+        help=_("Go on after a pause."),
+        example="p2psync resume Cargo",
+    )(resume)
 
 
 def _add_versions(app: typer.Typer) -> None:

@@ -123,6 +123,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "problems": len(problems),
         "pending": beside.waiting.lines,
         "pending_files": beside.waiting.files,
+        "checks": list(beside.waiting.checks) if beside.waiting.checks is not None else None,
         "run": node.runs.under_way(mandate.id),
         "rests": _rests(node, mandate),
         "last_sync": time_text(synced_ms) if synced_ms is not None else None,
