@@ -134,8 +134,10 @@ class Punch:
         """Tell each other where both may be found."""
         port = listener.getsockname()[1]
         seen = await signals.seen_from(port)
-        token = secrets.token_bytes(TOKEN_BYTES)
-        signals.send(LETTER, pack(Letter(Said.HERE, token, self._candidates(seen, port))))
+        token, own = secrets.token_bytes(TOKEN_BYTES), self._candidates(seen, port)
+        signals.send(LETTER, pack(Letter(Said.HERE, token, own)))
+        if not own:
+            raise LinkError(_("This device has no IPv4 address: no hole can be made for it."))
         theirs = await _hear(signals, Said.HERE)
         if len(theirs.token) != TOKEN_BYTES or not theirs.candidates:
             raise LinkError(_("The other device does not say where it may be found."))

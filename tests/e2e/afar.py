@@ -29,7 +29,8 @@ class Host:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, *options: object) -> Host:
-        listen = f"{self.lab.ip(self.node)}:{PORT}"
+        place = self.node if self.lab.ip6(self.node) else self.lab.ip(self.node)  # a name stands for both addresses
+        listen = f"{place}:{PORT}"
         words = ["rendezvous", "serve", "--json", "--home", self.home, "--listen", listen, *options]
         with self.log.open("ab") as log:
             process = self._process = self.lab.popen(

@@ -18,7 +18,7 @@ needs it; benchmarks import it from here when they run from a clone.
 
 * `network.Lab`: run something on a PC, cut and restore its cable, make its line slow, long or lossy, count its bytes;
 * `build`: `lan` puts PCs on one switch, `wan` puts sites behind NAT routers, with public hosts between them; `move`
-  carries a PC behind another router;
+  carries a PC behind another router, `renumber` gives a router another address;
 * `nat`: what the routers do; `line`: rates and times as text; `wire`: the process that holds packets back;
 * `system`: commands, namespaces, ending processes, and `why_not`, which says what this machine lacks.
 
@@ -30,11 +30,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.build import Site, lan, move, wan
+from tests.lab.build import Site, lan, move, renumber, wan
 from tests.lab.network import Counters, Lab
 from tests.lab.system import LabError, why_not
 
 requires_lab = pytest.mark.root
 """Marks a test that needs the lab; `tests/conftest.py` skips it, with `why_not()`, where there can be none."""
 
-__all__ = ["Counters", "Lab", "LabError", "Site", "lan", "move", "requires_lab", "wan", "why_not"]
+__all__ = ["Counters", "Lab", "LabError", "Site", "lan", "move", "renumber", "requires_lab", "wan", "why_not"]

@@ -18,7 +18,9 @@ LAN_IPV4 = "10.20.30.{}"
 LAN_IPV6 = "fd20:30::{}"
 PUBLIC_IPV4 = "45.77.10.{}"
 """Not a range for documentation: those count as private for Python's `ipaddress`. Nothing leaves the machine."""
+PUBLIC_IPV6 = "2a0f:5707:0:1::{}"
 SITE_IPV4 = "192.168.{}.{}"
+SITE_IPV6 = "2a0f:5707:1:{}::{}"
 DOUBLE = "double"
 """A router as most are behind another one."""
 INNER_FROM = 100
@@ -26,10 +28,13 @@ INNER_FROM = 100
 ROUTER_FROM = 101
 """Public address of the first site; public hosts begin with 1."""
 HOSTS_MAX = 99
+RENUMBERED_FROM = 201
+"""Public addresses that routers get later."""
 
 _numbers = itertools.count(1)
 _moves = itertools.count(100)
 """Last parts of the addresses of those who moved."""
+_renumbered = itertools.count(RENUMBERED_FROM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Site:
     """A place behind one router, or hosts with public addresses of their own."""
 
     nat: str
-    """One of nat.NATS, "double", or "none"."""
+    """One of nat.NATS, "double", "ipv6", or "none"."""
     hosts: tuple[str, ...]
     """Names of the PCs there."""
 
@@ -72,15 +77,19 @@ def wan(
     loss: str | float = 0,
     queue: str | float = "50ms",
 ) -> Lab:
-    """Sites and public hosts around one internet, IPv4 only; the router of the n-th site is called "r<n>".
+    """Sites and public hosts around one internet; the router of the n-th site is called "r<n>".
 
-    The line's properties, see `Lab.shape`, hold for each link to the internet. Raises LabError.
+    All have IPv4 alone, but for sites that are "ipv6" and have no IPv4: where there are such, the public hosts have
+    both, and everybody can call them by name. The line's properties, see `Lab.shape`, hold for each link to the
+    internet. Raises LabError.
     """
+    has_ipv6 = any(site.nat == nat.IPV6 for site in sites)
     with _building([*public, *(h for site in sites for h in site.hosts)]) as (lab, builder):
         internet = builder.switch("internet")
         outer = []
         for number, name in enumerate(public, 1):
-            outer.append(builder.plug(builder.host(name), internet, PUBLIC_IPV4.format(number)))
+            ipv6 = PUBLIC_IPV6.format(number) if has_ipv6 else ""
+            outer.append(builder.plug(builder.host(name), internet, PUBLIC_IPV4.format(number), ipv6=ipv6))
         addresses = itertools.count(ROUTER_FROM)
         for number, site in enumerate(sites, 1):
             if site.nat == "none":
@@ -88,9 +97,25 @@ def wan(
                     outer.append(builder.plug(builder.host(name), internet, PUBLIC_IPV4.format(next(addresses))))
             else:
                 outer.append(builder.site(number, site, internet, PUBLIC_IPV4.format(next(addresses))))
+        if has_ipv6:
+            builder.route_ipv6(outer)
+            lab.give_names(public)
         for node in outer:
             lab.shape(node.name, rate, delay, loss, queue)
         return lab
+
+
+def renumber(lab: Lab, router: str) -> None:
+    """The provider gives a router another public address: the mappings to the old one are worth nothing any more."""
+    node = lab.node(router)
+    old, node.ipv4 = node.ipv4, PUBLIC_IPV4.format(next(_renumbered))
+    network = PUBLIC_IPV4.format(0)
+    commands = [
+        f"addr del {old}/24 dev eth0",
+        f"addr add {node.ipv4}/24 broadcast + dev eth0",
+        f"route replace {network}/24 dev eth0 proto kernel scope link src {node.ipv4} congctl cubic",
+    ]
+    system.batch(commands, node.netns)
 
 
 def move(lab: Lab, host: str, router: str) -> None:
@@ -134,8 +159,10 @@ class _Builder:
 
     def site(self, number: int, site: Site, internet: Node, public_ipv4: str) -> Node:
         """A router, which is a switch inside, with its hosts; returns the router."""
+        if site.nat == nat.IPV6:
+            return self._site_ipv6(number, site, internet)
         if site.nat not in (*nat.NATS, DOUBLE):
-            raise LabError(f"no NAT: {site.nat!r} (there are {', '.join(nat.NATS)}, {DOUBLE} and none)")
+            raise LabError(f"no NAT: {site.nat!r} (there are {', '.join(nat.NATS)}, {DOUBLE}, {nat.IPV6} and none)")
         kind = nat.USUAL if site.nat == DOUBLE else site.nat
         outer = inner = self._router(f"r{number}", kind, number, internet, public_ipv4)
         if site.nat == DOUBLE:
@@ -146,6 +173,31 @@ class _Builder:
             gateway = SITE_IPV4.format(number, 1)
             self.plug(self.host(name), inner, SITE_IPV4.format(number, last), gateway=gateway)
         return outer
+
+    def _site_ipv6(self, number: int, site: Site, internet: Node) -> Node:
+        router = self._node(f"r{number}")
+        self._bridge(router)
+        gateway = SITE_IPV6.format(number, 1)
+        system.batch([f"addr add {gateway}/64 dev switch nodad"], router.netns)
+        system.set_kernel(router.netns, ipv6__conf__all__forwarding=1)
+        self.plug(router, internet, "", ipv6=PUBLIC_IPV6.format(ROUTER_FROM + number - 1))
+        system.call("ip", "netns", "exec", router.netns, "nft", "-f", "-", given=nat.rules(nat.IPV6))
+        for last, name in enumerate(site.hosts, 2):
+            host = self.plug(self.host(name), router, "", ipv6=SITE_IPV6.format(number, last))
+            system.batch([f"route add default via {gateway} dev eth0 congctl cubic"], host.netns)
+        return router
+
+    def route_ipv6(self, outer: Sequence[Node]) -> None:
+        """Tell those at the internet that have IPv6 behind which of them the sites are that have it too."""
+        able = [node for node in outer if node.ipv6]
+        routers = {int(node.name[1:]): node for node in able if not node.runs_programs}
+        for node in able:
+            commands = [
+                f"route add {SITE_IPV6.format(number, '')}/64 via {router.ipv6} dev eth0 congctl cubic"
+                for number, router in routers.items()
+                if router is not node
+            ]
+            system.batch(commands, node.netns)
 
     def _router(self, name: str, kind: str, number: int, outside: Node, ipv4: str, gateway: str = "") -> Node:
         """A switch for a site's hosts that translates what goes outside."""
@@ -162,14 +214,15 @@ class _Builder:
         node.switch, node.ipv4, node.ipv6 = switch, ipv4, ipv6
         system.batch([f"link add eth0 netns {node.netns} type veth peer name {node.name} netns {switch.netns}"])
         system.batch([f"link set dev {node.name} master switch up"], switch.netns)
-        network = f"{ipv4.rpartition('.')[0]}.0/24"
         # Cubic on every route, whatever this machine prefers: other people's PCs use it.
-        commands = [
-            "link set dev eth0 up",
-            f"addr add {ipv4}/24 broadcast + dev eth0",
-            f"route replace {network} dev eth0 proto kernel scope link src {ipv4} congctl cubic",
-            "route add 224.0.0.0/4 dev eth0",
-        ]
+        commands = ["link set dev eth0 up"]
+        if ipv4:
+            network = f"{ipv4.rpartition('.')[0]}.0/24"
+            commands += [
+                f"addr add {ipv4}/24 broadcast + dev eth0",
+                f"route replace {network} dev eth0 proto kernel scope link src {ipv4} congctl cubic",
+                "route add 224.0.0.0/4 dev eth0",
+            ]
         if gateway:
             commands.append(f"route add default via {gateway} dev eth0 src {ipv4} congctl cubic")
         if ipv6:

@@ -4,6 +4,8 @@
 * port-restricted: the same public port, open only to the addresses and ports that were talked to (most routers);
 * symmetric: a new random public port for every address and port that is talked to (many mobile networks).
 
+* ipv6: no translation, and no IPv4 at all; packets from outside come in only as answers, as routers are delivered.
+
 Two inner hosts of one full-cone site must not use the same port at the same time: the last one gets the packets.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 USUAL = "port-restricted"
 NATS = ("full-cone", USUAL, "symmetric")
+IPV6 = "ipv6"
 
 _FIREWALL = """
 table ip guard {
@@ -54,8 +57,20 @@ table ip cone {
 """
 
 
+_FIREWALL_IPV6 = """
+table ip6 guard {
+    chain to_inside {
+        type filter hook forward priority filter;
+        iifname "eth0" meta l4proto != ipv6-icmp ct state new drop
+    }
+}
+"""
+
+
 def rules(nat: str) -> str:
-    """The nftables rules of a router whose public side is eth0. Raises KeyError if `nat` is none of NATS."""
+    """The nftables rules of a router whose public side is eth0. Raises KeyError if `nat` is none of NATS, nor IPV6."""
+    if nat == IPV6:
+        return _FIREWALL_IPV6
     translate = {
         "full-cone": _MASQUERADE % "" + _CONE,
         "port-restricted": _MASQUERADE % "",

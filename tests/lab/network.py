@@ -6,6 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.lab.line import Line, token_bucket
 from tests.lab.system import LabError, call
 
 WIRE = Path(__file__).with_name("wire.py")
+HOSTS = "hosts"
+LOOPBACK = ("127.0.0.1 localhost", "::1 localhost")
 QUEUE_RULE = ["PREROUTING", "-i", "eth0", "-j", "NFQUEUE", "--queue-num", "0"]
 
 
@@ -60,6 +63,8 @@ class Lab:
     def __init__(self, name: str) -> None:
         self.name = name
         self._nodes: dict[str, Node] = {}
+        self._names: tempfile.TemporaryDirectory[str] | None = None
+        """Holds what stands in for /etc/hosts, where nodes have names."""
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +86,7 @@ class Lab:
         return self.node(node).ipv4
 
     def ip6(self, node: str) -> str:
-        """The node's IPv6 address inside its LAN, "" where there is none."""
+        """The node's IPv6 address, a router's the public one; "" where there is none."""
         return self.node(node).ipv6
 
     def link_local(self, node: str) -> str:
@@ -153,12 +158,21 @@ class Lab:
             _close(wire)
         system.batch(f"netns del {node.netns}" for node in self._nodes.values())
         self._nodes.clear()
+        if self._names is not None:
+            self._names.cleanup()
 
     # -- for the builders
 
     def add(self, node: Node) -> None:
         """Take up a node whose namespace exists."""
         self._nodes[node.name] = node
+
+    def give_names(self, nodes: Sequence[str]) -> None:
+        """Programs that are started from now on can call these by their names, with all their addresses."""
+        self._names = self._names or tempfile.TemporaryDirectory(prefix=system.PREFIX)
+        known = [self.node(name) for name in nodes]
+        lines = [f"{address} {node.name}" for node in known for address in (node.ipv4, node.ipv6) if address]
+        Path(self._names.name, HOSTS).write_text("\n".join([*LOOPBACK, *lines, ""]))
 
     def node(self, name: str) -> Node:
         """Raises LabError if there is none of this name."""
@@ -174,7 +188,11 @@ class Lab:
         return switch.netns, node
 
     def _command(self, host: str, argv: Sequence[object]) -> list[str]:
-        return ["ip", "netns", "exec", self.node(host).netns, *map(str, argv)]
+        within = ["ip", "netns", "exec", self.node(host).netns]
+        if self._names is not None:  # `ip netns exec` has given the program mounts of its own
+            hosts = Path(self._names.name, HOSTS)
+            within += ["sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(hosts)]
+        return [*within, *map(str, argv)]
 
     def _set_line(self, node: Node, line: Line) -> None:
         switch, port = self._port(node.name)

@@ -16,7 +16,7 @@ from statistics import median
 
 import pytest
 
-from tests.lab import Lab, LabError, Site, lan, requires_lab, system, wan
+from tests.lab import Lab, LabError, Site, lan, renumber, requires_lab, system, wan
 from tests.lab.line import Line
 from tests.lab.wire import SO_RCVBUFFORCE
 
@@ -279,6 +279,39 @@ def test_neighbours_meet_and_strangers_do_not_get_in(internet: Lab, sockets: con
     outsider = udp(sockets, internet, "open")
     with pytest.raises(OSError, match="unreachable"):
         outsider.sendto(b"x", (internet.ip("cone"), 9))
+
+
+@requires_lab
+def test_a_router_gets_another_address(internet: Lab, sockets: contextlib.ExitStack) -> None:
+    server = udp(sockets, internet, "srv", 3478)
+    s = udp(sockets, internet, "usual", 4000)
+    before = seen_from(server, internet.ip("srv"), s)
+    renumber(internet, "r2")
+    server.sendto(b"late", before)
+    assert heard(s) is None
+    assert seen_from(server, internet.ip("srv"), s)[0] == internet.ip("r2") != before[0]
+
+
+@requires_lab
+def test_a_site_without_ipv4_calls_out_and_is_not_called(sockets: contextlib.ExitStack) -> None:
+    with wan([Site("ipv6", ("new",)), Site("none", ("old",)), Site("ipv6", ("newer",))]) as lab:
+        assert (lab.ip("new"), lab.ip6("old"), bool(lab.ip("srv")), bool(lab.ip6("srv"))) == ("", "", True, True)
+        new, newer, srv = (udp(sockets, lab, host, 5000, ipv6=True) for host in ("new", "newer", "srv"))
+        srv.sendto(b"stranger", (lab.ip6("new"), 5000))
+        newer.sendto(b"stranger", (lab.ip6("new"), 5000))
+        assert heard(new) is None
+        new.sendto(b"call", (lab.ip6("srv"), 5000))
+        assert heard(srv, 2) == b"call"
+        srv.sendto(b"answer", (lab.ip6("new"), 5000))
+        assert heard(new, 2) == b"answer"
+        new.sendto(b"punch", (lab.ip6("newer"), 5000))
+        newer.sendto(b"punch", (lab.ip6("new"), 5000))
+        assert heard(new, 2) == b"punch", "it was called first"
+        with pytest.raises(OSError, match="unreachable"):
+            udp(sockets, lab, "new").sendto(b"x", (lab.ip("srv"), 9))
+        for host, address in (("new", lab.ip6("srv")), ("old", lab.ip("srv"))):
+            looked_up = lab.run(host, ["getent", "ahosts", "srv"], capture_output=True, text=True).stdout
+            assert address in looked_up.split(), "each finds the address that it can use"
 
 
 # -- what the lab needs

@@ -129,6 +129,27 @@ async def test_who_does_not_know_the_token_is_not_taken_for_the_other_side(monke
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("without", [0, 1])
+async def test_without_ipv4_both_sides_say_so_at_once(monkeypatch: pytest.MonkeyPatch, without: int) -> None:
+    """The side that has it is told, and does not go on alone."""
+    signals = talk()
+
+    async def seen_as_ipv6(_local_port: int) -> tuple[str, int]:
+        return "2001:db8::1", 4000
+
+    monkeypatch.setattr(signals[without], "seen_from", seen_as_ipv6)
+    ways = [Punch(here), Punch(here)]
+    ways[without] = Punch(lambda: ["2001:db8::1"])
+    begun, answered = side(ways[0], signals[0], True), side(ways[1], signals[1], False)
+    ends = await asyncio.gather(begun, answered, return_exceptions=True)
+    expected = ["does not say where it may be found", "does not say where it may be found"]
+    expected[without] = "no IPv4 address"
+    for end, words in zip(ends, expected, strict=True):
+        assert isinstance(end, LinkError)
+        assert words in str(end)
+
+
+@pytest.mark.asyncio
 async def test_nobody_there_ends_soon_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(punch, "PUNCH_S", 0.3)
     one, other = talk()
