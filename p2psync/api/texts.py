@@ -130,7 +130,7 @@ def _events() -> Mapping[str, str]:
     return {
         "peer.joined": _("{mandate}: {device} is connected."),
         "peer.left": _("{mandate}: {device} is not connected any more."),
-        "newcomer.waits": _("{mandate}: {name} asks to be let in. See: p2psync devices"),
+        "newcomer.waits": _("{mandate}: {name} asks to be let in. See: p2psync devices MANDATE"),
         "newcomer.approved": _("{mandate}: {device} was let in."),
         "newcomer.declined": _("{mandate}: {device} was not let in."),
         "entries.marked": _("{mandate}: {device} marked bookings as posted."),

@@ -423,14 +423,21 @@ def joined(answer: Row) -> str:
 
 def _awaited(answer: Row) -> str:
     texts = {
-        "approval": _("Still waiting for an admin's approval ({fingerprint}); the same command goes on from here."),
+        "approval": _(
+            "Still waiting for an admin's approval; the same command goes on from here. Compare by telephone: this PC "
+            "has the fingerprint {own}, the inviting one {fingerprint}."
+        ),
         "inviter": _("Still waiting for the inviting device ({fingerprint}); the same command goes on from here."),
     }
     if answer["waiting_for"] == "inviter" and answer.get("number"):
         sentence = _("Nobody who answers to the number {number} was found; the same command goes on from here.")
         return sentence.format(number=answer["number"])
     text = texts.get(answer["waiting_for"])
-    return text.format(fingerprint=answer.get("fingerprint")) if text else str(answer["message"])
+    return (
+        text.format(fingerprint=answer.get("fingerprint"), own=answer.get("own_fingerprint"))
+        if text
+        else str(answer["message"])
+    )
 
 
 def recovery_saved(answer: Row) -> str:

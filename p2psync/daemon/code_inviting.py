@@ -93,7 +93,7 @@ class CodeInviting:
         spoken, closed = await self._runtime.query(lambda _, now: self._look_up(ticket, now))
         key = self._keys.get(door_of(ticket))
         if key is None:
-            raise UsageError("There is no such open invitation. See: p2psync invites")
+            raise UsageError("There is no such open invitation. See: p2psync invites MANDATE")
         _private, shown, _certificate = key
         giver = Giver(spoken.code, self._device, shown, token_bytes)
         if closed is None and self._guesses.wait_s(source_of(link.address), self._now_s()) > 0:
@@ -141,7 +141,7 @@ class CodeInviting:
         """The code, and why it is good for nothing any more. Raises UsageError if it was forgotten meanwhile."""
         spoken, invitation = self._records.codes().get(ticket), self._records.invitations().get(ticket)
         if spoken is None or invitation is None:
-            raise UsageError("There is no such open invitation. See: p2psync invites")
+            raise UsageError("There is no such open invitation. See: p2psync invites MANDATE")
         if spoken.guessed:
             return spoken, Refusal.GUESSED
         if invitation.uses_left == 0:

@@ -189,7 +189,7 @@ class Inviting:
         for waiting in self._records.newcomers(mandate):
             if waiting.newcomer.device == device:
                 return waiting.newcomer
-        raise UsageError("This device does not wait for an approval. See: p2psync devices")
+        raise UsageError("This device does not wait for an approval. See: p2psync devices MANDATE")
 
     def _admit(self, engine: Device, now: Now, mandate: MandateId, newcomer: Newcomer) -> Decision:
         """Make it a member, and the ticket used, in one transaction."""
@@ -212,7 +212,7 @@ def cancel_ticket(engine: Device, records: Records, ticket: TicketId) -> None:
     """Let nobody join with it any more. Raises UsageError if there is no such open ticket here."""
     invitation = records.invitations().get(ticket)
     if invitation is None:
-        raise UsageError("There is no such open invitation. See: p2psync invites")
+        raise UsageError("There is no such open invitation. See: p2psync invites MANDATE")
     if invitation.mandate in engine.mandates:
         engine.admin(invitation.mandate).cancel(ticket)
     records.cancel_invitation(ticket)

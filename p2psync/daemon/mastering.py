@@ -140,7 +140,9 @@ def _read(desk: Desk, entry: Entry) -> MasterData:
         return MasterData()
     data = desk.contents.read(entry.content, entry.size)
     if data is None:
-        raise P2PSyncError("The bytes of this version are not on this PC. Other versions: p2psync versions")
+        raise P2PSyncError(
+            "The bytes of this version are not on this PC. Other versions: p2psync versions MANDATE FILE"
+        )
     return decode(data)
 
 

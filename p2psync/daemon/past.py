@@ -116,9 +116,13 @@ def by_name(versions: Sequence[Version], wanted: str, path: str) -> Version:
         return found[0]
     if found:
         raise UsageError(
-            "{id} fits several versions of {path}. Write more of the id; see: p2psync versions", id=wanted, path=path
+            "{id} fits several versions of {path}. Write more of the id; see: p2psync versions MANDATE FILE",
+            id=wanted,
+            path=path,
         )
-    raise UsageError("There is no version {id} of {path} on this PC. See: p2psync versions", id=wanted, path=path)
+    raise UsageError(
+        "There is no version {id} of {path} on this PC. See: p2psync versions MANDATE FILE", id=wanted, path=path
+    )
 
 
 def at_time(mandate: Mandate, path: RelPath, versions: Sequence[Version], at_ms: int) -> Version | None:
@@ -141,7 +145,9 @@ def at_time(mandate: Mandate, path: RelPath, versions: Sequence[Version], at_ms:
     for version in versions:
         if version.id == name or version.content == found.entry.content:
             return version
-    raise P2PSyncError("The content that {path} had then is not on this PC any more. See: p2psync versions", path=path)
+    raise P2PSyncError(
+        "The content that {path} had then is not on this PC any more. See: p2psync versions MANDATE FILE", path=path
+    )
 
 
 def _ended(mandate: Mandate, path: RelPath, versions: Sequence[Version]) -> Iterator[Version]:

@@ -163,4 +163,4 @@ def _taken(target: Path) -> UsageError:
 
 
 def _not_here() -> P2PSyncError:
-    return P2PSyncError("The bytes of this version are not on this PC. Other versions: p2psync versions")
+    return P2PSyncError("The bytes of this version are not on this PC. Other versions: p2psync versions MANDATE FILE")

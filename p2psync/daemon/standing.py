@@ -57,6 +57,8 @@ class Standing:
     is_placing: bool
     """Something is still to be placed here, or a loser to be kept, that needs nobody's help."""
     troubles: tuple[Trouble, ...]
+    is_removed: bool = False
+    """This device belongs no more; then it has to do with no others."""
 
     @property
     def is_done(self) -> bool:
@@ -79,11 +81,12 @@ def look(mandate: Mandate, own: DeviceId, goal: Tips | None, only: str | None) -
     peers = {peer.device: peer for peer in mandate.peers.values()}
     return Standing(
         scanned=mandate.replica.observation.scanned,
-        others=frozenset(mandate.authority.members) - {own},
+        others=frozenset() if mandate.is_removed else frozenset(mandate.authority.members) - {own},
         connected=frozenset(peers),
         unconfirmed=frozenset(device for device, peer in peers.items() if not _has_confirmed(mandate, peer, ours)),
         is_placing=_is_placing(mandate, only),
         troubles=tuple(_troubles(mandate, peers, only)),
+        is_removed=mandate.is_removed,
     )
 
 

@@ -192,7 +192,7 @@ class Admin:
     def cancel(self, ticket: bytes) -> None:
         self._require_admin()
         if ticket not in self._mandate.authority.issued:
-            raise UsageError("There is no such open invitation. See: p2psync invites")
+            raise UsageError("There is no such open invitation. See: p2psync invites MANDATE")
         self._mandate.state_authority(CancelIssue(ticket))
 
     def admit(self, newcomer: Newcomer) -> Welcome:

@@ -66,6 +66,7 @@ async def test_a_newcomer_waits_until_an_admin_approves(tmp_path: Path) -> None:
         early = await guest.ask("join", ticket=ticket, folder=str(guest.folder), timeout_s=2)
         assert early.exit_code == WAITING
         assert early.data["waiting_for"] == "approval"  # type: ignore[index]
+        assert early.data["own_fingerprint"] in early.data["message"]  # type: ignore[index]
         assert not guest.folder.exists()
         async with asyncio.TaskGroup() as group:
             joining = group.create_task(guest.join(ticket))

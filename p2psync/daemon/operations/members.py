@@ -131,7 +131,7 @@ async def cancel(node: Node, given: Arguments) -> object:
             if i.mandate == mandate.id and _is_open(i, now) and i.ticket.hex().startswith(wanted)
         ]
         if len(found) != 1:
-            raise UsageError("There is no such open invitation. See: p2psync invites")
+            raise UsageError("There is no such open invitation. See: p2psync invites MANDATE")
         cancel_ticket(device, node.records, found[0])
         return {"id": found[0].hex(), "cancelled": True}
 
@@ -182,7 +182,7 @@ async def join(node: Node, given: Arguments) -> object:
     async with node.folders.prepared(folder, ticket.mandate) as keep_folder:
         outcome = await quest.run(patience_s - (asyncio.get_running_loop().time() - began_s))
         if isinstance(outcome, StillWaiting):
-            return OperationResult(_still_waiting(ticket, outcome), WAITING)
+            return OperationResult(_still_waiting(node, ticket, outcome), WAITING)
         keep_folder()
         await _enter(node, ticket, outcome, folder)
     return {
@@ -270,18 +270,22 @@ def _membership(device: Device, ticket: Ticket) -> dict[str, object] | None:
     }
 
 
-def _still_waiting(ticket: Ticket, outcome: StillWaiting) -> dict[str, object]:
-    who = device_fingerprint(ticket.inviter)
+def _still_waiting(node: Node, ticket: Ticket, outcome: StillWaiting) -> dict[str, object]:
+    who, own = device_fingerprint(ticket.inviter), device_fingerprint(node.identity.device)
     sentence = (
-        _("Still waiting for an admin's approval ({fingerprint}); the same command goes on from here.")
+        _(
+            "Still waiting for an admin's approval; the same command goes on from here. Compare by telephone: this PC "
+            "has the fingerprint {own}, the inviting one {fingerprint}."
+        )
         if outcome.approval
         else _("Still waiting for the inviting device ({fingerprint}); the same command goes on from here.")
     )
     return {
         "waiting_for": "approval" if outcome.approval else "inviter",
         "fingerprint": who,
+        "own_fingerprint": own,
         "reason": outcome.reason or None,
-        "message": sentence.format(fingerprint=who),
+        "message": sentence.format(fingerprint=who, own=own),
     }
 
 

@@ -297,6 +297,8 @@ class Runs:
 def _ended(standing: Standing, waited_s: float, timeout_s: float | None) -> Ended | None:
     """Whether it is over, and how; moved or not is told later."""
     alone = bool(standing.others) and not standing.connected
+    if standing.is_removed:
+        return Ended(Result.FAILED, FAILED, standing, _("This PC was removed from the mandate. See: p2psync status"))
     if any(trouble.device is None and trouble.code in NO_FOLDER for trouble in standing.troubles):
         return Ended(Result.FAILED, FAILED, standing, _("The mandate's folder is not there. See: p2psync status"))
     if alone and waited_s >= (ALONE_S if timeout_s is None else timeout_s):

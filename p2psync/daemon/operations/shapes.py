@@ -51,5 +51,7 @@ def find_device(known: Iterable[tuple[DeviceId, str]], named: str) -> DeviceId:
     if len(by_name) == 1:
         return by_name[0]
     if len(by_id) > 1 or len(by_name) > 1:
-        raise UsageError("{name} fits several devices: write more of the device's id. See: p2psync devices", name=named)
-    raise UsageError("There is no device {name}. See: p2psync devices", name=named)
+        raise UsageError(
+            "{name} fits several devices: write more of the device's id. See: p2psync devices MANDATE", name=named
+        )
+    raise UsageError("There is no device {name}. See: p2psync devices MANDATE", name=named)

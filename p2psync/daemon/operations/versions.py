@@ -120,7 +120,9 @@ def _wanted(mandate: Mandate, path: RelPath, several: list[Version], wanted: str
         found = at_time(mandate, path, several, at_ms)
         if found is None:
             raise P2PSyncError(
-                "{path} did not stand in this folder on {time}. See: p2psync versions", path=path, time=time_text(at_ms)
+                "{path} did not stand in this folder on {time}. See: p2psync versions MANDATE FILE",
+                path=path,
+                time=time_text(at_ms),
             )
         return found
     current = next((one.content for one in several if one.reason == CURRENT), None)

@@ -53,6 +53,20 @@ async def test_alone_it_is_done_and_without_the_others_it_is_not(tmp_path: Path)
 
 
 @pytest.mark.asyncio
+async def test_who_was_removed_waits_for_nobody(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        await one.call("devices.revoke", mandate="Cargo", device="pc2")
+
+        async def is_told() -> bool:
+            return any(row["code"] == "removed" for row in (await two.status())["problem_list"])
+
+        await until(is_told, "it knows")
+        told, exit_code = await sync(two, Wanted())
+        assert (told["result"], exit_code, told["waiting_for"], told["absent"]) == ("failed", FAILED, [], [])
+        assert "was removed from the mandate" in told["message"]
+
+
+@pytest.mark.asyncio
 async def test_without_a_timeout_somebody_may_still_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with company(tmp_path, "payroll") as (one, two):
         await two.stop()
