@@ -18,7 +18,7 @@ NAME = "up"
 OFF = "off"
 """Instead of an address: no web page."""
 WITH_VALUE = frozenset({"--home", "--lang", "--listen", "--web", "--name", "--rendezvous", "--proxy"})
-FLAGS = frozenset({"--json", "--no-mdns"})
+FLAGS = frozenset({"--json", "--no-mdns", "--no-port-mapping"})
 
 
 @value
@@ -33,6 +33,7 @@ class Up:
     no_mdns: bool = False
     rendezvous: tuple[str, ...] = ()
     proxy: str | None = None
+    no_port_mapping: bool = False
 
 
 def plain(words: Sequence[str]) -> Up | None:
@@ -61,6 +62,7 @@ def plain(words: Sequence[str]) -> Up | None:
         "--no-mdns" in last,
         tuple(values.get("--rendezvous", ())),
         last.get("--proxy"),
+        "--no-port-mapping" in last,
     )
 
 
@@ -87,6 +89,7 @@ def run(home: Path, up: Up) -> int:
         mdns=not up.no_mdns,
         rendezvous=up.rendezvous,
         proxy=up.proxy or default_proxy(),
+        port_mapping=not up.no_port_mapping,
     )
 
     def ready(node: Node) -> None:

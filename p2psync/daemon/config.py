@@ -79,6 +79,8 @@ class Config:
     """Passes packets on where two routers let none through."""
     documents: Path = field(default_factory=default_documents)
     """Where a mandate's folder goes when none is named."""
+    port_mapping: bool = True
+    """Whether to ask the home router to let others in, where somebody far away may call."""
     timetable: bool = True
     """Whether runs are started by themselves."""
     is_named: bool = field(init=False)

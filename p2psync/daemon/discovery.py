@@ -24,6 +24,7 @@ from p2psync.daemon.correspondence import Guest
 from p2psync.daemon.links import Links
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.meeting import Meeting, OnGuests, meeting_rooms
+from p2psync.daemon.port_mapping import PortMapping
 from p2psync.daemon.strangers import Strangers
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.wayfinding import OnCall, Wayfinder, Wires, plugged
@@ -38,7 +39,7 @@ from p2psync.net.mdns import Mdns
 from p2psync.net.tls import Listener, dial
 from p2psync.net.trust import Trust, TrustTable, nonce_tag, period_tag
 from p2psync.pair.ticket import ADDRESSES_MAX
-from p2psync.proxies import SYSTEM, Proxies
+from p2psync.proxies import SYSTEM, Proxies, is_local
 from p2psync.rendezvous.protocol.address import HostAddress
 
 NETWORK_LOOK_S = 2.0
@@ -107,6 +108,7 @@ class Discovery:
         self.proxies = Proxies(config.proxy or SYSTEM)
         on_guests = OnGuests(self.ways.found, self.ways.lost, self.ways.heard)
         self.meeting = Meeting(identity, tasks, on_guests, log, self.proxies)
+        self.mapping = PortMapping(self._own_ips, lambda: self.port, self.ways.addresses_changed, log)
         self.strangers = Strangers(self._listener, tasks, log, self.proxies)
         self._hosts: Mapping[bytes, tuple[HostAddress, ...]] = {}
         self._open: frozenset[bytes] = frozenset()
@@ -161,6 +163,8 @@ class Discovery:
         self._working.append(self._tasks.keep(self._renew_when_changed, "discovery"))
         if self._mdns is None:
             self._working.append(self._tasks.keep(self._watch_network, "network"))
+        if self._config.port_mapping:
+            self._working.append(self._tasks.keep(self.mapping.keep, "port mapping"))
 
     async def stop(self) -> None:
         """For good: whatever changes from now on, no door is opened and nobody is called any more."""
@@ -199,14 +203,22 @@ class Discovery:
             self._open = frozenset(survey.keys)
             self.ways.update(called, survey.doors)
             self._meet()
+            far = any(not is_local(host) for several in survey.addresses.values() for host, _port in several)
+            self.mapping.want(bool(self.port) and (far or bool(self.meeting.statuses())))
             self._announce()
             self._dial_soon.set()
 
     def own_addresses(self) -> tuple[str, ...]:
         """Where this device may be reached, as a ticket says it: HOST:PORT, the most promising first."""
-        useful = [ip for ip in reachable_at(self._config.listen.host) if not _is_link_local(ip)]
-        ranked = sorted(useful, key=lambda ip: (":" in ip, ip))
-        return tuple(host_and_port(ip, self.port) for ip in ranked)[:ADDRESSES_MAX]
+        own = sorted(self._own_ips())
+        near = [host_and_port(ip, self.port) for ip in own if ":" not in ip]
+        mapped = [self.mapping.address] if self.mapping.address is not None else []
+        far = [host_and_port(ip, self.port) for ip in own if ":" in ip]
+        return (*near[: ADDRESSES_MAX - len(mapped)], *mapped, *far)[:ADDRESSES_MAX]
+
+    def _own_ips(self) -> list[str]:
+        """Where this device listens and others may come to."""
+        return [ip for ip in reachable_at(self._config.listen.host) if not _is_link_local(ip)]
 
     # -- looking for an inviter ------------------------------------------------------------------------
 
@@ -319,6 +331,7 @@ class Discovery:
         self.meeting.network_changed()
         self.strangers.network_changed()
         self.ways.network_changed()
+        self.mapping.network_changed()
         self._dialer.network_changed(self._now_s())
         self._dial_soon.set()
 

@@ -259,6 +259,12 @@ class Wayfinder:
 
     # -- addresses -------------------------------------------------------------------------------------
 
+    def addresses_changed(self) -> None:
+        """Tell all members that are at a host where this device may be found now."""
+        for course in self._courses.values():
+            for guest in course.guests:
+                self._tell_addresses(guest)
+
     def _tell_addresses(self, guest: Guest) -> None:
         from p2psync.rendezvous.protocol.envelope import Kind
 

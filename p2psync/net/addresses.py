@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from typing import Final
 
 from p2psync.core.value import value
@@ -70,6 +71,14 @@ def is_neighbour(host: str) -> bool:
     """Whether an IP address lies in a network that this machine is in, public or not."""
     ip = parse_ip(host)
     return ip is not None and any(ip in address.network for address in own_addresses())
+
+
+def translated(addresses: Iterable[str]) -> list[str]:
+    """Of this machine's addresses those IPv4 ones that a router has to translate before others can call them."""
+    ips = (parse_ip(address) for address in addresses)
+    return sorted(
+        str(ip) for ip in ips if ip and ip.version == 4 and not (ip.is_global or ip.is_loopback or ip.is_link_local)
+    )
 
 
 def way_of(host: str) -> str:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from p2psync.daemon import discovery
 from p2psync.daemon.config import LOOPBACK, Endpoint
+from p2psync.daemon.port_mapping import PortMapping
 from p2psync.errors import ConfigError
 from p2psync.pair.ticket import encode, parse
-from tests.daemon.homes import Pc, company, pcs
+from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.patience import until
 
 MDNS = {"mdns": True, "mdns_interfaces": (LOOPBACK,)}
@@ -148,3 +150,31 @@ async def removal_of(pc: Pc) -> str:
 
     await until(known, f"{pc.name} knows that it was removed")
     return found[0]
+
+
+@pytest.mark.asyncio
+async def test_a_mapped_port_is_told_with_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        found = pc.running.discovery
+        port = found.port
+        ips = {"192.168.1.5", "10.0.0.1", "10.0.0.2", "10.0.0.3", "2a00::1", "fe80::1"}
+        monkeypatch.setattr(discovery, "reachable_at", lambda _listen: ips)
+        near = [f"10.0.0.1:{port}", f"10.0.0.2:{port}", f"10.0.0.3:{port}"]
+        assert found.own_addresses() == (*near, f"192.168.1.5:{port}")
+        found.mapping.address = "45.77.10.9:4711"
+        assert found.own_addresses() == (*near, "45.77.10.9:4711")
+        ips -= {"10.0.0.2", "10.0.0.3", "192.168.1.5"}
+        assert found.own_addresses() == (near[0], "45.77.10.9:4711", f"[2a00::1]:{port}")
+
+
+@pytest.mark.asyncio
+async def test_a_port_is_mapped_where_somebody_is_far_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr(PortMapping, "want", lambda _self, wanted: told.append(wanted))
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        await pc.call("peer.add", mandate=MANDATE, address="192.168.1.9:4711")
+        assert set(told) == {False}
+        await pc.call("peer.add", mandate=MANDATE, address="45.77.10.9:4711")
+        await until(lambda: told[-1], "it is wanted")

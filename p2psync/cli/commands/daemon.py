@@ -65,6 +65,13 @@ PROXY = Annotated[
         show_default=False,
     ),
 ]
+NO_PORT_MAPPING = Annotated[
+    bool,
+    typer.Option(
+        "--no-port-mapping",
+        help=_("Do not ask the home router, by UPnP, to let in members who are not in this network."),
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -118,8 +125,11 @@ def up(
     no_mdns: NO_MDNS = False,
     rendezvous: RENDEZVOUS = None,
     proxy: PROXY = None,
+    no_port_mapping: NO_PORT_MAPPING = False,
 ) -> int:
-    asked = Up(session.home, session.as_json, listen, web, name, no_mdns, tuple(rendezvous or ()), proxy)
+    asked = Up(
+        session.home, session.as_json, listen, web, name, no_mdns, tuple(rendezvous or ()), proxy, no_port_mapping
+    )
     return foreground.run(session.home, asked)
 
 
@@ -131,10 +141,11 @@ def start(
     no_mdns: NO_MDNS = False,
     rendezvous: RENDEZVOUS = None,
     proxy: PROXY = None,
+    no_port_mapping: NO_PORT_MAPPING = False,
 ) -> int:
     if session.client.is_running():
         return _show_started(session, False)
-    background.start(session.home, _options(listen, web, name, no_mdns, rendezvous), proxy)
+    background.start(session.home, _options(listen, web, name, rendezvous, no_mdns, no_port_mapping), proxy)
     return _show_started(session, True)
 
 
@@ -153,9 +164,10 @@ def restart(
     no_mdns: NO_MDNS = False,
     rendezvous: RENDEZVOUS = None,
     proxy: PROXY = None,
+    no_port_mapping: NO_PORT_MAPPING = False,
 ) -> int:
     background.stop(session.home)
-    background.start(session.home, _options(listen, web, name, no_mdns, rendezvous), proxy)
+    background.start(session.home, _options(listen, web, name, rendezvous, no_mdns, no_port_mapping), proxy)
     return _show_started(session, True)
 
 
@@ -166,12 +178,18 @@ def _show_started(session: Session, new: bool) -> int:
 
 
 def _options(
-    listen: str | None, web: str | None, name: str | None, no_mdns: bool, rendezvous: list[str] | None
+    listen: str | None,
+    web: str | None,
+    name: str | None,
+    rendezvous: list[str] | None,
+    no_mdns: bool,
+    no_port_mapping: bool,
 ) -> list[str]:
     """The same options for `up`, but for the proxy."""
     given = {"--listen": listen, "--web": web, "--name": name}
     words = [f"{option}={value}" for option, value in given.items() if value is not None]
     words += ["--no-mdns"] if no_mdns else []
+    words += ["--no-port-mapping"] if no_port_mapping else []
     return words + [f"--rendezvous={url}" for url in rendezvous or ()]
 
 

@@ -78,6 +78,7 @@ def whole_status(
             "version": __version__,
             "fingerprint": device_fingerprint(own),
             "port": node.discovery.port,
+            "mapped": node.discovery.mapping.address,
             "mdns_problem": node.discovery.mdns_problem,
         },
         "rendezvous": [
