@@ -17,6 +17,7 @@ from p2psync.net.addresses import (
     parse_ip,
     reachable_at,
     stranger_network,
+    translated,
     way_of,
 )
 
@@ -98,3 +99,18 @@ def test_neighbours_are_in_a_network_of_this_machine(monkeypatch: pytest.MonkeyP
     )
     for host, near in (("45.77.10.9", True), ("45.77.11.9", False), ("2a00::9", True), ("meet.example.ch", False)):
         assert is_neighbour(host) == near
+
+
+def test_what_a_router_translates_is_known() -> None:
+    own = [
+        "192.168.1.5",
+        "10.0.0.1",
+        "100.64.0.2",
+        "45.77.10.9",
+        "127.0.0.1",
+        "169.254.1.1",
+        "fd00::1",
+        "2a00::1",
+        "pc",
+    ]
+    assert translated(own) == ["10.0.0.1", "100.64.0.2", "192.168.1.5"]
