@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
-import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -18,9 +16,11 @@ from dataclasses import field
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from p2psync.core.address import host_and_port
 from p2psync.core.value import value
 from p2psync.errors import LinkError
 from p2psync.i18n import _
+from p2psync.system.reason import reason_of
 
 OFF: Final = "off"
 """Instead of a proxy: none, whatever the environment says."""
@@ -52,8 +52,7 @@ class Proxy:
     password: str = field(default="", repr=False)
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.kind}://{host}:{self.port}"
+        return f"{self.kind}://{host_and_port(self.host, self.port)}"
 
     @classmethod
     def parse(cls, text: str) -> Proxy:
@@ -107,10 +106,8 @@ class Proxy:
         cause = error.__cause__
         if isinstance(cause, socket.gaierror):
             reason = _("there is no host of this name, or names cannot be looked up now")
-        elif error.errno is not None and error.errno in errno.errorcode:
-            reason = os.strerror(error.errno)
         else:
-            reason = str(cause or error)
+            reason = reason_of(error)
         return LinkError(
             _(
                 "The proxy {proxy} cannot be reached: {reason}. Check that it is on and that this is its address; "

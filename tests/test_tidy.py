@@ -39,7 +39,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "engine": PURE,
     "sim": PURE,
     "system": frozenset(),
-    "proxies": frozenset({"errors", "core", "i18n"}),
+    "proxies": frozenset({"errors", "core", "i18n"}) | SHARED,
     **dict.fromkeys(SHELLS, PURE | WORDS | SHARED),
     "cli": PURE | WORDS,
     "daemon": PURE | SHELLS | WORDS | SHARED,

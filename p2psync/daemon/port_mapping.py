@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from p2psync.core.address import host_and_port
 from p2psync.daemon.logs import EventLog
 from p2psync.errors import LinkError
 from p2psync.net.addresses import translated
@@ -75,7 +76,7 @@ class PortMapping:
         try:
             while self._wanted.is_set() and not self._anew.is_set():
                 host, port = await gateway.open(self._port(), LEASE_S)
-                self._tell(f"{host}:{port}")
+                self._tell(host_and_port(host, port))
                 await self._rest(RENEW_S)
         finally:
             self._tell(None)
