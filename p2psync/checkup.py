@@ -22,6 +22,7 @@ class Check(StrEnum):
     """What is looked at, in the order in which it is told."""
 
     DAEMON = "daemon"
+    SYSTEM = "system"
     DATABASE = "database"
     CLOCK = "clock"
     NETWORK = "network"
@@ -50,6 +51,9 @@ class Sign(StrEnum):
 
     DAEMON_RUNS = "daemon-runs"
     DAEMON_OFF = "daemon-off"
+    SYSTEM_FIT = "system-fit"
+    SYSTEM_OLD = "system-old"
+    SYSTEM_UNTRIED = "system-untried"
     DATABASE_TROUBLE = "database-trouble"
     CLOCK_RIGHT = "clock-right"
     CLOCK_UNKNOWN = "clock-unknown"
@@ -153,6 +157,20 @@ def _addresses_remedy() -> str:
 _KINDS: Mapping[Sign, _Kind] = {
     Sign.DAEMON_RUNS: _fine(Check.DAEMON, lambda: _("p2psync {version} is running.")),
     Sign.DAEMON_OFF: _Kind(Check.DAEMON, State.ERROR, lambda: Words(not_running(), "")),
+    Sign.SYSTEM_FIT: _fine(Check.SYSTEM, lambda: _("p2psync can run on this system: {system} {release}.")),
+    Sign.SYSTEM_OLD: _Kind(
+        Check.SYSTEM,
+        State.ERROR,
+        lambda: Words(_("{system} {release} is too old for p2psync."), _("Update the system of this PC.")),
+    ),
+    Sign.SYSTEM_UNTRIED: _Kind(
+        Check.SYSTEM,
+        State.WARNING,
+        lambda: Words(
+            _("p2psync is meant for Linux, macOS and Windows, not for {system} {release}."),
+            _("Use a PC with one of these systems, or look closely whether all goes well."),
+        ),
+    ),
     Sign.DATABASE_TROUBLE: _reason(Check.DATABASE, State.ERROR),
     Sign.CLOCK_RIGHT: _fine(Check.CLOCK, lambda: _("This PC's clock agrees with that of the meeting host {host}.")),
     Sign.CLOCK_UNKNOWN: _fine(Check.CLOCK, lambda: _("No meeting host answers with which to compare this PC's clock.")),

@@ -10,7 +10,7 @@ FACTS = {
     name: f"<{name}>"
     for name in (
         *("home", "version", "reason", "host", "addresses", "address", "mandate", "member", "way", "seen"),
-        *("folder", "free", "sentence", "remedy"),
+        *("folder", "free", "sentence", "remedy", "system", "release"),
     )
 }
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
+import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from random import SystemRandom
@@ -36,6 +38,8 @@ from p2psync.store.state import SqliteDeviceState
 if TYPE_CHECKING:
     from p2psync.rendezvous.client import Status
 
+OLDEST: Mapping[str, int] = {"Linux": 4, "Darwin": 20, "Windows": 10}
+"""By system the major version that will do: of Windows, of the kernel elsewhere; macOS 11 has the kernel 20."""
 FREE_ENOUGH_BYTES = 1 << 30
 FREE_LEAST_BYTES = 64 << 20
 """With less, a big file does not fit any more."""
@@ -58,7 +62,7 @@ def alone(home: Path) -> list[Finding]:
         subject, trouble = subject_of(home), []
     except P2PSyncError as error:
         subject, trouble = Subject(), [Finding(Sign.DATABASE_TROUBLE, facts={"reason": said(error)})]
-    found = [Finding(Sign.DAEMON_OFF, facts={"home": str(home)}), *trouble]
+    found = [Finding(Sign.DAEMON_OFF, facts={"home": str(home)}), of_system(), *trouble]
     return found + asyncio.run(_of(subject))
 
 
@@ -94,6 +98,17 @@ def _read(home: Path, database: Database) -> Subject:
         tuple(dict.fromkeys([*hosts_among(config.rendezvous), *(host for several in met for host in several)])),
         Proxies(config.proxy),
     )
+
+
+def of_system(system: str = "", release: str = "") -> Finding:
+    """`system` as "Darwin", `release` as "20.1.0": those of this PC unless they are given."""
+    system, release = system or platform.system(), release or platform.release()
+    facts = {"system": system, "release": release}
+    if system not in OLDEST:
+        return Finding(Sign.SYSTEM_UNTRIED, facts=facts)
+    major = re.match(r"\d+", release)
+    too_old = major is not None and int(major[0]) < OLDEST[system]
+    return Finding(Sign.SYSTEM_OLD if too_old else Sign.SYSTEM_FIT, facts=facts)
 
 
 # -- meeting hosts -----------------------------------------------------------------------------------------------------

@@ -31,6 +31,23 @@ def signs(found: list[Finding]) -> list[Sign]:
 # -- hosts -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("system", "release", "expected"),
+    [
+        ("Linux", "6.1.0-13-amd64", Sign.SYSTEM_FIT),
+        ("Linux", "2.6.32", Sign.SYSTEM_OLD),
+        ("Windows", "10", Sign.SYSTEM_FIT),
+        ("Windows", "2019Server", Sign.SYSTEM_FIT),
+        ("Windows", "7", Sign.SYSTEM_OLD),
+        ("Darwin", "20.1.0", Sign.SYSTEM_FIT),
+        ("Darwin", "16.7.0", Sign.SYSTEM_OLD),
+        ("FreeBSD", "14.0", Sign.SYSTEM_UNTRIED),
+    ],
+)
+def test_systems_that_are_too_old_are_told(system: str, release: str, expected: Sign) -> None:
+    assert examining.of_system(system, release).sign is expected
+
+
 @pytest.mark.asyncio
 async def test_without_a_host_little_is_known() -> None:
     assert signs(await examining.of_hosts([], [])) == [Sign.CLOCK_UNKNOWN, Sign.NAT_UNKNOWN, Sign.HOST_NONE]
@@ -137,7 +154,7 @@ def test_members(connected: bool, expected: Sign) -> None:
 
 def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     found = examining.alone(tmp_path / "home")
-    assert signs(found) == [Sign.DAEMON_OFF, Sign.CLOCK_UNKNOWN, Sign.NAT_UNKNOWN, Sign.HOST_NONE]
+    assert signs(found) == [Sign.DAEMON_OFF, Sign.SYSTEM_FIT, Sign.CLOCK_UNKNOWN, Sign.NAT_UNKNOWN, Sign.HOST_NONE]
     assert not (tmp_path / "home").exists()
 
 

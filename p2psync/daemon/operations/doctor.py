@@ -25,6 +25,7 @@ async def doctor(node: Node, given: Arguments) -> object:
     mandates = now["mandates"]
     found = [
         Finding(Sign.DAEMON_RUNS, facts={"version": __version__}),
+        examining.of_system(),
         *await examining.of_hosts(node.discovery.meeting.statuses(), _named(node, mandates), node.discovery.proxies),
         *_of_this_pc(node, mandates),
         *[examining.of_member(one["name"], peer) for one in mandates for peer in one["peers"]],

@@ -165,7 +165,7 @@ async def test_a_device_that_shares_nothing(tmp_path: Path) -> None:
         rows, exit_code = await examined(pc)
         assert exit_code == 0
         codes = [row["code"] for row in rows]
-        assert codes == ["daemon-runs", "clock-unknown", "nat-unknown", "host-none", "quiet"]
+        assert codes == ["daemon-runs", "system-fit", "clock-unknown", "nat-unknown", "host-none", "quiet"]
 
 
 @pytest.mark.asyncio
