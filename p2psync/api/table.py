@@ -99,6 +99,7 @@ def _of_mandates() -> tuple[Operation, ...]:
         ),
         Operation("mandate.list", "The mandates of this device.", reads=True),
         Operation("mandate.show", "One mandate.", _M, reads=True),
+        Operation("mandate.files", "Its bookkeeping files, by the PC that they come from.", _M, reads=True),
         Operation("mandate.rename", "Give a mandate another name, on all devices.", _required("mandate", "name")),
         Operation("mandate.recovery", "The text of the mandate's recovery file, as long as its key is here.", _M),
         Operation("mandate.recovery.saved", "The recovery file is safe: forget its key on this device.", _M),

@@ -78,6 +78,10 @@ class Arrears:
         """How far one member is behind; `peer` is its session, if it is connected."""
         return self._arrears(device, peer, self._lacking_of(device))
 
+    def lacking(self, device: DeviceId) -> Lacking:
+        """The paths that one member does not show as it should, by its last word."""
+        return self._lacking_of(device)
+
     def behind_together(self, peers: Mapping[DeviceId, Peer | None]) -> Behind:
         """What is still to go out to any of these members, each file counted once."""
         each = {device: self._lacking_of(device) for device in peers}

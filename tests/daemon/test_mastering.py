@@ -120,3 +120,44 @@ async def test_rules_that_do_not_protect_the_files_are_said(tmp_path: Path) -> N
             await mastering.state(mandate, stating())
         with pytest.raises(NotAllowed, match=r"\*\.p2pfields=enforce:owner"):
             await mastering.change(mandate, lambda known: MasterData())
+
+
+@pytest.mark.asyncio
+async def test_two_accounting_pcs_that_import_apart_end_with_one_and_the_other_is_kept_and_listed(
+    tmp_path: Path,
+) -> None:
+    async with company(tmp_path, "accounting") as (one, two):
+        mastering, mandate = await of(one)
+        await mastering.state(mandate, stating(cash="true"))
+        await is_seen(two, "true")
+        await one.in_sync(1)
+        held = {}
+        for pc, other, names in ((one, two, "Caisse du bureau"), (two, one, "Caisse du domicile")):
+            await other.stop()
+            if pc.node is None:
+                await pc.start()
+            known = await (await of(pc))[0].state(mandate, stating(cash="false", **{"name.de": names}))
+            held[pc.name] = known.content
+            await pc.stop()
+        await one.start()
+        await two.start()
+        for pc in (one, two):
+            await pc.in_sync(1)
+        assert one.read(STATED_FILE) == two.read(STATED_FILE)
+        stated = one.read(STATED_FILE)
+        assert stated is not None
+        stands = content_of(stated)
+        assert stands in held.values()
+        (lost,) = {content for content in held.values() if content is not None} - {stands}
+        for pc in (one, two):
+            (conflict,) = await pc.call("conflicts", mandate=MANDATE)
+            assert conflict["path"] == STATED_FILE
+            assert conflict["winner"]["content"] == stands.hex()
+            assert [loser["content"] for loser in conflict["losers"]] == [lost.hex()]
+            assert await cash(pc) == "false"
+        loser = one if held[one.name] == lost else two
+        await loser.call("conflicts.keep", mandate=MANDATE, path=STATED_FILE, keep="mine")
+        await until(lambda: content_of(loser.read(STATED_FILE) or b"") == lost, "the other import stands")
+        for pc in (one, two):
+            await pc.has(STATED_FILE, loser.read(STATED_FILE))
+            assert await pc.call("conflicts", mandate=MANDATE) == []

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from p2psync.cli import bridges, rendering
+from p2psync.cli import bridges, holdings, rendering
 from p2psync.cli.command import Session, command, say
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.values import absolute, quoted, short_device
@@ -45,7 +45,12 @@ def _add_mandate_commands(group: typer.Typer) -> None:
         'p2psync mandate create Cargo --accounting "Cargo 2025.cre"',
     )(create)
     command(group, "list", help=_("List the mandates of this device."), example="p2psync mandate list")(list_all)
-    command(group, "show", help=_("Show one mandate."), example="p2psync mandate show Cargo")(show)
+    command(
+        group,
+        "show",
+        help=_("Show one mandate."),
+        example="p2psync mandate show Cargo\np2psync mandate show Cargo --files",
+    )(show)
     command(
         group,
         "rename",
@@ -156,7 +161,16 @@ def list_all(session: Session) -> int:
     return session.show(session.call("mandate.list"), rendering.mandates)
 
 
-def show(session: Session, mandate: MANDATE) -> int:
+def show(
+    session: Session,
+    mandate: MANDATE,
+    files: Annotated[
+        bool,
+        typer.Option("--files", help=_("Its bookkeeping files, by the PC that they come from, and who lacks them.")),
+    ] = False,
+) -> int:
+    if files:
+        return session.show(session.call("mandate.files", mandate=mandate), holdings.shown)
     return session.show(session.call("mandate.show", mandate=mandate), rendering.mandate)
 
 

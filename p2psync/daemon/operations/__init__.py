@@ -13,6 +13,7 @@ from p2psync.daemon.operations import (
     books,
     conflicts,
     doctor,
+    holdings,
     log,
     mandates,
     masters,
@@ -37,7 +38,7 @@ Operation = Callable[["Node", Arguments], Awaitable[object]]
 
 MODULES = (
     *(status, mandates, members, recovery, runs, conflicts, versions, attachments, books, masters, postings, periods),
-    *(log, verify, doctor),
+    *(log, verify, doctor, holdings),
 )
 
 
