@@ -37,7 +37,7 @@ from p2psync.net.identity import Identity
 from p2psync.net.link import Link
 from p2psync.net.mdns import Mdns
 from p2psync.net.tls import Listener, dial
-from p2psync.net.trust import Trust, TrustTable, nonce_tag, period_tag
+from p2psync.net.trust import Trust, TrustTable, tag_of
 from p2psync.pair.ticket import ADDRESSES_MAX
 from p2psync.proxies import SYSTEM, Proxies, is_local
 from p2psync.rendezvous.protocol.address import HostAddress
@@ -375,11 +375,7 @@ class Discovery:
         """Raises P2PSyncError, or OSError."""
         trust = self._shared.get(attempt.mandate)
         host, port = attempt.address
-        tag = (
-            period_tag(attempt.secret, time.time())
-            if attempt.nonce is None
-            else nonce_tag(attempt.secret, attempt.nonce)
-        )
+        tag = tag_of(attempt.secret, attempt.nonce, time.time())
         if trust is None or self._stopped:
             raise ConfigError("The mandate is not shared any more.")
         return await dial(host, port, tag, trust, self._identity, proxies=self.proxies)

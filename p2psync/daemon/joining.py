@@ -17,7 +17,7 @@ from p2psync.net.dialer import Address
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
 from p2psync.net.tls import dial_pairing
-from p2psync.net.trust import nonce_tag, period_tag
+from p2psync.net.trust import tag_of
 from p2psync.pair.conversation import Failed, Reply
 from p2psync.pair.handshake import Joined, Joiner, Output, Waiting
 from p2psync.pair.messages import NONCE_BYTES
@@ -55,7 +55,7 @@ class Quest(Seeking[Admitted]):
         self._identity = identity
 
     async def attempt(self, address: Address, nonce: bytes | None) -> Admitted:
-        tag = period_tag(self._secret, time.time()) if nonce is None else nonce_tag(self._secret, nonce)
+        tag = tag_of(self._secret, nonce, time.time())
         inviter, proxies = self._ticket.inviter, self._discovery.proxies
         return await self._pair(await dial_pairing(*address, tag, inviter, proxies=proxies), address)
 

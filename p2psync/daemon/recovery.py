@@ -47,7 +47,7 @@ from p2psync.net.dialer import Address, Sighting
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
 from p2psync.net.tls import dial
-from p2psync.net.trust import Trust, nonce_tag, period_tag
+from p2psync.net.trust import Trust, tag_of
 from p2psync.store.database import Database
 from p2psync.store.state import SqliteDeviceState
 from p2psync.wire.codec import decode, encode
@@ -164,10 +164,8 @@ class Recovery:
     async def _try_at(self, place: Place) -> Welcome:
         """With the secrets that whoever is there may know, the newest first."""
         for number, (_number, secret) in enumerate(self._secrets):
-            nonce = place.nonce
-            tag = period_tag(secret, time.time()) if nonce is None else nonce_tag(secret, nonce)
             try:
-                return await self._try(place.address, tag)
+                return await self._try(place.address, tag_of(secret, place.nonce, time.time()))
             except PeerRefused:
                 if number == len(self._secrets) - 1:
                     raise

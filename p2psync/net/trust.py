@@ -82,6 +82,11 @@ def period_tag(secret: bytes, wall_time_s: float) -> bytes:
     return hmac.digest(secret, _PERIOD + _period(wall_time_s).to_bytes(8, "big", signed=True), "sha256")[:TAG_BYTES]
 
 
+def tag_of(secret: bytes, nonce: bytes | None, wall_time_s: float) -> bytes:
+    """The tag that opens a holder of `secret`: the one that announced the nonce, or any if there is none."""
+    return period_tag(secret, wall_time_s) if nonce is None else nonce_tag(secret, nonce)
+
+
 def server_name(tag: bytes) -> str:
     """A tag in the form of a host name: one label of 32 hexadecimal digits."""
     return tag.hex()

@@ -23,6 +23,7 @@ from p2psync.net.trust import (
     pairing_client_context,
     period_tag,
     server_name,
+    tag_of,
     trusted_certificates,
 )
 from tests.net.devices import MANDATE, OTHER_MANDATE, SECRET, TICKET, TICKET_SECRET, device, trust
@@ -60,6 +61,11 @@ def opens(table: TrustTable, tag: bytes) -> bytes | None:
 
 def test_a_tag_is_a_host_name_of_one_label() -> None:
     assert re.fullmatch(r"[0-9a-f]{1,63}", server_name(nonce_tag(SECRET, NONCE)))
+
+
+def test_who_announced_a_nonce_is_called_by_it() -> None:
+    assert tag_of(SECRET, NONCE, NOW_S) == nonce_tag(SECRET, NONCE)
+    assert tag_of(SECRET, None, NOW_S) == period_tag(SECRET, NOW_S)
 
 
 def test_tags_of_different_purpose_or_secret_differ() -> None:
