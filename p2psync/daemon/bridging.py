@@ -24,7 +24,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.core.value import value
 from p2psync.daemon.attaching import Found, Wanted, find, link
-from p2psync.daemon.delivering import Delivering, Key, keep_copy, threaded
+from p2psync.daemon.delivering import Delivering, Key, keep_copy
 from p2psync.daemon.folders import Desk, Folders
 from p2psync.daemon.following import Following
 from p2psync.daemon.logs import EventLog
@@ -43,7 +43,7 @@ from p2psync.fs.bridge import ProgramFiles, Sighting
 from p2psync.fs.look import disk_problem
 from p2psync.fs.openness import is_open
 from p2psync.fs.stable import Stopped
-from p2psync.fs.threads import in_thread
+from p2psync.fs.threads import in_thread, threaded
 from p2psync.fs.traits import MODE_HERE
 from p2psync.store.attachments import Attachments
 from p2psync.store.database import Database

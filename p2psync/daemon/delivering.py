@@ -5,12 +5,10 @@ undone at the next start, and what a program still writes into the file that cam
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from secrets import token_hex
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Protocol
 
 from p2psync.books.completeness import Completeness, completeness
 from p2psync.core.entry import Entry, Kind
@@ -29,7 +27,7 @@ from p2psync.fs.delivery import Overtaken, discard, part_name, prepare, put, rec
 from p2psync.fs.durable import sync_directories
 from p2psync.fs.openness import is_open
 from p2psync.fs.stable import read_stable
-from p2psync.fs.threads import in_thread
+from p2psync.fs.threads import threaded
 from p2psync.fs.traits import SYSTEMS_OWN
 from p2psync.fs.versions import Versions
 from p2psync.store.attachments import Attachments
@@ -40,8 +38,6 @@ LOOK_AGAIN_S = 5.0
 """How long what came out rests that a program has open."""
 
 Key = tuple[MandateId, RelPath]
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Rows(Protocol):
@@ -197,11 +193,6 @@ class Delivering:
 
 
 # -- in threads --------------------------------------------------------------------------------------------
-
-
-async def threaded(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Never left behind: whoever is cancelled waits for the end of it."""
-    return await in_thread(None, partial(work, *args, **kwargs))
 
 
 def keep_copy(versions: Versions, file: Path, content: ContentId) -> bool:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from p2psync.books.master_files import STATED_FILE
 from p2psync.core.ids import MandateId, mandate_text
 from p2psync.core.problem import Code, Problem
-from p2psync.daemon.delivering import threaded
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.mastering import OnItsWay
 from p2psync.daemon.runtime import Runtime
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import FolderError, P2PSyncError
+from p2psync.fs.threads import threaded
 from p2psync.fs.traits import SYSTEMS_OWN
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from p2psync.core.ids import ContentId, DeviceId, MandateId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import OWNER, Mode, Role
 from p2psync.core.value import value
-from p2psync.daemon.delivering import threaded
 from p2psync.daemon.folders import Desk, Folders
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.shelf import Shelf
@@ -27,6 +26,7 @@ from p2psync.engine.bridge import Shown
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import FolderError, NotAllowed, P2PSyncError
+from p2psync.fs.threads import threaded
 from p2psync.i18n import later
 
 ARRIVE_S = 10.0

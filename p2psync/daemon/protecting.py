@@ -13,7 +13,6 @@ from typing import Any
 from p2psync.core.ids import MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.core.value import value
-from p2psync.daemon.delivering import threaded
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.runtime import Runtime
 from p2psync.engine.bridge import Attachment
@@ -21,6 +20,7 @@ from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.fs.attributes import is_read_only, set_read_only
+from p2psync.fs.threads import threaded
 
 MASTER_DATA = "master data"
 """The class of files that are protected."""

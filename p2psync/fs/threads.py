@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import TypeVar
+from functools import partial
+from typing import ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -21,3 +23,8 @@ async def in_thread(pool: Executor | None, work: Callable[[], T], stop: Callable
         if not future.cancelled():
             future.exception()  # taken notice of
         raise
+
+
+async def threaded(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same for work that nothing can stop, in any thread."""
+    return await in_thread(None, partial(work, *args, **kwargs))

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from p2psync.fs.threads import in_thread
+from p2psync.fs.threads import in_thread, threaded
 
 
 def fail() -> None:
@@ -19,6 +19,7 @@ async def test_the_result_or_the_error_comes_back() -> None:
     assert await in_thread(None, lambda: threading.current_thread() is threading.main_thread()) is False
     with pytest.raises(ValueError, match="no"):
         await in_thread(None, fail)
+    assert await threaded("{} {n}".format, "so many:", n=3) == "so many: 3"
 
 
 @pytest.mark.asyncio
