@@ -104,6 +104,14 @@ class Machine:
         assert result.code == 0, result
         return result.data
 
+    def refuses(self, *words: str, code: int, saying: str) -> None:
+        """A command that ends with this code, and tells why in a sentence with this in it."""
+        result = self.run(*words)
+        assert result.code == code, result
+        assert saying in result.err, result
+        assert "Traceback" not in result.err, result
+        assert result.out == "", result
+
     def shell(self, *words: str, stdin: str = "") -> Result:
         """A command as a process of its own."""
         done = subprocess.run(
