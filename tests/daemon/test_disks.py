@@ -60,6 +60,14 @@ def reads_below(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
+@pytest.fixture
+def often_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a drive is there is seen soon."""
+    monkeypatch.setattr(folders, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(observer, "RETURN_S", 0.2)
+    monkeypatch.setattr(observer, "PRESENCE_S", 0.2)
+
+
 @pytest.mark.parametrize("kind", FATS)
 @pytest.mark.asyncio
 async def test_a_stick_changes_nothing_by_what_it_cannot_keep(
@@ -231,13 +239,9 @@ async def test_a_disk_that_becomes_read_only(tmp_path: Path) -> None:
             assert one.files() == two.files()
 
 
+@pytest.mark.usefixtures("often_looked_at")
 @pytest.mark.asyncio
-async def test_a_drive_that_is_pulled_out_while_it_is_written_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(folders, "LOOK_EVERY_S", 0.2)
-    monkeypatch.setattr(observer, "RETURN_S", 0.2)
-    monkeypatch.setattr(observer, "PRESENCE_S", 0.2)
+async def test_a_drive_that_is_pulled_out_while_it_is_written_to(tmp_path: Path) -> None:
     with drive(tmp_path / "pc2.crsync", tmp_path / "store") as disk:
         async with company(tmp_path, "payroll") as (one, two):
             for number in range(50):
@@ -264,13 +268,9 @@ async def test_a_drive_that_is_pulled_out_while_it_is_written_to(
             assert await told(one) == count + 2
 
 
+@pytest.mark.usefixtures("often_looked_at")
 @pytest.mark.asyncio
-async def test_a_drive_is_taken_out_like_any_other_while_nothing_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(folders, "LOOK_EVERY_S", 0.2)
-    monkeypatch.setattr(observer, "RETURN_S", 0.2)
-    monkeypatch.setattr(observer, "PRESENCE_S", 0.2)
+async def test_a_drive_is_taken_out_like_any_other_while_nothing_is_written(tmp_path: Path) -> None:
     with drive(tmp_path / "pc2.crsync", tmp_path / "store") as disk:
         async with company(tmp_path, "payroll") as (one, two):
             one.save("2025/a.crp", "before")

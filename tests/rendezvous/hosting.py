@@ -155,11 +155,12 @@ class Sink(asyncio.Protocol):
 
 
 @contextlib.asynccontextmanager
-async def streaming(server: Server, join: Join) -> AsyncIterator[tuple[Sink, Sink]]:
-    """Both ends of a stream through the relay."""
+async def streaming(server: Server, join: Join, other: Server | None = None) -> AsyncIterator[tuple[Sink, Sink]]:
+    """Both ends of a stream through the relay; `other`: the host at which the far end is, if that is another one."""
     near, far = Sink(), Sink()
-    address = address_of(server)
-    transports = await asyncio.gather(open_stream(address, join, lambda: near), open_stream(address, join, lambda: far))
+    transports = await asyncio.gather(
+        open_stream(address_of(server), join, lambda: near), open_stream(address_of(other or server), join, lambda: far)
+    )
     try:
         yield near, far
     finally:

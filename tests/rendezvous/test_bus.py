@@ -21,8 +21,7 @@ from p2psync.rendezvous.protocol.envelope import Kind
 from p2psync.rendezvous.protocol.streams import Join
 from p2psync.rendezvous.relay import RelaySettings
 from p2psync.rendezvous.server import Server
-from p2psync.rendezvous.stream import open_stream
-from tests.rendezvous.hosting import PATIENCE_S, Daemon, Sink, address_of, figure, hosting, met, running
+from tests.rendezvous.hosting import PATIENCE_S, Daemon, Sink, address_of, figure, hosting, met, running, streaming
 from tests.rendezvous.people import ALICE, BOB, CAROL
 from tests.rendezvous.redises import free_port, needs_redis, redis_running
 
@@ -79,7 +78,7 @@ async def test_a_stream_goes_from_host_to_host(certificate: Certificate, tmp_pat
     async with (
         redis_running(tmp_path, free_port()) as url,
         two_hosts(certificate, url, relay=settings) as hosts,
-        bridged(*hosts) as (near, far),
+        streaming(hosts[0], JOIN, hosts[1]) as (near, far),
     ):
         async with asyncio.TaskGroup() as group:
             group.create_task(write(near, there))
@@ -94,21 +93,6 @@ async def test_a_stream_goes_from_host_to_host(certificate: Certificate, tmp_pat
         await until(lambda: not any(figure(host, "relay_streams") for host in hosts))
 
 
-@contextlib.asynccontextmanager
-async def bridged(one: Server, other: Server) -> AsyncIterator[tuple[Sink, Sink]]:
-    near, far = Sink(), Sink()
-    transports = await asyncio.gather(
-        open_stream(address_of(one), JOIN, lambda: near), open_stream(address_of(other), JOIN, lambda: far)
-    )
-    try:
-        yield near, far
-    finally:
-        for transport in transports:
-            transport.abort()
-        await near.until(lambda: near.lost)
-        await far.until(lambda: far.lost)
-
-
 async def write(end: Sink, data: bytes) -> None:
     for at in range(0, len(data), 100_000):
         await end.write(data[at : at + 100_000])
@@ -121,7 +105,7 @@ async def test_who_reads_slowly_far_away_holds_back_the_writer(certificate: Cert
     async with (
         redis_running(tmp_path, free_port()) as url,
         two_hosts(certificate, url, relay=settings) as hosts,
-        bridged(*hosts) as (near, far),
+        streaming(hosts[0], JOIN, hosts[1]) as (near, far),
     ):
         far.transport.pause_reading()
         sent = 0
