@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.e2e.pc import END_S, READY_S, RUNNING, Pc, agree
+from tests.e2e.pc import END_S, READY_S, Pc, agree, ended
 from tests.lab import Lab
 
 PORT = 443
@@ -71,8 +71,7 @@ def far_company(lab: Lab, root: Path, host: Host, *names: str, mdns: bool = True
     """PCs that share a mandate; the first made it and knows the meeting host, the others learn of it by ticket."""
     options = [] if mdns else ["--no-mdns"]
     pcs = [Pc(lab, name, root) for name in names]
-    RUNNING.extend(pcs)
-    try:
+    with ended(pcs):
         first, *others = pcs
         first.start("--rendezvous", host.address, *options)
         first.create()
@@ -81,10 +80,6 @@ def far_company(lab: Lab, root: Path, host: Host, *names: str, mdns: bool = True
             pc.join(first.invite())
         agree(*pcs)
         yield pcs
-    finally:
-        for pc in pcs:
-            pc.kill()
-            RUNNING.remove(pc)
 
 
 def way(pc: Pc, other: Pc) -> str | None:

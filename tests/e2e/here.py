@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from p2psync.daemon.config import LOOPBACK
-from tests.e2e.pc import RUNNING, Pc, agree
+from tests.e2e.pc import Pc, agree, ended
 from tests.lab import Lab
 
 GROWTH_MAX_BYTES = 112 << 20
@@ -63,8 +63,7 @@ class PcHere(Pc):
 def company_here(root: Path, *roles: str) -> Iterator[list[PcHere]]:
     """Daemons that share one mandate; the first created it."""
     pcs = [PcHere(Here("here"), name, root) for name in "abcdefgh"[: len(roles) + 1]]
-    RUNNING.extend(pcs)
-    try:
+    with ended(pcs):
         for pc in pcs:
             pc.start()
         first, *others = pcs
@@ -73,10 +72,6 @@ def company_here(root: Path, *roles: str) -> Iterator[list[PcHere]]:
             pc.join(first.invite(role))
         agree(*pcs)
         yield pcs
-    finally:
-        for pc in pcs:
-            pc.kill()
-            RUNNING.remove(pc)
 
 
 @contextlib.contextmanager

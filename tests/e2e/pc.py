@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -314,18 +314,25 @@ RUNNING: list[Pc] = []
 
 
 @contextlib.contextmanager
-def office(lab: Lab, root: Path, *hosts: str, options: tuple[str, ...] = ()) -> Iterator[list[Pc]]:
-    """PCs whose daemons run and know nothing of each other; ended at the end, whatever their tests did."""
-    pcs = [Pc(lab, host, root) for host in hosts or lab.hosts]
+def ended(pcs: Sequence[Pc]) -> Iterator[None]:
+    """Whatever happens meanwhile, their daemons are ended, and what they said is in the report of a test that fails."""
     RUNNING.extend(pcs)
     try:
-        for pc in pcs:
-            pc.start(*options)
-        yield pcs
+        yield
     finally:
         for pc in pcs:
             pc.kill()
             RUNNING.remove(pc)
+
+
+@contextlib.contextmanager
+def office(lab: Lab, root: Path, *hosts: str, options: tuple[str, ...] = ()) -> Iterator[list[Pc]]:
+    """PCs whose daemons run and know nothing of each other; ended at the end, whatever their tests did."""
+    pcs = [Pc(lab, host, root) for host in hosts or lab.hosts]
+    with ended(pcs):
+        for pc in pcs:
+            pc.start(*options)
+        yield pcs
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from subprocess import DEVNULL
 import pytest
 
 from tests.e2e.afar import Host, host_on, way
-from tests.e2e.pc import END_S, RUNNING, Pc, agree, until
+from tests.e2e.pc import END_S, Pc, agree, ended, until
 from tests.lab import Lab, Site, requires_lab, wan
 
 pytestmark = [
@@ -64,8 +64,7 @@ def listening(lab: Lab, node: str) -> str:
 
 def test_both_offices_sync(lab: Lab, root: Path, host: Host, proxies: tuple[str, str]) -> None:
     a, b = Pc(lab, "a", root), Pc(lab, "b", root)
-    RUNNING.extend([a, b])
-    try:
+    with ended([a, b]):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("https_proxy", proxies[0])
             a.start("--rendezvous", host.address)
@@ -89,10 +88,6 @@ def test_both_offices_sync(lab: Lab, root: Path, host: Host, proxies: tuple[str,
         b.restart("--proxy", proxies[1])
         a.save("again.txt", "again")
         b.has("again.txt", "again")
-    finally:
-        for pc in (a, b):
-            pc.kill()
-            RUNNING.remove(pc)
 
 
 def shown(pc: Pc) -> tuple[str | None, str | None]:
