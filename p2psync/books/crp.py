@@ -17,7 +17,7 @@ from p2psync.books.finding import Collector, Findings, Trouble, shown
 from p2psync.books.text import PADDING, decoded, read_integer, read_number, read_period
 from p2psync.core.period import Period
 from p2psync.core.value import value
-from p2psync.errors import CodecError, UsageError
+from p2psync.errors import CodecError
 
 CHART_BYTES_MAX = 16 << 20
 LAST = "ENDOFFILE"
@@ -154,23 +154,6 @@ def read_chart(data: bytes) -> Chart:
         cost_centres=tuple(_cost_centres(blocks, collector)),
         blocks=frozenset(blocks),
         findings=collector.findings(),
-    )
-
-
-def language_number(chart: Chart, wanted: str) -> int:
-    """The number of a language that a person named by number, code or name: "1", "de", "Deutsch".
-
-    Raises UsageError that lists the chart's languages.
-    """
-    folded = wanted.strip().casefold()
-    for one in chart.languages:
-        if folded and folded in (str(one.number), one.iso_code.casefold(), one.name.casefold()):
-            return one.number
-    known = ", ".join(one.iso_code or one.name for one in chart.languages)
-    if not known:
-        raise UsageError("The chart of accounts names no languages.")
-    raise UsageError(
-        "The chart of accounts has no language {text!r}. Choose one of {languages}.", text=wanted, languages=known
     )
 
 

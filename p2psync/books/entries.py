@@ -90,16 +90,6 @@ class EntryLine:
         """ "" for none."""
         return self.field(VAT_CODE)
 
-    @property
-    def cost_centre(self) -> str:
-        """ "" for none."""
-        return self.field(COST_CENTRE)
-
-    @property
-    def is_split(self) -> bool:
-        """True for a part of a booking over several lines."""
-        return SPLIT in self.raw.split("\t", CREDIT + 1)[DEBIT : CREDIT + 1]
-
     def field(self, at: int) -> str:
         """A field without the blanks around it; "" where the line is too short."""
         fields = self.raw.split("\t", at + 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from p2psync.books.text import BOM, PADDING, text_of
 from p2psync.core.value import value
@@ -129,12 +129,6 @@ def shared_uids(lines: Iterable[IndexLine]) -> list[str]:
         for uid, files in sorted(names.items())
         if len(files) > 1
     ]
-
-
-def dangling(lines: Iterable[IndexLine], present: Container[str]) -> list[str]:
-    """A sentence for each line whose file is not there; `present` has the names beside the index, composed (NFC)."""
-    missing = {line.name for line in lines if line.name not in present}
-    return [f"the index names a file that is not there: {name}" for name in sorted(missing)]
 
 
 def moment_of(text: str) -> Moment:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2psync.books.crp import CHART_BYTES_MAX, Category, Chart, Kind, VatCode, language_number, read_chart
+from p2psync.books.crp import CHART_BYTES_MAX, Category, Chart, Kind, VatCode, read_chart
 from p2psync.books.finding import Trouble
 from p2psync.books.synthetic import add_account, chart
 from p2psync.core.period import Period
-from p2psync.errors import CodecError, UsageError
+from p2psync.errors import CodecError
 from tests.books.damage import damaged
 
 YEAR = Period(date(2025, 1, 1), date(2025, 12, 31))
@@ -75,22 +75,6 @@ def test_names_are_there_in_every_language() -> None:
     assert group.name_in(0) == "Actifs"
     assert group.name_in(1) == "Aktiven"
     assert group.name_in(7) == "Actifs"
-
-
-@pytest.mark.parametrize("wanted", ["1", "de", "DE", "Deutsch", " deutsch "])
-def test_a_language_is_named_by_number_code_or_name(wanted: str) -> None:
-    assert language_number(read_chart(SMALL), wanted) == 1
-
-
-@pytest.mark.parametrize("wanted", ["it", "", "2"])
-def test_a_language_that_is_not_there(wanted: str) -> None:
-    with pytest.raises(UsageError, match="Choose one of fr, de"):
-        language_number(read_chart(SMALL), wanted)
-
-
-def test_a_chart_may_name_no_languages() -> None:
-    with pytest.raises(UsageError, match="names no languages"):
-        language_number(read_chart(with_accounts()), "fr")
 
 
 def test_vat_codes_have_rate_account_and_a_text_over_several_lines() -> None:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2psync.books.entries import (
+    COST_CENTRE,
     ENTRIES_BYTES_MAX,
     FIELDS_MIN,
     LINE_CHARACTERS_MAX,
-    SPLIT,
     EntryLine,
     Lot,
     read_entries,
@@ -41,19 +41,13 @@ def test_a_line_has_its_fields_by_name() -> None:
     assert line == EntryLine(3, LINE)
     assert (line.date, line.debit, line.credit, line.voucher) == (date(2025, 1, 5), "1100", "3000", "F-001")
     assert (line.text, line.amount, line.number) == ("Müller & Cie", Decimal("1108.10"), 7)
-    assert (line.vat_code, line.cost_centre, line.is_split) == ("TVA", "10", False)
+    assert (line.vat_code, line.field(COST_CENTRE)) == ("TVA", "10")
 
 
 def test_fields_that_are_not_there_are_empty_and_what_is_no_date_is_none() -> None:
     line = EntryLine(3, "soon" + "\t" * (FIELDS_MIN - 1))
     assert (line.date, line.amount, line.number) == (None, None, None)
-    assert (line.vat_code, line.cost_centre, line.field(20)) == ("", "", "")
-
-
-@pytest.mark.parametrize("accounts", [(SPLIT, "3000"), ("1100", SPLIT)])
-def test_parts_of_split_bookings_are_known(accounts: tuple[str, str]) -> None:
-    assert EntryLine(3, "\t".join(["05.01.2025", *accounts, *[""] * 11])).is_split
-    assert not EntryLine(3, "\t".join(["05.01.2025", "1", "2", SPLIT, *[""] * 11])).is_split
+    assert (line.vat_code, line.field(COST_CENTRE), line.field(20)) == ("", "", "")
 
 
 def test_head_and_lots_are_read() -> None:
@@ -140,7 +134,9 @@ def test_a_damaged_file_is_read_or_refused(data: bytes) -> None:
     assert len(lines) == read.count
     assert all(line.raw.count("\t") >= FIELDS_MIN - 1 for line in lines)
     for line in lines:
-        assert (line.date, line.amount, line.number, line.is_split) is not None
+        assert isinstance(line.date, date | None)
+        assert isinstance(line.amount, Decimal | None)
+        assert isinstance(line.number, int | None)
 
 
 @given(st.binary(max_size=300))

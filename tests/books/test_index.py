@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +10,6 @@ from p2psync.books.index import (
     INDEX_BYTES_MAX,
     LINE_BYTES_MAX,
     UNKNOWN_MOMENT,
-    IndexLine,
-    dangling,
     merge,
     moment_of,
     parse,
@@ -232,13 +227,6 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         except CodecError:
             continue
         assert parse(merge([candidate]).data).header == found.header
-
-
-def test_a_file_that_is_not_there_is_named() -> None:
-    lines: Sequence[IndexLine] = parse(index(SALARY, OWN, ASSETS)).lines
-    present = {unicodedata.normalize("NFC", "Löhne.ecs"), "Cargo Assets.eca"}
-    assert dangling(lines, present) == ["the index names a file that is not there: Cargo (01-01-2025 ~ 31-12-2025).ecf"]
-    assert dangling(lines, {line.name for line in lines}) == []
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from p2psync.cli.wording import Group
 from p2psync.errors import TicketError
 from p2psync.i18n import _
 
-DEVICE_HELP = _("The beginning of the device's id, or its name.")
 USES_MAX = 100
 ANSWER_S = 15.0
 """How much longer than its own timeout a call that waits may take."""
