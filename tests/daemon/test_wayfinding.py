@@ -53,5 +53,15 @@ async def test_a_plain_connection_takes_over(tmp_path: Path, monkeypatch: pytest
         await two.has("after.txt", "still in sync")
 
 
+@pytest.mark.asyncio
+async def test_a_port_that_was_mapped_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with meeting_host(tmp_path) as server, far_company(tmp_path, server, "payroll") as (one, two):
+        heard: list[Address] = []
+        found = two.running.discovery
+        monkeypatch.setattr(found.ways._wires, "on_addresses", lambda _who, _where, several: heard.extend(several))
+        one.running.discovery.mapping._tell("45.77.10.9:4711")
+        await until(lambda: Address("45.77.10.9", 4711) in heard, "two knows of it")
+
+
 async def is_direct(pc: Pc) -> bool:
     return await paths(pc) == {"lan"}
