@@ -69,4 +69,4 @@ def test_the_daemon_carries_no_command_line(tmp_path: Path) -> None:
     imported = {line.rpartition("|")[2].strip() for line in daemon.communicate(timeout=READY_S)[1].splitlines()}
     assert daemon.returncode == 0
     assert "p2psync.daemon.node" in imported
-    assert not imported & {"typer", "rich", "zeroconf", "p2psync.cli.app", "p2psync.cli.client"}
+    assert not imported & {"typer", "rich", "zeroconf", "aiohttp", "p2psync.cli.app", "p2psync.cli.client"}
