@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
@@ -63,6 +62,8 @@ class Page:
 
 def filled_in(page: bytes) -> bytes:
     """The page with its words in the language that is set."""
+    import html  # its table of characters takes a megabyte
+
     words = {name: html.escape(text) for name, text in frame().items()}
     return Template(page.decode()).substitute(words).encode()
 
@@ -70,4 +71,4 @@ def filled_in(page: bytes) -> bytes:
 @cache
 def content(name: str) -> bytes:
     """One file of the page."""
-    return files("p2psync.api").joinpath("static", name).read_bytes()
+    return Path(__file__).with_name("static").joinpath(name).read_bytes()

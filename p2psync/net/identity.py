@@ -1,12 +1,13 @@
 """This device's key: made once, kept in the home directory, shown to members as a certificate.
 
 The certificate is rebuilt from the key whenever it is needed: every field but the key and its signature is fixed.
-So a certificate from outside is compared with the one form there is, instead of being taken apart, and
-`cryptography.x509` with its memory stays out of the daemon.
+So a certificate from outside is compared with the one form there is, instead of being taken apart; a key in its file
+has one form, too. That keeps `cryptography.x509` and its serialization with their memory out of the daemon.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import ssl
 from pathlib import Path
@@ -14,12 +15,6 @@ from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 
 from p2psync.core.ids import DEVICE_ID_BYTES, DeviceId
 from p2psync.errors import ConfigError, InvalidId
@@ -103,20 +98,17 @@ class Identity:
     @classmethod
     def _create(cls, path: Path, key_made: Ed25519PrivateKey | None = None) -> Identity:
         identity = cls(key_made or Ed25519PrivateKey.generate(), path)
-        key = identity._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_private(path, key + ssl.DER_cert_to_PEM_cert(identity.certificate).encode())
+        write_private(path, _key_text(identity._key) + ssl.DER_cert_to_PEM_cert(identity.certificate).encode())
         return identity
 
     @classmethod
     def _parse(cls, text: bytes, path: Path) -> Identity:
         try:
-            key = load_pem_private_key(text, None)
+            key = _key_in(text)
             pem = text[text.index(b"-----BEGIN CERTIFICATE-----") :].decode("ascii")
             certificate = ssl.PEM_cert_to_DER_cert(pem.strip())
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise _damaged(path) from error
-        if not isinstance(key, Ed25519PrivateKey):
-            raise _damaged(path)
         identity = cls(key, path)
         if identity.certificate != certificate:
             raise _damaged(path)
@@ -146,6 +138,23 @@ def device_of_certificate(der: bytes) -> DeviceId:
     except (InvalidSignature, ValueError):
         raise InvalidId("the certificate of a device is not signed by its key") from None
     return device
+
+
+# RFC 8410 in DER: what comes before the 32 bytes of an Ed25519 key.
+_KEY_FORM = bytes.fromhex("302e020100300506032b657004220420")
+_KEY_BEGIN, _KEY_END = b"-----BEGIN PRIVATE KEY-----\n", b"\n-----END PRIVATE KEY-----\n"
+
+
+def _key_text(key: Ed25519PrivateKey) -> bytes:
+    return _KEY_BEGIN + base64.b64encode(_KEY_FORM + key.private_bytes_raw()) + _KEY_END
+
+
+def _key_in(text: bytes) -> Ed25519PrivateKey:
+    """Raises ValueError if there is none."""
+    der = base64.b64decode(text.partition(_KEY_BEGIN)[2].partition(_KEY_END)[0], validate=True)
+    if not der.startswith(_KEY_FORM):
+        raise ValueError("no Ed25519 key")
+    return Ed25519PrivateKey.from_private_bytes(der.removeprefix(_KEY_FORM))
 
 
 def _certificate(key: Ed25519PrivateKey, device: DeviceId) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from p2psync.errors import SchemaTooNew
 
@@ -15,7 +15,7 @@ def steps() -> Mapping[int, str]:
     """Every step's SQL by its number, from 1 without a gap."""
     found = {
         int(file.name.partition("_")[0]): file.read_text("utf-8")
-        for file in files("p2psync.store").joinpath("sql").iterdir()
+        for file in Path(__file__).with_name("sql").iterdir()
         if file.name.endswith(".sql")
     }
     assert sorted(found) == list(range(1, len(found) + 1)), "the numbers of the SQL files have a gap"

@@ -82,6 +82,14 @@ def test_a_key_of_another_kind_is_damaged(tmp_path: Path) -> None:
         Identity.load_or_create(tmp_path)
 
 
+def test_the_key_stands_in_its_file_as_a_library_would_write_it(tmp_path: Path) -> None:
+    identity = Identity.of_key(b"k" * 32, tmp_path)
+    key = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert (tmp_path / IDENTITY_FILE).read_bytes().startswith(pem)
+    assert Identity.load_or_create(tmp_path).device == identity.device
+
+
 def test_a_home_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("not a directory")
     with pytest.raises(ConfigError, match="cannot be read or written"):
