@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from p2psync.books.export import Export
-from p2psync.books.export_csv import read_csv_export
-from p2psync.books.export_xml import read_xml_export
 from p2psync.books.master import MasterData, admissible, merged, of_master
 from p2psync.books.master_codec import decode
 from p2psync.books.text import BOM
@@ -57,4 +55,10 @@ def format_of(name: str, data: bytes, wanted: str = "") -> str:
 
 def read_export(data: bytes, written: str) -> Export:
     """Take an export apart. Raises CodecError if it is none, or could do harm."""
-    return read_xml_export(data) if written == XML else read_csv_export(data)
+    if written == XML:
+        from p2psync.books.export_xml import read_xml_export
+
+        return read_xml_export(data)
+    from p2psync.books.export_csv import read_csv_export
+
+    return read_csv_export(data)
