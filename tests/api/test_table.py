@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import ClassVar
 from unittest.mock import Mock
 
 import pytest
 
 from p2psync.api.table import Argument, Form, Operation, operations
-from p2psync.daemon.operations import MODULES
+from p2psync.daemon.operations import OFTEN, SELDOM
 from p2psync.daemon.operations.arguments import Arguments
 
+MODULES = (*OFTEN, *(import_module(f"p2psync.daemon.operations.{name}") for name in SELDOM))
 ONE = Operation(
     "some.thing",
     "For this test.",
