@@ -14,8 +14,8 @@ from p2psync.core.block import AUTHORITY, ORDINARY
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, DeviceId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.core.value import value
-from p2psync.daemon.lanes import Lanes
 from p2psync.daemon.reading import Reading
+from p2psync.daemon.threads import Threads
 from p2psync.engine.orders import Compartment
 from p2psync.fs.contents import Contents
 
@@ -44,7 +44,7 @@ class Stock:
     """Of a mandate; None while its folder is not there."""
     bounds: Bounds
     """Asked for every content."""
-    lanes: Lanes
+    threads: Threads
     """In which it is read."""
 
 

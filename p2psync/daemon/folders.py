@@ -33,7 +33,7 @@ from p2psync.daemon.ground import (
 )
 from p2psync.daemon.holding import Holding
 from p2psync.daemon.logs import EventLog
-from p2psync.daemon.placing import DiskLanes, Placing
+from p2psync.daemon.placing import DiskThreads, Placing
 from p2psync.daemon.reading import Reading
 from p2psync.daemon.restoring import into_file
 from p2psync.daemon.runtime import Runtime
@@ -102,7 +102,7 @@ class Folders:
         self._runtime = runtime
         self._tasks = tasks
         self._log = log
-        self._lanes = DiskLanes()
+        self._threads = DiskThreads()
         self._roots: dict[MandateId, Path] = {}
         """Where each mandate's folder is, whether it is there or not."""
         self._open: dict[MandateId, _Open] = {}
@@ -152,7 +152,7 @@ class Folders:
 
     def release(self) -> None:
         """At the very end: wait for the threads."""
-        self._lanes.close()
+        self._threads.close()
 
     async def abandon(self, root: Path, wipe: bool) -> None:
         """The mandate was left: the folder is an ordinary one again, or gone."""
@@ -344,7 +344,7 @@ class Folders:
             troubled=troubled,
         )
         placer = Placer(folder, staging, versions, contents, register=observer.expect)
-        placing = Placing(mandate, folder, contents, staging, versions, placer, self._lanes, self._runtime, self._log)
+        placing = Placing(mandate, folder, contents, staging, versions, placer, self._threads, self._runtime, self._log)
         transferred = MandateContents(staging, contents)
         return _Open(folder, versions, placer, placing, scanner, observer, None, transferred, reading, lock, scanned)
 

@@ -46,7 +46,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class DiskLanes:
+class DiskThreads:
     """The threads that all mandates share."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Placing:
         staging: Staging,
         versions: Versions,
         placer: Placer,
-        lanes: DiskLanes,
+        threads: DiskThreads,
         runtime: Runtime,
         log: EventLog,
     ) -> None:
@@ -78,7 +78,7 @@ class Placing:
         self._staging = staging
         self._versions = versions
         self._placer = placer
-        self._lanes = lanes
+        self._threads = threads
         self._runtime = runtime
         self._log = log
         self._places: asyncio.Queue[Place | None] = asyncio.Queue()
@@ -124,7 +124,7 @@ class Placing:
         """
         async with self._restoring:
             work = partial(self._restorer.into_folder, content, path)
-            came = await _in_thread(self._lanes.place, work, mode)
+            came = await _in_thread(self._threads.place, work, mode)
             if came is not None:
                 await self._runtime.post(Kept(self._mandate, path, came, "replaced", None))
                 # What came out is watched for late writes from now on: when to look is to be reckoned anew.
@@ -151,7 +151,7 @@ class Placing:
                 items += more.items
             if not items:
                 continue
-            outcomes = await _in_thread(self._lanes.place, self._place_all, items)
+            outcomes = await _in_thread(self._threads.place, self._place_all, items)
             self._runtime.post_now(Placed(self._mandate, tuple(outcomes)))
             for path, entry in self._placer.kept_besides():
                 self._runtime.post_now(Kept(self._mandate, path, entry, "edited", None))
@@ -166,7 +166,7 @@ class Placing:
         return None if due_s is None else max(0.0, due_s - time.monotonic())
 
     async def _look_for_late_writes(self) -> None:
-        writes = await _in_thread(self._lanes.place, self._placer.late_writes, time.monotonic())
+        writes = await _in_thread(self._threads.place, self._placer.late_writes, time.monotonic())
         for write in writes:
             self._log.event("version.late_write", mandate=self._mandate, path=write.path)
         if writes:
@@ -176,7 +176,7 @@ class Placing:
         while True:
             effects = await self._next_others()
             wanted = [e for e in effects if e is not None]
-            answers = await _in_thread(self._lanes.keep, self._do_others, wanted)
+            answers = await _in_thread(self._threads.keep, self._do_others, wanted)
             for effect, answer in zip(wanted, answers, strict=True):
                 if isinstance(answer, OSError):
                     await self._put_off(effect, answer)

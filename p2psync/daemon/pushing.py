@@ -50,7 +50,7 @@ class Pushing:
     ) -> None:
         rest = wanted
         while rest:
-            count, frame = await self._stock.lanes.read(_next_frame, contents, compartment, rest)
+            count, frame = await self._stock.threads.read(_next_frame, contents, compartment, rest)
             rest = rest[count:]
             if frame is not None:
                 for link in links:

@@ -152,7 +152,7 @@ class Serving:
         run = next((i for i, may in enumerate(allowed) if may != allowed[0]), len(rest))
         if not rest or not allowed[0]:
             return [None] * run
-        return await self._stock.lanes.read(contents.read_several, rest[:run], RESPONSE_DATA_BYTES_MAX)
+        return await self._stock.threads.read(contents.read_several, rest[:run], RESPONSE_DATA_BYTES_MAX)
 
     def _may_give(self, link: int, request: Request, contents: Sequence[ContentId]) -> Sequence[bool]:
         return self._stock.bounds.may_give(link, Compartment(request.mandate, request.file_class), contents)
@@ -161,13 +161,13 @@ class Serving:
         indexes = job.request.chunks[job.next :]
         if not indexes:
             return []
-        return await self._stock.lanes.read(
+        return await self._stock.threads.read(
             contents.read_chunks, job.request.contents[0], indexes, RESPONSE_DATA_BYTES_MAX
         )
 
     async def _manifest(self, job: Job, contents: Contents) -> tuple[list[bytes | None], int]:
         """One part at a time, or None."""
         if job.parts is None:
-            parts = await self._stock.lanes.read(contents.manifest_parts, job.request.contents[0])
+            parts = await self._stock.threads.read(contents.manifest_parts, job.request.contents[0])
             job.parts = list(parts) if parts is not None else [None]
         return job.parts[job.next : job.next + 1], len(job.parts)

@@ -17,10 +17,10 @@ from p2psync.core.block import ORDINARY
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, decode_manifest
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.daemon.compartments import Bounds, Stock
-from p2psync.daemon.lanes import Lanes
 from p2psync.daemon.pushing import Pushing, SendPush
 from p2psync.daemon.serving import Send, Serving
 from p2psync.daemon.tasks import Tasks
+from p2psync.daemon.threads import Threads
 from p2psync.engine.effects import Fetch, PushContents, Wanted
 from p2psync.engine.effects import Send as Ask
 from p2psync.engine.events import Fetched, FetchFailed, Observed
@@ -129,8 +129,8 @@ class Transfer:
         self._misbehaved = misbehaved
         self._clock = clock
         self._fetcher = Fetcher()
-        self._lanes = Lanes()
-        stock = Stock(self._contents, bounds, self._lanes)
+        self._threads = Threads()
+        stock = Stock(self._contents, bounds, self._threads)
         self._pushing = Pushing(tasks, stock, push)
         self._serving = Serving(tasks, stock, send)
         self._paths: dict[tuple[Compartment, ContentId], Wanted] = {}
@@ -149,7 +149,7 @@ class Transfer:
 
     def close(self) -> None:
         """After the tasks have ended: what is half done stays for the next time."""
-        self._lanes.close()
+        self._threads.close()
         for assembly in self._assemblies.values():
             assembly.close(keep=True)
         self._assemblies.clear()
@@ -308,7 +308,7 @@ class Transfer:
             compartment = Compartment(effect.mandate, effect.file_class)
             self._paths |= {(compartment, one.content): one for one in effect.wanted}
             pushed = self._pushing.take(compartment, [one.content for one in effect.wanted])
-            found, missing, failed = await self._lanes.local(
+            found, missing, failed = await self._threads.local(
                 self._find_here, folder, compartment, effect.wanted, pushed
             )
             if found:
@@ -326,13 +326,13 @@ class Transfer:
             orders = [await self._quick.get()]
             while len(orders) < QUICK_BATCH_MAX and not self._quick.empty():
                 orders.append(self._quick.get_nowait())
-            for result in await self._lanes.quick(self._do_quick, orders):
+            for result in await self._threads.quick(self._do_quick, orders):
                 self._perform(self._take(result))
 
     async def _work_slow(self) -> None:
         while True:
             order = await self._slow.get()
-            result = await self._lanes.slow(self._do_slow, order)
+            result = await self._threads.slow(self._do_slow, order)
             if result is not None:
                 self._perform(self._take(result))
 

@@ -258,7 +258,7 @@ async def test_a_first_version_that_is_overwritten_at_once_is_kept(tmp_path: Pat
         await pc.create()
         await pc.call("sync", timeout_s=20)
         busy = threading.Event()
-        pc.running.folders._lanes.keep.submit(busy.wait, 30)
+        pc.running.folders._threads.keep.submit(busy.wait, 30)
         try:
             for version in ("FIRST=1\r\nENDOFFILE", "SECOND=1\r\nENDOFFILE"):
                 pc.save("Cargo.crp", version)

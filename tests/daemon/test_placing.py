@@ -17,7 +17,7 @@ from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
 from p2psync.daemon import placing
 from p2psync.daemon.logs import EventLog
-from p2psync.daemon.placing import DiskLanes, Placing
+from p2psync.daemon.placing import DiskThreads, Placing
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import KeepVersion, Merge, Place, PlaceItem
@@ -239,10 +239,10 @@ class Desk:
         self.versions = Versions(self.folder.versions)
         contents = Contents(self.folder, self.staging, self.versions, lambda several: {})
         self.placer = Placer(self.folder, self.staging, self.versions, contents)
-        self.lanes = DiskLanes()
+        self.threads = DiskThreads()
         self.placing = Placing(
             *(MANDATE, self.folder, contents, self.staging, self.versions, self.placer),
-            *(self.lanes, cast(Runtime, self), EventLog(None)),
+            *(self.threads, cast(Runtime, self), EventLog(None)),
         )
         self.placing.start(tasks)
 
@@ -271,4 +271,4 @@ async def desk(root: Path) -> AsyncIterator[Desk]:
     finally:
         await one.placing.stop()
         await tasks.close()
-        one.lanes.close()
+        one.threads.close()

@@ -1,4 +1,4 @@
-"""Threads for disk and hashing: one hop for each batch, and each kind of work in a lane of its own."""
+"""Threads for disk and hashing: one hop for each batch, and each kind of work in threads of its own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ READERS = 3
 """Threads that read for peers."""
 
 
-class Lanes:
-    """The lanes of the transfer: a long check of a big file never holds up a small one."""
+class Threads:
+    """Of the transfer: a long check of a big file never holds up a small one."""
 
     def __init__(self) -> None:
         self._read = ThreadPoolExecutor(READERS, "read")
