@@ -234,6 +234,11 @@ def posted(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, *(f"  {row['file']}" for row in rows), _("To take one back: p2psync posted --undo")])
 
 
+def posted_in_several(rows: Sequence[Row]) -> str:
+    """`posted --also`."""
+    return posted([{**row, "file": f"{row['mandate']}: {row['file']}"} for row in rows])
+
+
 def undone(rows: Sequence[Row]) -> str:
     """`posted --undo`."""
     text = _("{file} is not marked as posted any more; {name} had done it ({time}).")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from p2psync.cli.rendering import Row, table
 from p2psync.cli.values import moment, quoted
 from p2psync.i18n import _, ngettext
@@ -71,3 +73,8 @@ def _late(one: Row) -> str:
     saved = _("! {file}: saved by {name} ({time}), too late for {period}; kept on that PC as a version.")
     text = removed if one["kind"] == "absent" else saved
     return text.format(file=quoted(one["path"]), name=one["name"], time=moment(one["time"]), period=one["period"])
+
+
+def current_in_several(rows: Sequence[Row]) -> str:
+    """`period --current-until --also`."""
+    return "\n".join(f"{row['mandate']}: {current(row)}" for row in rows)

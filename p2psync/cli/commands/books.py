@@ -10,6 +10,8 @@ import typer
 from p2psync.cli import bookkeeping, masters
 from p2psync.cli.command import Session, command
 from p2psync.cli.commands.mandates import MANDATE, OPTIONAL_MANDATE
+from p2psync.cli.exits import WRONG_USAGE, CommandFailed
+from p2psync.cli.several import ALSO, in_each
 from p2psync.cli.values import absolute
 from p2psync.cli.wording import Group
 from p2psync.i18n import _
@@ -44,7 +46,8 @@ def add_to(app: typer.Typer) -> None:
             "All devices of the mandate see who did it and when. p2psync itself posts nothing. Only a device with the "
             "role accounting may."
         ),
-        example='p2psync posted Cargo\np2psync posted Cargo "Cargo (01-01-2025 ~ 31-12-2025).ecf" --undo',
+        example='p2psync posted Cargo\np2psync posted Cargo "Cargo (01-01-2025 ~ 31-12-2025).ecf" --undo\n'
+        "p2psync posted Cargo --also Muster",
     )(posted)
     command(
         app,
@@ -124,7 +127,14 @@ def posted(
     undo: Annotated[
         bool, typer.Option("--undo", help=_("Take the mark back: what was marked before it stands again."))
     ] = False,
+    also: ALSO = None,
 ) -> int:
+    if also and (file is not None or undo):
+        raise CommandFailed(_("In several mandates, all that waits is marked: name no file."), WRONG_USAGE)
+    if also:
+        answers, code = in_each([mandate, *also], lambda one: session.call("posted", READ_S, mandate=one))
+        session.show_data([row for _mandate, rows in answers for row in rows], bookkeeping.posted_in_several)
+        return code
     answer = session.call("posted", READ_S, mandate=mandate, file=file, undo=undo)
     return session.show(answer, bookkeeping.undone if undo else bookkeeping.posted)
 

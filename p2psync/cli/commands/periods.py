@@ -12,6 +12,7 @@ from p2psync.cli.command import Session, command, tell
 from p2psync.cli.commands.books import READ_S
 from p2psync.cli.commands.mandates import MANDATE
 from p2psync.cli.exits import FAILED, WRONG_USAGE, CommandFailed
+from p2psync.cli.several import ALSO, in_each
 from p2psync.i18n import _
 
 
@@ -27,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
             "books are complete; only accounting may say so."
         ),
         example="p2psync period Cargo\np2psync period Cargo --freeze 2025\n"
-        "p2psync period Cargo --current-until 2025-06-30",
+        "p2psync period Cargo --current-until 2025-06-30 --also Muster",
     )(period)
 
 
@@ -45,14 +46,22 @@ def period(
         str | None, typer.Option("--current-until", metavar="DAY", help=_("The books are complete until this day."))
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help=_("Freeze without a question."))] = False,
+    also: ALSO = None,
 ) -> int:
     given = [name for name, value in (("a", freeze), ("b", unfreeze), ("c", current_until)) if value is not None]
     if len(given) > 1:
         raise CommandFailed(_("Freeze, unfreeze or say how far the books are: one at a time."), WRONG_USAGE)
+    if also and current_until is None:
+        raise CommandFailed(_("--also is for --current-until: periods are frozen one mandate at a time."), WRONG_USAGE)
     if freeze is not None:
         return _freeze(session, mandate, freeze, yes)
     if unfreeze is not None:
         return session.show(session.call("period.unfreeze", mandate=mandate, period=unfreeze), periods.unfrozen)
+    if current_until is not None and also:
+        day = current_until
+        answers, code = in_each([mandate, *also], lambda one: session.call("period.current", mandate=one, until=day))
+        session.show_data([{"mandate": one, **told} for one, told in answers], periods.current_in_several)
+        return code
     if current_until is not None:
         return session.show(session.call("period.current", mandate=mandate, until=current_until), periods.current)
     return session.show(session.call("period", READ_S, mandate=mandate), periods.periods)

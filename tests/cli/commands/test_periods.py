@@ -32,3 +32,18 @@ def test_the_day_up_to_which_the_books_are_complete_is_told(office: Machine) -> 
     assert office.ask("period", "Cargo")["current_until"]["until"] == "2025-06-30"
     assert office.run("period", "Cargo", "--current-until", "June").code == 2
     assert office.run("period", "Cargo", "--current-until", "2025-06-30", "--freeze", "2025").code == 2
+
+
+def test_the_day_is_told_in_several_mandates_at_once(office: Machine) -> None:
+    office.ask("mandate", "create", "Also", "--folder", str(office.folder.with_name("also.crsync")))
+    words = ("period", "Cargo", "--current-until", "2025-05-31")
+    told = office.run(*words, "--also", "Also", "--json")
+    assert (told.code, [row["mandate"] for row in told.data]) == (0, ["Cargo", "Also"])
+    assert office.ask("period", "Also")["current_until"]["until"] == "2025-05-31"
+    partly = office.run(*words, "--also", "Nowhere")
+    assert (partly.code, "Nowhere: " in partly.err) == (3, True)
+    assert "Cargo: The books are complete until 2025-05-31" in partly.out
+    assert office.run("period", "Cargo", "--freeze", "2025", "--also", "Also").code == 2
+    assert office.run("posted", "Cargo", "--also", "Also").out.startswith(("Nothing waits", "Marked"))
+    assert office.run("posted", "Cargo", "--undo", "--also", "Also").code == 2
+    office.run("mandate", "leave", "Also", "--wipe")
