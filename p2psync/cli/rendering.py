@@ -86,6 +86,7 @@ def _mandate_lines(mandate: Row) -> list[str]:
             "  " + _("Nobody else has it yet. Share it with: p2psync share {name}").format(name=quoted(mandate["name"]))
         )
     lines += [f"  {line}" for line in _peer_lines(mandate["peers"])]
+    lines += [f"  {line}" for refused in mandate.get("refused", ()) for line in _refusal_lines(refused)]
     lines += [f"  {line}" for line in _books_lines(mandate)]
     lines += [f"  {line}" for line in (waiting_line(mandate), *_asked_lines(mandate)) if line]
     if mandate["conflicts"]:
@@ -190,6 +191,11 @@ def awaited(devices: Sequence[Row]) -> str:
         else one["name"]
         for one in devices
     )
+
+
+def _refusal_lines(refused: Row) -> list[str]:
+    text = _("  -> Compare the clocks: this PC's says {time} (UTC), and more than a day's difference is too much.")
+    return [f"! {refused['reason']}", text.format(time=refused["clock"][:16].replace("T", " "))]
 
 
 def _peer_lines(peers: Sequence[Row]) -> list[str]:

@@ -29,7 +29,7 @@ from p2psync.daemon.strangers import Strangers
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.wayfinding import OnCall, Wayfinder, Wires, plugged
 from p2psync.daemon.widening import Again
-from p2psync.errors import ConfigError, P2PSyncError
+from p2psync.errors import ConfigError, P2PSyncError, PeerRefused
 from p2psync.i18n import said
 from p2psync.net.addresses import all_addresses, own_addresses, parse_ip, reachable_at
 from p2psync.net.dialer import Address, Attempt, Dialer, Sighting
@@ -117,6 +117,8 @@ class Discovery:
         self._shared: Mapping[MandateId, Trust] = {}
         self._doors: Mapping[bytes, bytes] = {}
         self._quests: dict[bytes, _Quest] = {}
+        self._refusals: dict[MandateId, dict[Address, str]] = {}
+        """What was said last at known addresses where this device was refused."""
         self._near_links: Counter[DeviceId] = Counter()
         self._dial_soon = asyncio.Event()
         self._renewal = asyncio.Lock()
@@ -364,10 +366,13 @@ class Discovery:
             link = await self._reach(attempt)
         except (P2PSyncError, OSError) as error:
             self._log.event("dial.failed", address=attempt.address, reason=error)
+            if isinstance(error, PeerRefused) and _is_known(attempt):
+                self._refusals.setdefault(attempt.mandate, {})[attempt.address] = said(error)
             if attempt.device is not None:
                 self.ways.not_direct(attempt.device, said(error))
             self._failed(attempt)
         else:
+            self._refusals.get(attempt.mandate, {}).pop(attempt.address, None)
             connected, ended = partial(self._connected, attempt, link), partial(self._ended, attempt, link)
             self._links.add(link, connected, ended, partial(self._reach, attempt))
 
@@ -379,6 +384,11 @@ class Discovery:
         if trust is None or self._stopped:
             raise ConfigError("The mandate is not shared any more.")
         return await dial(host, port, tag, trust, self._identity, proxies=self.proxies)
+
+    def refused_at(self, mandate: MandateId, addresses: Collection[str]) -> list[str]:
+        """Of these known addresses of a mandate, where this device is refused, and in which words."""
+        found = self._refusals.get(mandate, {})
+        return [reason for address, reason in sorted(found.items()) if str(address) in addresses]
 
     def _failed(self, attempt: Attempt) -> None:
         self._dialer.failed(attempt, self._now_s())
@@ -428,3 +438,8 @@ class Discovery:
 def _is_link_local(ip: str) -> bool:
     parsed = parse_ip(ip)
     return parsed is not None and parsed.is_link_local
+
+
+def _is_known(attempt: Attempt) -> bool:
+    """Whether a person or a ticket named the address; its door opens by the day, and so by both clocks."""
+    return attempt.nonce is None and attempt.device is None

@@ -28,6 +28,7 @@ MANDATE: dict[str, Any] = {
     "problem_list": [],
 }
 DEVICE = {"id": "AAAAAAA-BBBBBBB", "name": "Office", "version": "0.1.0", "mdns_problem": None}
+REFUSED = {"reason": "refused!", "clock": "2028-11-21T06:37:00Z"}
 
 
 def shown(**changes: Any) -> str:
@@ -63,6 +64,7 @@ def test_all_is_well() -> None:
         ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "not seen yet"),
         ({"peers": [{**PEER, "connected": False, "behind_files": 3}]}, ", 3 files behind"),
         ({"peers": [{**PEER, "behind_files": 4}]}, "4 files behind"),
+        ({"refused": [REFUSED]}, "  ! refused!\n    -> Compare the clocks: this PC's says 2028-11-21 06:37 (UTC)"),
         ({"in_sync": False}, "Cargo (accounting): working"),
         ({"rests": {"why": "person", "until": None}}, "Cargo (accounting): paused until p2psync resume"),
         ({"rests": {"why": "person", "until": "2020-01-01T12:00:00Z"}}, "Cargo (accounting): paused until 2020-01-01"),

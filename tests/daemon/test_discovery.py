@@ -12,10 +12,12 @@ from p2psync.daemon import discovery
 from p2psync.daemon.config import LOOPBACK, Endpoint
 from p2psync.daemon.port_mapping import PortMapping
 from p2psync.errors import ConfigError
+from p2psync.net.trust import period_tag
 from p2psync.pair.ticket import encode, parse
 from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.patience import until
 
+YEAR_S = 365 * 86_400
 MDNS = {"mdns": True, "mdns_interfaces": (LOOPBACK,)}
 
 
@@ -47,6 +49,27 @@ async def test_known_addresses_help_where_mdns_does_not(tmp_path: Path) -> None:
         assert (await one.status())["peers"][0]["connected"] is False
         await one.call("peer.add", mandate="Cargo", address=two_address)
         await two.has("a.txt", "a")
+
+
+@pytest.mark.asyncio
+async def test_who_is_refused_at_a_known_address_is_told_to_look_at_the_clocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        with monkeypatch.context() as patch:
+            patch.setattr(discovery, "period_tag", lambda secret, now_s: period_tag(secret, now_s + YEAR_S))
+            await two.stop()
+            await two.start()
+
+            async def is_told() -> bool:
+                return [refused["clock"][:2] for refused in (await two.status())["refused"]] == ["20"]
+
+            await until(is_told, "it is refused")
+            (refused,) = (await two.status())["refused"]
+            assert f"127.0.0.1:{one.running.discovery.port} refused the connection" in refused["reason"]
+        one.save("a.txt", "once the clock is right")
+        await two.has("a.txt", "once the clock is right")
+        assert (await two.status())["refused"] == []
 
 
 @pytest.mark.asyncio

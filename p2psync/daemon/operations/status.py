@@ -131,9 +131,18 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "current_until": until.isoformat() if (until := mandate.authority.current_until) is not None else None,
         "frozen": [str(period) for period in sorted(mandate.authority.frozen)],
         "inbox": node.bridging.undelivered(mandate.id),
+        "refused": _refused(node, now, mandate, peers),
         "peers": sorted(peers, key=lambda p: (str(p["name"]).casefold(), str(p["device"]))),
         "problem_list": [_problem_row(mandate, problem) for problem in problems[:PROBLEMS_SHOWN_MAX]],
     }
+
+
+def _refused(node: Node, now: Now, mandate: Mandate, peers: list[dict[str, object]]) -> list[dict[str, object]]:
+    """While nobody is there: by whom this device is refused at known addresses, and what its clock says."""
+    if any(peer["connected"] for peer in peers):
+        return []
+    reasons = node.discovery.refused_at(mandate.id, node.records.addresses(mandate.id))
+    return [{"reason": reason, "clock": time_text(now.wall_ms)} for reason in reasons]
 
 
 class _Session(NamedTuple):
