@@ -11,7 +11,6 @@ from p2psync.core.ids import MandateId, device_text, mandate_text
 from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_restriction, parse_role, parse_setting
 from p2psync.core.statement import NAME_CHARACTERS_MAX
 from p2psync.daemon import attaching
-from p2psync.daemon.operations import attachments
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.recovery import KEY_SETTING
 from p2psync.daemon.operations.result import OperationResult
@@ -59,8 +58,7 @@ async def create(node: Node, given: Arguments) -> object:
     if chart is None:
         return made
     wanted = {"mandate": mandate_text(mandate), "files": [str(chart)], "siblings": True, "allow_cloud": allow_cloud}
-    linked = await attachments.attach(node, Arguments(wanted))
-    assert isinstance(linked, OperationResult)
+    linked = await node.operations.call("attach", wanted)
     assert isinstance(linked.data, dict)
     return OperationResult({**made, **linked.data}, linked.exit_code)
 
