@@ -21,6 +21,7 @@ from p2psync.rendezvous.protocol.address import HostAddress, parse_address
 from p2psync.rendezvous.protocol.lobby import Found, Lobby, Outcome, Room, Say
 from p2psync.rendezvous.protocol.messages import MEET_PATH, MESSAGE_BYTES_MAX, Refused, decode, encode
 from p2psync.rendezvous.trust import context_for
+from p2psync.rendezvous.visit import ALIVE_S
 from p2psync.system.process import allow_open_files
 
 TICK_S = 5.0
@@ -129,6 +130,7 @@ class _Crowd:
             ssl=self._context,
             max_msg_size=MESSAGE_BYTES_MAX,
             compress=0,
+            heartbeat=ALIVE_S,
         )
 
     async def _come(
