@@ -99,6 +99,31 @@ class Restriction:
     readers: tuple[Role, ...]
 
 
+class Part(StrEnum):
+    """What a role does with the files of a rule. The words are part of the interface."""
+
+    CHANGES = "changes"
+    """Changes them and receives them."""
+    OWN = "own"
+    """Changes its own, receives the others."""
+    RECEIVES = "receives"
+    NOTHING = "nothing"
+    """Learns nothing of them."""
+
+
+def part_of(role: Role, rule: Rule) -> Part:
+    """What a device of that role, unless it is an admin, does with the files of a rule from `rule_for`."""
+    if rule.readers is not None and role is not Role.KEEPER and role not in rule.readers:
+        return Part.NOTHING
+    if role not in PRODUCERS:
+        return Part.RECEIVES
+    if rule.mode is not Mode.ENFORCE:
+        return Part.CHANGES
+    if rule.master == OWNER:
+        return Part.OWN if role in rule.owner_roles else Part.RECEIVES
+    return Part.CHANGES if role is Role.ACCOUNTING else Part.RECEIVES
+
+
 class Setting(NamedTuple):
     """What `rules M --set PATTERN=MODE[:MASTER]` asks for."""
 

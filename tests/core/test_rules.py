@@ -21,6 +21,7 @@ from p2psync.core.rules import (
     RESTRICTED,
     RULES_MAX,
     Mode,
+    Part,
     Restriction,
     Role,
     Rule,
@@ -31,6 +32,7 @@ from p2psync.core.rules import (
     parse_restriction,
     parse_role,
     parse_setting,
+    part_of,
 )
 from p2psync.errors import CodecError, UsageError
 
@@ -358,3 +360,22 @@ def test_open_fields_that_are_none_are_refused(fields: list[object]) -> None:
 def test_master_data_of_another_program_are_protected(path: str) -> None:
     rule = DEFAULT_RULES.rule_for(RelPath(path))
     assert (rule.mode, rule.file_class) == (Mode.ENFORCE, "master data")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "role", "part"),
+    [
+        ("a.crp", Role.PAYROLL, Part.CHANGES),
+        ("a.crp", Role.READER, Part.RECEIVES),
+        ("a.crp", Role.KEEPER, Part.RECEIVES),
+        ("a.p2pmaster", Role.ACCOUNTING, Part.CHANGES),
+        ("a.p2pmaster", Role.PAYROLL, Part.RECEIVES),
+        ("a.p2pfields", Role.PAYROLL, Part.OWN),
+        ("a.txt", Role.BANKING, Part.CHANGES),
+    ],
+)
+def test_what_a_role_does_with_files(pattern: str, role: Role, part: Part) -> None:
+    rule = DEFAULT_RULES.rule_for(RelPath(pattern))
+    assert part_of(role, rule) is part
+    restricted = replace(rule, readers=(Role.INVOICING,))
+    assert part_of(role, restricted) is (Part.RECEIVES if role is Role.KEEPER else Part.NOTHING)

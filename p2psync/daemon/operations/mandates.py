@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2psync.core.ids import MandateId, device_text, mandate_text
-from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_restriction, parse_role, parse_setting
+from p2psync.core.rules import (
+    DEFAULT_RULES,
+    Role,
+    Rule,
+    RuleTable,
+    parse_restriction,
+    parse_role,
+    parse_setting,
+    part_of,
+)
 from p2psync.core.statement import NAME_CHARACTERS_MAX
 from p2psync.daemon import attaching
 from p2psync.daemon.operations.arguments import Arguments
@@ -254,7 +264,10 @@ def shown_rules(mandate: Mandate) -> list[dict[str, object]]:
     """In the order in which they are tried."""
     table = mandate.authority.rules
     shown: list[dict[str, object]] = [
-        {"pattern": one.pattern, "class": one.file_class, "mode": one.mode.value, "master": one.master or None}
+        {
+            **{"pattern": one.pattern, "class": one.file_class, "mode": one.mode.value, "master": one.master or None},
+            "parts": {role.value: part_of(role, _read_by(table, one)).value for role in Role},
+        }
         for one in table.rules
     ]
     for restriction in table.restrictions:
@@ -262,6 +275,12 @@ def shown_rules(mandate: Mandate) -> list[dict[str, object]]:
     if table.open_fields:
         shown.append({"open_fields": list(table.open_fields)})
     return shown
+
+
+def _read_by(table: RuleTable, rule: Rule) -> Rule:
+    """With its readers, where a restriction is of the same files."""
+    readers = next((one.readers for one in table.restrictions if one.pattern == rule.pattern), None)
+    return replace(rule, readers=readers)
 
 
 def checked_name(name: str) -> str:

@@ -30,6 +30,10 @@ async def test_a_new_mandate_is_local_and_lies_among_the_documents(tmp_path: Pat
             "class": "master data",
             "mode": "prefer",
             "master": "accounting",
+            "parts": {
+                **dict.fromkeys(("accounting", "invoicing", "payroll", "banking"), "changes"),
+                **dict.fromkeys(("reader", "keeper"), "receives"),
+            },
         }
 
 
@@ -190,3 +194,15 @@ def test_names_that_cannot_be_shown_are_refused() -> None:
 def test_every_name_makes_a_folder_name() -> None:
     assert folder_name("Müller/Söhne: 2025?") == "Müller_Söhne_ 2025_.crsync"
     assert default_folder(Path("docs"), "Cargo") == Path("docs/Cargo.crsync")
+
+
+@pytest.mark.asyncio
+async def test_rules_tell_what_each_role_does_with_a_kind_of_files(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create(restrict=["*.ecs=payroll,accounting"])
+        rows = {row["pattern"]: row.get("parts") for row in await pc.call("rules", mandate="Cargo") if "mode" in row}
+        assert (rows["*.ecs"]["payroll"], rows["*.ecs"]["invoicing"]) == ("changes", "nothing")
+        assert rows["*.p2pmaster"]["payroll"] == "receives"
+        assert rows["*.crp"]["payroll"] == "changes"
+        ruled = await pc.call("rules.set", mandate="Cargo", setting="*.crp=enforce")
+        assert ruled[0]["parts"]["payroll"] == "receives"

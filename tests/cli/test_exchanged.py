@@ -1,0 +1,29 @@
+"""`status --what`: kinds in the order in which they need each other, with this PC's part in each."""
+
+from __future__ import annotations
+
+from p2psync.cli import exchanged
+
+CHART = {"pattern": "*.crp", "class": "master data", "mode": "prefer", "master": "accounting"}
+PAY = {"pattern": "*.ecs", "class": "entries", "mode": "enforce", "master": "owner"}
+
+
+def test_kinds_are_listed_in_their_order_with_what_this_pc_does() -> None:
+    rules = [
+        {**PAY, "parts": {"accounting": "receives", "payroll": "own", "banking": "nothing"}},
+        {**CHART, "parts": {"accounting": "changes", "payroll": "changes"}},
+        {"pattern": "*.ecs", "readers": ["payroll"]},
+        {**PAY, "pattern": "x", "class": "of a later version", "parts": {"payroll": "of a later version"}},
+    ]
+    text = exchanged.kinds([{"name": "Cargo", "role": "payroll", "rules": rules}])
+    said = text.splitlines()
+    assert said[0] == "Cargo (payroll)"
+    assert "*.crp" in said[2]
+    assert "up and down" in said[2]
+    assert said[2].endswith("accounting, payroll; in a conflict accounting wins")
+    assert "its own up, others down" in said[3]
+    assert said[3].endswith("payroll")
+    assert said[4].split()[:4] == ["of", "a", "later", "version"]
+    for role, words in (("accounting", "down"), ("banking", "not exchanged")):
+        told = exchanged.kinds([{"name": "Cargo", "role": role, "rules": rules[:1]}])
+        assert words in told.splitlines()[2]
