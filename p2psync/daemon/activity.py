@@ -24,7 +24,8 @@ PAUSED = "paused_until_ms"
 """The setting of a mandate that says until when it is paused; ENDLESS: until a person resumes it; None: it is not."""
 ENDLESS = 0
 LOOK_EVERY = timedelta(minutes=1)
-"""A clock that is set, or a mandate that is new, is noticed after so long."""
+"""A clock that is set, or a mandate that is new, is noticed after so long, where there are hours or pauses."""
+LOOK_IDLY_EVERY = timedelta(hours=1)
 PERSON, HOURS = "person", "hours"
 """Why a mandate rests. The words are part of the interface."""
 
@@ -79,7 +80,7 @@ class Activity:
         self._woken.set()
         ends = [rest.until for rest in rests.values() if rest.until is not None]
         changes = [window.next_change(now, self._clock.zone())] if window is not None else []
-        return min([now + LOOK_EVERY, *ends, *changes])
+        return min([now + (LOOK_EVERY if rests or window is not None else LOOK_IDLY_EVERY), *ends, *changes])
 
     async def keep(self) -> None:
         """As long as the device runs."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from p2psync.daemon.activity import LOOK_EVERY, LOOK_IDLY_EVERY
 from p2psync.errors import UsageError
 from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.programs import NAME, chart, programs
@@ -50,6 +51,7 @@ async def test_a_pause_ends_by_itself_and_outlasts_a_restart(tmp_path: Path) -> 
             with pytest.raises(UsageError, match="is no time"):
                 await pc.ask("pause", until=wrong)
         await pc.call("pause", until="2100-06-10T13:00:00Z")
+        assert await pc.running.activity.look() - pc.running.activity._clock.now() <= LOOK_EVERY
         await pc.stop()
         await pc.start()
         assert (await pc.status())["rests"] == {"why": "person", "until": "2100-06-10T13:00:00Z"}
@@ -59,6 +61,7 @@ async def test_a_pause_ends_by_itself_and_outlasts_a_restart(tmp_path: Path) -> 
         dial.shown += timedelta(minutes=1)
         await by(pc, dial)
         assert not pc.running.activity.rests
+        assert await pc.running.activity.look() == dial.shown + LOOK_IDLY_EVERY, "an idle PC is left alone"
 
 
 @pytest.mark.asyncio
