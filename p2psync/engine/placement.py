@@ -89,8 +89,9 @@ class Placement:
         wanted: defaultdict[str, list[Wanted]] = defaultdict(list)
         ready: list[Aim] = []
         for path, target in self._plan.open_aims(paths).items():
-            if self._plan.collides(target):
-                self._plan.get_stuck(Problem(path, Code.NAME_COLLIDES))
+            rival = self._plan.rival(target)
+            if rival is not None:
+                self._plan.get_stuck(Problem(path, Code.NAME_COLLIDES, rival))
             elif target.contents:
                 file_class = self._site.ledger.class_of(path)
                 wanted[file_class] += self._gather(file_class, target)

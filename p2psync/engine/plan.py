@@ -214,18 +214,19 @@ class Plan:
             aims.update((path, looked[path]) for path in others if path not in stand)
         return aims
 
-    def collides(self, target: Aim) -> bool:
-        """Whether another live path holds this path's slot: the one in base stays, else the lower."""
+    def rival(self, target: Aim) -> RelPath | None:
+        """Another live path that holds this path's slot, if one does: the one in base stays, else the lower."""
         if self._site.folding == EXACT or target.put.kind == Kind.ABSENT:
-            return False
+            return None
         slot = fold(target.path, self._site.folding)
         rivals = [p for p in self._site.state.live_in_slots([slot]).get(slot, ()) if p != target.path]
         if not rivals:
-            return False
+            return None
         standing = self._site.state.bases([target.path, *rivals])
         if target.path in standing:
-            return False
-        return any(r in standing for r in rivals) or min(rivals) < target.path
+            return None
+        holder = min((r for r in rivals if r in standing), default=min(rivals))
+        return holder if holder in standing or holder < target.path else None
 
     def get_stuck(self, problem: Problem) -> None:
         path = RelPath(problem.path)

@@ -253,7 +253,7 @@ def test_a_folder_that_was_opened_anew_answers_nothing_asked_before() -> None:
 def test_a_name_that_this_disk_cannot_tell_from_another() -> None:
     rig = wanting(("a.txt", "one"), ("A.txt", "two"), rig=Rig(folding=Folding(case_insensitive=True)))
     assert rig.fetches() == [content("two")]
-    assert rig.problems == [("a.txt", Code.NAME_COLLIDES)]
+    assert list(rig.desk.state.problems()) == [Problem("a.txt", Code.NAME_COLLIDES, "A.txt")]
 
 
 def test_what_was_refused_is_kept_as_such() -> None:

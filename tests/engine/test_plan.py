@@ -162,7 +162,7 @@ def test_of_two_paths_in_one_slot_the_lower_stands() -> None:
     rig.takes_in().effects()
     assert place_all(rig) == ["a\u0308.txt"]
     assert rig.problems == [("Ä.txt", Code.NAME_COLLIDES)]
-    assert not rig.replica.plan.collides(Aim(parse("Ä.txt"), ABSENT, ())), "what is absent takes no slot"
+    assert rig.replica.plan.rival(Aim(parse("Ä.txt"), ABSENT, ())) is None, "what is absent takes no slot"
 
 
 def test_what_stands_already_keeps_its_slot() -> None:
@@ -172,7 +172,7 @@ def test_what_stands_already_keeps_its_slot() -> None:
     rig.author.save("B.txt", "two")
     rig.takes_in().effects()
     assert place_all(rig) == []
-    assert rig.problems == [("B.txt", Code.NAME_COLLIDES)]
+    assert list(rig.desk.state.problems()) == [Problem("B.txt", Code.NAME_COLLIDES, "b.txt")]
     rig.author.save("b.txt", None)
     rig.takes_in()
     assert set(rig.todo()) == {"B.txt", "b.txt"}, "its slot is free now"
