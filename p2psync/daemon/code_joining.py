@@ -9,7 +9,7 @@ from secrets import token_bytes
 from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.inviting import HANDSHAKE_S
 from p2psync.daemon.logs import EventLog
-from p2psync.daemon.seeking import Seeking, StillWaiting
+from p2psync.daemon.seeking import Seeking, Sought, StillWaiting
 from p2psync.daemon.wayfinding import Call
 from p2psync.errors import LinkError, P2PSyncError, TicketError, TicketRefused
 from p2psync.net.dialer import Address
@@ -79,17 +79,16 @@ class _Exchange(Seeking[Ticket]):
         log: EventLog,
         hosts: tuple[HostAddress, ...] = (),
     ) -> None:
-        super().__init__(b"code " + token_bytes(8), meeting_secret(code.number), (), discovery, log)
-        self._meet(hosts, None)
+        sought = Sought(b"code " + token_bytes(8), meeting_secret(code.number), hosts=hosts)
+        super().__init__(sought, discovery, log)
         self._code = code
         self._codes = codes
         self._identity = identity
 
     async def attempt(self, address: Address, nonce: bytes | None) -> Ticket:
         assert nonce is not None, "a code knows no addresses"
-        return await self._exchange(
-            await dial_pairing(address.host, address.port, nonce_tag(self._secret, nonce), None)
-        )
+        tag = nonce_tag(self._sought.secret, nonce)
+        return await self._exchange(await dial_pairing(*address, tag, None))
 
     async def attempt_by(self, call: Call) -> Ticket:
         return await self._exchange(await call())

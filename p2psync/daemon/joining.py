@@ -9,7 +9,7 @@ from p2psync.core.value import value
 from p2psync.daemon.discovery import Discovery
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.places import addresses_among
-from p2psync.daemon.seeking import Seeking
+from p2psync.daemon.seeking import Seeking, Sought
 from p2psync.daemon.wayfinding import Call
 from p2psync.engine.admin import Welcome
 from p2psync.errors import LinkError, RemoteProtocolError
@@ -48,14 +48,14 @@ class Quest(Seeking[Admitted]):
     ) -> None:
         """`name`: what this device calls itself, for the members. `hosts`: where the inviter may be met."""
         addresses = addresses_among(ticket.addresses)
-        super().__init__(ticket.id, meeting_secret(ticket.secret), addresses, discovery, log)
-        self._meet(hosts, ticket.inviter)
+        sought = Sought(ticket.id, meeting_secret(ticket.secret), ticket.inviter, addresses, hosts)
+        super().__init__(sought, discovery, log)
         self._ticket = ticket
         self._name = name
         self._identity = identity
 
     async def attempt(self, address: Address, nonce: bytes | None) -> Admitted:
-        tag = tag_of(self._secret, nonce, time.time())
+        tag = tag_of(self._sought.secret, nonce, time.time())
         inviter, proxies = self._ticket.inviter, self._discovery.proxies
         return await self._pair(await dial_pairing(*address, tag, inviter, proxies=proxies), address)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import field
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -38,26 +39,31 @@ class StillWaiting:
     """What went wrong last; may be empty."""
 
 
+@value
+class Sought:
+    """The device that is looked for."""
+
+    key: bytes
+    """Names the search."""
+    secret: bytes = field(repr=False)
+    """By which it is known: it announces it."""
+    inviter: DeviceId | None = None
+    """None: whoever knows the secret."""
+    addresses: Sequence[Address] = ()
+    """Tried in any case."""
+    hosts: tuple[HostAddress, ...] = ()
+    """Meeting hosts, where it is looked for too."""
+
+
 class Seeking(ABC, Generic[T]):
     """One search, by all ways at once."""
 
-    def __init__(
-        self, key: bytes, secret: bytes, addresses: Sequence[Address], discovery: Discovery, log: EventLog
-    ) -> None:
-        """`key` names the search, `secret` is what the inviter announces; `addresses` are tried in any case."""
-        self._key = key
-        self._secret = secret
-        self._addresses = addresses
+    def __init__(self, sought: Sought, discovery: Discovery, log: EventLog) -> None:
+        self._sought = sought
         self._discovery = discovery
         self._log = log
-        self._hosts: tuple[HostAddress, ...] = ()
-        self._inviter: DeviceId | None = None
         self._held = False
         self._reason = ""
-
-    def _meet(self, hosts: tuple[HostAddress, ...], inviter: DeviceId | None) -> None:
-        """Look for it at these meeting hosts too: to be said before `run`. None: whoever knows the secret."""
-        self._hosts, self._inviter = hosts, inviter
 
     @abstractmethod
     async def attempt(self, address: Address, nonce: bytes | None) -> T:
@@ -73,22 +79,23 @@ class Seeking(ABC, Generic[T]):
     async def run(self, timeout_s: float) -> T | StillWaiting:
         """Raises TicketError when the inviter refuses, and says why."""
         hints: asyncio.Queue[Sighting | Call] = asyncio.Queue()
-        self._discovery.seek(self._key, self._secret, hints.put_nowait)
+        sought = self._sought
+        self._discovery.seek(sought.key, sought.secret, hints.put_nowait)
         try:
-            if self._hosts:
-                self._discovery.seek_at(self._hosts, self._key, self._inviter, hints.put_nowait)
+            if sought.hosts:
+                self._discovery.seek_at(sought.hosts, sought.key, sought.inviter, hints.put_nowait)
             async with asyncio.timeout(timeout_s):
                 return await self._first(hints)
         except TimeoutError:
             return StillWaiting(self._held, self._reason or next(iter(self._discovery.host_problems), ""))
         finally:
-            self._discovery.stop_seeking(self._key)
+            self._discovery.stop_seeking(sought.key)
 
     async def _first(self, hints: asyncio.Queue[Sighting | Call]) -> T:
         """The first answer that is final, of all ways in parallel."""
         answer: asyncio.Future[T | TicketError] = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._try_address(address, None, answer)) for address in self._addresses]
+            tasks = [group.create_task(self._try_address(address, None, answer)) for address in self._sought.addresses]
             try:
                 tasks.append(group.create_task(self._follow(group, hints, tasks, answer)))
                 outcome = await answer

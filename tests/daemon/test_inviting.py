@@ -130,7 +130,7 @@ async def test_wrong_guesses_are_slowed_down_and_end_the_ticket(tmp_path: Path) 
         inviting = host.running.inviting
         for number in range(WRONG_PROOFS_MAX):
             guess = quest(thief, forged)
-            guess._secret = quest(thief, ticket)._secret
+            guess._sought = quest(thief, ticket)._sought
             with pytest.raises(TicketRefused, match="does not know"):
                 await guess.run(20)
             if number == 0:

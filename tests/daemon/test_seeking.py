@@ -10,7 +10,7 @@ import pytest
 
 from p2psync.daemon import seeking
 from p2psync.daemon.logs import EventLog
-from p2psync.daemon.seeking import Seeking, StillWaiting
+from p2psync.daemon.seeking import Seeking, Sought, StillWaiting
 from p2psync.daemon.wayfinding import Call
 from p2psync.errors import LinkError, TicketUsed
 from p2psync.net.dialer import Address, Match, Sighting
@@ -40,7 +40,7 @@ class Search(Seeking[str]):
     """Answers by address: what to say, or what to raise."""
 
     def __init__(self, air: Air, log: EventLog, answers: dict[Address, object], *known: Address) -> None:
-        super().__init__(b"key", b"secret", known, air, log)  # type: ignore[arg-type]
+        super().__init__(Sought(b"key", b"secret", addresses=known), air, log)  # type: ignore[arg-type]
         self.answers = answers
         self.tried: list[tuple[Address, bytes | None]] = []
         self.trying = asyncio.Event()
