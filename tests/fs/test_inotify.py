@@ -19,11 +19,6 @@ from tests.fs.listener import Listener
 from tests.fs.watched import Place
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "Cargo")
-
-
 @pytest.mark.asyncio
 async def test_a_save_by_rename_is_told_as_it_happened(place: Place) -> None:
     place.save("a")

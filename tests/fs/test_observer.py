@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -24,11 +23,6 @@ from tests.fs.observing import PATIENCE_S, PlayedWatcher, observing
 from tests.fs.watched import MANDATE, Place
 
 R = RelPath
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "Cargo")
 
 
 # -- scans --------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -16,11 +15,6 @@ from tests.fs.observing import observing
 from tests.fs.watched import MANDATE, MARKER, Place
 
 R = RelPath
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "Cargo")
 
 
 # -- a folder that vanishes ---------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -19,11 +18,6 @@ from tests.fs.observing import PATIENCE_S, observing
 from tests.fs.watched import MANDATE, Place
 
 R = RelPath
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "Cargo")
 
 
 @pytest.mark.asyncio

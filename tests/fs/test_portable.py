@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from watchfiles import Change
@@ -14,11 +13,6 @@ from p2psync.fs.portable import PortableWatcher
 from p2psync.fs.signs import Lost
 from tests.fs.listener import Listener
 from tests.fs.watched import Place
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "Cargo")
 
 
 def threads() -> list[str]:

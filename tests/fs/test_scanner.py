@@ -21,25 +21,10 @@ from p2psync.fs.scanner import Scanner
 from p2psync.fs.sight import Row
 from p2psync.fs.stable import Stopped
 from p2psync.fs.traits import SYSTEMS_OWN, Traits
-from tests.fs.scanning import denied, look, reads, scan, taken, told
+from tests.fs.scanning import denied, look, scan, taken, told
 from tests.fs.watched import MANDATE, Place
 
 R = RelPath
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "Cargo")
-
-
-@pytest.fixture
-def scanner(place: Place) -> Scanner:
-    return Scanner(place.folder, place.base)
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    return reads(monkeypatch)
 
 
 # -- a whole scan -------------------------------------------------------------------------------------------------

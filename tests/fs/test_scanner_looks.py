@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import pytest
 
@@ -14,25 +13,10 @@ from p2psync.core.relpath import RelPath
 from p2psync.fs import inspector
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.traits import SYSTEMS_OWN
-from tests.fs.scanning import denied, look, reads, scan, taken, told
+from tests.fs.scanning import denied, look, scan, taken, told
 from tests.fs.watched import Place
 
 R = RelPath
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "Cargo")
-
-
-@pytest.fixture
-def scanner(place: Place) -> Scanner:
-    return Scanner(place.folder, place.base)
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    return reads(monkeypatch)
 
 
 def test_a_look_tells_of_its_paths_alone(place: Place, scanner: Scanner) -> None:

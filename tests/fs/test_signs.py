@@ -22,11 +22,6 @@ from tests.fs.watched import Place
 Make = Callable[[Folder], Watcher]
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "Cargo")
-
-
 @pytest.fixture(params=["inotify", "portable"])
 def make(request: pytest.FixtureRequest) -> Make:
     if request.param == "inotify":
