@@ -13,7 +13,7 @@ from p2psync.daemon.bridging import Bridging
 from p2psync.engine.bridge import Attachment
 from tests.daemon.homes import MANDATE
 from tests.daemon.patience import until
-from tests.daemon.programs import NAME, chart, content, programs
+from tests.daemon.programs import NAME, Program, chart, content, programs
 
 
 @pytest.mark.asyncio
@@ -116,10 +116,7 @@ async def test_a_delivery_that_was_cut_off_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, noted: bool
 ) -> None:
     async with programs(tmp_path) as (one, two):
-        reached = _cut_off(monkeypatch, two.pc.running.bridging, number, noted)
-        one.save("second")
-        await asyncio.wait_for(reached.wait(), 30)
-        await two.pc.stop()
+        await _cut_off(monkeypatch, one, two, number, noted)
         assert two.read() in (chart("first"), chart("second")), "whole, whatever it is"
         monkeypatch.undo()
         await two.pc.start()
@@ -136,10 +133,7 @@ async def test_a_save_while_the_device_is_off_in_the_midst_of_a_delivery_is_not_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, noted: bool
 ) -> None:
     async with programs(tmp_path) as (one, two):
-        reached = _cut_off(monkeypatch, two.pc.running.bridging, number, noted)
-        one.save("second")
-        await asyncio.wait_for(reached.wait(), 30)
-        await two.pc.stop()
+        await _cut_off(monkeypatch, one, two, number, noted)
         two.save("saved meanwhile")
         monkeypatch.undo()
         await two.pc.start()
@@ -153,8 +147,12 @@ async def test_a_save_while_the_device_is_off_in_the_midst_of_a_delivery_is_not_
         await two.alone()
 
 
-def _cut_off(patch: pytest.MonkeyPatch, running: Bridging, number: int, noted: bool) -> asyncio.Event:
-    """From the given note of a delivery on nothing happens any more, as after a kill; `noted`: it was still written."""
+async def _cut_off(patch: pytest.MonkeyPatch, one: Program, two: Program, number: int, noted: bool) -> None:
+    """Stop `two` in the midst of a delivery of what `one` saves.
+
+    From the given note of it on nothing happens any more, as after a kill; `noted`: it was still written.
+    """
+    running = two.pc.running.bridging
     reached = asyncio.Event()
     change = Bridging.change
     count = 0
@@ -172,4 +170,6 @@ def _cut_off(patch: pytest.MonkeyPatch, running: Bridging, number: int, noted: b
         return await change(self, row, **fields)
 
     patch.setattr(Bridging, "change", change_or_hang)
-    return reached
+    one.save("second")
+    await asyncio.wait_for(reached.wait(), 30)
+    await two.pc.stop()

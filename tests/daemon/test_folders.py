@@ -37,6 +37,17 @@ async def shows(pc: Pc, *codes: str) -> None:
     await until(holds, f"{pc.name} shows {codes}")
 
 
+async def go_on_after_a_backup(one: Pc, two: Pc, backup: Path) -> None:
+    """Of the folder of `two`: it holds a file that is another one by now."""
+    two.save("a.txt", "last week's")
+    await one.has("a.txt", "last week's")
+    await two.stop()
+    shutil.copytree(two.folder, backup)
+    await two.start()
+    one.save("a.txt", "today's")
+    await two.has("a.txt", "today's")
+
+
 @pytest.mark.asyncio
 async def test_an_unplugged_drive_is_no_deletion(tmp_path: Path) -> None:
     async with company(tmp_path, "payroll") as (one, two):
@@ -74,13 +85,7 @@ async def test_an_empty_mount_point_is_no_deletion_either(tmp_path: Path) -> Non
 @pytest.mark.asyncio
 async def test_a_folder_restored_from_a_backup_publishes_nothing_old(tmp_path: Path) -> None:
     async with company(tmp_path, "payroll") as (one, two):
-        two.save("a.txt", "last week's")
-        await one.has("a.txt", "last week's")
-        await two.stop()
-        shutil.copytree(two.folder, tmp_path / "backup")
-        await two.start()
-        one.save("a.txt", "today's")
-        await two.has("a.txt", "today's")
+        await go_on_after_a_backup(one, two, tmp_path / "backup")
         await two.stop()
         shutil.rmtree(two.folder)
         shutil.copytree(tmp_path / "backup", two.folder)
@@ -95,13 +100,7 @@ async def test_a_backup_restored_while_the_device_runs_is_noticed(
 ) -> None:
     monkeypatch.setattr(folders, "LOOK_EVERY_S", 0.5)
     async with company(tmp_path, "payroll") as (one, two):
-        two.save("a.txt", "last week's")
-        await one.has("a.txt", "last week's")
-        await two.stop()
-        shutil.copytree(two.folder, tmp_path / "backup")
-        await two.start()
-        one.save("a.txt", "today's")
-        await two.has("a.txt", "today's")
+        await go_on_after_a_backup(one, two, tmp_path / "backup")
         two.folder.rename(tmp_path / "old")
         shutil.copytree(tmp_path / "backup" / ".p2psync", two.folder / ".p2psync")
         await until(lambda: not two.running.folders._open)

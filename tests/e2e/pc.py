@@ -242,6 +242,10 @@ class Pc:
             found.append(f"-- status\n{json.dumps(self.overall(), indent=1)}" if self.is_running else "-- off")
         return "\n".join(found)
 
+    def lanes(self) -> int:
+        """How many connections for bulk there ever were."""
+        return (self.home / "p2psync.log").read_text().count(" lane.up ")
+
 
 def tree(folder: Path) -> dict[str, str]:
     """The digest of each file in a folder, by path; empty directories end in "/"."""

@@ -6,17 +6,12 @@ from pathlib import Path
 from random import Random
 
 from p2psync.wire.messages import LANES_MAX
-from tests.e2e.pc import Pc, agree, company
+from tests.e2e.pc import agree, company
 from tests.lab import lan, requires_lab
 
 pytestmark = requires_lab
 
 MIB = 1 << 20
-
-
-def _lanes(pc: Pc) -> int:
-    """Those that there ever were."""
-    return (pc.home / "p2psync.log").read_text().count(" lane.up ")
 
 
 def test_a_big_file_goes_by_lanes(tmp_path: Path) -> None:
@@ -26,8 +21,8 @@ def test_a_big_file_goes_by_lanes(tmp_path: Path) -> None:
         a.save("small.txt", small)
         b.has("small.txt", small)
         b.has("big.bin", big)
-        assert 0 < _lanes(a) <= LANES_MAX
-        assert _lanes(b) == _lanes(a)
+        assert 0 < a.lanes() <= LANES_MAX
+        assert b.lanes() == a.lanes()
         b.save("back.bin", big[::-1])
         a.has("back.bin", big[::-1])
         agree(a, b)
@@ -38,5 +33,5 @@ def test_a_big_file_on_a_short_line_needs_none(tmp_path: Path) -> None:
         big = Random(2).randbytes(64 * MIB)
         a.save("big.bin", big)
         b.has("big.bin", big)
-        assert _lanes(a) == _lanes(b) == 0
+        assert a.lanes() == b.lanes() == 0
         agree(a, b)

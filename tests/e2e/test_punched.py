@@ -37,10 +37,6 @@ def _way(pc: Pc) -> str | None:
     return str(peer["way"]) if peer["connected"] else None
 
 
-def _lanes(pc: Pc) -> int:
-    return (pc.home / "p2psync.log").read_text().count(" lane.up ")
-
-
 def test_both_meet_in_the_middle_and_what_is_big_has_lanes(pcs: list[Pc]) -> None:
     a, b = pcs
     until(lambda: _way(a) == _way(b) == "punched", "they are connected")
@@ -50,7 +46,7 @@ def test_both_meet_in_the_middle_and_what_is_big_has_lanes(pcs: list[Pc]) -> Non
         giver.save(f"{giver.host}.txt", "meanwhile")
         taker.has(f"{giver.host}.txt", "meanwhile")
         taker.has(f"{giver.host}.bin", big + giver.host.encode())
-    assert _lanes(a) == _lanes(b) > 0
+    assert a.lanes() == b.lanes() > 0
     agree(a, b)
 
 
