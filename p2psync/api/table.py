@@ -101,7 +101,7 @@ def _of_mandates() -> tuple[Operation, ...]:
         Operation("mandate.show", "One mandate.", _M, reads=True),
         Operation("mandate.files", "Its bookkeeping files, by the PC that they come from.", _M, reads=True),
         Operation("mandate.rename", "Give a mandate another name, on all devices.", _required("mandate", "name")),
-        Operation("mandate.recovery", "The text of the mandate's recovery file, as long as its key is here.", _M),
+        Operation("mandate.recovery", "The text of the mandate's recovery file.", (*_M, Argument("old"))),
         Operation("mandate.recovery.saved", "The recovery file is safe: forget its key on this device.", _M),
         Operation("mandate.leave", "Forget a mandate on this device.", (*_M, Argument("wipe", Form.FLAG))),
         Operation("share", "Let other devices find and join a mandate.", _M),

@@ -46,8 +46,8 @@ from p2psync.i18n import _
 from p2psync.net.dialer import Address, Sighting
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
-from p2psync.net.tls import dial
-from p2psync.net.trust import Trust, tag_of
+from p2psync.net.tls import dial_anybody
+from p2psync.net.trust import tag_of
 from p2psync.store.database import Database
 from p2psync.store.state import SqliteDeviceState
 from p2psync.wire.codec import decode, encode
@@ -174,11 +174,13 @@ class Recovery:
     async def _try(self, address: Address, tag: bytes) -> Welcome:
         with tempfile.TemporaryDirectory(dir=self._home, prefix="recovery-") as place:
             identity = Identity.of_key(self._file.key, Path(place))
-            trust = Trust(tuple(secret for _number, secret in self._secrets), dict(self._file.members))
-            link = await dial(address.host, address.port, tag, trust, identity, proxies=self._discovery.proxies)
+            # Members that joined after the file was saved are in no list of it: the log tells whether one belongs.
+            link, certificate = await dial_anybody(
+                address.host, address.port, tag, identity, proxies=self._discovery.proxies
+            )
             try:
                 with _Guest(self._file, identity, Path(place)) as guest:
-                    return await guest.get_in(link, self._newcomer)
+                    return await guest.get_in(link, certificate, self._newcomer)
             finally:
                 await link.close()
 
@@ -202,10 +204,14 @@ class _Guest:
         self._thread.shutdown()
         self._database.close()
 
-    async def get_in(self, link: Link, newcomer: Newcomer) -> Welcome:
-        """Read the log over this link, admit the newcomer, and wait until the member has taken that in."""
+    async def get_in(self, link: Link, certificate: bytes, newcomer: Newcomer) -> Welcome:
+        """Read the log over this link, admit the newcomer, and wait until the member has taken that in.
+
+        Raises NotAllowed if, by that log, whoever answered with this certificate is no member.
+        """
         file = self._file
-        welcome = Welcome(file.mandate, file.name, Role.ACCOUNTING, file.secrets, file.members)
+        known = {**dict(file.members), link.remote: certificate}
+        welcome = Welcome(file.mandate, file.name, Role.ACCOUNTING, file.secrets, tuple(known.items()))
         await self._act(link, lambda device: device.join(welcome))
         await self._tell(link, LinkUp(LINK, link.remote, True, link.way))
         while not await self._in_thread(self._knows_the_mandate):

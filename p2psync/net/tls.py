@@ -34,6 +34,7 @@ from p2psync.net.trust import (
     TrustTable,
     client_context,
     gate_context,
+    guest_client_context,
     pairing_client_context,
     server_name,
     trusted_certificates,
@@ -237,6 +238,22 @@ async def dial(
     return await _connect(host, port, client_context(identity, members), tag, who, timeout_s, proxies)
 
 
+async def dial_anybody(
+    host: str, port: int, tag: bytes, identity: Identity, timeout_s: float = DIAL_S, proxies: Proxies = NO_PROXIES
+) -> tuple[Link, bytes]:
+    """A link to whoever knows the tag there, and the certificate that it shows: whether it belongs is to be found out.
+
+    Raises as `dial` does.
+    """
+    shown: list[bytes] = []
+
+    def who(certificate: bytes) -> DeviceId:
+        shown.append(certificate)
+        return _somebody(host, certificate)
+
+    return await _connect(host, port, guest_client_context(identity), tag, who, timeout_s, proxies), shown[-1]
+
+
 async def dial_through(carry: Carry, way: str, device: DeviceId, tag: bytes, trust: Trust, identity: Identity) -> Link:
     """A link to this member of `trust` on a stream that was agreed on with it, which is the server there.
 
@@ -274,6 +291,13 @@ def _member(where: str, members: Mapping[bytes, DeviceId], certificate: bytes) -
     if certificate not in members:
         raise PeerRefused(_("The device at {host} is not a member").format(host=where))
     return members[certificate]
+
+
+def _somebody(where: str, certificate: bytes) -> DeviceId:
+    try:
+        return device_of_certificate(certificate)
+    except InvalidId:
+        raise PeerRefused(_("The device at {host} is not a member").format(host=where)) from None
 
 
 def _inviter(where: str, pinned: DeviceId | None, certificate: bytes) -> DeviceId:

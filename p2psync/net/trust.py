@@ -248,6 +248,13 @@ def client_context(identity: Identity, members: Mapping[bytes, DeviceId]) -> ssl
     return context
 
 
+def guest_client_context(identity: Identity) -> ssl.SSLContext:
+    """Shows this device's certificate and takes any: the caller learns from a signed log who answered."""
+    context = pairing_client_context()
+    identity.load_into(context)
+    return context
+
+
 def pairing_client_context() -> ssl.SSLContext:
     """Shows nothing and takes any certificate: the caller compares its key with the one it expects."""
     context = _context(ssl.PROTOCOL_TLS_CLIENT)

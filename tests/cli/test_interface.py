@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "mandate show": "MANDATE",
     "mandate rename": "MANDATE NAME",
     "mandate leave": "MANDATE --wipe",
-    "mandate recovery": "MANDATE --save",
+    "mandate recovery": "MANDATE --save --renew",
     "share": "MANDATE",
     "invite": "MANDATE --role --admin --expires --uses --save --qr --code --confirm",
     "invites": "MANDATE --cancel",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.daemon import recovery
 from p2psync.daemon.recovery import Recovery, RecoveryFile, is_recovery
 from p2psync.engine.admin import Newcomer
@@ -16,6 +16,7 @@ from p2psync.errors import PeerRefused, UsageError
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
 from tests.daemon.homes import MANDATE, pcs
+from tests.daemon.patience import until
 
 FILE = RecoveryFile(
     MandateId(b"m" * 16),
@@ -72,6 +73,41 @@ async def test_a_new_pc_gets_back_in_as_admin_and_revokes_the_lost_one(tmp_path:
 
 
 @pytest.mark.asyncio
+async def test_members_that_joined_after_the_file_was_saved_let_it_in_too(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "office", "payroll", "new") as (office, payroll, new):
+        await office.create()
+        text = (await office.call("mandate.recovery", mandate=MANDATE))["text"]
+        await payroll.join(await office.invite("payroll"))
+        office.save("Cargo.crp", b"chart\r\nENDOFFILE")
+        await payroll.has("Cargo.crp", b"chart\r\nENDOFFILE")
+        await office.stop()
+        file = RecoveryFile.parse(text)
+        assert payroll.device not in [device_text(device) for device, _certificate in file.members]
+        await new.join(replace(file, addresses=tuple(payroll.running.discovery.own_addresses())).text())
+        await new.has("Cargo.crp", b"chart\r\nENDOFFILE")
+
+
+@pytest.mark.asyncio
+async def test_a_device_that_is_no_member_is_no_way_in(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "office", "thief", "new") as (office, thief, new):
+        await office.create()
+        await thief.join(await office.invite("payroll"))
+        await thief.in_sync(1)
+        file = RecoveryFile.parse((await office.call("mandate.recovery", mandate=MANDATE))["text"])
+        await office.call("devices.revoke", mandate=MANDATE, device=thief.device)
+
+        async def is_out() -> bool:
+            return bool((await thief.status())["problem_list"])
+
+        await until(is_out, "the thief knows that it is out")
+        await office.stop()
+        text = replace(file, addresses=tuple(thief.running.discovery.own_addresses())).text()
+        result = await new.ask("join", ticket=text, folder=str(new.folder), timeout_s=3.0)
+        assert result.exit_code == 5
+        assert not new.folder.exists()
+
+
+@pytest.mark.asyncio
 async def test_with_nobody_there_it_says_whom_it_waits_for_and_where_it_looked(tmp_path: Path) -> None:
     file = replace(FILE, addresses=("127.0.0.1:1", "127.0.0.1:2"), members=(member("a", tmp_path),))
     async with pcs(tmp_path, "new") as (new,):
@@ -105,7 +141,7 @@ async def test_one_that_never_ends_does_not_hold_up_the_others(tmp_path: Path, m
             await asyncio.Event().wait()
         raise PeerRefused("it knows nobody")
 
-    monkeypatch.setattr(recovery, "dial", dials)
+    monkeypatch.setattr(recovery, "dial_anybody", dials)
     monkeypatch.setattr(recovery, "TRY_S", 0.05)
     file = replace(FILE, addresses=("192.0.2.1:1", "192.0.2.1:2"), secrets=((1, b"s" * 32), (2, b"t" * 32)))
     async with pcs(tmp_path, "new") as (new,):

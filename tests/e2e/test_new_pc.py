@@ -40,3 +40,22 @@ def test_the_owner_goes_on_with_a_new_pc(lab: Lab, tmp_path: Path) -> None:
         for pc in (fiduciary, fresh):
             told = pc.run("log", MANDATE, "--verify")
             assert (told["ok"], told["devices"]) == (True, 3)
+
+
+def test_the_only_admins_pc_is_lost_and_the_key_that_was_put_away_lets_another_one_in(lab: Lab, tmp_path: Path) -> None:
+    """Also past members that joined after it was put away."""
+    with office(lab, tmp_path, "a", "b", "c") as (lost, owner, fresh):
+        lost.create()
+        stick = tmp_path / "cargo.recovery"
+        lost.run("mandate", "recovery", MANDATE, "--save", stick)
+        owner.join(lost.invite("invoicing"))
+        bills = synthetic.entries("ECF", 5, Random(1))
+        owner.save(INVOICES, bills)
+        lost.has(INVOICES, bills)
+        lost.kill()
+        assert owner.ask("devices", MANDATE, "--revoke", "a").exit == 1, "nobody who is left may do that"
+        fresh.run("join", stick, "--folder", fresh.folder)
+        fresh.has(INVOICES, bills)
+        fresh.run("devices", MANDATE, "--revoke", "a")
+        until(lambda: {d["name"]: d["state"] for d in owner.run("devices", MANDATE)}["a"] == "revoked", "b knows")
+        agree(owner, fresh)

@@ -63,9 +63,11 @@ def _add_mandate_commands(group: typer.Typer) -> None:
         help=_(
             "Save the recovery key of a mandate, for the day when the only admin's PC is lost.\n\nThe file makes "
             "whoever has it an admin: keep it offline. It is handed out once, by the PC that made the mandate. With it "
-            "a new PC gets back in: p2psync join FILE --folder DIR"
+            "a new PC gets back in: p2psync join FILE --folder DIR\n\nAfter a device was revoked, the file "
+            "finds nobody any more: renew it then, on any PC of the mandate."
         ),
-        example="p2psync mandate recovery Cargo --save /media/stick/cargo.recovery",
+        example="p2psync mandate recovery Cargo --save /media/stick/cargo.recovery\n"
+        "p2psync mandate recovery Cargo --renew /media/stick/cargo.recovery --save /media/stick/new.recovery",
     )(recovery)
     command(
         group,
@@ -187,8 +189,14 @@ def recovery(
     session: Session,
     mandate: MANDATE,
     save: Annotated[Path, typer.Option("--save", metavar="FILE", help=_("Where to write it; not on this PC's disk."))],
+    renew: Annotated[
+        Path | None,
+        typer.Option(
+            "--renew", metavar="FILE", help=_("The file that you have: it is written anew."), show_default=False
+        ),
+    ] = None,
 ) -> int:
-    answer = session.call("mandate.recovery", mandate=mandate)
+    answer = session.call("mandate.recovery", mandate=mandate, old=_text_of(renew) if renew else None)
     try:
         write_private(save, answer.data["text"])
     except FileExistsError:
@@ -197,9 +205,25 @@ def recovery(
         raise CommandFailed(
             _("The recovery file {file} could not be written: {reason}").format(file=save, reason=error.strerror)
         ) from error
-    done = session.call("mandate.recovery.saved", mandate=mandate)
+    done = answer if renew else session.call("mandate.recovery.saved", mandate=mandate)
     done.data["file"] = str(save)
+    if renew:
+        del done.data["text"]
+        return session.show(done, _renewed)
     return session.show(done, rendering.recovery_saved)
+
+
+def _renewed(row: rendering.Row) -> str:
+    text = _("The recovery key of {mandate} is in {file} too, with what is needed today. Destroy the older file.")
+    return text.format(mandate=row["mandate"], file=row["file"])
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.expanduser().read_text("utf-8", errors="replace")
+    except OSError as error:
+        text = _("{file} cannot be read: {reason}")
+        raise CommandFailed(text.format(file=path, reason=error.strerror or error)) from error
 
 
 def write_private(path: Path, text: str) -> None:

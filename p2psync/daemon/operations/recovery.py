@@ -28,14 +28,20 @@ TRIED_SHOWN_MAX = 10
 
 
 async def recovery(node: Node, given: Arguments) -> object:
-    """The text of the recovery file; the key stays here until `mandate.recovery.saved` says that it is safe."""
-    named = given.text("mandate")
+    """The text of the recovery file; the key stays here until `mandate.recovery.saved` says that it is safe.
+
+    With the text of an `old` file: one with the same key, and with the members, secrets and addresses of today.
+    """
+    named, old = given.text("mandate"), given.text_or("old", "")
     given.done()
+    before = RecoveryFile.parse(old) if old else None
     addresses = node.discovery.own_addresses()
 
     def look(device: Device, _: Now) -> object:
         mandate = find_mandate(device, named)
-        key = mandate.state.get(KEY_SETTING)
+        key = before.key if before is not None else mandate.state.get(KEY_SETTING)
+        if before is not None and before.mandate != mandate.id:
+            raise UsageError("This is the recovery file of another mandate, {name}.", name=before.name)
         if not isinstance(key, bytes):
             raise UsageError(
                 "The recovery key of {mandate} is not on this device: it is handed out once, on the PC that "

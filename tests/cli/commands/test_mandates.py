@@ -36,6 +36,20 @@ def test_leaving_with_wipe_deletes_the_folder(tmp_path: Path) -> None:
         assert not pc.folder.exists()
 
 
+def test_a_recovery_file_is_handed_out_once_and_renewed_from_itself(tmp_path: Path) -> None:
+    first, second = (str(tmp_path / name) for name in ("first.recovery", "second.recovery"))
+    with machines(tmp_path, "office") as (office,):
+        office.ask("mandate", "create", "Cargo", "--folder", str(office.folder))
+        assert "keep it offline" in office.run("mandate", "recovery", "Cargo", "--save", first).out
+        assert "handed out once" in office.run("mandate", "recovery", "Cargo", "--save", second).err
+        none = office.run("mandate", "recovery", "Cargo", "--renew", second, "--save", second)
+        assert (none.code, second in none.err) == (1, True)
+        renewed = office.run("mandate", "recovery", "Cargo", "--renew", first, "--save", second)
+        assert (renewed.code, "Destroy the older file" in renewed.out) == (0, True)
+        assert "P2PSYNC-RECOVERY" not in renewed.out
+        assert Path(second).read_text() != ""
+
+
 def test_a_relative_folder_is_where_the_person_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with machines(tmp_path, "pc") as (pc,):
         monkeypatch.chdir(tmp_path)

@@ -10,6 +10,7 @@ from p2psync.core.ids import mandate_text, parse_device
 from p2psync.daemon.recovery import RecoveryFile
 from p2psync.errors import FolderError, UsageError
 from tests.daemon.homes import MANDATE, company, pcs
+from tests.daemon.patience import until
 
 
 @pytest.mark.asyncio
@@ -42,6 +43,34 @@ async def test_it_can_be_had_again_until_it_is_said_to_be_safe_and_never_after(t
             await pc.call("mandate.recovery", mandate=MANDATE)
         await pc.stop()
         assert holding(first.key, pc.config.home) == []
+
+
+@pytest.mark.asyncio
+async def test_a_file_is_renewed_on_any_pc_and_lets_in_after_a_revocation_too(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "office", "payroll", "thief", "new") as (office, payroll, thief, new):
+        await office.create()
+        old = (await office.call("mandate.recovery", mandate=MANDATE))["text"]
+        await office.call("mandate.recovery.saved", mandate=MANDATE)
+        for pc in (payroll, thief):
+            await pc.join(await office.invite("payroll"))
+        await office.call("devices.revoke", mandate=MANDATE, device=thief.device)
+        office.save("Cargo.crp", b"chart\r\nENDOFFILE")
+        await payroll.has("Cargo.crp", b"chart\r\nENDOFFILE")
+
+        async def knows_the_new_secret() -> bool:
+            renewed = RecoveryFile.parse((await payroll.call("mandate.recovery", mandate=MANDATE, old=old))["text"])
+            return max(renewed.secrets) > max(RecoveryFile.parse(old).secrets)
+
+        await until(knows_the_new_secret, "payroll's PC knows the secret of after the revocation")
+        text = (await payroll.call("mandate.recovery", mandate=MANDATE, old=old))["text"]
+        assert RecoveryFile.parse(text).key == RecoveryFile.parse(old).key
+        await office.stop()
+        await thief.stop()
+        await new.join(text)
+        await new.has("Cargo.crp", b"chart\r\nENDOFFILE")
+        await new.call("mandate.create", name="Other", folder=str(tmp_path / "other"))
+        with pytest.raises(UsageError, match="of another mandate, Cargo"):
+            await new.call("mandate.recovery", mandate="Other", old=text)
 
 
 def holding(secret: bytes, home: Path) -> list[str]:
