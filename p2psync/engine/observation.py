@@ -87,9 +87,10 @@ class Observation:
         rows: list[BaseRow] = []
         gone: list[RelPath] = []
         edits: list[Seen] = []
+        tells = self._continuous and self._rights_are_known()
         for s in differing:
             known = self._recognise(s, heads.get(s.path, ()), self._plan.cut_off.get(s.path))
-            if known is None and self._continuous and s.path not in unjudged and s.path not in self.unsure:
+            if known is None and tells and s.path not in unjudged and s.path not in self.unsure:
                 edits.append(s)
                 continue
             if s.entry.kind == Kind.ABSENT:
@@ -104,6 +105,10 @@ class Observation:
         self._site.state.drop_todo(TodoKind.PLACE, [r.path for r in unknown])
         self._site.state.drop_todo(TodoKind.JUDGE, [*gone, *(r.path for r in rows if r.heads)])
         return [*gone, *(r.path for r in rows)], edits
+
+    def _rights_are_known(self) -> bool:
+        """A newcomer's admission comes with the log: what is saved before that is judged as what was found is."""
+        return self.ready_to_judge or self._site.keys.device in self._site.ledger.authority.members
 
     def _recognise(self, seen: Seen, heads: Sequence[Stated], begun: PlacingRow | None) -> tuple[ChangeId, ...] | None:
         """The heads that this content is known to be; None if somebody must have edited."""

@@ -90,6 +90,19 @@ async def test_what_lay_in_the_folder_is_published_or_set_aside(tmp_path: Path) 
 
 
 @pytest.mark.asyncio
+async def test_what_is_saved_before_the_first_link_counts(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "host", "guest") as (host, guest):
+        await host.create()
+        await guest.join(await host.invite("payroll"))
+        await host.stop()
+        guest.save("early.txt", "typed at once")
+        await host.start()
+        await host.has("early.txt", "typed at once")
+        await guest.has("early.txt", "typed at once")
+        assert (await guest.status())["problem_list"] == []
+
+
+@pytest.mark.asyncio
 async def test_where_the_inviter_cannot_be_reached_a_meeting_host_helps(tmp_path: Path) -> None:
     async with relayed(), meeting_host(tmp_path) as server:
         named = (str(address_of(server)),)

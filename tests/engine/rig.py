@@ -18,7 +18,7 @@ from p2psync.engine.replica import Replica
 from p2psync.engine.scope import Now, Scope
 from p2psync.engine.site import Site
 from p2psync.engine.state import BaseRow, TodoKind
-from tests.engine.ledgers import office
+from tests.engine.ledgers import Desk, office
 
 
 def file(text: str, mode: int = 0) -> Entry:
@@ -71,6 +71,12 @@ class Rig:
         self.desk = self.desk.restarted()
         self.scope = Scope()
         self.scope.now = Now(100.0, 5_000)
+        self.replica = self._replica()
+        return self
+
+    def newcomer(self) -> Rig:
+        """Here is a device that the author will admit, and that has not heard of anything yet."""
+        self.desk = Desk("newcomer", self.desk.mandate)
         self.replica = self._replica()
         return self
 

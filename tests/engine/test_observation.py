@@ -297,6 +297,22 @@ def test_an_edit_of_what_is_not_judged_yet_is_not_judged_either() -> None:
     assert taken.paths == ("a.txt",)
 
 
+def test_what_a_newcomer_saves_before_its_admission_is_known_to_it_counts_afterwards() -> None:
+    rig = Rig(opened=False)
+    rig.newcomer().open()
+    assert rig.sees("new.txt", "mine") == []
+    assert rig.sees("short-lived.txt", "mine") == []
+    assert rig.sees("short-lived.txt", None) == []
+    assert rig.problems == []
+    assert rig.todo(TodoKind.JUDGE) == ["new.txt"]
+    rig.author.admit(rig.desk)
+    rig.takes_in()
+    rig.replica.observation.ready_to_judge = True
+    [taken] = rig.replica.pump()
+    assert taken.paths == ("new.txt",)
+    assert rig.problems == []
+
+
 def test_what_vanished_before_it_was_judged_was_nothing() -> None:
     rig = Rig(opened=False).open({"a.txt": "mine"}, continuous=False)
     rig.sees("a.txt", None)
