@@ -33,7 +33,19 @@ def chart(answer: Row, parts: Sequence[Callable[[Row], str]]) -> str:
     text = _("! {name} still uses the version of {time}.")
     behind = [one for one in answer["devices"] if one["content"] and not one["current"]]
     head += [text.format(name=one["name"], time=moment(one["saved"])) for one in behind]
+    head += _deleted(answer)
     return "\n\n".join(["\n".join(head), *(part(answer) for part in parts)])
+
+
+def _deleted(answer: Row) -> list[str]:
+    """What accounting marked as deleted, and how many other devices know that; nothing in a chart of its own."""
+    lists = (answer.get(name) or () for name in ("accounts", "cost_centres", "cost_objects", "payment_terms"))
+    numbers = [one["number"] for several in lists for one in several if one.get("deleted_by_master")]
+    if not numbers:
+        return []
+    text = _("Deleted by accounting: {numbers}. Confirmed by {n} of {all} other devices.")
+    known = sum(one["current"] for one in answer["devices"])
+    return [text.format(numbers=", ".join(numbers), n=known, all=len(answer["devices"]))]
 
 
 def accounts(answer: Row) -> str:

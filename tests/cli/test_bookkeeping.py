@@ -140,3 +140,12 @@ def test_pending_lines_are_a_table_and_what_has_no_number_says_why() -> None:
     assert "! c.ecf cannot be counted: Line 17: the debit account 5999 is not in the chart of accounts." in said
     assert any(line.startswith("! d.ecf") and "anew" in line for line in said)
     assert bookkeeping.pending([]) == "Nothing waits to be posted."
+
+
+def test_what_accounting_deleted_is_told_with_how_many_know_it() -> None:
+    gone = {**CHART["accounts"][1], "number": "1050", "deleted_by_master": True}
+    devices = [{"name": name, "content": "00", "current": name == "PC2", "saved": None} for name in ("PC2", "PC3")]
+    answer = {**CHART, "accounts": [CHART["accounts"][1], gone], "devices": devices}
+    said = bookkeeping.chart(answer, [bookkeeping.accounts])
+    assert "Deleted by accounting: 1050. Confirmed by 1 of 2 other devices." in said
+    assert "Deleted by accounting" not in bookkeeping.chart(CHART, [bookkeeping.accounts])
