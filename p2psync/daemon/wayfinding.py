@@ -42,6 +42,8 @@ from p2psync.system.tasks import Crew
 if TYPE_CHECKING:
     from p2psync.rendezvous.protocol.envelope import Kind
 
+REFUSAL = "refuse"
+"""The letter by which either side gives an attempt up."""
 WAY_S = 30.0
 """How long one attempt may take."""
 ANSWERS_MAX = 64
@@ -234,7 +236,7 @@ class Wayfinder:
             self._hear_addresses(guest, body)
             return
         attempt, rest = body[:ATTEMPT_BYTES], body[ATTEMPT_BYTES:]
-        if name == "refuse":
+        if name == REFUSAL:
             self._refused(guest, attempt)
             return
         way = next((way for way in self._plugged() if name in way.letters), None)
@@ -359,7 +361,7 @@ class Wayfinder:
             raise LinkError(_("It took too long.")) from None
         except asyncio.CancelledError:
             with contextlib.suppress(LinkError):
-                letters.send("refuse", b"")
+                letters.send(REFUSAL, b"")
             raise
         finally:
             self._forget(letters, way)
@@ -394,7 +396,7 @@ class Wayfinder:
             if course is not None:
                 course.reasons[way.name] = said(error) if isinstance(error, P2PSyncError) else _("It took too long.")
             with contextlib.suppress(LinkError):
-                letters.send("refuse", b"")
+                letters.send(REFUSAL, b"")
         finally:
             self._forget(letters, way)
 
