@@ -12,7 +12,7 @@ from p2psync.daemon import discovery
 from p2psync.daemon.config import LOOPBACK, Endpoint
 from p2psync.daemon.port_mapping import PortMapping
 from p2psync.errors import ConfigError
-from p2psync.net.trust import period_tag
+from p2psync.net.trust import tag_of
 from p2psync.pair.ticket import encode, parse
 from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.patience import until
@@ -57,7 +57,7 @@ async def test_who_is_refused_at_a_known_address_is_told_to_look_at_the_clocks(
 ) -> None:
     async with company(tmp_path, "payroll") as (one, two):
         with monkeypatch.context() as patch:
-            patch.setattr(discovery, "period_tag", lambda secret, now_s: period_tag(secret, now_s + YEAR_S))
+            patch.setattr(discovery, "tag_of", lambda secret, nonce, now_s: tag_of(secret, nonce, now_s + YEAR_S))
             await two.stop()
             await two.start()
 
