@@ -15,6 +15,7 @@ import contextlib
 import secrets as random_source
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -148,6 +149,8 @@ class Mdns:
             await self._be_on_network()
 
     async def _be_on_network(self) -> None:
+        if self._secrets:
+            await asyncio.to_thread(_load)
         addresses = self._usable_addresses() if self._secrets else frozenset[OwnAddress]()
         if self._presence is not None and addresses != self._addresses:
             await self._leave()
@@ -295,6 +298,11 @@ def parse_properties(properties: Mapping[bytes, bytes | None]) -> tuple[bytes, f
 def matching(nonce: bytes, tags: frozenset[bytes], secrets: Iterable[Match]) -> tuple[Match, ...]:
     """Those of our secrets that the announcer of `nonce` holds too."""
     return tuple(match for match in secrets if announced_tag(match.secret, nonce) in tags)
+
+
+def _load() -> None:
+    """Import what this module does at its first use: for a thread, since it keeps an event loop waiting too long."""
+    import_module("zeroconf.asyncio")
 
 
 class _Presence:

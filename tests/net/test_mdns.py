@@ -212,6 +212,7 @@ async def test_no_socket_is_open_while_nothing_is_shared(secret: bytes) -> None:
         async with a.running():
             a.mdns.update({M: (secret,)}, 1)
             await b.sightings.get()
+            await a.sightings.get()
             assert mdns_sockets() > only_bs
             a.mdns.update({}, 1)
             await b.gone.get()
