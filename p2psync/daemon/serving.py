@@ -16,8 +16,8 @@ from p2psync.errors import LinkError, RemoteProtocolError
 from p2psync.fs.contents import Contents
 from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Message, Request, Response, What
 
-REQUESTS_MAX = 4 * WINDOW_REQUESTS
-"""That a link may have waiting; an honest peer asks for at most three quarters of that."""
+REQUESTS_MAX = 5 * WINDOW_REQUESTS
+"""That a link may have waiting; an honest peer asks for at most four fifths of that."""
 WORKERS_PER_LINK = 2
 """One reads from the disk while the other waits for the link."""
 
@@ -139,6 +139,8 @@ class Serving:
             answers, count = [None], 1
         elif request.what is What.CHUNK:
             answers, count = await self._chunks(job, contents), len(request.chunks)
+        elif request.what is What.HOLDING:
+            answers, count = [await self._stock.threads.read(contents.holding, request.contents[0])], 1
         else:
             answers, count = await self._manifest(job, contents)
         job.next += len(answers)

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 
 from p2psync.core.block import ORDINARY
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, decode_manifest
@@ -128,7 +129,7 @@ class Transfer:
         """Of the files that were asked for."""
         self._misbehaved = misbehaved
         self._clock = clock
-        self._fetcher = Fetcher()
+        self._fetcher = Fetcher(Random())
         self._threads = Threads()
         stock = Stock(self._contents, bounds, self._threads)
         self._pushing = Pushing(tasks, stock, push)

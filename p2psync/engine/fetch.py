@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from random import Random
 
 from p2psync.core.chunking import manifest_bytes_max
 from p2psync.core.ids import ContentId, MandateId
@@ -38,6 +39,8 @@ IN_HAND_BYTES_MAX = 16 << 20
 """Asked for, or arrived and not yet on the disk, over all links."""
 MANIFEST_ALLOWANCE_BYTES = 256 * 1024
 """What an unanswered request for a manifest counts in its link's window."""
+HOLDING_ALLOWANCE_BYTES = 16 * 1024
+"""The same for one about what the other side holds."""
 BIG_AT_ONCE = 4
 """Big files of one compartment that are under way at the same time; each may keep a file open."""
 
@@ -45,7 +48,9 @@ BIG_AT_ONCE = 4
 class Fetcher:
     """The fetching of one device, over all its links and compartments."""
 
-    def __init__(self) -> None:
+    def __init__(self, random: Random) -> None:
+        """`random` must not be the same on two devices: it keeps those that fetch at the same time apart."""
+        self._random = random
         self._compartments: dict[Compartment, Wants] = {}
         self._peers: dict[int, Peer] = {}
         self._in_hand = 0
@@ -129,7 +134,7 @@ class Fetcher:
             return []
         peer.heard_s = now
         if asked.fits(message):
-            self._accept(peer, asked, message)
+            self._accept(peer, asked, message, now)
         else:
             self._ban(peer.giver, "an answer that does not fit what was asked")
         return self._advance(now)
@@ -235,10 +240,13 @@ class Fetcher:
 
     # -- answers --------------------------------------------------------------------------------------------------
 
-    def _accept(self, peer: Peer, asked: Asked, message: Response) -> None:
+    def _accept(self, peer: Peer, asked: Asked, message: Response, now: float) -> None:
         asked.next += len(message.items)
         if asked.what is What.MANIFEST:
             self._accept_manifest(peer, asked, message)
+            return
+        if asked.what is What.HOLDING:
+            self._accept_holding(peer, asked, message, now)
             return
         if asked.what is What.CONTENT:
             self._accept_files(peer, asked, message)
@@ -292,6 +300,12 @@ class Fetcher:
             self._in_hand += size
             self._out.append(Begin(asked.compartment, peer.giver, item.content, b"".join(asked.parts)))
 
+    def _accept_holding(self, peer: Peer, asked: Asked, message: Response, now: float) -> None:
+        self._close(peer, asked)
+        file = self._wants(asked.compartment).files.get(asked.items[0].content)
+        if file is not None:
+            file.holdings.learn(peer.giver, message.items[0] if message.items else None, now)
+
     def _take_back(self, peer: Peer, asked: Asked, tried: bool = False) -> None:
         """The Request is over; what it was not answered for goes back to its queue."""
         wants = self._wants(asked.compartment)
@@ -303,6 +317,9 @@ class Fetcher:
             self._finish_if_whole(asked.compartment, asked.file)
         elif asked.what is What.MANIFEST:
             self._push_big(wants, asked.items[0], peer.giver if tried else None)
+        elif asked.what is What.HOLDING:
+            for file in wants.files.values():
+                file.holdings.forget(peer.giver)
         else:
             for item in asked.items[asked.next :]:
                 self._push_small(wants, item, peer.giver if tried else None)
@@ -375,7 +392,7 @@ class Fetcher:
         """Small files go first; they have a window of their own, so that big ones still move."""
         if self._in_hand >= IN_HAND_BYTES_MAX or peer.banned:
             return False
-        for what in (What.CONTENT, What.MANIFEST, What.CHUNK):
+        for what in (What.HOLDING, What.CONTENT, What.MANIFEST, What.CHUNK):
             if peer.room(what) <= 0:
                 continue
             for compartment in peer.turns():
@@ -387,6 +404,8 @@ class Fetcher:
 
     def _choose(self, peer: Peer, what: What, compartment: Compartment, now: float) -> Asked | None:
         wants = self._wants(compartment)
+        if what is What.HOLDING:
+            return self._choose_holding(peer, compartment, wants, now)
         if what is What.CONTENT:
             return self._choose_files(peer, compartment, wants, now)
         if what is What.MANIFEST:
@@ -412,11 +431,24 @@ class Fetcher:
         wants.manifests_asked += 1
         return Asked(self._last_number + 1, compartment, What.MANIFEST, now, MANIFEST_ALLOWANCE_BYTES, [item])
 
+    def _choose_holding(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
+        """Where there is a choice whom to ask for a piece, each is asked now and then what it has."""
+        if len(wants.links) < 2 or peer.lane_of is not None:
+            return None
+        for file in wants.files.values():
+            if file.todo and file.holdings.is_due(peer.link, now):
+                file.holdings.asked(peer.link)
+                return Asked(
+                    self._last_number + 1, compartment, What.HOLDING, now, HOLDING_ALLOWANCE_BYTES, [file.item]
+                )
+        return None
+
     def _choose_piece(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
         for file in wants.files.values():
-            piece = file.todo.pop_for(peer.giver)
+            piece = file.holdings.choose(file.todo, peer.giver, wants.links, self._random)
             if piece is not None:
                 piece = _cut(file, piece, peer.request_bytes_max)
+                file.holdings.took(peer.giver, piece)
                 number = self._last_number + 1
                 return Asked(number, compartment, What.CHUNK, now, piece.size, [file.item], file, piece)
         return None

@@ -1,14 +1,15 @@
-"""The bookkeeping of fetching: queues that know who was tried, what a link owes, what is missing of a big file."""
+"""The bookkeeping of fetching: what a link owes, what is missing of a big file, what a compartment wants."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
 
 from p2psync.core.ids import ContentId
 from p2psync.engine.orders import Compartment, Piece
+from p2psync.engine.queues import Queue
+from p2psync.engine.swarm import Holdings
 from p2psync.wire.messages import Response, What
 
 SILENCE_MAX_S = 30.0
@@ -21,48 +22,6 @@ LANE_WINDOW_BYTES = 512 * 1024
 """The same of a lane at least: what one of several owes comes no faster by way of the others."""
 WINDOW_REQUESTS = 8
 """Requests of one kind that a link may owe at a time."""
-
-
-class Tried(Protocol):
-    @property
-    def tried(self) -> frozenset[int]:
-        """Links that could not give it."""
-
-
-T = TypeVar("T", bound=Tried)
-
-
-class Queue(Generic[T]):
-    """First come, first served, but no link gets what it was tried for; no operation looks at all that waits."""
-
-    def __init__(self) -> None:
-        self._groups: dict[frozenset[int], deque[T]] = {}
-
-    def push(self, thing: T) -> None:
-        self._groups.setdefault(thing.tried, deque()).append(thing)
-
-    def push_back(self, thing: T) -> None:
-        """Return what was just popped to its place."""
-        self._groups.setdefault(thing.tried, deque()).appendleft(thing)
-
-    def pop_for(self, link: int) -> T | None:
-        """The next that this link was not tried for."""
-        for tried, waiting in self._groups.items():
-            if link not in tried:
-                thing = waiting.popleft()
-                if not waiting:
-                    del self._groups[tried]
-                return thing
-        return None
-
-    def has_for(self, link: int) -> bool:
-        """Whether anything waits that this link was not tried for."""
-        return any(link not in tried for tried in self._groups)
-
-    def pop_hopeless(self, links: Set[int]) -> list[T]:
-        """All that every one of these links was tried for."""
-        hopeless = [tried for tried in self._groups if tried >= links]
-        return [thing for tried in hopeless for thing in self._groups.pop(tried)]
 
 
 @dataclass(slots=True, eq=False)
@@ -84,6 +43,7 @@ class BigFile:
     giver: int
     """The link that the manifest came from."""
     todo: Queue[Piece] = field(default_factory=Queue)
+    holdings: Holdings = field(default_factory=Holdings)
     open: int = 0
     """Pieces that wait, are asked for or are being written."""
     missing: int = 0

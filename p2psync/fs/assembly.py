@@ -68,6 +68,13 @@ class Assembly:
         """Indexes of the chunks that are not here yet."""
         return [index for index, present in enumerate(self._present) if not present]
 
+    def held(self) -> bytes:
+        """A bit for each chunk that is here, the lowest of each byte first."""
+        bits = bytearray((len(self._present) + 7) // 8)
+        for index, present in enumerate(self._present):
+            bits[index >> 3] |= present << (index & 7)
+        return bytes(bits)
+
     @property
     def closed(self) -> bool:
         """True when it was finished or left."""

@@ -29,6 +29,7 @@ from p2psync.fs.reading import open_shared
 from p2psync.fs.reuse import Cuts, MayReuse, NoCuts, Reuse
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
+from p2psync.wire.messages import HOLDS_ALL
 
 REMEMBERED_MAX = 4096
 """Paths placed lately, kept in mind until the database surely knows them."""
@@ -204,6 +205,13 @@ class Contents:
             if not missing:
                 break
         return [found.get(index) for index in asked]
+
+    def holding(self, content: ContentId) -> bytes | None:
+        """Which chunks can be given: a bit for each, HOLDS_ALL, or None for none. Whether they verify shows later."""
+        assembly = self._assemblies.get(content)
+        if assembly is not None and not assembly.closed:
+            return assembly.held()
+        return HOLDS_ALL if any(map(os.path.isfile, self._candidates(content))) else None
 
     def note_cut(self, content: ContentId, spans: Sequence[Span]) -> None:
         """A file was cut while it was read for another reason: peers that hear of it ask for its manifest soon."""

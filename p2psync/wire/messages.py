@@ -29,6 +29,8 @@ REQUEST_ITEMS_MAX = 1024
 """Contents or chunks in one Request."""
 RESPONSE_DATA_BYTES_MAX = 512 * 1024
 """Bytes that one Response carries; a Request that is answered by more is answered by several."""
+HOLDS_ALL = b""
+"""What is answered instead of a bit for each chunk."""
 PUSH_ITEMS_MAX = 16
 """Contents in one Push."""
 PUSH_BYTES_MAX = 256 * 1024
@@ -107,6 +109,8 @@ class What(IntEnum):
     """The chunk list of one big file."""
     CHUNK = 3
     """Chunks of one big file."""
+    HOLDING = 4
+    """Which chunks of one big file there are: a bit for each, the lowest of each byte first, or HOLDS_ALL."""
 
 
 @value
@@ -116,7 +120,7 @@ class Request:
     """Chosen by the asker; the Responses carry it."""
     what: What
     contents: tuple[ContentId, ...]
-    """For MANIFEST and CHUNK exactly one: the file."""
+    """Exactly one but for CONTENT: the big file."""
     chunks: tuple[int, ...] = ()
     """Indexes into the manifest, for CHUNK."""
     file_class: str = ORDINARY

@@ -9,7 +9,7 @@ import pytest
 from p2psync.core.ids import content_of
 from p2psync.daemon.serving import REQUESTS_MAX, Desk, Job
 from p2psync.errors import RemoteProtocolError
-from p2psync.wire.messages import Request, Response, What
+from p2psync.wire.messages import HOLDS_ALL, Request, Response, What
 from tests.daemon.peers import MANDATE, OTHER, world
 
 A, B = content_of(b"a"), content_of(b"b")
@@ -49,13 +49,17 @@ async def test_one_answer_says_which_items_it_answers(tmp_path: Path) -> None:
         await b.links[link].send(Request(MANDATE, 7, What.CONTENT, (A, B, content_of(b"gone"))))
         await b.links[link].send(Request(MANDATE, 8, What.CHUNK, (B,), (0, 1)))
         await b.links[link].send(Request(MANDATE, 9, What.MANIFEST, (A,)))
-        await b.until(lambda: sum(answer.last for answer in answers) == 3)
+        await b.links[link].send(Request(MANDATE, 10, What.HOLDING, (A,)))
+        await b.links[link].send(Request(MANDATE, 11, What.HOLDING, (B,)))
+        await b.until(lambda: sum(answer.last for answer in answers) == 5)
         found = sorted((answer.number, answer.first, answer.items, answer.last) for answer in answers)
         assert found == [
             (7, 0, (None,), False),
             (7, 1, (b"b", None), True),
             (8, 0, (b"b", None), True),
             (9, 0, (None,), True),
+            (10, 0, (None,), True),
+            (11, 0, (HOLDS_ALL,), True),
         ]
 
 

@@ -53,12 +53,16 @@ def asks(outputs: list[Output]) -> list[tuple[int, Request]]:
     return [(o.link, o.message) for o in outputs if isinstance(o, Send) and isinstance(o.message, Request)]
 
 
+def pieces_asked(outputs: list[Output]) -> list[tuple[int, Request]]:
+    return [(link, request) for link, request in asks(outputs) if request.what is What.CHUNK]
+
+
 def answer(request: Request, *items: bytes | None, first: int = 0, last: bool = True) -> Response:
     return Response(request.mandate, request.number, first, items, last)
 
 
 def joined(*links: int, compartment: Compartment = M) -> Fetcher:
-    fetcher = Fetcher()
+    fetcher = Fetcher(Random(0))
     for link in links:
         fetcher.peer_joined(link, compartment, 0.0)
     return fetcher
@@ -164,7 +168,7 @@ def test_what_an_answer_leaves_out_is_lacking() -> None:
 
 
 def test_without_any_peer_it_fails_at_once() -> None:
-    assert Fetcher().want(M, small(1), 0.0) == [Failed(M, (cid(1),))]
+    assert Fetcher(Random(0)).want(M, small(1), 0.0) == [Failed(M, (cid(1),))]
 
 
 def test_bytes_of_another_size_are_not_what_was_asked_for() -> None:
@@ -292,14 +296,14 @@ def test_a_file_that_lies_here_wholly_needs_no_piece() -> None:
 def test_several_peers_give_different_pieces() -> None:
     pieces = tuple(Piece((n,), RESPONSE_DATA_BYTES_MAX) for n in range(6))
     _, outputs = begun(1, 2, 3, pieces=pieces)
-    requests = asks(outputs)
+    requests = pieces_asked(outputs)
     assert Counter(link for link, _ in requests) == {1: 2, 2: 2, 3: 2}
     assert sorted(index for _, request in requests for index in request.chunks) == list(range(6))
 
 
 def test_chunks_that_one_peer_lacks_come_from_another() -> None:
     fetcher, outputs = begun(1, 2, pieces=(Piece((0, 1, 2), 30),))
-    ((link, request),) = asks(outputs)
+    ((link, request),) = pieces_asked(outputs)
     write, *rest = fetcher.response(link, answer(request, b"0", None, b"2"), 0.0)
     assert isinstance(write, Write)
     ((other, again),) = asks(rest)
@@ -323,7 +327,7 @@ def test_chunks_that_do_not_fit_the_manifest_of_another_blame_nobody_yet() -> No
     """The manifest may be the lie."""
     pieces = (Piece((0,), 10), Piece((1,), 10))
     fetcher, outputs = begun(1, 2, pieces=pieces)
-    honest = next(request for link, request in asks(outputs) if link == 2)
+    honest = next(request for link, request in pieces_asked(outputs) if link == 2)
     (write,) = fetcher.response(2, answer(honest, b"true"), 0.0)
     assert isinstance(write, Write)
     outputs = fetcher.written(write, set(honest.chunks), 0.0)
@@ -384,7 +388,7 @@ class Chaos:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
-        self.fetcher = Fetcher()
+        self.fetcher = Fetcher(Random(0))
         self.now = 0.0
         self.waiting: list[Output] = []
         self.reported: Counter[ContentId] = Counter()

@@ -1,13 +1,10 @@
-"""A queue never offers a link what it was tried for; a link never owes more than its window."""
+"""A link never owes more than its window."""
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from p2psync.core.block import ORDINARY
 from p2psync.core.ids import ContentId, MandateId
-from p2psync.engine.lanes import LANE_WINDOW_BYTES, WINDOW_BYTES, WINDOW_REQUESTS, Asked, Item, Peer, Queue, Wants
+from p2psync.engine.lanes import LANE_WINDOW_BYTES, WINDOW_BYTES, WINDOW_REQUESTS, Asked, Item, Peer, Wants
 from p2psync.engine.orders import Compartment
 from p2psync.wire.messages import Response, What
 
@@ -16,37 +13,6 @@ M = Compartment(MandateId(b"m" * 16), ORDINARY)
 
 def item(number: int, *tried: int) -> Item:
     return Item(ContentId(number.to_bytes(32, "big")), 1, frozenset(tried))
-
-
-def test_first_come_first_served_but_never_to_a_link_that_was_tried() -> None:
-    queue: Queue[Item] = Queue()
-    for one in (item(1, 7), item(2), item(3)):
-        queue.push(one)
-    assert [popped.content[-1] for popped in iter(lambda: queue.pop_for(7), None)] == [2, 3]
-    returned = queue.pop_for(8)
-    assert returned is not None
-    queue.push_back(returned)
-    assert queue.pop_for(8) is returned
-
-
-def test_hopeless_is_what_every_link_was_tried_for() -> None:
-    queue: Queue[Item] = Queue()
-    queue.push(item(1, 1, 2))
-    queue.push(item(2, 1))
-    assert [one.content[-1] for one in queue.pop_hopeless({1, 2})] == [1]
-    assert [one.content[-1] for one in queue.pop_hopeless(set())] == [2], "without links nothing has hope"
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.frozensets(st.integers(0, 3)))), st.integers(0, 3))
-def test_nothing_is_lost_or_doubled(things: list[tuple[int, frozenset[int]]], link: int) -> None:
-    queue: Queue[Item] = Queue()
-    made = [Item(ContentId(bytes(32)), size, tried) for size, tried in things]
-    for one in made:
-        queue.push(one)
-    popped = list(iter(lambda: queue.pop_for(link), None))
-    rest = queue.pop_hopeless({link})
-    assert {id(one) for one in made} == {id(one) for one in [*popped, *rest]}
-    assert all(link not in one.tried for one in popped)
 
 
 def test_a_window_closes_and_opens() -> None:
@@ -82,14 +48,6 @@ def test_big_files_count_from_their_manifest_on() -> None:
     wants = Wants()
     wants.manifests_asked = 1
     assert wants.big_under_way == 1
-
-
-def test_a_queue_knows_whom_it_has_something_for() -> None:
-    queue: Queue[Item] = Queue()
-    assert not queue.has_for(1)
-    queue.push(item(1, 1))
-    assert not queue.has_for(1)
-    assert queue.has_for(2)
 
 
 def test_lanes_take_bulk_off_their_link_and_share_its_window() -> None:

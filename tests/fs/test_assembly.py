@@ -58,6 +58,7 @@ def test_wrong_chunks_are_named_and_not_written(staging: Staging) -> None:
     assembly = Assembly(staging, MANIFEST)
     assert assembly.write([0, 1, COUNT], [chunk(0), b"evil", b"beyond"]) == [1, COUNT]
     assert assembly.missing == list(range(1, COUNT))
+    assert assembly.held() == bytes([1]) + bytes((COUNT - 1) // 8)
     assembly.close(keep=False)
     assert list(staging.root.iterdir()) == []
 

@@ -19,6 +19,7 @@ from p2psync.fs.contents import Contents
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.store.cuts import CutFile, Cuts
+from p2psync.wire.messages import HOLDS_ALL
 from tests.fs.disk import Places
 
 A = content_of(b"a")
@@ -257,9 +258,11 @@ def test_what_is_under_way_can_be_given_already(m: Mandate, tmp_path: Path) -> N
     m.contents.under_way(assembly)
     assert m.contents.manifest(BIG_ID) == manifest
     assert m.contents.read_chunks(BIG_ID, (1, 2), 1 << 20) == [None, BIG[span.offset : span.offset + span.size]]
+    assert (other.contents.holding(BIG_ID), m.contents.holding(BIG_ID)) == (HOLDS_ALL, assembly.held())
     assembly.close(keep=False)
     m.contents.not_under_way(BIG_ID)
     assert m.contents.manifest(BIG_ID) is None
+    assert m.contents.holding(BIG_ID) is None
 
 
 def test_what_an_old_version_at_a_path_is_made_of(m: Mandate) -> None:

@@ -89,7 +89,7 @@ MESSAGES: dict[type, st.SearchStrategy[Any]] = {
         st.builds(
             Request, mandates, numbers, st.just(What.CONTENT), st.lists(contents, min_size=1, max_size=5).map(tuple)
         ),
-        st.builds(Request, mandates, numbers, st.just(What.MANIFEST), st.tuples(contents)),
+        st.builds(Request, mandates, numbers, st.sampled_from([What.MANIFEST, What.HOLDING]), st.tuples(contents)),
         st.builds(
             Request,
             mandates,
@@ -203,6 +203,7 @@ OVER: list[tuple[str, Message]] = [
     ("contents", Request(M, 1, What.CONTENT, (C,) * (REQUEST_ITEMS_MAX + 1))),
     ("no contents", Request(M, 1, What.CONTENT, ())),
     ("two manifests", Request(M, 1, What.MANIFEST, (C, C))),
+    ("what there is of two", Request(M, 1, What.HOLDING, (C, C))),
     ("chunks of two", Request(M, 1, What.CHUNK, (C, C), (1,))),
     ("no chunks", Request(M, 1, What.CHUNK, (C,), ())),
     ("chunks of a manifest", Request(M, 1, What.MANIFEST, (C,), (1,))),

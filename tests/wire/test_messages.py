@@ -86,7 +86,7 @@ def test_whole_files_and_chunks_fit_a_response() -> None:
 
 
 def test_numbers_of_the_protocol_stay() -> None:
-    assert {what.name: what.value for what in What} == {"CONTENT": 1, "MANIFEST": 2, "CHUNK": 3}
+    assert {what.name: what.value for what in What} == {"CONTENT": 1, "MANIFEST": 2, "CHUNK": 3, "HOLDING": 4}
     assert {code.name: code.value for code in CloseCode} == {
         **{"GOODBYE": 0, "PROTOCOL_ERROR": 1, "VERSION": 2, "NOT_A_MEMBER": 3, "REPLACED": 4}
     }
