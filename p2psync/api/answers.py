@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from p2psync.api.http import Request, Response
+from aiohttp import web
+
 from p2psync.api.table import Operation
 from p2psync.errors import ConfigError, InvalidId, InvalidPath, P2PSyncError, UsageError
 from p2psync.i18n import LANGUAGES, said
@@ -29,33 +30,33 @@ SECURITY = {
 }
 
 
-def done(data: object, exit_code: int) -> Response:
+def done(data: object, exit_code: int) -> web.Response:
     """The answer of an operation that came to its end, also where only a part is done."""
     return _written(200, data, exit_code)
 
 
-def refused(error: P2PSyncError, lang: str | None = None) -> Response:
+def refused(error: P2PSyncError, lang: str | None = None) -> web.Response:
     """The answer of an operation that did not; in the language of whoever asked, if it is one of ours."""
     exit_code = WRONG_USAGE if isinstance(error, USAGE_ERRORS) else FAILED
     return failure(STATUSES[exit_code], said(error, lang if lang in LANGUAGES else None), exit_code)
 
 
-def failure(status: int, sentence: str, exit_code: int = FAILED) -> Response:
+def failure(status: int, sentence: str, exit_code: int = FAILED) -> web.Response:
     """An error for people, with the exit code of the command."""
     return _written(status, {"error": sentence, "exit": exit_code}, exit_code)
 
 
-def secured(response: Response) -> Response:
+def secured(response: web.StreamResponse) -> web.StreamResponse:
     """The same, and how browsers are to treat it."""
     response.headers.update(SECURITY)
     return response
 
 
-async def given(request: Request, operation: Operation) -> Mapping[str, Any]:
+async def given(request: web.Request, operation: Operation) -> Mapping[str, Any]:
     """The arguments of a call: in the address of a GET, a JSON object in the body of a POST. Raises UsageError."""
     if request.method == "GET":
         return operation.from_query(request.query)
-    body = await request.body()
+    body = await request.read()
     if not body:
         return {}
     if request.content_type != "application/json":
@@ -69,7 +70,8 @@ async def given(request: Request, operation: Operation) -> Mapping[str, Any]:
     return arguments
 
 
-def _written(status: int, data: object, exit_code: int) -> Response:
+def _written(status: int, data: object, exit_code: int) -> web.Response:
     # What no encoding has, half of a character as a caller may send it, is escaped as JSON does.
     body = json.dumps(data, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    return Response(status, body, "application/json; charset=utf-8", {EXIT_HEADER: str(exit_code)})
+    headers = {EXIT_HEADER: str(exit_code)}
+    return web.Response(status=status, body=body, content_type="application/json", charset="utf-8", headers=headers)

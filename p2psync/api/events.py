@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 
 QUEUE_MAX = 256
@@ -44,7 +44,7 @@ class Stream:
         self._closed = True
         self._more.set()
 
-    async def frames(self, alive_every_s: float = ALIVE_EVERY_S) -> AsyncGenerator[str, None]:
+    async def frames(self, alive_every_s: float = ALIVE_EVERY_S) -> AsyncIterator[str]:
         """What to send, until the daemon stops."""
         while not self._closed:
             try:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import html
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
+from aiohttp import web
+
 from p2psync.api.guard import Guard
-from p2psync.api.http import Request, Response, Routes
 from p2psync.api.texts import frame, told
 from p2psync.i18n import _
 
@@ -21,10 +22,10 @@ class File(NamedTuple):
 
 
 FILES = {
-    "/": File("index.html", "text/html; charset=utf-8"),
-    "/page.css": File("page.css", "text/css; charset=utf-8"),
-    "/page.js": File("page.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": File("icon.svg", "image/svg+xml; charset=utf-8"),
+    "/": File("index.html", "text/html"),
+    "/page.css": File("page.css", "text/css"),
+    "/page.js": File("page.js", "text/javascript"),
+    "/icon.svg": File("icon.svg", "image/svg+xml"),
 }
 
 
@@ -35,34 +36,34 @@ class Page:
         """`guard` is asked when a browser comes: it is not there yet when routes are made."""
         self._guard = guard
 
-    def add_to(self, routes: Routes) -> None:
+    def add_to(self, router: web.UrlDispatcher) -> None:
         for path in FILES:
-            routes.add(("GET", "HEAD"), path, self._file)
-        routes.add(("GET",), "/login/*", self._log_in)
-        routes.add(("GET", "HEAD"), "/api/words", self._words)
+            router.add_get(path, self._file)
+        router.add_get("/login/{once}", self._log_in, allow_head=False)
+        router.add_get("/api/words", self._words)
 
-    async def _file(self, request: Request) -> Response:
+    async def _file(self, request: web.Request) -> web.Response:
         file = FILES[request.path]
         body = filled_in(content(file.name)) if request.path == "/" else content(file.name)
-        return Response(200, body, file.content_type)
+        return web.Response(body=body, content_type=file.content_type, charset="utf-8")
 
-    async def _log_in(self, request: Request) -> Response:
+    async def _log_in(self, request: web.Request) -> web.StreamResponse:
         """A HEAD by a mail program or a chat would use the path up, so only GET does."""
         guard = self._guard()
-        value = guard.log_in(request.path.rpartition("/")[2])
+        value = guard.log_in(request.match_info["once"])
         if value is None:
             sentence = _("This address was used already, or is too old. Get a new one with: p2psync web")
-            return Response(403, sentence.encode())
-        cookie = f"{guard.cookie}={value}; HttpOnly; Path=/; SameSite=Strict"
-        return Response(303, headers={"Location": "/", "Set-Cookie": cookie})
+            return web.Response(status=403, text=sentence)
+        response = web.Response(status=303, headers={"Location": "/"})
+        response.set_cookie(guard.cookie, value, httponly=True, samesite="Strict", path="/")
+        return response
 
-    async def _words(self, request: Request) -> Response:
-        return Response(200, json.dumps(told()).encode(), "application/json; charset=utf-8")
+    async def _words(self, request: web.Request) -> web.Response:
+        return web.json_response(told())
 
 
 def filled_in(page: bytes) -> bytes:
     """The page with its words in the language that is set."""
-    import html  # its table of characters takes a megabyte
 
     words = {name: html.escape(text) for name, text in frame().items()}
     return Template(page.decode()).substitute(words).encode()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, aclosing
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
+from aiohttp import web
+
 from p2psync.api.answers import LANGUAGE_HEADER, done, failure, given, refused, secured
-from p2psync.api.events import Full, Hub, Stream
+from p2psync.api.events import Full, Hub
 from p2psync.api.guard import Caller, Guard
-from p2psync.api.http import Gone, Handler, Listener, Request, Response, Routes, TooLarge
 from p2psync.api.metrics import exposition
 from p2psync.api.openapi import document
 from p2psync.api.page import Page
@@ -29,6 +30,7 @@ SHUTDOWN_S = 0.5
 """How long calls that are under way get at the end."""
 PROMETHEUS = "version=0.0.4"
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnFault = Callable[[str, BaseException], None]
 """Told the operation's name and an error that nobody foresaw."""
 
@@ -71,17 +73,18 @@ class Server:
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 takes a free one. Raises OSError."""
         self.guard = Guard(host)
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=SHUTDOWN_S)
+        self._runner = runner
+        await runner.setup()
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.guard.port = listening.getsockname()[1]
         self.address = host_and_port(host, self.guard.port)
-        self._routes = self._all_routes()
-        self._listener = Listener(self._serve, BODY_BYTES_MAX, self._on_fault)
-        await self._listener.start(listening)
+        await web.SockSite(runner, listening).start()
 
     async def stop(self) -> None:
         """Close every connection."""
         self.hub.close()
-        await self._listener.stop(SHUTDOWN_S)
+        await self._runner.cleanup()
 
     def login_url(self) -> str:
         """An address that lets one browser in, once."""
@@ -89,44 +92,36 @@ class Server:
 
     # -- routes ----------------------------------------------------------------------------------------
 
-    def _all_routes(self) -> Routes:
-        routes = Routes()
+    def _application(self) -> web.Application:
+        app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._admitted])
         for one in operations():
-            routes.add(("GET", "POST") if one.reads else ("POST",), one.path, self._handler(one))
-        routes.add(("GET",), "/api/events", self._events)
-        routes.add(("GET", "HEAD"), "/api/openapi.json", self._openapi)
-        routes.add(("GET", "HEAD"), "/metrics", self._metrics)
-        routes.add(("POST",), "/api/web", self._web)
+            app.router.add_post(one.path, self._handler(one))
+            if one.reads:
+                app.router.add_get(one.path, self._handler(one), allow_head=False)
+        app.router.add_get("/api/events", self._events, allow_head=False)
+        app.router.add_get("/api/openapi.json", self._openapi)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_post("/api/web", self._web)
         if self._page:
-            Page(lambda: self.guard).add_to(routes)
-        return routes
+            Page(lambda: self.guard).add_to(app.router)
+        return app
 
-    async def _serve(self, request: Request) -> Response:
+    @web.middleware
+    async def _admitted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Nobody who may not reaches a handler; every answer says how browsers are to treat it."""
         try:
-            return secured(self._refusal(request) or await self._handled(request))
-        except TooLarge:
-            return secured(failure(413, _("The request is larger than {n} bytes.").format(n=BODY_BYTES_MAX), 2))
-        except Gone:
-            raise
+            refusal = self._refusal(request)
+            response = refusal if refusal is not None else await handler(request)
+        except web.HTTPRequestEntityTooLarge:
+            response = failure(413, _("The request is larger than {n} bytes.").format(n=BODY_BYTES_MAX), 2)
+        except web.HTTPException as error:
+            response = failure(error.status, _("There is nothing like that at {path}.").format(path=request.path), 2)
         except Exception as error:
             self._on_fault(request.path, error)
-            sentence = _("Something went wrong that should not have; the log of p2psync tells more.")
-            return secured(failure(500, sentence))
+            response = failure(500, _("Something went wrong that should not have; the log of p2psync tells more."))
+        return response if response.prepared else secured(response)
 
-    async def _handled(self, request: Request) -> Response:
-        handler = self._routes.handler(request.method, request.path)
-        if handler is not None:
-            return await handler(request)
-        sentence = _("There is nothing like that at {path}.").format(path=request.path)
-        methods = self._routes.methods(request.path)
-        if not methods:
-            return failure(404, sentence, 2)
-        response = failure(405, sentence, 2)
-        response.headers["Allow"] = ", ".join(methods)
-        return response
-
-    def _refusal(self, request: Request) -> Response | None:
+    def _refusal(self, request: web.Request) -> web.Response | None:
         public = not (request.path.startswith("/api/") or request.path == "/metrics")
         if public and self.guard.is_right_host(request.headers.get("Host", "")):
             return None
@@ -141,7 +136,7 @@ class Server:
     # -- handlers --------------------------------------------------------------------------------------
 
     def _handler(self, operation: Operation) -> Handler:
-        async def handle(request: Request) -> Response:
+        async def handle(request: web.Request) -> web.Response:
             try:
                 arguments = await given(request, operation)
                 answer = await self._perform(request, operation, arguments)
@@ -151,7 +146,7 @@ class Server:
 
         return handle
 
-    async def _perform(self, request: Request, operation: Operation, arguments: Mapping[str, Any]) -> Answer:
+    async def _perform(self, request: web.Request, operation: Operation, arguments: Mapping[str, Any]) -> Answer:
         """What waits for other devices is given up when whoever asked has gone away."""
         if not operation.waits:
             return await self._performing.call(operation.name, arguments)
@@ -159,7 +154,7 @@ class Server:
             work = group.create_task(_outcome(self._performing.call(operation.name, arguments)), name=operation.name)
             while not work.done():
                 await asyncio.wait([work], timeout=GONE_EVERY_S)
-                if request.is_left():
+                if request.transport is None or request.transport.is_closing():
                     work.cancel()
                     break
         outcome = P2PSyncError("Nobody waits for this any more.") if work.cancelled() else work.result()
@@ -167,32 +162,30 @@ class Server:
             raise outcome
         return outcome
 
-    async def _events(self, request: Request) -> Response:
-        subscription = ExitStack()
+    async def _events(self, request: web.Request) -> web.StreamResponse:
         try:
-            stream = subscription.enter_context(self.hub.subscribed())
+            with self.hub.subscribed() as stream:
+                response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+                await secured(response).prepare(request)
+                with contextlib.suppress(ConnectionResetError):  # a page that was closed
+                    async for frame in stream.frames():
+                        await response.write(frame.encode("utf-8", "backslashreplace"))
+                return response
         except Full:
             return failure(503, _("Too many pages are open; close some of them."))
-        return Response(200, content_type="text/event-stream", stream=_encoded(stream), ended=subscription.close)
 
-    async def _web(self, request: Request) -> Response:
+    async def _web(self, request: web.Request) -> web.Response:
         if not self._page:
             return failure(404, _("The web page is off. To have it, start p2psync without: --web off"))
         return done({"url": self.login_url()}, 0)
 
-    async def _openapi(self, request: Request) -> Response:
+    async def _openapi(self, request: web.Request) -> web.Response:
         return done(document(operations(), f"http://{self.address}"), 0)
 
-    async def _metrics(self, request: Request) -> Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
         answer: Any = await self._performing.call("status", {})
         text = exposition(answer.data, time.monotonic() - self._started_s)
-        return Response(200, text.encode(), f"text/plain; {PROMETHEUS}; charset=utf-8")
-
-
-async def _encoded(stream: Stream) -> AsyncGenerator[bytes, None]:
-    async with aclosing(stream.frames()) as frames:
-        async for frame in frames:
-            yield frame.encode("utf-8", "backslashreplace")
+        return web.Response(text=text, headers={"Content-Type": f"text/plain; {PROMETHEUS}; charset=utf-8"})
 
 
 async def _outcome(call: Awaitable[Answer]) -> Answer | P2PSyncError:
