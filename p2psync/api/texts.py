@@ -19,7 +19,7 @@ def told() -> Mapping[str, object]:
         "language": language(),
         "problems": {code.value: words(code)._asdict() for code in Code},
         "news": sorted(code.value for code in NEWS),
-        "texts": {**_states(), **_peers(), **_conflicts(), **_bookings(), **_others()},
+        "texts": {**_states(), **_peers(), **_conflicts(), **_bookings(), **_tasks(), **_others()},
         "checks": check_names(),
         "counts": _counts(),
         "events": _events(),
@@ -94,6 +94,34 @@ def _bookings() -> Mapping[str, str]:
         "frozen": _("Frozen periods: {periods}"),
         "checked-for": _("Bookings are checked for: {what}"),
         "unchecked": _("Bookings are not checked: there is no chart of accounts"),
+    }
+
+
+def _tasks() -> Mapping[str, str]:
+    return {
+        "monitoring": _("Monitoring"),
+        "task": _("task"),
+        "state": _("state"),
+        "next": _("next attempt"),
+        "task-run": _("Run ({why})"),
+        "task-receive": _("Receive {files}"),
+        "task-send": _("Send {files} to {device}"),
+        "task-connect": _("Reach {device}"),
+        "task-place": _("Place {files} here"),
+        "task-host": _("Visit the meeting host {url}"),
+        "state-queued": _("queued"),
+        "state-running": _("under way"),
+        "state-done": _("done"),
+        "state-partial": _("partly done"),
+        "state-failed": _("failed"),
+        "state-host": _("not connected yet"),
+        "why-manual": _("asked for"),
+        "why-nightly": _("nightly"),
+        "why-monthly": _("monthly"),
+        "why-returned": _("long absence"),
+        "full": _(", full"),
+        "soon": _("within a minute"),
+        "when-there": _("as soon as it is there"),
     }
 
 

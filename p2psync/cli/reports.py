@@ -33,14 +33,14 @@ def history(rows: Sequence[Row]) -> str:
     return table(
         (_("RUN"), _("MANDATE"), _("STARTED"), _("WHY"), _("RESULT"), _("FILES")),
         (
-            (r["id"], r["mandate"], moment(r["started"]), _why(r), result(r["result"]), str(len(r["items"])))
+            (r["id"], r["mandate"], moment(r["started"]), why(r), result(r["result"]), str(len(r["items"])))
             for r in rows
         ),
         _("No runs yet. Files are exchanged all the time; a run is what p2psync sync does."),
     )
 
 
-def _why(row: Row) -> str:
+def why(row: Row) -> str:
     """Who or what started a run, and whether it read every file again."""
     texts = {
         "manual": _("asked for"),

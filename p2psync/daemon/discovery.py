@@ -385,6 +385,11 @@ class Discovery:
             raise ConfigError("The mandate is not shared any more.")
         return await dial(host, port, tag, trust, self._identity, proxies=self.proxies)
 
+    def next_attempt(self, device: DeviceId, mandate: MandateId) -> float | None:
+        """When a member is tried to be reached next, by the loop's clock; None if nobody knows yet where it is."""
+        times = (self._dialer.next_call(device, mandate, self._now_s()), self.ways.next_attempt(device))
+        return min((at_s for at_s in times if at_s is not None), default=None)
+
     def refused_at(self, mandate: MandateId, addresses: Collection[str]) -> list[str]:
         """Of these known addresses of a mandate, where this device is refused, and in which words."""
         found = self._refusals.get(mandate, {})

@@ -94,6 +94,11 @@ class Meeting:
         several = [(address, visit.client.status) for address, visit in self._visits.items()]
         return sorted(several, key=lambda one: one[0].url)
 
+    def next_visit(self, address: HostAddress) -> float | None:
+        """When a host is called again, by the loop's clock; None while it is called, or visited. From any thread."""
+        visit = self._visits.get(address)
+        return None if visit is None else visit.client.next_visit_s
+
     def network_changed(self) -> None:
         """Call all of them anew."""
         for visit in self._visits.values():

@@ -149,6 +149,10 @@ class Timetable:
 
         return {mandate: (plan, within(next_run(plan, now, zone))) for mandate, plan in plans.items()}
 
+    def queued(self, mandate: MandateId) -> Wanted | None:
+        """The run that was started by itself and waits for its turn."""
+        return self._asked.get(mandate) or self._node.runs.queued(mandate)
+
     # -- runs ------------------------------------------------------------------------------------------
 
     def met(self, mandate: MandateId, device: DeviceId, seen_ms: int | None) -> None:
@@ -163,8 +167,7 @@ class Timetable:
         while True:
             self._woken.clear()
             for mandate, run in (await self._due()).items():
-                full = run.kind is Kind.FULL
-                self._ask(mandate, Wanted(full=full, timeout_s=TIMEOUT_S, trigger=MONTHLY if full else NIGHTLY))
+                self._ask(mandate, Wanted(timeout_s=TIMEOUT_S, **planned(run)))
             await self._run_all()
             coming = [run.at for _, run in (await self.coming()).values() if run is not None]
             await self._clock.rest(min([self._clock.now() + LOOK_EVERY, *coming]), self._woken)
@@ -207,6 +210,12 @@ class Timetable:
 
     def _own_day(self, mandate: MandateId) -> int:
         return own_day(mandate + self._node.identity.device)
+
+
+def planned(run: Run) -> dict[str, Any]:
+    """`full` and `trigger` of a run that the plan asks for."""
+    full = run.kind is Kind.FULL
+    return {"full": full, "trigger": MONTHLY if full else NIGHTLY}
 
 
 def described(plan: Plan | None) -> str:

@@ -81,6 +81,8 @@ class _Course:
     """By way: an attempt would take the place of another one."""
     reasons: dict[str, str] = field(default_factory=dict)
     """By way: why it was not to be had."""
+    due_s: float | None = None
+    """When all ways are tried again, by the loop's clock; None while they are tried, or if the other device begins."""
 
 
 @value
@@ -149,6 +151,13 @@ class Wayfinder:
         limit = rank(way) if way is not None else rank("")
         reasons = course.reasons.items() if course is not None else ()
         return sorted(((name, why) for name, why in reasons if rank(name) < limit), key=lambda one: rank(one[0]))
+
+    def next_attempt(self, device: DeviceId) -> float | None:
+        """When this device tries to reach one at a host again; now if it is at it, None if that is not up to it."""
+        course = self._courses.get(device)
+        if course is None:
+            return None
+        return asyncio.get_running_loop().time() if course.attempts else course.due_s
 
     def not_direct(self, device: DeviceId, reason: str) -> None:
         """A plain connection to an address that the device told of came to nothing."""
@@ -295,8 +304,9 @@ class Wayfinder:
                 await self._try_all(course, better)
             is_linked = course.device in self._links
             better = [way for way in self._plugged() if rank(way.name) < self._rank(course.device)]
+            course.due_s = asyncio.get_running_loop().time() + self._rest_s(course, is_linked) if better else None
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._rest_s(course, is_linked) if better else None):
+                async with asyncio.timeout_at(course.due_s):
                     await course.news.wait()
 
     def _rest_s(self, course: _Course, is_linked: bool) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from p2psync.core.changelog import Stated
 from p2psync.core.ids import ContentId
@@ -109,6 +109,11 @@ class Keeping:
             if now_s - self._missing_since.setdefault((file_class, content), now_s) >= MISSING_AFTER_S:
                 self.stuck.update(dict.fromkeys(paths, Code.CONTENT_MISSING))
                 self._site.state.put_problems([Problem(path, Code.CONTENT_MISSING) for path in sorted(paths)])
+
+    @property
+    def resting(self) -> Mapping[RelPath, float]:
+        """Until when what nobody could give is not asked for again, in seconds of the monotonic clock."""
+        return self._resting
 
     def peer_has_news(self) -> None:
         """What nobody could give may be had now."""

@@ -243,6 +243,11 @@ class Plan:
         if self._blocked:
             self._site.scope.wake_in(max(0.05, min(self._blocked.values()) - now_s))
 
+    @property
+    def blocked(self) -> Mapping[RelPath, float]:
+        """Until when what could not be fetched or placed rests, in seconds of the monotonic clock."""
+        return self._blocked
+
     def unblock_all(self) -> None:
         """A peer came: what could not be fetched may be fetched now."""
         self._blocked.clear()

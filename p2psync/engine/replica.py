@@ -105,6 +105,12 @@ class Replica:
         return {**self.keeping.stuck, **self.plan.stuck}
 
     @property
+    def stuck_until_s(self) -> float | None:
+        """When the first of what is stuck is tried again, by the monotonic clock; None if nothing is put off."""
+        until = {**self.keeping.resting, **self.plan.blocked}
+        return min((until[path] for path in self.stuck if path in until), default=None)
+
+    @property
     def is_busy(self) -> bool:
         """Whether anything goes on that will end without a person's help."""
         under_way = self.placement.in_flight > 0 or not self.observation.scanned

@@ -202,6 +202,19 @@ class Dialer:
         """When `next_attempts` has more to say, if nothing happens before; None if only then."""
         return min(map(self._startable_at, self._startable()), default=None)
 
+    def next_call(self, device: DeviceId, mandate: MandateId, now: float) -> float | None:
+        """When an address is tried next that may be this member's: `now` while one is, None without any."""
+        return min(
+            (
+                now if key in self._in_flight else max(now, self._startable_at(target))
+                for key, target in self._targets.items()
+                if target.device in (None, device)
+                and not self._is_linked(target)
+                and any(door == mandate for door, _ in target.doors)
+            ),
+            default=None,
+        )
+
     def failed(self, attempt: Attempt, now: float) -> None:
         """It led to no device."""
         target = self._land(attempt)

@@ -112,6 +112,8 @@ class Client:
         """`random` has to be one that nobody can foresee; `wall_clock`: seconds since 1970."""
         self.address: Final = address
         self.status = Status()
+        self.next_visit_s: float | None = None
+        """When it is called again, by the loop's clock; None unless this waits for that."""
         self._lobby = Lobby(device, sign, verify, random)
         self._handlers = handlers
         self._random = random
@@ -201,9 +203,14 @@ class Client:
         if not self._rooms:
             self._set_status(Status())
             return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._rest_s()):
+        self.next_visit_s = self._now() + self._rest_s()
+        try:
+            async with asyncio.timeout_at(self.next_visit_s):
                 await self._anew.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self.next_visit_s = None
 
     def _rest_s(self) -> float:
         """Longer with each failure, and never in step with others: a host that comes back meets no stampede."""

@@ -113,11 +113,12 @@ class Records:
             (ended_ms, result, json.dumps(items), json.dumps(reasons), number),
         )
 
-    def runs(self, mandates: Sequence[MandateId], limit: int) -> Sequence[Run]:
-        """The newest of these mandates, newest first."""
+    def runs(self, mandates: Sequence[MandateId], limit: int, items: bool = True) -> Sequence[Run]:
+        """The newest of these mandates, newest first; without `items` they name no files, which may be thousands."""
+        listed = "items" if items else "'[]'"
         marks = ", ".join("?" * len(mandates))
         found = self._connection.execute(
-            "SELECT number, mandate, started_ms, ended_ms, result, items, reasons FROM run "
+            f"SELECT number, mandate, started_ms, ended_ms, result, {listed}, reasons FROM run "
             f"WHERE mandate IN ({marks}) ORDER BY number DESC LIMIT ?",
             (*mandates, limit),
         )

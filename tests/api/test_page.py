@@ -64,19 +64,21 @@ def browse(
     answers: dict[str, object] | None = None,
     events: Sequence[dict[str, str]] = (EVENT,),
     then: Sequence[dict[str, Any]] | None = None,
+    hosts: Sequence[dict[str, Any]] = (),
 ) -> Any:
     """What the page shows and asks, with a daemon that has these mandates and in which this happens.
 
     The last button is pressed twice; the mandates are those of `then` afterwards.
     """
     device = {"name": "Office", "version": "0.1.0"}
+    told_of = {"device": device, "rendezvous": list(hosts), "mandates": list(mandates), "error": "log in"}
     known = {
-        "/api/status": {"status": status, "body": {"device": device, "mandates": list(mandates), "error": "log in"}},
+        "/api/status": {"status": status, "body": told_of},
         "/api/words": {"status": status, "body": told()},
         **{path: {"status": 200, "body": body} for path, body in (answers or {}).items()},
     }
     later = mandates if then is None else then
-    afterwards = {"/api/status": {"status": status, "body": {"device": device, "mandates": list(later)}}}
+    afterwards = {"/api/status": {"status": status, "body": {**told_of, "mandates": list(later)}}}
     given = json.dumps({"script": content("page.js").decode(), "answers": known, "events": events, "then": afterwards})
     browser = Path(__file__).with_name("browser.js")
     done = subprocess.run(["node", str(browser)], input=given, capture_output=True, text=True, check=False)
@@ -329,3 +331,44 @@ def test_a_mandate_is_paused_and_goes_on_by_a_button() -> None:
     assert ["POST", "/api/resume", given] in browse(paused)["asked"]
     outside = {**MANDATE, "rests": {"why": "hours", "until": "2020-01-01T00:00:00Z"}}
     assert all(method == "GET" for method, _, _ in browse(outside)["asked"]), "hours are no matter of a button"
+
+
+TASK: dict[str, Any] = {
+    **{"task": "run", "state": "queued", "waiting_for": [], "device": None, "files": None, "trigger": "nightly"},
+    **{"full": False, "time": None, "next_attempt": None, "message": ""},
+}
+AWAY = {"state": "waiting", "device": "PC 2", "waiting_for": ["PC 2"]}
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"full": True, "next_attempt": "2999-01-01T00:00:00Z"}, ["Run (nightly, full) queued", "2999"]),
+        ({"state": "running", "trigger": "manual", "time": "2020-01-01T12:00:00Z"}, ["Run (asked for) under way, "]),
+        ({"state": "failed", "message": "<b>no folder</b>"}, ["failed: <b>no folder</b>"]),
+        ({"state": "partial"}, ["partly done"]),
+        ({"task": "receive", "state": "running", "files": 2}, ["Receive 2 files under way"]),
+        ({"task": "send", "files": 1, **AWAY}, ["Send 1 file to PC 2 waiting for PC 2 as soon as it is there"]),
+        (
+            {"task": "connect", "next_attempt": "2020-01-01T00:00:00Z", **AWAY},
+            ["Reach PC 2 waiting for PC 2 within a minute"],
+        ),
+        ({"task": "place", "state": "failed", "files": 3}, ["Place 3 files here failed"]),
+    ],
+)
+def test_tasks_are_shown_with_their_states_and_next_attempts(changes: dict[str, Any], expected: list[str]) -> None:
+    shown = browse({**MANDATE, "tasks": [{**TASK, **changes}]})["shown"]["mandates"]
+    assert "Monitoring task state next attempt" in shown
+    assert all(part in shown for part in expected), shown
+    assert "Monitoring" not in browse({**MANDATE, "tasks": []})["shown"]["mandates"]
+
+
+@needs_node
+def test_meeting_hosts_that_are_not_reached_are_shown_with_the_next_visit() -> None:
+    host = {"url": "wss://host:1", "connected": False, "problem": None, "next_attempt": "2020-01-01T00:00:00Z"}
+    several = [host, {**host, "problem": "it is silent", "next_attempt": None}, {**host, "url": "!", "connected": True}]
+    shown = browse(MANDATE, hosts=several)["shown"]["mandates"]
+    assert "Visit the meeting host wss://host:1 not connected yet within a minute" in shown
+    assert "it is silent" in shown
+    assert "!" not in shown

@@ -159,6 +159,8 @@ async def test_a_run_under_way_that_does_as_much_counts_and_is_waited_for_otherw
             group.create_task(ignored(one.ask("sync", mandate=MANDATE, full=True, timeout_s=1)))
             await until(lambda: mandate in one.running.runs._current, "it runs")
             group.create_task(one.running.runs.by_itself(mandate, Wanted(trigger="nightly")))
+            await until(lambda: one.running.timetable.queued(mandate) == Wanted(trigger="nightly"), "it waits its turn")
+        assert one.running.timetable.queued(mandate) is None
         assert [row[:2] for row in await runs(one)] == [("manual", True)]
         async with asyncio.TaskGroup() as group:
             group.create_task(ignored(one.ask("sync", mandate=MANDATE, timeout_s=1)))

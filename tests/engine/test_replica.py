@@ -113,6 +113,7 @@ def test_a_failed_fetch_is_told_to_all_and_so_is_a_peer_that_came() -> None:
 def test_it_is_busy_until_all_is_done_that_needs_nobodys_help() -> None:
     rig = Rig(opened=False)
     assert rig.replica.is_busy, "not looked at yet"
+    assert rig.replica.stuck_until_s is None
     rig.open()
     assert not rig.replica.is_busy
     rig.author.save("a.txt", "one")
@@ -123,6 +124,7 @@ def test_it_is_busy_until_all_is_done_that_needs_nobodys_help() -> None:
     rig.fetched("one", "two").effects()
     rig.placed(Outcome(PATH, True), Outcome(parse("b.txt"), False, problem=Problem("b.txt", Code.LOCKED)))
     assert (rig.replica.waiting(), rig.replica.is_busy) == (1, False), "the other waits for a person"
+    assert rig.replica.stuck_until_s == rig.replica.plan.blocked[parse("b.txt")], "or for the next attempt"
 
 
 def losing(rig: Rig) -> Rig:
@@ -164,6 +166,7 @@ def test_a_loser_that_nobody_has_is_told_after_a_while_and_waited_for_no_more() 
     rig.fetch_failed("mine")
     assert rig.problems == [("a.txt", Code.CONTENT_MISSING)]
     assert rig.replica.stuck == {PATH: Code.CONTENT_MISSING}
+    assert rig.replica.stuck_until_s == rig.replica.keeping.resting[PATH]
     assert (rig.replica.waiting(), rig.replica.is_busy) == (1, False), "not in sync, and nothing will change by itself"
     rig.replica.peer_placed()
     assert rig.fetches() == [content("mine")]

@@ -213,6 +213,21 @@ async def test_no_host_at_all() -> None:
 
 
 @pytest.mark.asyncio
+async def test_when_a_host_is_called_again_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "RETRY_MIN_S", 1000.0)
+    monkeypatch.setattr(client, "RETRY_MAX_S", 1000.0)
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        daemon = Daemon(ALICE, HostAddress(LOOPBACK, taken.getsockname()[1], bytes(32)))
+        assert daemon.client.next_visit_s is None
+        async with running(daemon):
+            await daemon.until(lambda: daemon.client.next_visit_s is not None)
+            assert daemon.client.next_visit_s is not None
+            assert 400 < daemon.client.next_visit_s - asyncio.get_running_loop().time() <= 1000
+    assert daemon.client.next_visit_s is None
+
+
+@pytest.mark.asyncio
 async def test_a_wrong_clock(certificate: Certificate) -> None:
     async with hosting(certificate) as host:
         daemon = await problem_of(address_of(host), "by 72 hours", wall_clock=lambda: time.time() + 72 * 3600)

@@ -55,6 +55,7 @@ def test_runs_are_listed_newest_first(records: Records) -> None:
     assert [run.number for run in records.runs([MANDATE, OTHER], 10)] == [third, second, first]
     assert [run.number for run in records.runs([MANDATE, OTHER], 1)] == [third]
     assert records.runs([], 10) == []
+    assert records.runs([MANDATE], 10, items=False)[1] == replace(ended, items=[])
 
 
 def test_when_a_run_ended_well_last_is_known(records: Records) -> None:

@@ -4,6 +4,8 @@
 const EVENTS_SHOWN = 12;
 const LOOK_ANEW_MS = 5000;
 const GATHER_MS = 250;
+const SOON_MS = 60000;
+const LOOKS = { waiting: "warn", done: "good", partial: "warn", failed: "bad" };
 let words = { language: "en", problems: {}, news: [], checks: {}, texts: {}, counts: {}, events: {} };
 let status = { mandates: [] };
 let due = 0;
@@ -228,12 +230,45 @@ function newcomers(mandate) {
   return asked ? [element("p", `${count("newcomers", asked.count)} p2psync devices "${mandate.name}"`, "warn")] : [];
 }
 
+function next(one) {
+  if (!one.next_attempt) return one.state === "waiting" ? say("when-there") : "";
+  return new Date(one.next_attempt) - Date.now() <= SOON_MS ? say("soon") : moment(one.next_attempt);
+}
+
+function taskRow(what, state, look, when) {
+  return element("tr", "", "", [element("td", what), element("td", state, look), element("td", when)]);
+}
+
+function task(one) {
+  const why = (words.texts["why-" + one.trigger] || one.trigger) + (one.full ? say("full") : "");
+  const what = say("task-" + one.task, { why, files: count("files", one.files || 0), device: one.device });
+  const text = one.state === "waiting" ? say("alone", { devices: one.waiting_for.join(", ") }) : say("state-" + one.state);
+  const state = one.time ? `${text}, ${moment(one.time)}` : text;
+  return taskRow(what, one.message ? `${state}: ${one.message}` : state, LOOKS[one.state], next(one));
+}
+
+function taskTable(rows) {
+  if (!rows.length) return [];
+  const head = element("tr", "", "", ["task", "state", "next"].map((name) => element("th", say(name))));
+  return [element("h3", say("monitoring")), element("div", "", "scroll", [element("table", "", "", [head, ...rows])])];
+}
+
+function tasks(mandate) {
+  return taskTable((mandate.tasks || []).map(task));
+}
+
+function hosts(several) {
+  const absent = several.filter((host) => !host.connected);
+  const rows = absent.map((host) => taskRow(say("task-host", { url: host.url }), host.problem || say("state-host"), "warn", next(host)));
+  return rows.length ? [element("article", "", "", taskTable(rows))] : [];
+}
+
 async function card(mandate) {
   const [text, look] = state(mandate);
   const title = element("header", "", "", [kind(mandate), element("h2", mandate.name), element("small", mandate.role), element("span", text, `state ${look}`), ...pausing(mandate)]);
   const held = say("holds", { files: count("files", mandate.files), size: size(mandate.bytes) });
   const folder = element("p", mandate.folder || "", "path");
-  const below = [...(await banner(mandate)), folder, element("p", held, "quiet"), ...books(mandate), ...newcomers(mandate), ...peers(mandate), ...(await inbox(mandate)), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];
+  const below = [...(await banner(mandate)), folder, element("p", held, "quiet"), ...books(mandate), ...newcomers(mandate), ...peers(mandate), ...tasks(mandate), ...(await inbox(mandate)), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];
   return element("article", "", "", [title, ...below]);
 }
 
@@ -260,7 +295,7 @@ async function refresh() {
     document.getElementById("device").textContent = `${status.device.name} · ${status.device.version}`;
     const cards = await Promise.all(status.mandates.map(card));
     const none = element("p", say("no-mandate"), "quiet");
-    show(cards.length ? cards : [none]);
+    show([...(cards.length ? cards : [none]), ...hosts(status.rendezvous || [])]);
     connection.textContent = "";
   } catch (error) {
     connection.textContent = error.status ? error.message : say("off-line");

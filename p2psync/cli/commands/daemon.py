@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from p2psync.cli import background, exchanged, foreground, rendering
+from p2psync.cli import background, exchanged, foreground, monitoring, rendering
 from p2psync.cli.command import Session, command
 from p2psync.cli.commands.mandates import OPTIONAL_MANDATE
 from p2psync.cli.foreground import Up
@@ -107,7 +107,7 @@ def add_to(app: typer.Typer) -> None:
             "Show how things are.\n\nThe mandates, what is still to be moved, which devices are connected, and what is "
             "wrong with what to do about it."
         ),
-        example="p2psync status\np2psync status Cargo --json\np2psync status Cargo --what",
+        example="p2psync status\np2psync status Cargo --json\np2psync status Cargo --what\np2psync status --tasks",
     )(status)
     command(
         app,
@@ -199,13 +199,16 @@ def status(
     what: Annotated[
         bool, typer.Option("--what", help=_("Which files are exchanged, and what this PC does with each kind."))
     ] = False,
+    tasks: Annotated[
+        bool, typer.Option("--tasks", help=_("What goes on, what is tried again by itself, and when."))
+    ] = False,
 ) -> int:
     if what:
         mandates = session.call("status", mandate=mandate).data["mandates"]
         kinds = [{**one, "rules": session.call("rules", mandate=one["id"]).data} for one in mandates]
         session.show_data(kinds, exchanged.kinds)
         return 0
-    return session.show(session.call("status", mandate=mandate), rendering.status)
+    return session.show(session.call("status", mandate=mandate), monitoring.tasks if tasks else rendering.status)
 
 
 def web(session: Session) -> int:

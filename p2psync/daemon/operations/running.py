@@ -125,6 +125,8 @@ class Runs:
         self._since: dict[MandateId, int] = {}
         self._under_way: set[int] = set()
         self._current: dict[MandateId, _Current] = {}
+        self._queued: dict[MandateId, Wanted] = {}
+        """Runs that wait for the end of the one under way."""
 
     async def sync(self, mandate: MandateId, wanted: Wanted) -> tuple[dict[str, Any], int]:
         """One run; returns what `history` will show of it, and the exit code.
@@ -148,7 +150,11 @@ class Runs:
     async def by_itself(self, mandate: MandateId, wanted: Wanted) -> None:
         """A run that nobody waits for: none if one that does as much is under way, else after that."""
         while (current := self._current.get(mandate)) is not None:
-            await current.ended.wait()
+            self._queued[mandate] = wanted
+            try:
+                await current.ended.wait()
+            finally:
+                self._queued.pop(mandate, None)
             as_much = current.wanted.only is None and (current.wanted.full or not wanted.full)
             if as_much and not current.cancelled.is_set():
                 return
@@ -173,7 +179,12 @@ class Runs:
             return None
         reading = self._node.folders.full_pass(mandate) if current.wanted.full else None
         read = {"files": reading.files, "bytes": reading.bytes} if reading is not None else None
-        return {"started": time_text(since_ms), "trigger": current.wanted.trigger, "read": read}
+        wanted = current.wanted
+        return {"started": time_text(since_ms), "trigger": wanted.trigger, "full": wanted.full, "read": read}
+
+    def queued(self, mandate: MandateId) -> Wanted | None:
+        """The run that waits for the end of the one under way."""
+        return self._queued.get(mandate)
 
     def is_under_way(self, number: int) -> bool:
         """Whether a run goes on; from any thread."""

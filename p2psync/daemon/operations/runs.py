@@ -80,7 +80,7 @@ async def history(node: Node, given: Arguments) -> object:
         mandates = {m.id: m.name for m in find_mandates(device, named)}
         limit = RUNS_KEPT * len(mandates) if number else HISTORY_MAX
         runs = node.records.runs(list(mandates), limit) if mandates else ()
-        return [_past(run, mandates[run.mandate], node.runs.is_under_way(run.number)) for run in runs]
+        return [past(run, mandates[run.mandate], node.runs.is_under_way(run.number)) for run in runs]
 
     rows = [row for row in await node.runtime.query(look) if not number or row["id"] == number]
     if number and not rows:
@@ -88,7 +88,7 @@ async def history(node: Node, given: Arguments) -> object:
     return [row for row in rows if not failed or row["result"] in (Result.FAILED, Result.PARTIAL)]
 
 
-def _past(run: Run, mandate: str, under_way: bool) -> dict[str, Any]:
+def past(run: Run, mandate: str, under_way: bool) -> dict[str, Any]:
     """As the run told when it ended; one that was cut off by the end of the program failed."""
     result = run.result or (UNDER_WAY if under_way else Result.FAILED.value)
     reasons = {**NO_REASONS, **run.reasons}

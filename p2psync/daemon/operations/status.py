@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from p2psync import __version__
@@ -11,15 +12,19 @@ from p2psync.core.authority import Member
 from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.problem import Code, Problem
 from p2psync.core.rules import Role
+from p2psync.core.schedule import Run
 from p2psync.core.ways import DIRECT, PUNCHED
 from p2psync.daemon.actions import Asked, actions, needs_person
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.mandates import described
+from p2psync.daemon.operations.monitoring import Seen, tasks
 from p2psync.daemon.operations.running import Result
+from p2psync.daemon.operations.runs import past
 from p2psync.daemon.operations.shapes import find_mandates, time_text
 from p2psync.daemon.shelf import marked
 from p2psync.daemon.standing import name_of
 from p2psync.daemon.tally import Totals
+from p2psync.daemon.timetable import planned
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.peer import Peer
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
     from p2psync.daemon.node import Node
 
 PROBLEMS_SHOWN_MAX = 200
+RUNS_LOOKED_AT = 2
+"""One may be under way."""
 WELL = (Result.SUCCESS.value, Result.NOTHING_NEW.value)
 """How a run ends after which all is the same."""
 
@@ -38,11 +45,21 @@ async def status(node: Node, given: Arguments) -> object:
     named = given.text_or("mandate", "")
     given.done()
     several = await node.runtime.query(
-        lambda device, _: [(marked(m), (m.ledger.tips, m.replica.waiting())) for m in find_mandates(device, named)]
+        lambda device, _: [
+            (marked(m), (m.ledger.tips, m.replica.waiting()), tuple(m.authority.members))
+            for m in find_mandates(device, named)
+        ]
     )
-    waiting = await asyncio.gather(*(node.tally.waiting(one, state) for one, state in several))
+    waiting = await asyncio.gather(*(node.tally.waiting(one, state) for one, state, _ in several))
+    coming = await node.timetable.coming() if node.config.timetable else {}
     beside = {
-        one.id: Beside(node.transfer.arrived(one.id), total) for (one, _), total in zip(several, waiting, strict=True)
+        one.id: Beside(
+            node.transfer.arrived(one.id),
+            total,
+            {member: node.discovery.next_attempt(member, one.id) for member in members},
+            coming[one.id][1] if one.id in coming else None,
+        )
+        for (one, _, members), total in zip(several, waiting, strict=True)
     }
     return await node.runtime.query(lambda device, now: whole_status(node, device, now, named, beside))
 
@@ -65,6 +82,10 @@ class Beside(NamedTuple):
     """Bytes that are here of files that are not whole."""
     waiting: Totals = Totals()
     """To be posted."""
+    calls_s: Mapping[DeviceId, float | None] = {}
+    """When each member would be tried to be reached next, by the monotonic clock; None if nobody knows where it is."""
+    coming: Run | None = None
+    """The next by the plan."""
 
 
 def whole_status(
@@ -88,6 +109,7 @@ def whole_status(
                 "relay": host.relay,
                 "problem": host.problem,
                 "proxy": host.proxy,
+                "next_attempt": _at(now, node.discovery.meeting.next_visit(address)),
             }
             for address, host in node.discovery.meeting.statuses()
         ],
@@ -107,9 +129,13 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
     sessions = {one: _session(device, mandate, one) for one in mandate.authority.members if one != device.keys.device}
     to_send = mandate.arrears.behind_together({one: session.peer for one, session in sessions.items()})
     peers = [
-        _peer_row(node, now, mandate, mandate.authority.members[one], session, seen)
+        {
+            **_peer_row(node, now, mandate, mandate.authority.members[one], session, seen),
+            "next_attempt": _at(now, beside.calls_s.get(one)) if session.link is None else None,
+        }
         for one, session in sessions.items()
     ]
+    peers.sort(key=lambda p: (str(p["name"]).casefold(), str(p["device"])))
     asked = _asked(node, device, mandate, beside, conflicts, [p.code for p in problems])
     return {
         **described(mandate),
@@ -132,9 +158,46 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "frozen": [str(period) for period in sorted(mandate.authority.frozen)],
         "inbox": node.bridging.undelivered(mandate.id),
         "refused": _refused(node, now, mandate, peers),
-        "peers": sorted(peers, key=lambda p: (str(p["name"]).casefold(), str(p["device"]))),
+        "peers": peers,
+        "tasks": tasks(_seen(node, now, mandate, beside, peers, wanted_files)),
         "problem_list": [_problem_row(mandate, problem) for problem in problems[:PROBLEMS_SHOWN_MAX]],
     }
+
+
+def _seen(
+    node: Node, now: Now, mandate: Mandate, beside: Beside, peers: list[dict[str, object]], wanted_files: int
+) -> Seen:
+    """`wanted_files`: that are to come, with those that this disk refuses."""
+    rests, replica = _rests(node, mandate), mandate.replica
+    to_come = max(0, wanted_files - len(replica.plan.stuck))
+    blocked = replica.plan.blocked.values()
+    again_s = min(blocked) if blocked and len(blocked) >= wanted_files else None
+    queued, coming = node.timetable.queued(mandate.id), beside.coming
+    runs = node.records.runs([mandate.id], RUNS_LOOKED_AT, items=False)
+    ended = (past(run, mandate.name, False) for run in runs if not node.runs.is_under_way(run.number))
+    return Seen(
+        peers=[] if mandate.is_removed else peers,
+        rests=rests,
+        run=node.runs.under_way(mandate.id),
+        queued=None if queued is None else {"trigger": queued.trigger, "full": queued.full},
+        last=next(ended, None),
+        coming=None if coming is None or mandate.is_held else {**planned(coming), "next_attempt": _wall(coming.at)},
+        to_receive=to_come,
+        receive_at=_at(now, again_s),
+        stuck=len(replica.stuck),
+        stuck_until=_at(now, replica.stuck_until_s),
+    )
+
+
+def _at(now: Now, monotonic_s: float | None) -> str | None:
+    """On the wall clock; what was due before is due now."""
+    if monotonic_s is None:
+        return None
+    return time_text(now.wall_ms + max(0.0, monotonic_s - now.monotonic_s) * 1000)
+
+
+def _wall(moment: datetime) -> str:
+    return time_text(moment.timestamp() * 1000)
 
 
 def _refused(node: Node, now: Now, mandate: Mandate, peers: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -218,7 +281,7 @@ def _rests(node: Node, mandate: Mandate) -> dict[str, object] | None:
     rest = node.activity.rests.get(mandate.id)
     if rest is None:
         return None
-    return {"why": rest.why, "until": time_text(rest.until.timestamp() * 1000) if rest.until is not None else None}
+    return {"why": rest.why, "until": _wall(rest.until) if rest.until is not None else None}
 
 
 def shown_path(way: str | None) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
@@ -11,9 +13,12 @@ import pytest
 
 from p2psync import __version__
 from p2psync.books import synthetic
+from p2psync.daemon.operations import running
+from p2psync.daemon.operations.result import WAITING
 from p2psync.errors import UsageError
 from p2psync.store.packing import pack_value
 from tests.daemon.homes import Pc, company, pcs
+from tests.daemon.meetings import far_company, meeting_host
 from tests.daemon.patience import until
 
 
@@ -175,3 +180,55 @@ async def test_what_waits_to_be_posted_is_counted_in_bookings(tmp_path: Path) ->
             return bool((await pc.status())["pending"] == expected)
 
         await until(counted)
+
+
+async def tasks_of(pc: Pc) -> list[tuple[str, str]]:
+    return [(task["task"], task["state"]) for task in (await pc.status())["tasks"]]
+
+
+@pytest.mark.asyncio
+async def test_what_goes_on_and_what_is_tried_again_are_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "ALONE_S", 0.0)
+    async with company(tmp_path, "payroll") as (one, two):
+        one.save("a.txt", "four")
+        await two.has("a.txt", "four")
+        await one.in_sync(1)
+        await one.call("sync")
+        assert await tasks_of(one) == [("run", "done")]
+        await one.call("peer.add", mandate="Cargo", address=f"127.0.0.1:{two.running.discovery.port}")
+        await two.stop()
+        one.save("b.txt", "sixsix")
+        await one.holds(2)
+
+        async def is_awaited() -> bool:
+            return await tasks_of(one) == [("send", "waiting"), ("run", "done")]
+
+        await until(is_awaited)
+        (peer,) = (await one.status())["peers"]
+        assert abs(datetime.fromisoformat(peer["next_attempt"]).timestamp() - time.time()) < 100
+        assert (await one.ask("sync")).exit_code == WAITING
+        last = (await one.status())["tasks"][-1]
+        assert (last["state"], last["message"]) == ("failed", "waiting for pc2")
+
+
+@pytest.mark.asyncio
+async def test_the_next_run_of_the_plan_is_a_task_that_is_queued(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc", timetable=True) as (pc,):
+        await pc.create()
+        schedule = await pc.call("schedule")
+        (task,) = [task for task in (await pc.status())["tasks"] if task["state"] == "queued"]
+        assert (task["task"], task["next_attempt"]) == ("run", schedule["mandates"][0]["next"]["at"])
+
+
+@pytest.mark.asyncio
+async def test_a_meeting_host_that_is_away_says_when_it_is_called_again(tmp_path: Path) -> None:
+    async with meeting_host(tmp_path) as server, far_company(tmp_path, server, "payroll") as (one, _two):
+        (host,) = (await one.call("status"))["rendezvous"]
+        assert (host["connected"], host["next_attempt"]) == (True, None)
+        await server.stop()
+
+        async def is_due() -> bool:
+            (host,) = (await one.call("status"))["rendezvous"]
+            return not host["connected"] and host["next_attempt"] is not None
+
+        await until(is_due)
