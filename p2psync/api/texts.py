@@ -19,8 +19,9 @@ def told() -> Mapping[str, object]:
         "language": language(),
         "problems": {code.value: words(code)._asdict() for code in Code},
         "news": sorted(code.value for code in NEWS),
-        "texts": {**_states(), **_peers(), **_conflicts(), **_bookings(), **_tasks(), **_others()},
+        "texts": {**_states(), **_peers(), **_conflicts(), **_bookings(), **_monitoring(), **_others()},
         "checks": check_names(),
+        "tasks": {"kinds": _tasks(), "states": _task_states(), "triggers": _triggers()},
         "counts": _counts(),
         "events": _events(),
     }
@@ -97,31 +98,48 @@ def _bookings() -> Mapping[str, str]:
     }
 
 
-def _tasks() -> Mapping[str, str]:
+def _monitoring() -> Mapping[str, str]:
     return {
         "monitoring": _("Monitoring"),
         "task": _("task"),
         "state": _("state"),
         "next": _("next attempt"),
-        "task-run": _("Run ({why})"),
-        "task-receive": _("Receive {files}"),
-        "task-send": _("Send {files} to {device}"),
-        "task-connect": _("Reach {device}"),
-        "task-place": _("Place {files} here"),
-        "task-host": _("Visit the meeting host {url}"),
-        "state-queued": _("queued"),
-        "state-running": _("under way"),
-        "state-done": _("done"),
-        "state-partial": _("partly done"),
-        "state-failed": _("failed"),
-        "state-host": _("not connected yet"),
-        "why-manual": _("asked for"),
-        "why-nightly": _("nightly"),
-        "why-monthly": _("monthly"),
-        "why-returned": _("long absence"),
+        "host": _("Visit the meeting host {url}"),
+        "host-off": _("not connected yet"),
         "full": _(", full"),
         "soon": _("within a minute"),
         "when-there": _("as soon as it is there"),
+    }
+
+
+def _tasks() -> Mapping[str, str]:
+    return {
+        "run": _("Run ({why})"),
+        "receive": _("Receive {files}"),
+        "send": _("Send {files} to {device}"),
+        "connect": _("Reach {device}"),
+        "place": _("Place {files} here"),
+    }
+
+
+def _task_states() -> Mapping[str, str]:
+    return {
+        "queued": _("queued"),
+        "running": _("under way"),
+        "waiting": _("waiting for {devices}"),
+        "done": _("done"),
+        "partial": _("partly done"),
+        "failed": _("failed"),
+    }
+
+
+def _triggers() -> Mapping[str, str]:
+    """Why there is a run."""
+    return {
+        "manual": _("asked for"),
+        "nightly": _("nightly"),
+        "monthly": _("monthly"),
+        "returned": _("long absence"),
     }
 
 

@@ -43,7 +43,7 @@ def _what(task: Row) -> str:
         "place": _("Place {files} here"),
     }
     facts = {"why": why(task), "files": files(task["files"] or 0), "device": task["device"]}
-    return texts.get(task["task"], task["task"]).format(**facts)
+    return str(texts.get(task["task"], task["task"])).format(**facts)
 
 
 def _state(task: Row) -> str:
@@ -55,7 +55,7 @@ def _state(task: Row) -> str:
         "partial": _("partly done"),
         "failed": _("failed"),
     }
-    parts = [texts.get(task["state"], task["state"]), *([moment(task["time"])] if task["time"] else [])]
+    parts = [str(texts.get(task["state"], task["state"])), *([moment(task["time"])] if task["time"] else [])]
     return ", ".join(parts) + (f": {task['message']}" if task["message"] else "")
 
 

@@ -79,20 +79,6 @@ def test_a_new_sighting_is_tried_at_once_with_what_its_tags_told(dialer: Dialer)
     assert dialer.wake_at() is None
 
 
-def test_when_a_member_is_called_next_is_known(dialer: Dialer) -> None:
-    assert dialer.next_call(BOB, M, 0) is None, "nobody knows where it is"
-    dialer.sighted(sighting(HOME), 5)
-    assert (dialer.next_call(BOB, M, 5), dialer.next_call(BOB, N, 5)) == (5, None), "it may be anybody of the mandate"
-    attempt = only(dialer.next_attempts(5))
-    assert dialer.next_call(BOB, M, 7) == 7, "it is being called"
-    dialer.failed(attempt, 8)
-    assert dialer.next_call(BOB, M, 8) == dialer.wake_at()
-    assert dialer.next_call(BOB, M, 100) == 100, "what was due before is due now"
-    dialer.connected(only(dialer.next_attempts(100)), CAROL, 100)
-    assert dialer.next_call(BOB, M, 100) is None, "it is somebody else's address"
-    assert dialer.next_call(CAROL, M, 100) is None, "it is linked"
-
-
 def test_its_addresses_are_tried_one_after_the_other_until_one_answers(dialer: Dialer) -> None:
     dialer.sighted(sighting(HOME, OFFICE, SIX), 0)
     first = only(dialer.next_attempts(0))

@@ -6,7 +6,7 @@ const LOOK_ANEW_MS = 5000;
 const GATHER_MS = 250;
 const SOON_MS = 60000;
 const LOOKS = { waiting: "warn", done: "good", partial: "warn", failed: "bad" };
-let words = { language: "en", problems: {}, news: [], checks: {}, texts: {}, counts: {}, events: {} };
+let words = { language: "en", problems: {}, news: [], checks: {}, texts: {}, tasks: {}, counts: {}, events: {} };
 let status = { mandates: [] };
 let due = 0;
 
@@ -239,17 +239,22 @@ function taskRow(what, state, look, when) {
   return element("tr", "", "", [element("td", what), element("td", state, look), element("td", when)]);
 }
 
+// A newer daemon may name a kind or a state that this page does not know.
+function ofTasks(what, name) {
+  return (words.tasks[what] || {})[name] || name || "";
+}
+
 function task(one) {
-  const why = (words.texts["why-" + one.trigger] || one.trigger) + (one.full ? say("full") : "");
-  const what = say("task-" + one.task, { why, files: count("files", one.files || 0), device: one.device });
-  const text = one.state === "waiting" ? say("alone", { devices: one.waiting_for.join(", ") }) : say("state-" + one.state);
+  const why = ofTasks("triggers", one.trigger) + (one.full ? say("full") : "");
+  const what = filled(ofTasks("kinds", one.task), { why, files: count("files", one.files || 0), device: one.device });
+  const text = filled(ofTasks("states", one.state), { devices: one.waiting_for.join(", ") });
   const state = one.time ? `${text}, ${moment(one.time)}` : text;
   return taskRow(what, one.message ? `${state}: ${one.message}` : state, LOOKS[one.state], next(one));
 }
 
 function taskTable(rows) {
   if (!rows.length) return [];
-  const head = element("tr", "", "", ["task", "state", "next"].map((name) => element("th", say(name))));
+  const head = element("tr", "", "", [say("task"), say("state"), say("next")].map((text) => element("th", text)));
   return [element("h3", say("monitoring")), element("div", "", "scroll", [element("table", "", "", [head, ...rows])])];
 }
 
@@ -259,7 +264,7 @@ function tasks(mandate) {
 
 function hosts(several) {
   const absent = several.filter((host) => !host.connected);
-  const rows = absent.map((host) => taskRow(say("task-host", { url: host.url }), host.problem || say("state-host"), "warn", next(host)));
+  const rows = absent.map((host) => taskRow(say("host", { url: host.url }), host.problem || say("host-off"), "warn", next(host)));
   return rows.length ? [element("article", "", "", taskTable(rows))] : [];
 }
 

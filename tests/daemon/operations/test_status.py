@@ -195,8 +195,9 @@ async def test_what_goes_on_and_what_is_tried_again_are_tasks(tmp_path: Path, mo
         await one.in_sync(1)
         await one.call("sync")
         assert await tasks_of(one) == [("run", "done")]
-        await one.call("peer.add", mandate="Cargo", address=f"127.0.0.1:{two.running.discovery.port}")
+        address = f"127.0.0.1:{two.running.discovery.port}"
         await two.stop()
+        await one.call("peer.add", mandate="Cargo", address=address)
         one.save("b.txt", "sixsix")
         await one.holds(2)
 
