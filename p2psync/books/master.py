@@ -183,6 +183,12 @@ def is_deleted(data: MasterData, key: Key) -> bool:
     return stated is not None and stated.value == TRUE
 
 
+def deletions(data: MasterData) -> dict[Key, Stamp]:
+    """Of the records that the master marked as deleted and nobody has removed yet: when it did, in their order."""
+    marks = ((Key(at.kind, at.number), one.master) for at, one in sorted(data.registers.items()) if at.field == DELETED)
+    return {key: cell.stamp for key, cell in marks if cell is not None and cell.value == TRUE and exists(data, key)}
+
+
 def records_of(data: MasterData, open_fields: Collection[OpenField] = ()) -> dict[Key, Record]:
     """The records as everybody sees them, in their order; values of others count in open fields only."""
     found: dict[Key, dict[str, str]] = {}

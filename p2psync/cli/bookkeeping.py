@@ -38,14 +38,17 @@ def chart(answer: Row, parts: Sequence[Callable[[Row], str]]) -> str:
 
 
 def _deleted(answer: Row) -> list[str]:
-    """What accounting marked as deleted, and how many other devices know that; nothing in a chart of its own."""
-    lists = (answer.get(name) or () for name in ("accounts", "cost_centres", "cost_objects", "payment_terms"))
-    numbers = [one["number"] for several in lists for one in several if one.get("deleted_by_master")]
-    if not numbers:
-        return []
-    text = _("Deleted by accounting: {numbers}. Confirmed by {n} of {all} other devices.")
-    known = sum(one["current"] for one in answer["devices"])
-    return [text.format(numbers=", ".join(numbers), n=known, all=len(answer["devices"]))]
+    """What accounting marked as deleted, when, and how many other devices know that; nothing in a chart of its own."""
+    together: dict[tuple[str | None, int], list[str]] = {}
+    for one in answer.get("deletions") or ():
+        day = one["time"] and moment(one["time"], 0.0).partition(" ")[0]  # with its year, today too
+        together.setdefault((day, one["confirmed"]), []).append(one["number"])
+    dated = _("Deleted by accounting on {day}: {numbers}. Confirmed by {n} of {all} other devices.")
+    undated = _("Deleted by accounting: {numbers}. Confirmed by {n} of {all} other devices.")
+    return [
+        (dated if day else undated).format(day=day, numbers=", ".join(numbers), n=n, all=len(answer["devices"]))
+        for (day, n), numbers in together.items()
+    ]
 
 
 def accounts(answer: Row) -> str:

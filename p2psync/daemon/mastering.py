@@ -8,18 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
-from p2psync.books.master import MasterData, OpenField, admissible, merged, of_master, parse_open_fields
+from p2psync.books.master import (
+    Key,
+    MasterData,
+    OpenField,
+    Stamp,
+    admissible,
+    deletions,
+    merged,
+    of_master,
+    parse_open_fields,
+)
 from p2psync.books.master_codec import decode, encode
 from p2psync.books.master_files import STATED_FILE, changed_file
 from p2psync.core.authority import Authority
+from p2psync.core.changelog import Stated
 from p2psync.core.entry import Entry, Kind
 from p2psync.core.ids import ContentId, DeviceId, MandateId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import OWNER, Mode, Role
 from p2psync.core.value import value
 from p2psync.daemon.folders import Desk, Folders
+from p2psync.daemon.past import history_of
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.shelf import Shelf
 from p2psync.engine.bridge import Shown
@@ -32,6 +44,8 @@ from p2psync.i18n import later
 ARRIVE_S = 10.0
 """How long to wait for a version that is on its way into the folder."""
 LOOK_EVERY_S = 0.05
+VERSIONS_READ_MAX = 100
+"""How many imports a search for the one that deleted a record reads, the latest ones."""
 
 
 @value
@@ -44,6 +58,17 @@ class Known:
     """This one."""
     content: ContentId | None
     """Of the master's file; None before the first import."""
+
+
+@value
+class Deletion:
+    """A record that the master marked as deleted."""
+
+    key: Key
+    stated: Stated | None
+    """The signed change that did it; None if its bytes are not here, or it is too long ago."""
+    contents: frozenset[ContentId]
+    """Of the master's file, since then: who has one of them knows of it."""
 
 
 Make = Callable[[Known], MasterData]
@@ -69,6 +94,16 @@ class Mastering:
         if not isinstance(found.read, MasterData):
             raise found.read
         return Known(found.read, open_fields, self._device, found.content)
+
+    async def deletions(self, mandate: MandateId) -> list[Deletion]:
+        """What the master marked as deleted, and when it did. Raises as `known`."""
+        known = await self.known(mandate)
+        wanted = deletions(known.data)
+        desk = self._folders.desk(mandate)
+        if not wanted or desk is None:
+            return []
+        stated = await self._runtime.query(lambda device, _: list(history_of(device.mandates[mandate], STATED_FILE)))
+        return await threaded(lambda: _dated(desk, wanted, stated[:VERSIONS_READ_MAX]))
 
     async def state(self, mandate: MandateId, make: Make) -> Known:
         """Write what the master states; returns what is known after that.
@@ -132,6 +167,37 @@ def open_fields_of(authority: Authority) -> frozenset[OpenField]:
         except P2PSyncError:  # of a version to come
             continue
     return frozenset(found)
+
+
+def _dated(desk: Desk, wanted: Mapping[Key, Stamp], stated: Sequence[Stated]) -> list[Deletion]:
+    """`stated`: the versions of the master's file, the latest first.
+
+    A mark carries the stamp of the import that made it: that one is the last version with it before one without it.
+    """
+    since: dict[Key, list[Stated]] = {key: [] for key in wanted}
+    begun: set[Key] = set()
+    for one in stated:
+        try:
+            marked = deletions(_read(desk, one.entry))
+        except P2PSyncError:  # what is older cannot be told from it
+            break
+        for key in wanted.keys() - begun:
+            if marked.get(key) == wanted[key]:
+                since[key].append(one)
+            else:
+                begun.add(key)
+        if len(begun) == len(wanted):
+            break
+    else:
+        begun |= since.keys() if len(stated) < VERSIONS_READ_MAX else set()
+    return [
+        Deletion(
+            key,
+            several[-1] if several and key in begun else None,
+            frozenset(one.entry.content for one in several if one.entry.content is not None),
+        )
+        for key, several in since.items()
+    ]
 
 
 def _read(desk: Desk, entry: Entry) -> MasterData:

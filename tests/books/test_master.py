@@ -21,6 +21,7 @@ from p2psync.books.master import (
     Sign,
     Stamp,
     admissible,
+    deletions,
     differences,
     edited,
     exists,
@@ -314,3 +315,14 @@ def test_the_masters_file_holds_the_masters_values_alone() -> None:
     assert cash(data) == "false"
     assert cash(alone) == "true"
     assert merged(alone, admissible(data, by_master=False)) == data
+
+
+def test_a_mark_of_deletion_keeps_its_stamp_until_it_is_taken_back() -> None:
+    data = after_import(NOTHING, account(), account("1100"))
+    assert deletions(data) == {}
+    gone = after_import(data, account(deleted_by_master="true"))
+    stamp = next_stamp(data, MASTER)
+    assert deletions(gone) == {CASH: stamp}
+    assert deletions(after_import(gone, account(deleted_by_master="true", type="A"))) == {CASH: stamp}
+    assert deletions(after_import(gone, account())) == {}
+    assert deletions(merged(gone, removed(gone, CASH, OFFICE))) == {}, "nobody asks about what was removed"

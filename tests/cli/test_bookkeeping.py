@@ -142,10 +142,11 @@ def test_pending_lines_are_a_table_and_what_has_no_number_says_why() -> None:
     assert bookkeeping.pending([]) == "Nothing waits to be posted."
 
 
-def test_what_accounting_deleted_is_told_with_how_many_know_it() -> None:
-    gone = {**CHART["accounts"][1], "number": "1050", "deleted_by_master": True}
-    devices = [{"name": name, "content": "00", "current": name == "PC2", "saved": None} for name in ("PC2", "PC3")]
-    answer = {**CHART, "accounts": [CHART["accounts"][1], gone], "devices": devices}
-    said = bookkeeping.chart(answer, [bookkeeping.accounts])
-    assert "Deleted by accounting: 1050. Confirmed by 1 of 2 other devices." in said
+def test_what_accounting_deleted_is_told_with_the_day_and_how_many_know_it() -> None:
+    devices = [{"name": name, "content": "00", "current": True, "saved": None} for name in ("PC2", "PC3")]
+    rows = [("1050", "2020-02-04T12:00:00Z", 1), ("1060", "2020-02-04T12:00:01Z", 1), ("1070", None, 2)]
+    deletions = [{"number": number, "time": time, "confirmed": n} for number, time, n in rows]
+    said = bookkeeping.chart({**CHART, "deletions": deletions, "devices": devices}, [bookkeeping.accounts])
+    assert "Deleted by accounting on 2020-02-04: 1050, 1060. Confirmed by 1 of 2 other devices." in said
+    assert "Deleted by accounting: 1070. Confirmed by 2 of 2 other devices." in said
     assert "Deleted by accounting" not in bookkeeping.chart(CHART, [bookkeeping.accounts])

@@ -10,6 +10,7 @@ from p2psync.books.export import Record, RecordKind
 from p2psync.books.master import Key, MasterData, edited, imported, records_of
 from p2psync.books.master_files import STATED_FILE, changed_file
 from p2psync.core.ids import MandateId, content_of, parse_mandate
+from p2psync.daemon import mastering as module
 from p2psync.daemon.mastering import Make, Mastering
 from p2psync.errors import NotAllowed
 from tests.daemon.homes import MANDATE, Pc, company
@@ -161,3 +162,21 @@ async def test_two_accounting_pcs_that_import_apart_end_with_one_and_the_other_i
         for pc in (one, two):
             await pc.has(STATED_FILE, loser.read(STATED_FILE))
             assert await pc.call("conflicts", mandate=MANDATE) == []
+
+
+@pytest.mark.asyncio
+async def test_a_deletion_is_dated_by_the_import_that_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with company(tmp_path) as (one,):
+        mastering, mandate = await of(one)
+        await mastering.state(mandate, stating(cash="true"))
+        assert await mastering.deletions(mandate) == []
+        made = (await mastering.state(mandate, stating(**{"deleted-by-master": "true"}))).content
+        later = (await mastering.state(mandate, stating(**{"deleted-by-master": "true", "type": "A"}))).content
+        (found,) = await mastering.deletions(mandate)
+        assert found.key == CASH
+        assert found.stated is not None
+        assert found.stated.entry.content == made
+        assert found.contents == {made, later}
+        monkeypatch.setattr(module, "VERSIONS_READ_MAX", 2)
+        (found,) = await mastering.deletions(mandate)
+        assert found.stated is None, "it may have been deleted earlier"

@@ -15,7 +15,7 @@ from p2psync.core.ids import MandateId, device_text
 from p2psync.core.period import Period
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.exporting import followed
-from p2psync.daemon.mastering import open_fields_of
+from p2psync.daemon.mastering import Deletion, open_fields_of
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, PARTLY_DONE, OperationResult
 from p2psync.daemon.operations.shapes import find_mandate, time_text
@@ -23,6 +23,7 @@ from p2psync.daemon.operations.versions import path_in
 from p2psync.daemon.shelf import ChartFile, Checked, MasterShelf
 from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
+from p2psync.engine.mandate import Mandate
 from p2psync.errors import P2PSyncError, UsageError
 from p2psync.i18n import said
 
@@ -38,7 +39,11 @@ async def chart(node: Node, given: Arguments) -> object:
     if master is not None and (path == master.path or not (charts or path)):
         told = {"mandate": name, "file": master.path, **await _master(node, mandate), **_others(charts, None)}
         told["followed"] = await node.runtime.query(lambda device, _: (followed(device, mandate) or (None,))[0])
-        return {**told, **await node.runtime.query(lambda device, _: _use(device, mandate, master.path))}
+        told |= await node.runtime.query(lambda device, _: _use(device, mandate, master.path))
+        deleted = await node.mastering.deletions(mandate)
+        rows = await node.runtime.query(lambda device, _: [_deletion(device.mandates[mandate], d) for d in deleted])
+        using = [row["content"] for row in told["devices"]]
+        return {**told, "deletions": [_confirmed(row, one, using) for row, one in zip(rows, deleted, strict=True)]}
     chosen = _chosen(charts, name, path)
     if not isinstance(chosen.read, Chart):
         raise P2PSyncError(
@@ -91,6 +96,18 @@ def _use(device: Device, mandate: MandateId, path: RelPath) -> dict[str, Any]:
         "saved": {**saved_by, "time": time_text(winner.time_ms)},
         "devices": rows,
     }
+
+
+def _deletion(mandate: Mandate, one: Deletion) -> dict[str, Any]:
+    by = one.stated
+    who = {"device": device_text(by.author), "name": name_of(mandate, by.author)} if by is not None else {}
+    time = time_text(by.time_ms) if by is not None else None
+    return {"record": one.key.kind.value, "number": one.key.number, "time": time, **who}
+
+
+def _confirmed(row: dict[str, Any], one: Deletion, using: Sequence[str | None]) -> dict[str, Any]:
+    known = {content.hex() for content in one.contents}
+    return {**row, "confirmed": sum(content in known for content in using)}
 
 
 async def check(node: Node, given: Arguments) -> object:

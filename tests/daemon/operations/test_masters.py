@@ -10,7 +10,8 @@ import pytest
 
 from p2psync.books import synthetic
 from p2psync.errors import NotAllowed, P2PSyncError, UsageError
-from tests.daemon.homes import MANDATE, Pc, pcs
+from tests.daemon.homes import MANDATE, Pc, company, pcs
+from tests.daemon.patience import until
 
 INVOICES = synthetic.entries_name("Cargo", 2025, "ecf")
 HEAD = "record;number;name.fr;name.de;type;cash;blocked;side;deleted-by-master\r\n"
@@ -138,3 +139,20 @@ async def test_bookings_are_held_to_imported_master_data_where_there_is_no_chart
         assert (await one.call("chart", mandate=MANDATE))["others"] == ["master-data.p2pmaster"]
         shown = await one.call("chart", mandate=MANDATE, file="master-data.p2pmaster")
         assert shown["others"] == ["Cargo 2025.crp"]
+
+
+@pytest.mark.asyncio
+async def test_a_deletion_is_told_with_when_and_how_many_know_it(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, _two):
+        await taken(one, tmp_path, FIRST)
+        await taken(one, tmp_path, FIRST.replace("Débiteurs;;A;;;;", "Débiteurs;;A;;;;true"))
+        shown = await one.call("chart", mandate=MANDATE)
+
+        async def confirmed() -> bool:
+            rows = (await one.call("chart", mandate=MANDATE))["deletions"]
+            told = {"record": "account", "number": "1100", **shown["saved"]}
+            return bool(rows == [{**told, "confirmed": 1}])
+
+        await until(confirmed, "the deletion, confirmed")
+        await taken(one, tmp_path, FIRST)
+        assert (await one.call("chart", mandate=MANDATE))["deletions"] == []
