@@ -134,7 +134,7 @@ def waiting_line(mandate: Row) -> str:
 
 
 def _asked_lines(mandate: Row) -> list[str]:
-    """Who waits to be let in, and what waits to be delivered."""
+    """Who waits to be let in, what waits to be delivered, and the chart of accounts that is missing."""
     name = quoted(mandate["name"])
     counts = {one["what"]: one["count"] for one in mandate.get("actions") or []}
     newcomers, inbox = counts.get("newcomers", 0), counts.get("inbox", 0)
@@ -148,7 +148,9 @@ def _asked_lines(mandate: Row) -> list[str]:
         "* {n} files arrived and wait to be delivered: p2psync inbox {name}",
         inbox,
     )
-    return [text.format(n=n, name=name) for text, n in ((asks, newcomers), (waits, inbox)) if n]
+    lacks = _("* There is no chart of accounts (.crp) yet: p2psync attach FILE --mandate {name}")
+    told = ((asks, newcomers), (waits, inbox), (lacks, counts.get("chart", 0)))
+    return [text.format(n=n, name=name) for text, n in told if n]
 
 
 def state(mandate: Row) -> str:
@@ -341,6 +343,7 @@ def _action(mandate: Row) -> str:
         "problems": f"p2psync status {name}",
         "newcomers": f"p2psync devices {name}",
         "inbox": f"p2psync inbox {name}",
+        "chart": f"p2psync attach FILE --mandate {name}",
         "post": f"p2psync pending {name}",
     }
     first, more = asked[0], len(asked) - 1

@@ -26,6 +26,8 @@ class Asked:
     """Devices that wait to be let in, where this device may do that."""
     inbox: int
     """Files that arrived and wait for a word."""
+    is_chartless: bool
+    """There is no chart of accounts, nor master data in its place, where this device should bring them."""
     to_post: int
     """Bookings and files that wait to be posted, where this device may do that."""
 
@@ -38,6 +40,7 @@ def actions(asked: Asked) -> list[dict[str, object]]:
         "problems": sum(code not in PASSING and code is not Code.UPDATE_NEEDED for code in asked.codes),
         "newcomers": asked.newcomers,
         "inbox": asked.inbox,
+        "chart": int(asked.is_chartless),
         "post": asked.to_post,
     }
     return [{"what": what, "count": count} for what, count in counts.items() if count]

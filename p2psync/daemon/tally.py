@@ -28,6 +28,9 @@ class Totals:
     checks: tuple[str, ...] | None = None
     """What bookings are checked for, by the charts that are there; None where there are no bookings, or not known."""
 
+    is_charted: bool = True
+    """There is a chart of accounts, or master data of another program; also where that is not known."""
+
 
 class Tally:
     """Of all mandates. For the event loop."""
@@ -53,7 +56,8 @@ class Tally:
         try:
             several = await self._shelf.pending(marked)
             checks = tuple(sorted(await self._shelf.checks(marked.id))) if several else None
-            self._known[marked.id] = (state, replace(total(several), checks=checks))
+            charted = bool(await self._shelf.charts(marked.id)) or await self._shelf.master(marked.id) is not None
+            self._known[marked.id] = (state, replace(total(several), checks=checks, is_charted=charted))
         except P2PSyncError:
             self._known.pop(marked.id, None)  # its folder is away, and so is what waits in it
         finally:

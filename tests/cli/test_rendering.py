@@ -83,6 +83,10 @@ def test_all_is_well() -> None:
             {"actions": [{"what": "inbox", "count": 2}]},
             "  * 2 files arrived and wait to be delivered: p2psync inbox Cargo",
         ),
+        (
+            {"actions": [{"what": "chart", "count": 1}]},
+            "  * There is no chart of accounts (.crp) yet: p2psync attach FILE --mandate Cargo",
+        ),
     ],
 )
 def test_each_state_in_words(changes: dict[str, Any], expected: str) -> None:

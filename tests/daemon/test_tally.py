@@ -38,6 +38,8 @@ class Shelf:
         self.may.set()
         self.is_away = False
         self.has_bookings = True
+        self.chart_files: list[str] = []
+        self.master_file: str | None = None
 
     async def pending(self, marked: Marked) -> list[Waiting]:
         self.asked += 1
@@ -48,6 +50,12 @@ class Shelf:
 
     async def checks(self, mandate: MandateId) -> frozenset[Check]:
         return frozenset({Check.VAT_CODES, Check.ACCOUNTS})
+
+    async def charts(self, mandate: MandateId) -> list[str]:
+        return self.chart_files
+
+    async def master(self, mandate: MandateId) -> str | None:
+        return self.master_file
 
 
 async def lines(tally: Tally, state: str) -> int:
@@ -110,3 +118,14 @@ async def test_what_bookings_are_checked_for_is_known_where_there_are_any() -> N
         assert (await tally.waiting(MANDATE, "now")).checks == ("accounts", "vat-codes")
         shelf.has_bookings = False
         assert (await tally.waiting(MANDATE, "later")).checks is None
+
+
+@pytest.mark.asyncio
+async def test_a_chart_or_master_data_in_its_place_are_there_or_not() -> None:
+    assert Totals().is_charted, "nobody is asked for one before that is known"
+    async with made() as (tally, shelf):
+        assert not (await tally.waiting(MANDATE, "none")).is_charted
+        shelf.master_file = "master-data.p2pmaster"
+        assert (await tally.waiting(MANDATE, "master data")).is_charted
+        shelf.master_file, shelf.chart_files = None, ["Cargo.crp"]
+        assert (await tally.waiting(MANDATE, "chart")).is_charted

@@ -240,9 +240,11 @@ def _asked(
 ) -> list[dict[str, object]]:
     own = device.keys.device
     newcomers = len(node.records.newcomers(mandate.id)) if mandate.authority.is_admin(own) else 0
-    to_post = (beside.waiting.lines or beside.waiting.files) if mandate.own_role is Role.ACCOUNTING else 0
+    is_accounting = mandate.own_role is Role.ACCOUNTING
+    to_post = (beside.waiting.lines or beside.waiting.files) if is_accounting else 0
+    is_chartless = is_accounting and not beside.waiting.is_charted
     inbox = node.bridging.undelivered(mandate.id)
-    return actions(Asked(mandate.is_stopped, conflicts, codes, newcomers, inbox, to_post))
+    return actions(Asked(mandate.is_stopped, conflicts, codes, newcomers, inbox, is_chartless, to_post))
 
 
 def _health(mandate: Mandate, asked: list[dict[str, object]], troubled: bool, peers: list[dict[str, object]]) -> str:

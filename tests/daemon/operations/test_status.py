@@ -89,6 +89,27 @@ async def test_what_needs_a_person_is_called_action(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_accounting_is_asked_for_a_chart_until_there_is_one(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        asked = {"what": "chart", "count": 1}
+
+        async def asks() -> bool:
+            return asked in (await one.status())["actions"]
+
+        await until(asks, "the question for a chart")
+        assert (await one.status())["health"] == "ok", "it is no alarm"
+        name, chart = "Cargo.crp", synthetic.chart(2025, 20, Random(1))
+        one.save(name, chart)
+        await two.has(name, chart)
+
+        async def is_content() -> bool:
+            return (await one.status())["actions"] == []
+
+        await until(is_content, "no question any more")
+        assert (await two.status())["actions"] == [], "it is not for payroll to bring one"
+
+
+@pytest.mark.asyncio
 async def test_what_happened_is_shown_until_somebody_has_looked_at_it(tmp_path: Path) -> None:
     async with company(tmp_path, "payroll") as (one, two):
         await one.call("rules.set", mandate="Cargo", setting="*.crp=enforce:accounting")
