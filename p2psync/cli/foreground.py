@@ -17,7 +17,7 @@ from p2psync.core.value import value
 NAME = "up"
 OFF = "off"
 """Instead of an address: no web page."""
-WITH_VALUE = frozenset({"--home", "--lang", "--listen", "--web", "--name", "--rendezvous", "--proxy"})
+WITH_VALUE = frozenset({"--home", "--lang", "--listen", "--web", "--name", "--rendezvous", "--proxy", "--log"})
 FLAGS = frozenset({"--json", "--no-mdns", "--no-port-mapping"})
 
 
@@ -34,6 +34,7 @@ class Up:
     rendezvous: tuple[str, ...] = ()
     proxy: str | None = None
     no_port_mapping: bool = False
+    log: str | None = None
 
 
 def plain(words: Sequence[str]) -> Up | None:
@@ -63,6 +64,7 @@ def plain(words: Sequence[str]) -> Up | None:
         tuple(values.get("--rendezvous", ())),
         last.get("--proxy"),
         "--no-port-mapping" in last,
+        last.get("--log"),
     )
 
 
@@ -78,7 +80,7 @@ def become(up: Up) -> int:
 def run(home: Path, up: Up) -> int:
     """The same, and raises P2PSyncError if it cannot start."""
     from p2psync.daemon import process
-    from p2psync.daemon.config import ANYWHERE, LOCAL, LOOPBACK, Config, default_proxy, parse_endpoint
+    from p2psync.daemon.config import ANYWHERE, LOCAL, LOOPBACK, Config, default_log, default_proxy, parse_endpoint
     from p2psync.daemon.node import Node
 
     config = Config(
@@ -90,6 +92,7 @@ def run(home: Path, up: Up) -> int:
         rendezvous=up.rendezvous,
         proxy=up.proxy or default_proxy(),
         port_mapping=not up.no_port_mapping,
+        log=up.log or default_log(),
     )
 
     def ready(node: Node) -> None:

@@ -16,6 +16,9 @@ TURN_VARIABLE = "P2PSYNC_TURN"
 """Not an option: what stands on a command line can be read by every program on the PC."""
 PROXY_VARIABLE = "P2PSYNC_PROXY"
 """The same as the option: for an address with a password in it."""
+LOG_VARIABLE = "P2PSYNC_LOG"
+"""How much the log says: NORMAL or DETAILED."""
+NORMAL, DETAILED = "normal", "detailed"
 LOOPBACK = "127.0.0.1"
 PORT_MAX = 65_535
 NAME_CHARACTERS_MAX = 100
@@ -52,6 +55,11 @@ def default_proxy() -> str:
     return os.environ.get(PROXY_VARIABLE, "")
 
 
+def default_log() -> str:
+    """What P2PSYNC_LOG names; NORMAL if it is not set."""
+    return os.environ.get(LOG_VARIABLE) or NORMAL
+
+
 @value
 class Config:
     """One daemon's settings. Raises ConfigError for one that cannot be."""
@@ -83,6 +91,8 @@ class Config:
     """Whether to ask the home router to let others in, where somebody far away may call."""
     timetable: bool = True
     """Whether runs are started by themselves."""
+    log: str = field(default_factory=default_log)
+    """NORMAL, or DETAILED: each message and each file is noted too."""
     is_named: bool = field(init=False)
     """True if `name` was given."""
 
@@ -91,6 +101,13 @@ class Config:
         name = "".join(c for c in self.name or socket.gethostname() if c.isprintable()).strip()
         if not name or len(name) > NAME_CHARACTERS_MAX:
             raise ConfigError("The name of this device must have 1 to {limit} characters.", limit=NAME_CHARACTERS_MAX)
+        if self.log not in (NORMAL, DETAILED):
+            raise ConfigError(
+                "The log cannot be {text!r}: it is {normal} or {detailed}.",
+                text=self.log,
+                normal=NORMAL,
+                detailed=DETAILED,
+            )
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "home", Path(os.path.abspath(self.home)))
 

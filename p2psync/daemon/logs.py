@@ -10,7 +10,7 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -47,8 +47,10 @@ Listener = Callable[[LogEvent], None]
 class EventLog:
     """The event log of one daemon; safe to use from several threads."""
 
-    def __init__(self, home: Path | None) -> None:
+    def __init__(self, home: Path | None, is_detailed: bool = False) -> None:
         """Writes to `p2psync.log` in `home`; None writes nowhere and only tells listeners. Raises OSError."""
+        self.is_detailed = is_detailed
+        """Whether each message and each file is noted too."""
         self._handler: logging.Handler | None = None
         if home is not None:
             self._handler = _PrivateFile(home / LOG_FILE, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT)
@@ -56,8 +58,12 @@ class EventLog:
 
     def event(self, name: str, /, **fields: object) -> None:
         """Note what happened; ids are shortened, None is left out."""
-        facts = tuple((key, _text(value)) for key, value in fields.items() if value is not None)
-        self._tell(LogEvent(time.time_ns(), name, facts))
+        self._tell(_event(name, fields))
+
+    def detail(self, name: str, fields: Mapping[str, object]) -> None:
+        """Note what only somebody who looks for a fault wants to know: in a detailed log, and to no listener."""
+        if self.is_detailed:
+            self._write(str(_event(name, fields)))
 
     def failure(self, name: str, error: BaseException, /, **fields: object) -> None:
         """The same for an error that nobody expected, with where it came from below the line."""
@@ -90,6 +96,11 @@ class _PrivateFile(RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
         handle = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         return open(handle, "a", encoding="utf-8")
+
+
+def _event(name: str, fields: Mapping[str, object]) -> LogEvent:
+    facts = tuple((key, _text(value)) for key, value in fields.items() if value is not None)
+    return LogEvent(time.time_ns(), name, facts)
 
 
 def time_text(time_ns: int) -> str:

@@ -26,7 +26,8 @@ from p2psync.daemon.bridging import Bridging
 from p2psync.daemon.code_inviting import CodeInviting
 from p2psync.daemon.code_joining import CodeJoining
 from p2psync.daemon.compartments import Compartments
-from p2psync.daemon.config import Config
+from p2psync.daemon.config import DETAILED, Config
+from p2psync.daemon.detail import details
 from p2psync.daemon.discovery import Discovery, Survey
 from p2psync.daemon.exporting import Exporting
 from p2psync.daemon.folders import Folders
@@ -163,7 +164,7 @@ class Node:
             home = config.home
             await asyncio.to_thread(_make_home, home)
             undo.callback(HomeLock(home).release)
-            log = EventLog(home)
+            log = EventLog(home, config.log == DETAILED)
             undo.callback(log.close)
             identity = await asyncio.to_thread(Identity.load_or_create, home)
             database, aside = await asyncio.to_thread(_open_database, home, identity)
@@ -241,6 +242,9 @@ class Node:
     def perform(self, effects: Sequence[Effect]) -> None:
         """Carry out effects in their order. What they say is durable by now: commit before send."""
         for effect in effects:
+            if self.log.is_detailed:
+                for line in details(effect):
+                    self.log.detail(*line)
             self._performers[type(effect)](effect)
         self.bridging.wake()
 

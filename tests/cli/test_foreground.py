@@ -20,7 +20,9 @@ READY_S = 30
 def test_all_options_are_read() -> None:
     words = ["--json", "up", "--home", "/h", "--listen=0.0.0.0:1", "--web", "off", "--name", "Büro 1", "--no-mdns"]
     words += ["--rendezvous", "https://a", "--rendezvous=https://b?x=1", "--lang", "de"]
-    assert plain(words) == Up(Path("/h"), True, "0.0.0.0:1", "off", "Büro 1", True, ("https://a", "https://b?x=1"))
+    words += ["--log", "detailed"]
+    hosts = ("https://a", "https://b?x=1")
+    assert plain(words) == Up(Path("/h"), True, "0.0.0.0:1", "off", "Büro 1", True, hosts, log="detailed")
 
 
 def test_the_last_of_several_holds() -> None:
@@ -58,6 +60,8 @@ def test_both_know_the_same_options() -> None:
 def test_a_mistake_in_an_option_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert become(Up(tmp_path, listen="nowhere")) == WRONG_USAGE
     assert "nowhere" in capsys.readouterr().err
+    assert become(Up(tmp_path, log="loud")) == WRONG_USAGE
+    assert "loud" in capsys.readouterr().err
 
 
 AFTERWARDS = {

@@ -23,7 +23,7 @@ from p2psync.cli.manual import leaves
 from tests.cli.machine import Machine, company, environment, machines, run, until
 
 COMMANDS: Mapping[str, str] = {
-    "up": "--listen --web --name --no-mdns --rendezvous --proxy --no-port-mapping",
+    "up": "--listen --web --name --no-mdns --rendezvous --proxy --no-port-mapping --log",
     "start": "",
     "stop": "",
     "restart": "",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.daemon.config import LOOPBACK, Config, Endpoint, default_documents, parse_endpoint
+from p2psync.daemon.config import DETAILED, LOOPBACK, NORMAL, Config, Endpoint, default_documents, parse_endpoint
 from p2psync.errors import ConfigError
 
 
@@ -67,3 +67,12 @@ def test_a_turn_server_is_named_by_the_environment(tmp_path: Path, monkeypatch: 
 
 def test_folders_go_into_the_documents() -> None:
     assert default_documents().is_absolute()
+
+
+def test_the_log_is_normal_or_detailed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("P2PSYNC_LOG", raising=False)
+    assert Config(tmp_path).log == NORMAL
+    monkeypatch.setenv("P2PSYNC_LOG", "detailed")
+    assert Config(tmp_path).log == DETAILED
+    with pytest.raises(ConfigError, match="loud"):
+        Config(tmp_path, log="loud")

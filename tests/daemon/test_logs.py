@@ -70,3 +70,18 @@ def test_the_file_is_private_and_turns_over(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_time_is_in_utc_to_the_millisecond() -> None:
     assert time_text(1_700_000_000_123_456_789) == "2023-11-14T22:13:20.123Z"
+
+
+def test_details_stand_in_a_detailed_log_alone(tmp_path: Path) -> None:
+    for is_detailed, expected in ((False, ["one"]), (True, ["one", "two path=a.ecf"])):
+        heard: list[str] = []
+        home = tmp_path / str(is_detailed)
+        home.mkdir()
+        log = EventLog(home, is_detailed)
+        log.listen(lambda event, heard=heard: heard.append(event.name))  # type: ignore[misc]
+        log.event("one")
+        log.detail("two", {"path": "a.ecf", "kept": None})
+        log.close()
+        lines = (home / "p2psync.log").read_text("utf-8").splitlines()
+        assert [line.partition(" ")[2] for line in lines] == expected
+        assert heard == ["one"], "the page is not flooded"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.daemon.config import Config
+from p2psync.daemon.config import DETAILED, Config
 from p2psync.daemon.node import EARLY_MAX, Node
 from p2psync.engine.device import Device
 from p2psync.engine.effects import PeerJoined
@@ -218,3 +219,19 @@ async def test_a_name_once_given_holds_until_another_is_given(tmp_path: Path) ->
     assert await name("Office") == "Office"
     assert await name() == "Office"
     assert await name("Home") == "Home"
+
+
+@pytest.mark.asyncio
+async def test_a_detailed_log_names_the_files_that_were_moved(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "office", "home") as (office, home):
+        await home.stop()
+        home.config = replace(home.config, log=DETAILED)
+        await home.start()
+        await office.create()
+        await home.join(await office.invite("payroll"))
+        office.save("a b.txt", "four")
+        await home.has("a b.txt", "four")
+        logs = [(pc.config.home / "p2psync.log").read_text("utf-8") for pc in (office, home)]
+        assert ["detail." in log for log in logs] == [False, True]
+        assert 'path="a b.txt" kind=file size=4' in logs[1]
+        assert "detail.send link=" in logs[1]

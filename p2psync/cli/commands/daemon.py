@@ -72,6 +72,18 @@ NO_PORT_MAPPING = Annotated[
         help=_("Do not ask the home router, by UPnP, to let in members who are not in this network."),
     ),
 ]
+LOG = Annotated[
+    str | None,
+    typer.Option(
+        "--log",
+        metavar="normal|detailed",
+        help=_(
+            "How much the log says: 'detailed' notes each message and each file too, until p2psync ends. Also: "
+            "P2PSYNC_LOG."
+        ),
+        show_default=False,
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -126,9 +138,10 @@ def up(
     rendezvous: RENDEZVOUS = None,
     proxy: PROXY = None,
     no_port_mapping: NO_PORT_MAPPING = False,
+    log: LOG = None,
 ) -> int:
     asked = Up(
-        session.home, session.as_json, listen, web, name, no_mdns, tuple(rendezvous or ()), proxy, no_port_mapping
+        session.home, session.as_json, listen, web, name, no_mdns, tuple(rendezvous or ()), proxy, no_port_mapping, log
     )
     return foreground.run(session.home, asked)
 
@@ -142,10 +155,11 @@ def start(
     rendezvous: RENDEZVOUS = None,
     proxy: PROXY = None,
     no_port_mapping: NO_PORT_MAPPING = False,
+    log: LOG = None,
 ) -> int:
     if session.client.is_running():
         return _show_started(session, False)
-    background.start(session.home, _options(listen, web, name, rendezvous, no_mdns, no_port_mapping), proxy)
+    background.start(session.home, _options(listen, web, name, rendezvous, no_mdns, no_port_mapping, log), proxy)
     return _show_started(session, True)
 
 
@@ -165,9 +179,10 @@ def restart(
     rendezvous: RENDEZVOUS = None,
     proxy: PROXY = None,
     no_port_mapping: NO_PORT_MAPPING = False,
+    log: LOG = None,
 ) -> int:
     background.stop(session.home)
-    background.start(session.home, _options(listen, web, name, rendezvous, no_mdns, no_port_mapping), proxy)
+    background.start(session.home, _options(listen, web, name, rendezvous, no_mdns, no_port_mapping, log), proxy)
     return _show_started(session, True)
 
 
@@ -184,9 +199,10 @@ def _options(
     rendezvous: list[str] | None,
     no_mdns: bool,
     no_port_mapping: bool,
+    log: str | None,
 ) -> list[str]:
     """The same options for `up`, but for the proxy."""
-    given = {"--listen": listen, "--web": web, "--name": name}
+    given = {"--listen": listen, "--web": web, "--name": name, "--log": log}
     words = [f"{option}={value}" for option, value in given.items() if value is not None]
     words += ["--no-mdns"] if no_mdns else []
     words += ["--no-port-mapping"] if no_port_mapping else []
