@@ -103,7 +103,7 @@ async def test_accounting_is_asked_for_a_chart_until_there_is_one(tmp_path: Path
         await two.has(name, chart)
 
         async def is_content() -> bool:
-            return (await one.status())["actions"] == []
+            return not (await one.status())["actions"]
 
         await until(is_content, "no question any more")
         assert (await two.status())["actions"] == [], "it is not for payroll to bring one"
