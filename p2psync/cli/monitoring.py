@@ -21,8 +21,9 @@ def tasks(answer: Row, now_s: float | None = None) -> str:
     """The meeting hosts that are not reached, then a paragraph for each mandate."""
     now = time.time() if now_s is None else now_s
     head = (_("TASK"), _("STATE"), _("NEXT ATTEMPT"))
-    hosts = [_host(host, now) for host in answer["rendezvous"] if not host["connected"]]
-    parts = [table(head, hosts, "")] if hosts else []
+    absent = [host for host in answer["rendezvous"] if not host["connected"]]
+    hosts = [table(head, (_host(host, now) for host in absent), "")] if absent else []
+    parts = ["\n".join([*hosts, *(f"! {host['problem']}" for host in absent if host["problem"])])] if absent else []
     for mandate in answer["mandates"]:
         rows = [(_what(task), _state(task), _next(task, now)) for task in mandate["tasks"]]
         parts.append(f"{mandate['name']}\n{table(head, rows, _('Nothing goes on, and nothing is planned.'))}")
@@ -31,7 +32,7 @@ def tasks(answer: Row, now_s: float | None = None) -> str:
 
 def _host(host: Row, now_s: float) -> tuple[str, str, str]:
     what = _("Visit the meeting host {url}").format(url=host["url"])
-    return what, host["problem"] or _("not connected yet"), _when(host["next_attempt"], now_s)
+    return what, _("failed") if host["problem"] else _("not connected yet"), _when(host["next_attempt"], now_s)
 
 
 def _what(task: Row) -> str:

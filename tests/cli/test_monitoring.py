@@ -53,10 +53,11 @@ def test_each_task_in_words(changes: dict[str, Any], expected: list[str]) -> Non
 def test_meeting_hosts_that_are_not_reached_come_first() -> None:
     wrong = {**HOST, "problem": "it is silent", "next_attempt": None}
     text = shown(hosts=(HOST, wrong, {**HOST, "url": "wss://good:1", "connected": True}))
-    first, second = text.splitlines()[1:3]
+    first, second, third = text.splitlines()[1:4]
     assert first.startswith("Visit the meeting host wss://host:1")
     assert ("not connected yet" in first, "within a minute" in first) == (True, True)
-    assert "it is silent" in second
+    assert "failed" in second
+    assert third == "! it is silent"
     assert "good" not in text
     assert text.endswith("Nothing goes on, and nothing is planned.")
 
