@@ -11,7 +11,7 @@ from p2psync.i18n import _
 Row = Mapping[str, Any]
 ORDER = ("master data", "entries", "index", "opaque", "other")
 """What the next kind needs comes before it."""
-WRITING = ("changes", "own")
+WRITING = ("changes", "adds", "own")
 
 
 def kinds(mandates: Sequence[Row]) -> str:
@@ -31,6 +31,7 @@ def _part(rule: Row, role: str) -> str:
     """Up is to the others, down is from them."""
     texts = {
         "changes": _("up and down"),
+        "adds": _("new ones up and down"),
         "own": _("its own up, others down"),
         "receives": _("down"),
         "nothing": _("not exchanged"),

@@ -312,6 +312,7 @@ def _mode(mode: str) -> str:
         "newest": _("the version with most saves wins"),
         "manual": _("a person decides"),
         "merge": _("all versions are merged"),
+        "once": _("written once, nobody changes or removes it"),
     }
     return f"{mode}: {texts[mode]}" if mode in texts else mode
 

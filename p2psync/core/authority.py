@@ -124,11 +124,13 @@ class Authority:
         path: RelPath,
         makers: Callable[[RelPath], Set[DeviceId]] = lambda path: frozenset(),
         kind: Kind = Kind.FILE,
+        replaces: Callable[[RelPath], bool] = lambda path: False,
     ) -> bool:
         """Whether a change of the path by this device, to that kind of entry, is accepted.
 
         `makers` gives the authors of the first changes that this one follows from, none for a new file; asked only
-        where nobody but the file's owner may change it.
+        where nobody but the file's owner may change it. `replaces` says whether it takes the place of a file; asked
+        only where nobody may do that.
         """
         member = self.members.get(device)
         if member is None or member.role in (Role.READER, Role.KEEPER) or self.frozen_period(path) is not None:
@@ -136,6 +138,8 @@ class Authority:
         rule = self.rules.rule_for(path)
         if rule.readers is not None and not self.may_read(device, self.rules.class_id(path) or ""):
             return False
+        if rule.mode == Mode.ONCE:
+            return not replaces(path)
         if rule.mode != Mode.ENFORCE:
             return kind != Kind.ABSENT or self._may_remove(member, rule)
         return self._owns(member, path, rule, makers) if rule.master == OWNER else self.is_master(device, path, rule)

@@ -67,6 +67,8 @@ class Mode(StrEnum):
     """What stands on disk is a view of all heads."""
     MANUAL = "manual"
     """Nothing is replaced until a person decides."""
+    ONCE = "once"
+    """A file is written once: nobody changes, removes or replaces it, until an admin sets another mode."""
 
 
 MODES_WITH_MASTER = frozenset({Mode.PREFER, Mode.ENFORCE})
@@ -104,6 +106,8 @@ class Part(StrEnum):
 
     CHANGES = "changes"
     """Changes them and receives them."""
+    ADDS = "adds"
+    """Adds new ones and receives those of others; nobody changes any."""
     OWN = "own"
     """Changes its own, receives the others."""
     RECEIVES = "receives"
@@ -117,6 +121,8 @@ def part_of(role: Role, rule: Rule) -> Part:
         return Part.NOTHING
     if role not in PRODUCERS:
         return Part.RECEIVES
+    if rule.mode is Mode.ONCE:
+        return Part.ADDS
     if rule.mode is not Mode.ENFORCE:
         return Part.CHANGES
     if rule.master == OWNER:

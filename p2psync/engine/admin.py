@@ -362,7 +362,7 @@ class Admin:
         base = state.bases([path]).get(path)
         self._require_bytes(heads, base.entry.content if base else None)
         if not self._mandate.ledger.may_write(path, chosen.entry.kind):
-            self._mandate.periods.require_open(path)
+            self._mandate.require_changeable(path)
             raise NotAllowed(
                 "The role of this device may not decide about {path!r}. Ask accounting or an admin.", path=path
             )

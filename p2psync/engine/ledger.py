@@ -42,6 +42,7 @@ from p2psync.core.relpath import RelPath
 from p2psync.core.rules import RESTRICTED
 from p2psync.core.statement import Statement, pack_statements, unpack_statements
 from p2psync.core.value import value
+from p2psync.engine.ancestry import Ancestry
 from p2psync.engine.state import BlockRow, LogRow, MandateState
 from p2psync.errors import CodecError, RemoteProtocolError, UsageError
 from p2psync.wire.messages import TIPS_PER_LOG_MAX
@@ -101,8 +102,7 @@ class Ledger:
         self.tips: dict[LogId, tuple[Tip, ...]] = dict(state.tips())
         self._trunks = {log: _trunk(state.blocks_of(log, 0)) for log, tips in self.tips.items() if len(tips) > 1}
         """For each log that has forked, the number of the last block before."""
-        self._makers: dict[ChangeId, frozenset[DeviceId]] = {}
-        """Who made the file, by change, where that has been asked: only under rules by which it decides."""
+        self._ancestry = Ancestry(state)
         self._named: dict[LogId, Tips] = {}
         """For each own log, what its blocks of this run have named; a new run names everything once more."""
         self._unsealed: dict[tuple[tuple[bytes, ...], LogId], tuple[Tip, ...]] = {}
@@ -127,23 +127,16 @@ class Ledger:
 
     def may_write(self, path: RelPath, kind: Kind = Kind.FILE) -> bool:
         """Whether a change of this path by this device, to that kind of entry, would be accepted."""
-        return self.authority.may_write(self._keys.device, path, self._makers_here, kind)
+        return self.authority.may_write(self._keys.device, path, self._makers_here, kind, self._replaces_here)
 
     def _makers_here(self, path: RelPath) -> Set[DeviceId]:
-        return self._makers_of(tuple(head.id for head in self._state.heads([path]).get(path, ())))
+        return self._ancestry.makers(tuple(head.id for head in self._state.heads([path]).get(path, ())))
 
-    def _makers_of(self, named: tuple[ChangeId, ...]) -> Set[DeviceId]:
-        """The authors of the first changes that these follow from: a function of their ancestry alone."""
-        before: dict[ChangeId, Stated] = {}
-        ahead = [change for change in named if change not in self._makers]
-        while ahead:
-            before.update(self._state.changes(ahead))
-            further = {parent for change in ahead for parent in before[change].named}
-            ahead = [change for change in further if change not in self._makers and change not in before]
-        for stated in sorted(before.values(), key=lambda s: s.stamp):
-            makers = (self._makers[parent] for parent in stated.named)
-            self._makers[stated.id] = frozenset().union(*makers) if stated.named else frozenset({stated.author})
-        return frozenset[DeviceId]().union(*(self._makers[change] for change in named))
+    def _replaces_here(self, path: RelPath) -> bool:
+        """Whether there is a file, by the log or on this disk, whose place a change of the path would take."""
+        heads = [head.id for head in self._state.heads([path]).get(path, ())]
+        base = self._state.bases([path]).get(path)
+        return self._ancestry.has_file((*heads, *(base.heads if base is not None else ())))
 
     def class_of(self, path: RelPath) -> str:
         """The class of the log that a change of this path belongs in."""
@@ -404,12 +397,19 @@ class Ledger:
         def belongs(path: RelPath) -> bool:
             return (authority.rules.class_id(path) or ORDINARY) == file_class
 
+        def named(path: RelPath) -> tuple[ChangeId, ...]:
+            return next(c.named for c in block.changes if c.path == path)
+
         def makers(path: RelPath) -> Set[DeviceId]:
-            return self._makers_of(next(c.named for c in block.changes if c.path == path))
+            return self._ancestry.makers(named(path))
+
+        def replaces(path: RelPath) -> bool:
+            return self._ancestry.has_file(named(path))
 
         if block.marks:
             return [belongs(m.path) and authority.may_post(author, m.path) for m in block.marks]
-        return [belongs(c.path) and authority.may_write(author, c.path, makers, c.entry.kind) for c in block.changes]
+        may_write = authority.may_write
+        return [belongs(c.path) and may_write(author, c.path, makers, c.entry.kind, replaces) for c in block.changes]
 
     def _authority_before(self, block: Block) -> Sequence[BlockHash]:
         if block.prev is None:

@@ -17,6 +17,7 @@ from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import EMPTY_CONTENT, ChangeId, ContentId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
+from p2psync.core.rules import Mode
 from p2psync.engine.effects import KeepVersion, PushContents
 from p2psync.engine.events import FolderOpened, LateWrite, Observed, Seen
 from p2psync.engine.ledger import Taken
@@ -211,7 +212,8 @@ class Observation:
     def _keep_copies(self, edits: Sequence[Seen], ids: Mapping[RelPath, ChangeId]) -> None:
         rules = self._site.ledger.authority.rules
         for s in edits:
-            if s.entry.content is not None and rules.rule_for(s.path).file_class in BOOKKEEPING:
+            rule = rules.rule_for(s.path)
+            if s.entry.content is not None and (rule.file_class in BOOKKEEPING or rule.mode == Mode.ONCE):
                 file_class = self._site.ledger.class_of(s.path)
                 self._site.scope.emit(
                     KeepVersion(self._site.mandate, s.path, s.entry, "edited", ids[s.path], file_class)

@@ -17,7 +17,9 @@ BATCH_MAX = 500
 RETRY_AFTER_S = 5.0
 """After a placement that met a problem, or a fetch that nobody could answer."""
 BOOKKEEPING = frozenset({"master data", "entries", "index"})
-"""File classes whose every version is copied when it is announced, since programs overwrite it in place."""
+"""File classes whose every version is copied when it is announced, since programs overwrite it in place.
+
+So is what a rule lets nobody overwrite: who does so all the same gets the first version back."""
 DISK_CODES = frozenset(
     {
         *(Code.UNREADABLE, Code.LOCKED, Code.STILL_CHANGING, Code.INCOMPLETE, Code.DISK_FULL, Code.READ_ONLY),

@@ -24,6 +24,11 @@ def test_kinds_are_listed_in_their_order_with_what_this_pc_does() -> None:
     assert "its own up, others down" in said[3]
     assert said[3].endswith("payroll")
     assert said[4].split()[:4] == ["of", "a", "later", "version"]
+    once = {"pattern": "iso20022/*", "class": "other", "mode": "once", "master": None}
+    added = [{**once, "parts": {"banking": "adds", "reader": "receives"}}]
+    [line] = exchanged.kinds([{"name": "Cargo", "role": "banking", "rules": added}]).splitlines()[2:]
+    assert "new ones up and down" in line
+    assert line.endswith("banking")
     for role, words in (("accounting", "down"), ("banking", "not exchanged")):
         told = exchanged.kinds([{"name": "Cargo", "role": role, "rules": rules[:1]}])
         assert words in told.splitlines()[2]

@@ -82,6 +82,17 @@ def test_what_accounting_is_the_master_of_is_removed_by_accounting_alone(rule: s
     assert {d for d in candidates if authority.may_write(d, path, kind=Kind.ABSENT)} == removers
 
 
+def test_what_is_written_once_nobody_replaces_or_removes() -> None:
+    authority = with_roles(DEFAULT_RULES.with_setting(parse_setting("iso20022/*=once")), {})
+    candidates = [ACC, INV, PAY, BAN, REA, KEE, ADMIN, STRANGER, RECOVERY]
+    everybody = {ACC, INV, PAY, BAN, ADMIN}
+    for path, replacing in (("iso20022/a.xml", set()), ("a.xml", everybody)):
+        for kind in Kind:
+            asked = [(d, parse(path), lambda _: set(), kind) for d in candidates]
+            assert {one[0] for one in asked if authority.may_write(*one, lambda _: False)} == everybody
+            assert {one[0] for one in asked if authority.may_write(*one, lambda _: True)} == replacing
+
+
 def test_without_any_master_whoever_may_write_removes() -> None:
     authority = with_roles(DEFAULT_RULES, {})
     alone = replace(authority, members={d: m for d, m in authority.members.items() if d != ACC})

@@ -189,6 +189,7 @@ def test_a_restriction_named_twice_is_replaced() -> None:
         ("a=b.txt=newest", Setting("a=b.txt", Mode.NEWEST, None)),
         ("Bank\\*.xml=manual", Setting("Bank/*.xml", Mode.MANUAL, None)),
         ("Cargo*.ECC=merge", Setting("Cargo*.ECC", Mode.MERGE, None)),
+        ("iso20022/*=once", Setting("iso20022/*", Mode.ONCE, None)),
     ],
 )
 def test_settings_are_read_as_people_write_them(text: str, expected: Setting) -> None:
@@ -200,10 +201,12 @@ def test_settings_are_read_as_people_write_them(text: str, expected: Setting) ->
     [
         ("*.crp", "is no rule"),
         ("=prefer", "The pattern is missing"),
-        ("*.crp=fastest", "'fastest' is no mode. Choose one of prefer, enforce, newest, merge, manual"),
+        ("*.crp=fastest", "'fastest' is no mode. Choose one of prefer, enforce, newest, merge, manual, once"),
         ("*.crp=enforce:payroll", "'payroll' is no master"),
         ("*.crp=enforce:", "'' is no master"),
         ("*.crp=newest:accounting", "knows no master"),
+        ("iso20022/*=once:accounting", "knows no master"),
+        ("iso20022/=once", "Write 'iso20022/*'"),
         ("*.txt=merge", "cannot be merged"),
         ("*=merge", "cannot be merged"),
         ("Bank/=newest", "Write 'Bank/*'"),
@@ -379,3 +382,13 @@ def test_what_a_role_does_with_files(pattern: str, role: Role, part: Part) -> No
     assert part_of(role, rule) is part
     restricted = replace(rule, readers=(Role.INVOICING,))
     assert part_of(role, restricted) is (Part.RECEIVES if role is Role.KEEPER else Part.NOTHING)
+
+
+def test_what_is_written_once_everybody_adds_to() -> None:
+    table = set_to("iso20022/*=once")
+    rule = table.rule_for(RelPath("ISO20022/camt.053.xml"))
+    assert (rule.mode, rule.file_class, rule.master) == (Mode.ONCE, "other", NOBODY)
+    assert RuleTable.decode(table.encode()) == table
+    assert [part_of(role, rule) for role in (Role.BANKING, Role.READER)] == [Part.ADDS, Part.RECEIVES]
+    assert DEFAULT_RULES.rule_for(RelPath("iso20022/camt.053.xml")).mode == Mode.NEWEST, "only if it is asked for"
+    assert set_to("iso20022/*=newest", table) == set_to("iso20022/*=newest"), "an admin takes it off"

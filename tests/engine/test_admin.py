@@ -410,6 +410,22 @@ def test_who_may_not_write_decides_nothing() -> None:
         desk(house).resolve(PATH, conflict.winner.id)
 
 
+def test_where_files_are_written_once_nobody_decides_until_an_admin_takes_that_off() -> None:
+    village = in_conflict()
+    village.act("office", lambda admin: admin.set_rule(parse_setting("a*=once")))
+    village.settle(3)
+    for name in ("office", "payroll"):
+        [conflict] = desk(village[name]).conflicts()
+        with pytest.raises(NotAllowed, match=r"written once.*--set 'a\*=newest'"):
+            desk(village[name]).resolve(PATH, conflict.losers[0].id)
+    village.act("office", lambda admin: admin.set_rule(parse_setting("a*=newest")))
+    village.act("office", lambda admin: admin.resolve(PATH, conflict.losers[0].id))
+    village.act("office", lambda admin: admin.set_rule(parse_setting("a*=once")))
+    village.settle(3)
+    assert [desk(village[name]).conflicts() for name in ("office", "payroll")] == [[], []]
+    village.assert_equal()
+
+
 def test_a_decision_that_came_too_late() -> None:
     village = in_conflict()
     [conflict] = desk(village["office"]).conflicts()

@@ -75,11 +75,18 @@ class Life:
         role, admin = self._one_of(list(Role)), self._draw(st.booleans())
         enforced = self._rules.with_setting(parse_setting("*.crp=enforce"))
         owned = self._rules.with_setting(parse_setting("*.ecf=enforce"))
+        once = self._rules.with_setting(parse_setting("x*=once"))
         statements = [
             *(Revoke(other, cut), SetRole(other, role, admin, cut), Admit(other, b"cert", "PC", role, admin, b"")),
             *(Freeze(YEARS[0], (), cut), Unfreeze(YEARS[0]), SetCurrent(date(2025, 6, 30))),
             *(Freeze(YEARS[1], tuple(self._named(desk)), cut), Unfreeze(YEARS[1])),
-            *(SetRules(enforced, cut), SetRules(owned, cut), SetRules(self._rules, cut), Rename("renamed")),
+            *(
+                SetRules(enforced, cut),
+                SetRules(owned, cut),
+                SetRules(once, cut),
+                SetRules(self._rules, cut),
+                Rename("renamed"),
+            ),
         ]
         desk.say(self._one_of(statements))
 

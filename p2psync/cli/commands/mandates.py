@@ -95,10 +95,11 @@ def _add_commands(app: typer.Typer) -> None:
         "rules",
         help=_(
             "Show or set which files belong to whom.\n\nThe first line that fits a file counts. Modes: prefer (the "
-            "master wins a conflict), enforce (only the master may change), newest, manual, merge. Masters: accounting "
-            "or owner."
+            "master wins a conflict), enforce (only the master may change), newest, manual, merge, once (new files "
+            "are shared, and nobody changes or removes one). Masters: accounting or owner."
         ),
         example="p2psync rules Cargo\np2psync rules Cargo --set '*.crp=enforce:accounting'\n"
+        "p2psync rules Cargo --set 'iso20022/*=once'\n"
         "p2psync rules Cargo --open account.cash",
     )(rules)
     command(

@@ -72,6 +72,45 @@ async def test_who_may_not_change_a_file_restores_it_elsewhere(tmp_path: Path) -
 
 
 @pytest.mark.asyncio
+async def test_a_file_that_is_written_once_stands_whoever_edits_or_removes_it(tmp_path: Path) -> None:
+    statement = "iso20022/camt.053.xml"
+    async with company(tmp_path, "banking") as (one, two):
+        ruled = await one.call("rules.set", mandate=MANDATE, setting="iso20022/*=once")
+        assert ruled[0]["parts"]["banking"] == ruled[0]["parts"]["accounting"] == "adds"
+
+        async def is_known() -> bool:
+            return (await two.call("rules", mandate=MANDATE))[0]["mode"] == "once"
+
+        await until(is_known, "the rule has arrived")
+        two.save(statement, "downloaded")
+        await one.has(statement, "downloaded")
+        for pc in (two, one):
+            pc.save(statement, f"edited by {pc.name}")
+            await pc.has(statement, "downloaded")
+            await refused(pc, statement, f"edited by {pc.name}")
+            (pc.folder / statement).unlink()
+            await pc.has(statement, "downloaded")
+        assert one.read(statement) == two.read(statement) == b"downloaded"
+        with pytest.raises(NotAllowed, match=r"written once.*rules Cargo --set 'iso20022/\*=newest'"):
+            await two.ask("restore", mandate=MANDATE, path=statement)
+        await one.call("rules.set", mandate=MANDATE, setting="iso20022/*=newest")
+        one.save(statement, "corrected")
+        await two.has(statement, "corrected")
+
+
+async def refused(pc: Pc, path: str, text: str) -> None:
+    """Wait until the edit is kept and told."""
+
+    async def holds() -> bool:
+        rows = await versions(pc, path)
+        kept = any((row["reason"], row["content"]) == ("refused", content_of(text.encode()).hex()) for row in rows)
+        told = any((p["path"], p["code"]) == (path, "edit-refused") for p in (await pc.status())["problem_list"])
+        return kept and told
+
+    await until(holds, f"{pc.name} tells that its edit was refused")
+
+
+@pytest.mark.asyncio
 async def test_paths_are_those_inside_the_folder(tmp_path: Path) -> None:
     async with company(tmp_path) as (one,):
         one.save("sub/a.txt", "x")

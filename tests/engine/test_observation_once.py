@@ -1,0 +1,34 @@
+"""Edits in a folder where files are written once: refused, undone, and no bytes are lost by it."""
+
+from __future__ import annotations
+
+from p2psync.core.problem import Code
+from p2psync.core.rules import DEFAULT_RULES, parse_setting
+from p2psync.engine.effects import KeepVersion
+from tests.engine.rig import Rig, content, file
+
+
+def test_what_is_written_once_comes_back_and_its_first_version_is_copied() -> None:
+    rig = Rig(rules=DEFAULT_RULES.with_setting(parse_setting("iso20022/*=once")))
+    path = "iso20022/a.xml"
+    rig.sees(path, "one")
+    [made] = (head.id for head in rig.desk.heads(path))
+    [copy] = [e for e in rig.effects() if isinstance(e, KeepVersion)]
+    assert (copy.entry.content, copy.change) == (content("one"), made), "who overwrites it in place spoils no bytes"
+    for edit in ("mine", None, "mine"):
+        assert rig.sees(path, edit) == []
+        assert rig.problems == [(path, Code.EDIT_REFUSED)]
+        assert [head.id for head in rig.desk.heads(path)] == [made]
+        assert rig.todo() == [path]
+
+
+def test_a_file_made_where_one_that_is_written_once_is_on_its_way_is_kept_as_a_version() -> None:
+    rig = Rig(rules=DEFAULT_RULES.with_setting(parse_setting("iso20022/*=once")))
+    theirs = rig.author.save("iso20022/a.xml", "one")
+    rig.takes_in()
+    assert rig.sees("iso20022/a.xml", "mine") == []
+    assert [head.id for head in rig.desk.heads("iso20022/a.xml")] == [theirs]
+    rig.effects()
+    rig.fetched("one")
+    [item] = rig.places()
+    assert (item.expect, item.keep_reason) == (file("mine"), "refused")
