@@ -32,7 +32,7 @@ START_MS = 1_750_000_000_000
 ROLES = (Role.INVOICING, Role.PAYROLL, Role.ACCOUNTING, Role.BANKING, Role.READER, Role.KEEPER)
 SETTINGS = (
     *("*.txt=manual", "*.crp=enforce:accounting", "*.ecf=enforce:owner"),
-    *("*.txt=newest", "*.crp=prefer:accounting", "*.ecf=prefer:owner"),
+    *("*.txt=newest", "*.crp=prefer:accounting", "*.ecf=prefer:owner", "*.txt=once"),
 )
 
 
