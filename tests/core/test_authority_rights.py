@@ -11,7 +11,7 @@ from p2psync.core.authority import Authority, Member
 from p2psync.core.entry import Kind
 from p2psync.core.ids import DeviceId
 from p2psync.core.period import Period
-from p2psync.core.relpath import parse
+from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_setting
 from tests.core.court import RECOVERY, SECRET_FILES, STRANGER
 
@@ -86,11 +86,16 @@ def test_what_is_written_once_nobody_replaces_or_removes() -> None:
     authority = with_roles(DEFAULT_RULES.with_setting(parse_setting("iso20022/*=once")), {})
     candidates = [ACC, INV, PAY, BAN, REA, KEE, ADMIN, STRANGER, RECOVERY]
     everybody = {ACC, INV, PAY, BAN, ADMIN}
-    for path, replacing in (("iso20022/a.xml", set()), ("a.xml", everybody)):
-        for kind in Kind:
-            asked = [(d, parse(path), lambda _: set(), kind) for d in candidates]
-            assert {one[0] for one in asked if authority.may_write(*one, lambda _: False)} == everybody
-            assert {one[0] for one in asked if authority.may_write(*one, lambda _: True)} == replacing
+
+    def able(path: str, kind: Kind, replaces: bool) -> set[DeviceId]:
+        return {d for d in candidates if authority.may_write(d, parse(path), nobody, kind, lambda _: replaces)}
+
+    def nobody(path: RelPath) -> set[DeviceId]:
+        raise AssertionError(f"who made {path} was asked for without need")
+
+    for kind in Kind:
+        assert able("iso20022/a.xml", kind, False) == able("a.xml", kind, True) == {ACC, INV, PAY, BAN, ADMIN}
+        assert able("iso20022/a.xml", kind, True) == set()
 
 
 def test_without_any_master_whoever_may_write_removes() -> None:

@@ -79,7 +79,7 @@ async def test_a_file_that_is_written_once_stands_whoever_edits_or_removes_it(tm
         assert ruled[0]["parts"]["banking"] == ruled[0]["parts"]["accounting"] == "adds"
 
         async def is_known() -> bool:
-            return (await two.call("rules", mandate=MANDATE))[0]["mode"] == "once"
+            return bool((await two.call("rules", mandate=MANDATE))[0]["mode"] == "once")
 
         await until(is_known, "the rule has arrived")
         two.save(statement, "downloaded")
