@@ -85,7 +85,6 @@ def test_what_accounting_is_the_master_of_is_removed_by_accounting_alone(rule: s
 def test_what_is_written_once_nobody_replaces_or_removes() -> None:
     authority = with_roles(DEFAULT_RULES.with_setting(parse_setting("iso20022/*=once")), {})
     candidates = [ACC, INV, PAY, BAN, REA, KEE, ADMIN, STRANGER, RECOVERY]
-    everybody = {ACC, INV, PAY, BAN, ADMIN}
 
     def able(path: str, kind: Kind, replaces: bool) -> set[DeviceId]:
         return {d for d in candidates if authority.may_write(d, parse(path), nobody, kind, lambda _: replaces)}
