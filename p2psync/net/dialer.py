@@ -206,8 +206,8 @@ class Dialer:
         """When an address is tried next that may be this member's: `now` while one is, None without any."""
         return min(
             (
-                now if key in self._in_flight else max(now, self._startable_at(target))
-                for key, target in self._targets.items()
+                max(now, self._startable_at(target))
+                for target in self._targets.values()
                 if target.device in (None, device)
                 and not self._is_linked(target)
                 and any(door == mandate for door, _ in target.doors)
