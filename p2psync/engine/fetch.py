@@ -55,6 +55,7 @@ class Fetcher:
         self._peers: dict[int, Peer] = {}
         self._in_hand = 0
         self._last_number = 0
+        self._attempts = 0
         self._out: list[Output] = []
 
     def want(self, compartment: Compartment, wanted: Iterable[Wanted], now: float) -> list[Output]:
@@ -174,7 +175,8 @@ class Fetcher:
             if malformed:
                 self._ban(begin.link, "a manifest that cannot be read")
         else:
-            file = wants.files[item.content] = BigFile(item, begin.link)
+            file = wants.files[item.content] = BigFile(item, begin.link, self._attempts)
+            self._attempts += 1
             file.missing = sum(piece.size for piece in pieces)
             for piece in pieces:
                 file.push(piece)
@@ -186,7 +188,7 @@ class Fetcher:
         sizes = dict(zip(write.chunks, map(len, write.data), strict=True))
         self._in_hand -= sum(sizes.values())
         file = self._wants(write.compartment).files.get(write.content)
-        if file is None:
+        if file is None or file.attempt != write.attempt:
             return self._advance(now)
         file.open -= 1
         file.missing -= sum(size for index, size in sizes.items() if index not in bad)
@@ -201,11 +203,14 @@ class Fetcher:
     def finished(self, finish: Finish, whole: bool, now: float) -> list[Output]:
         """The disk verified a big file; if it is not what it should be, the giver of the manifest lied."""
         wants = self._wants(finish.compartment)
-        file = wants.files.pop(finish.content, None)
-        if file is not None and whole:
+        file = wants.files.get(finish.content)
+        if file is None or file.attempt != finish.attempt:
+            return self._advance(now)
+        del wants.files[finish.content]
+        if whole:
             del wants.items[finish.content]
             self._out.append(Done(finish.compartment, (finish.content,)))
-        elif file is not None:
+        else:
             self._push_big(wants, file.item, file.giver)
             self._ban(file.giver, "a manifest of something else")
         return self._advance(now)
@@ -286,7 +291,9 @@ class Fetcher:
             file.open += 1
             self._in_hand += arrived
             indexes, data = zip(*have, strict=True)
-            self._out.append(Write(asked.compartment, peer.giver, file.item.content, indexes, data, piece.tried))
+            content = file.item.content
+            write = Write(asked.compartment, peer.giver, content, indexes, data, piece.tried, file.attempt)
+            self._out.append(write)
 
     def _accept_manifest(self, peer: Peer, asked: Asked, message: Response) -> None:
         (item,) = asked.items
@@ -343,7 +350,7 @@ class Fetcher:
 
     def _finish_if_whole(self, compartment: Compartment, file: BigFile) -> None:
         if file.open == 0 and not file.dropped:
-            self._out.append(Finish(compartment, file.item.content))
+            self._out.append(Finish(compartment, file.item.content, file.attempt))
 
     # -- endings --------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,8 @@ class BigFile:
     item: Item
     giver: int
     """The link that the manifest came from."""
+    attempt: int = 0
+    """A number that no other attempt at any file has."""
     todo: Queue[Piece] = field(default_factory=Queue)
     holdings: Holdings = field(default_factory=Holdings)
     open: int = 0

@@ -60,6 +60,8 @@ class Write:
     """The bytes of each of `chunks`."""
     tried: frozenset[int] = frozenset()
     """Links that could not give these chunks before."""
+    attempt: int = 0
+    """Which attempt at the file this belongs to: one may have failed, and the file be wanted again."""
 
 
 @value
@@ -68,6 +70,8 @@ class Finish:
 
     compartment: Compartment
     content: ContentId
+    attempt: int = 0
+    """As in Write."""
 
 
 @value

@@ -313,6 +313,21 @@ def test_chunks_that_one_peer_lacks_come_from_another() -> None:
     assert failed == Failed(M, (cid(1),))
 
 
+def test_what_is_still_written_after_a_failure_does_not_count_when_the_file_is_wanted_again() -> None:
+    fetcher, outputs = begun(1, pieces=(Piece((0,), 10), Piece((1,), 10)))
+    (first, second) = (request for _, request in asks(outputs))
+    (failing,) = fetcher.response(1, answer(first, b"0" * 10), 0.0)
+    (late,) = fetcher.response(1, answer(second, b"1" * 10), 0.0)
+    assert isinstance(failing, Write)
+    assert isinstance(late, Write)
+    fetcher.broken(failing, 0.0)
+    ((_, request),) = asks(fetcher.want(M, [wanted(1, BIG)], 0.0))
+    (begin,) = fetcher.response(1, answer(request, b"manifest"), 0.0)
+    assert isinstance(begin, Begin)
+    assert len(asks(fetcher.begun(begin, (Piece((0,), 10),), 0.0))) == 1
+    assert fetcher.written(late, (), 0.0) == [], "it is not whole by that"
+
+
 def test_bad_chunks_from_the_giver_of_the_manifest_ban_it() -> None:
     fetcher, outputs = begun(1, pieces=(Piece((0,), 10),))
     ((link, request),) = asks(outputs)
