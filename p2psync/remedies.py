@@ -120,6 +120,10 @@ _TEXTS = {
         _("What the other accounting program exported was not taken over: {detail}."),
         _("Export it anew; what is wrong in it is told by: p2psync chart import {mandate} FILE --dry-run"),
     ),
+    Code.HOOK_FAILED: lambda: (
+        _("The command that this PC runs when the books are marked as complete failed: {detail}."),
+        _("It is not run again for this mark. Try it yourself, and see what is set with: p2psync hook"),
+    ),
     Code.SET_ASIDE: lambda: (
         _("{path} here differed from the mandate's; yours was set aside, and the mandate's stands now."),
         _('If yours is the right one, bring it back with: p2psync restore {mandate} "{path}"'),

@@ -8,11 +8,23 @@ import typer
 
 from p2psync import __version__
 from p2psync.cli.command import AS_JSON, HOME, LANG
-from p2psync.cli.commands import attachments, books, daemon, demo, doctor, files, mandates, members, periods, rendezvous
+from p2psync.cli.commands import (
+    attachments,
+    books,
+    daemon,
+    demo,
+    doctor,
+    files,
+    hooks,
+    mandates,
+    members,
+    periods,
+    rendezvous,
+)
 from p2psync.cli.wording import Group
 from p2psync.i18n import _
 
-MODULES = (daemon, doctor, mandates, members, files, attachments, books, periods, demo, rendezvous)
+MODULES = (daemon, doctor, mandates, members, files, attachments, books, periods, hooks, demo, rendezvous)
 
 
 def make_app() -> typer.Typer:

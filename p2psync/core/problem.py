@@ -37,6 +37,8 @@ class Code(StrEnum):
     OPEN_CONFLICT = "open-conflict"
     INDEX_CONFLICT = "index-conflict"
     EXPORT_REFUSED = "export-refused"
+    # this PC's own commands
+    HOOK_FAILED = "hook-failed"
     # devices
     LOG_FORKED = "log-forked"
     DEVICE_CLONED = "device-cloned"
@@ -51,7 +53,7 @@ class Code(StrEnum):
 NEWS = frozenset(
     {
         *(Code.EDIT_REFUSED, Code.PERIOD_FROZEN, Code.SET_ASIDE, Code.LOG_FORKED, Code.BLOCK_REFUSED),
-        *(Code.DATABASE_REBUILT,),
+        *(Code.DATABASE_REBUILT, Code.HOOK_FAILED),
     }
 )
 """What has happened and stays so: it is over when a person has looked at it."""

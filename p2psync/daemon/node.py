@@ -31,6 +31,7 @@ from p2psync.daemon.detail import details
 from p2psync.daemon.discovery import Discovery, Survey
 from p2psync.daemon.exporting import Exporting
 from p2psync.daemon.folders import Folders
+from p2psync.daemon.hooks import NOTICE, Hooks
 from p2psync.daemon.inviting import Inviting
 from p2psync.daemon.links import Links
 from p2psync.daemon.logs import EventLog
@@ -126,6 +127,7 @@ class Node:
         self.activity = Activity(self, WallClock())
         self.operations = Operations(self)
         self.exporting = Exporting(self.runtime, self.operations.call, log)
+        self.hooks = Hooks(config.home, self.runtime, log)
         self.web: Web | None = None
         self.dropped_hosts: frozenset[str] = frozenset()
         """Meeting hosts that were named in an earlier run and are not to be used any more."""
@@ -198,6 +200,7 @@ class Node:
         self.bridging.start()
         self.tasks.keep(self.exporting.keep, "exports")
         self.tasks.keep(self.activity.keep, "activity")
+        self.tasks.keep(self.hooks.keep, "hooks")
         if self.config.timetable:
             self.tasks.keep(self.timetable.keep, "timetable")
         if self.config.rendezvous or self.dropped_hosts:
@@ -357,6 +360,8 @@ class Node:
 
     def _note(self, notice: Notice) -> None:
         self.log.event(notice.name, mandate=notice.mandate, **dict(notice.fields))
+        if notice.name == NOTICE:
+            self.hooks.wake()
 
     async def _misbehaved(self, link: int, reason: str) -> None:
         self.log.event("peer.misbehaved", link=link, reason=reason)
