@@ -166,6 +166,8 @@ def _of_files() -> tuple[Operation, ...]:
         ),
         Operation("pause", "Exchange, place and deliver nothing for now.", (*_ANY, Argument("until"))),
         Operation("resume", "Go on.", _ANY),
+        Operation("limit", "How many bytes per second may leave this network and come into it.", reads=True),
+        Operation("limit.set", "Change that: 500K, 2M, or off.", (Argument("up"), Argument("down"))),
         Operation("wait", "Wait until all is in sync.", (*_ANY, _TIMEOUT), reads=True, waits=True),
         Operation("conflicts", "Open conflicts.", _ANY, reads=True),
         Operation("conflicts.keep", "Choose which version stands.", _required("mandate", "path", "keep")),

@@ -57,6 +57,8 @@ def status(answer: Row) -> str:
     if device.get("mdns_problem"):
         found = said_of(Sign.MDNS_FAILED, {"reason": device["mdns_problem"]})
         lines += [f"! {found.sentence}", f"  -> {found.remedy}"]
+    if limits := device.get("limits"):
+        lines += limit_lines(limits)
     if not mandates:
         lines += ["", _("No mandate yet. Make one with: p2psync mandate create NAME --folder DIR")]
         lines += [_("Or join one with the ticket that you got: p2psync join TICKET --folder DIR")]
@@ -64,6 +66,16 @@ def status(answer: Row) -> str:
     for mandate in mandates:
         lines += ["", *_mandate_lines(mandate)]
     return "\n".join(lines)
+
+
+def limit_lines(limits: Row) -> list[str]:
+    """What p2psync may take of the Internet line; nothing where it may take all."""
+    if limits["up"] is None and limits["down"] is None:
+        return []
+    rates = {name: _("{size} per second").format(size=size(limits[name])) for name in ("up", "down") if limits[name]}
+    all_of_it = _("no limit")
+    text = _("To and from places outside of this network: up {up}, down {down}")
+    return [text.format(up=rates.get("up", all_of_it), down=rates.get("down", all_of_it))]
 
 
 def _host_line(host: Row) -> str:

@@ -314,6 +314,11 @@ def resting(rows: Sequence[Row]) -> str:
     return "\n".join(f"{row['mandate']}: {rendering.resting(row) if row['why'] else _('goes on')}" for row in rows)
 
 
+def limits(answer: Row) -> str:
+    """`limit`."""
+    return "\n".join(rendering.limit_lines(answer)) or _("There is no limit.")
+
+
 def verified(answer: Row) -> str:
     """`log --verify`."""
     if answer["ok"]:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from p2psync.core.ids import DeviceId
+from p2psync.daemon.bandwidth import Bandwidth
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.manners import NEEDLESS_ANSWER_POINTS, Allowance, Outcasts, points
 from p2psync.daemon.runtime import Runtime
@@ -106,6 +107,7 @@ class Links:
         log: EventLog,
         on_lane: OnLane = lambda main, lane, is_up: None,
         is_hungry: Callable[[int], bool] = lambda link: False,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         """`on_end` hears of each link that is gone. `is_hungry`: more is wanted there than may be asked for at once."""
         self._runtime = runtime
@@ -114,6 +116,7 @@ class Links:
         self._on_end = on_end
         self._on_lane = on_lane
         self._log = log
+        self._bandwidth = bandwidth if bandwidth is not None else Bandwidth()
         self._numbers = itertools.count(1)
         self._lines: dict[int, _Line] = {}
         self._serving: set[asyncio.Task[None]] = set()
@@ -147,6 +150,7 @@ class Links:
 
     def _start(self, line: _Line) -> None:
         self._lines[line.number] = line
+        self._bandwidth.opened(line.number, line.link)
         task = self._tasks.start(self._serve(line), f"link {line.number}")
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
@@ -190,14 +194,17 @@ class Links:
         if not isinstance(message, Response):
             self.send(number, message)
             return
-        size = sum(len(item) for item in message.items if item is not None)
+        size = message.size
         frame = encode(message) if size <= ENCODE_HERE_BYTES_MAX else await asyncio.to_thread(encode, message)
+        self._bandwidth.left(number, len(frame) - size)  # the items were counted when they might leave
         await line.link.send(frame, bulk=True)
 
     def push(self, number: int, frame: bytes) -> None:
         """Say an encoded Push before bulk; it is left out if the link is busy with what was said before, or gone."""
         line = self._lines.get(number)
         if line is None or line.closing.done() or line.unsent_bytes + len(frame) > PUSHED_BYTES_MAX:
+            return
+        if not self._bandwidth.may_push(number):
             return
         line.unsent.append(frame)
         line.unsent_bytes += len(frame) + MESSAGE_OVERHEAD_BYTES
@@ -317,6 +324,7 @@ class Links:
             self._log.failure("link.failed", _first(errors), link=line.number)
         finally:
             del self._lines[line.number]
+            self._bandwidth.closed(line.number)
             self._forget(line, reason)
             self._on_end(line.number)
             line.on_lost(line.heard.is_set())
@@ -334,7 +342,9 @@ class Links:
 
     async def _read(self, line: _Line) -> None:
         while True:
-            message = decode(await line.link.receive())
+            frame = await line.link.receive()
+            self._bandwidth.arrived(line.number, len(frame))
+            message = decode(frame)
             if not line.heard.is_set() and line.main is None:
                 self._begin(line, message)
             if line.main is None:
@@ -374,8 +384,7 @@ class Links:
     def _take_content(self, line: _Line, message: Request | Response | Push) -> None:
         """Raises RemoteProtocolError for what no honest peer sends, or too many answers that nobody waits for."""
         if isinstance(message, Response):
-            size = sum(len(item) for item in message.items if item is not None)
-            self._widening.arrived(line.number if line.main is None else line.main, size)
+            self._widening.arrived(line.number if line.main is None else line.main, message.size)
         if not self._on_content(line.number, message):
             line.allowance.spend(NEEDLESS_ANSWER_POINTS, self._now_s())
 
@@ -395,6 +404,7 @@ class Links:
             while line.unsent:
                 frame = line.unsent.popleft()
                 line.unsent_bytes -= len(frame) + MESSAGE_OVERHEAD_BYTES
+                self._bandwidth.left(line.number, len(frame))
                 await line.link.send(frame)
             line.drained.set()
             line.more.clear()

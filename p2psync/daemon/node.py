@@ -22,6 +22,7 @@ from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.daemon import hosts, rescue, way_out
 from p2psync.daemon.activity import Activity
+from p2psync.daemon.bandwidth import Bandwidth, Limits, store_limits, stored_limits
 from p2psync.daemon.bridging import Bridging
 from p2psync.daemon.code_inviting import CodeInviting
 from p2psync.daemon.code_joining import CodeJoining
@@ -98,9 +99,8 @@ class Node:
         self.records = Records(database)
         self.tasks = Tasks(log, self.broken)
         self.runtime = Runtime(database, self._make_device, self, log)
-        self.links = Links(
-            self.runtime, self.tasks, self._on_content, self._forget_link, log, self._lane_changed, self._is_hungry
-        )
+        self.bandwidth = Bandwidth()
+        self.links = self._make_links()
         self.cuts = CutFile(config.home / CUTS_FILE)
         self.folders = Folders(database, self.cuts, self.runtime, self.tasks, log)
         self.shelf = Shelf(self.folders)
@@ -114,6 +114,7 @@ class Node:
             folders=self.folders.contents,
             bounds=Compartments(self._member, lambda one: self._authorities.get(one), self.folders.reading),
             misbehaved=self._misbehaved,
+            bandwidth=self.bandwidth,
         )
         self.inviting = Inviting(identity.device, self.runtime, self.records, self.tasks, log)
         self.code_inviting = CodeInviting(identity.device, self.runtime, self.records, self.tasks, self.ticket_of, log)
@@ -157,6 +158,18 @@ class Node:
             PeerLeft: self._peer_left,
         }
 
+    def _make_links(self) -> Links:
+        return Links(
+            self.runtime,
+            self.tasks,
+            self._on_content,
+            self._forget_link,
+            self.log,
+            self._lane_changed,
+            self._is_hungry,
+            self.bandwidth,
+        )
+
     # -- life ------------------------------------------------------------------------------------------
 
     @classmethod
@@ -194,6 +207,7 @@ class Node:
         self.tasks.keep(self._keep_rescue, "rescue file")
         self.log.event("started", device=self.identity.device, name=self.config.name, version=__version__)
         undo.push_async_callback(self._part)
+        self.bandwidth.put(await self.runtime.query(lambda *_: stored_limits(self.records)))
         await self.activity.look()
         roots = await self.runtime.query(_folders_of)
         await asyncio.gather(*(self.folders.open(mandate, root) for mandate, root in roots))
@@ -211,6 +225,12 @@ class Node:
             self.web = Web(self)
             await self.web.start()
             undo.push_async_callback(self.web.stop)
+
+    async def limit(self, limits: Limits) -> None:
+        """Take so much of the Internet line from now on, and after a restart."""
+        await self.runtime.call(lambda *_: store_limits(self.records, limits))
+        self.bandwidth.put(limits)
+        self.log.event("limits.changed", up=limits.up, down=limits.down)
 
     def ask_to_stop(self) -> None:
         """Whoever runs this node is to stop it."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from p2psync.core.ids import ContentId, MandateId
+from p2psync.daemon.bandwidth import Bandwidth
 from p2psync.daemon.compartments import Stock
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.lanes import WINDOW_REQUESTS
@@ -43,6 +44,8 @@ class Desk:
     urgent: deque[Job] = field(default_factory=deque)
     bulk: deque[Job] = field(default_factory=deque)
     working: int = 0
+    held: bool = False
+    """While a part of a big file may have to wait for the line, nothing else of one is taken up."""
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     workers: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -55,7 +58,7 @@ class Desk:
         self.waiting.set()
 
     async def take(self) -> Job:
-        while not self.urgent and not self.bulk:
+        while not self.urgent and (self.held or not self.bulk):
             self.waiting.clear()
             await self.waiting.wait()
         return self.urgent.popleft() if self.urgent else self.bulk.popleft()
@@ -68,11 +71,12 @@ class Desk:
 class Serving:
     """Answers the Requests of all links."""
 
-    def __init__(self, tasks: Tasks, stock: Stock, send: Send) -> None:
+    def __init__(self, tasks: Tasks, stock: Stock, send: Send, bandwidth: Bandwidth) -> None:
         """`send` returns when the link can take more."""
         self._tasks = tasks
         self._stock = stock
         self._send = send
+        self._bandwidth = bandwidth
         self._desks: dict[int, Desk] = {}
 
     def peer_joined(self, link: int, mandate: MandateId) -> None:
@@ -116,7 +120,7 @@ class Serving:
             job = await desk.take()
             desk.working += 1
             try:
-                response = await self._answer(link, job)
+                response = await self._answer_in_turn(link, desk, job)
                 if job.request.mandate in desk.mandates:
                     await self._send(link, response)
             except LinkError:
@@ -125,6 +129,21 @@ class Serving:
                 desk.working -= 1
             if not response.last and job.request.mandate in desk.mandates:
                 desk.put_back(job)
+
+    async def _answer_in_turn(self, link: int, desk: Desk, job: Job) -> Response:
+        """When the line has room for it."""
+        if not self._bandwidth.limits_answers(link):
+            return await self._answer(link, job)
+        is_bulk = job.request.what is What.CHUNK
+        desk.held = desk.held or is_bulk
+        try:
+            response = await self._answer(link, job)
+            await self._bandwidth.leave(link, response.size, small=not is_bulk)
+        finally:
+            if is_bulk:
+                desk.held = False
+                desk.waiting.set()
+        return response
 
     async def _answer(self, link: int, job: Job) -> Response:
         request = job.request
@@ -138,7 +157,7 @@ class Serving:
         elif not all(self._may_give(link, request, request.contents)):
             answers, count = [None], 1
         elif request.what is What.CHUNK:
-            answers, count = await self._chunks(job, contents), len(request.chunks)
+            answers, count = await self._chunks(link, job, contents), len(request.chunks)
         elif request.what is What.HOLDING:
             answers, count = [await self._stock.threads.read(contents.holding, request.contents[0])], 1
         else:
@@ -159,12 +178,12 @@ class Serving:
     def _may_give(self, link: int, request: Request, contents: Sequence[ContentId]) -> Sequence[bool]:
         return self._stock.bounds.may_give(link, Compartment(request.mandate, request.file_class), contents)
 
-    async def _chunks(self, job: Job, contents: Contents) -> list[bytes | None]:
+    async def _chunks(self, link: int, job: Job, contents: Contents) -> list[bytes | None]:
         indexes = job.request.chunks[job.next :]
         if not indexes:
             return []
         return await self._stock.threads.read(
-            contents.read_chunks, job.request.contents[0], indexes, RESPONSE_DATA_BYTES_MAX
+            contents.read_chunks, job.request.contents[0], indexes, self._bandwidth.part_bytes(link)
         )
 
     async def _manifest(self, job: Job, contents: Contents) -> tuple[list[bytes | None], int]:

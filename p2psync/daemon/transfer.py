@@ -17,6 +17,7 @@ from random import Random
 from p2psync.core.block import ORDINARY
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, decode_manifest
 from p2psync.core.ids import ContentId, MandateId
+from p2psync.daemon.bandwidth import Bandwidth
 from p2psync.daemon.compartments import Bounds, Stock
 from p2psync.daemon.pushing import Pushing, SendPush
 from p2psync.daemon.serving import Send, Serving
@@ -113,6 +114,7 @@ class Transfer:
         bounds: Bounds,
         misbehaved: Report,
         clock: Callable[[], float] = time.monotonic,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         """`send` waits until the link can take more, and raises LinkError when it is closed. `emit` takes the answers
         to `fetch`, and problems of this disk as Observed. `folders` is looked into at every use.
@@ -129,11 +131,12 @@ class Transfer:
         """Of the files that were asked for."""
         self._misbehaved = misbehaved
         self._clock = clock
-        self._fetcher = Fetcher(Random())
+        self._bandwidth = bandwidth if bandwidth is not None else Bandwidth()
+        self._fetcher = Fetcher(Random(), self._bandwidth)
         self._threads = Threads()
         stock = Stock(self._contents, bounds, self._threads)
         self._pushing = Pushing(tasks, stock, push)
-        self._serving = Serving(tasks, stock, send)
+        self._serving = Serving(tasks, stock, send, self._bandwidth)
         self._paths: dict[tuple[Compartment, ContentId], Wanted] = {}
         self._assemblies: dict[tuple[Compartment, ContentId], Assembly] = {}
         self._outboxes: dict[int, tuple[asyncio.Queue[Message], asyncio.Task[None]]] = {}
@@ -145,7 +148,8 @@ class Transfer:
 
     def start(self) -> None:
         """Begin to work; `close` ends it."""
-        for work in (self._work_local, self._work_quick, self._work_slow, self._work_reports, self._work_time):
+        disk = (self._work_local, self._work_quick, self._work_slow)
+        for work in (*disk, self._work_reports, self._work_time, self._work_paced):
             self._tasks.keep(work, f"transfer-{work.__name__}")
 
     def close(self) -> None:
@@ -299,6 +303,11 @@ class Transfer:
             else:
                 await asyncio.sleep(max(0.0, deadline_s - self._clock()) + 0.01)
                 self._perform(self._fetcher.tick(self._clock()))
+
+    async def _work_paced(self) -> None:
+        while True:
+            await self._bandwidth.again()
+            self._perform(self._fetcher.tick(self._clock()))
 
     async def _work_local(self) -> None:
         while True:

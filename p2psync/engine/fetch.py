@@ -19,7 +19,7 @@ from random import Random
 from p2psync.core.chunking import manifest_bytes_max
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.engine.effects import Send, Wanted
-from p2psync.engine.lanes import Asked, BigFile, Item, Peer, Wants
+from p2psync.engine.lanes import Asked, BigFile, Item, Pace, Peer, Unpaced, Wants
 from p2psync.engine.orders import (
     Begin,
     Compartment,
@@ -48,9 +48,10 @@ BIG_AT_ONCE = 4
 class Fetcher:
     """The fetching of one device, over all its links and compartments."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, pace: Pace | None = None) -> None:
         """`random` must not be the same on two devices: it keeps those that fetch at the same time apart."""
         self._random = random
+        self._pace = pace if pace is not None else Unpaced()
         self._compartments: dict[Compartment, Wants] = {}
         self._peers: dict[int, Peer] = {}
         self._in_hand = 0
@@ -233,7 +234,7 @@ class Fetcher:
         return sum(file.item.size - file.missing for wants in several for file in wants.files.values())
 
     def tick(self, now: float) -> list[Output]:
-        """Gives up on links that are silent for too long."""
+        """Gives up on links that are silent for too long, and asks what it may ask."""
         for peer in self._peers.values():
             for asked in [asked for asked in peer.asked.values() if peer.due_s(asked) <= now]:
                 self._take_back(peer, asked, tried=True)
@@ -400,7 +401,7 @@ class Fetcher:
         if self._in_hand >= IN_HAND_BYTES_MAX or peer.banned:
             return False
         for what in (What.HOLDING, What.CONTENT, What.MANIFEST, What.CHUNK):
-            if peer.room(what) <= 0:
+            if peer.room(what) <= 0 or not self._may_ask(peer, what):
                 continue
             for compartment in peer.turns():
                 asked = self._choose(peer, what, compartment, now)
@@ -408,6 +409,16 @@ class Fetcher:
                     self._ask(peer, asked)
                     return True
         return False
+
+    def _may_ask(self, peer: Peer, what: What) -> bool:
+        if not self._pace.limits_asking(peer.link):
+            return True
+        owed = sum(one.owed for one in self._peers.values() if self._pace.limits_asking(one.link))
+        return self._pace.may_ask(what is not What.CHUNK, owed)
+
+    def _request_bytes_max(self, peer: Peer) -> int:
+        most = peer.request_bytes_max
+        return min(most, self._pace.request_bytes_max) if self._pace.limits_asking(peer.link) else most
 
     def _choose(self, peer: Peer, what: What, compartment: Compartment, now: float) -> Asked | None:
         wants = self._wants(compartment)
@@ -422,7 +433,7 @@ class Fetcher:
     def _choose_files(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
         asked = Asked(self._last_number + 1, compartment, What.CONTENT, now, owed=0)
         while len(asked.items) < REQUEST_ITEMS_MAX and (item := wants.small.pop_for(peer.giver)) is not None:
-            if asked.items and asked.owed + item.size > peer.request_bytes_max:
+            if asked.items and asked.owed + item.size > self._request_bytes_max(peer):
                 wants.small.push_back(item)
                 break
             asked.items.append(item)
@@ -454,7 +465,7 @@ class Fetcher:
         for file in wants.files.values():
             piece = file.holdings.choose(file.todo, peer.giver, wants.links, self._random)
             if piece is not None:
-                piece = _cut(file, piece, peer.request_bytes_max)
+                piece = _cut(file, piece, self._request_bytes_max(peer))
                 file.holdings.took(peer.giver, piece)
                 number = self._last_number + 1
                 return Asked(number, compartment, What.CHUNK, now, piece.size, [file.item], file, piece)

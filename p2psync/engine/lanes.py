@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from p2psync.core.ids import ContentId
 from p2psync.engine.orders import Compartment, Piece
@@ -22,6 +23,32 @@ LANE_WINDOW_BYTES = 512 * 1024
 """The same of a lane at least: what one of several owes comes no faster by way of the others."""
 WINDOW_REQUESTS = 8
 """Requests of one kind that a link may owe at a time."""
+
+
+class Pace(Protocol):
+    """Keeps what comes over some links to a rate."""
+
+    def limits_asking(self, link: int) -> bool:
+        """Whether it counts what is asked for there."""
+
+    @property
+    def request_bytes_max(self) -> int:
+        """What one Request asks for at most where that counts."""
+
+    def may_ask(self, small: bool, owed: int) -> bool:
+        """Whether something may be asked for where that counts; `owed`: bytes that are asked for on such links."""
+
+
+class Unpaced:
+    """As fast as it goes."""
+
+    request_bytes_max = WINDOW_BYTES
+
+    def limits_asking(self, link: int) -> bool:
+        return False
+
+    def may_ask(self, small: bool, owed: int) -> bool:
+        return True
 
 
 @dataclass(slots=True, eq=False)
@@ -115,6 +142,11 @@ class Peer:
         if what is What.CHUNK and self.lanes:
             return 0
         return self.window_bytes - self._owed[what]
+
+    @property
+    def owed(self) -> int:
+        """Bytes of all kinds that it owes."""
+        return sum(self._owed.values())
 
     @property
     def window_bytes(self) -> int:

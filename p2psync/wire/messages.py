@@ -138,6 +138,11 @@ class Response:
     last: bool
     """True if no further Response to this Request follows."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of all items."""
+        return sum(len(item) for item in self.items if item is not None)
+
 
 @value
 class Push:

@@ -113,6 +113,12 @@ def test_many_problems_are_not_all_shown() -> None:
     assert "and 280 problems more" in text
 
 
+def test_a_limit_is_told_and_no_word_where_there_is_none() -> None:
+    for limits, told in (({"up": None, "down": 2_000_000}, True), ({"up": None, "down": None}, False)):
+        text = rendering.status({"device": {**DEVICE, "limits": limits}, "mandates": []})
+        assert ("up no limit, down 2.0 MB per second" in text) is told
+
+
 def test_without_a_mandate_the_way_on_is_told() -> None:
     text = rendering.status({"device": {**DEVICE, "mdns_problem": "no multicast"}, "mandates": []})
     assert "p2psync mandate create" in text

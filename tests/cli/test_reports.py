@@ -88,6 +88,12 @@ def test_who_rests_and_who_goes_on() -> None:
     assert text.splitlines() == ["Cargo: paused until p2psync resume", "X: goes on"]
 
 
+def test_limits_are_shown_or_that_there_is_none() -> None:
+    assert reports.limits({"up": None, "down": None}) == "There is no limit."
+    text = reports.limits({"up": 500_000, "down": None})
+    assert text == "To and from places outside of this network: up 500 kB per second, down no limit"
+
+
 def test_plans_are_shown_with_the_next_run() -> None:
     due = {"at": "2020-06-30T02:00:00Z", "kind": "incremental"}
     rows = [{"mandate": "Cargo", "full": "monthly 7 03:00", "next": due}, {"mandate": "X", "full": "off", "next": None}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,21 @@ async def test_files_and_manifests_go_before_chunks() -> None:
     desk.put(jobs[3])
     desk.put_back(jobs[0])
     assert await desk.take() is jobs[0], "what is half answered goes on first"
+
+
+@pytest.mark.asyncio
+async def test_while_a_chunk_waits_for_the_line_only_small_things_are_taken_up() -> None:
+    desk = Desk(held=True)
+    chunk, small = job(What.CHUNK), job(What.CONTENT)
+    desk.put(chunk)
+    async with asyncio.TaskGroup() as group:
+        taking = group.create_task(desk.take())
+        await asyncio.sleep(0)
+        assert not taking.done()
+        desk.put(small)
+    assert taking.result() is small
+    desk.held = False
+    assert await desk.take() is chunk
 
 
 @pytest.mark.asyncio

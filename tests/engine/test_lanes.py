@@ -28,6 +28,13 @@ def test_a_window_closes_and_opens() -> None:
     assert peer.room(What.CONTENT) == 0
 
 
+def test_what_a_link_owes_is_of_all_kinds() -> None:
+    peer = Peer(1, 0.0)
+    peer.add(Asked(1, M, What.CONTENT, 0.0, 5))
+    peer.add(Asked(2, M, What.CHUNK, 0.0, 7))
+    assert peer.owed == 12
+
+
 def test_an_answer_fits_only_as_the_next_part() -> None:
     asked = Asked(1, M, What.CONTENT, 0.0, 0, [item(1), item(2)], next=1)
     assert asked.fits(Response(M.mandate, 1, 1, (None,), True))

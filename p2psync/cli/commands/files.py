@@ -122,6 +122,18 @@ def _add_schedule(app: typer.Typer) -> None:
         help=_("Go on after a pause."),
         example="p2psync resume Cargo",
     )(resume)
+    command(
+        app,
+        "limit",
+        help=_(
+            "Show or limit how much of the Internet line p2psync takes.\n\nA RATE is in bytes per second, like 500K "
+            "or 2M (1M is 1000K), at least 50K, or off. It holds for this PC, for all mandates and all devices "
+            "together, where the other device is outside of this PC's own network, over a tunnel to another office "
+            "too; within the network there is no limit. Small files go before big ones. What the devices say to each "
+            "other counts too, but never waits. A limit stays after a restart. Without options: what is set."
+        ),
+        example="p2psync limit --up 500K --down 2M\np2psync limit --up off\np2psync limit",
+    )(limit)
 
 
 def _add_versions(app: typer.Typer) -> None:
@@ -252,6 +264,26 @@ def pause(
 
 def resume(session: Session, mandate: OPTIONAL_MANDATE = None) -> int:
     return session.show(session.call("resume", mandate=mandate), reports.resting)
+
+
+def limit(
+    session: Session,
+    up: Annotated[
+        str | None,
+        typer.Option(
+            "--up", metavar="RATE|off", help=_("The most that leaves, in bytes per second: 500K."), show_default=False
+        ),
+    ] = None,
+    down: Annotated[
+        str | None,
+        typer.Option(
+            "--down", metavar="RATE|off", help=_("The most that comes, in bytes per second: 2M."), show_default=False
+        ),
+    ] = None,
+) -> int:
+    if up is None and down is None:
+        return session.show(session.call("limit"), reports.limits)
+    return session.show(session.call("limit.set", up=up, down=down), reports.limits)
 
 
 def wait(session: Session, mandate: OPTIONAL_MANDATE = None, timeout: TIMEOUT = None) -> int:

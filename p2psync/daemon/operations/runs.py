@@ -1,4 +1,4 @@
-"""Runs: `sync`, `wait`, and `history`."""
+"""Runs: `sync`, `wait`, and `history`; when p2psync works, and how much of the line it takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from p2psync.core.ids import MandateId
+from p2psync.core.rate import OFF, parse_rate
 from p2psync.core.schedule import Run as Due
+from p2psync.daemon.bandwidth import Limits
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING, OperationResult
 from p2psync.daemon.operations.running import NO_REASONS, Result, Wanted
@@ -182,6 +184,19 @@ async def resume(node: Node, given: Arguments) -> object:
     return await _resting(node, mandates)
 
 
+async def limit(node: Node, given: Arguments) -> object:
+    given.done()
+    return asdict(node.bandwidth.limits)
+
+
+async def limit_set(node: Node, given: Arguments) -> object:
+    before = node.bandwidth.limits
+    up, down = given.text_or("up", str(before.up or OFF)), given.text_or("down", str(before.down or OFF))
+    given.done()
+    await node.limit(Limits(parse_rate(up), parse_rate(down)))
+    return asdict(node.bandwidth.limits)
+
+
 def _moment(text: str) -> datetime:
     try:
         until = datetime.fromisoformat(text)
@@ -233,4 +248,6 @@ OPERATIONS = {
     "schedule.set": schedule_set,
     "pause": pause,
     "resume": resume,
+    "limit": limit,
+    "limit.set": limit_set,
 }

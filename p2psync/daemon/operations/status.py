@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -101,6 +102,7 @@ def whole_status(
             "port": node.discovery.port,
             "mapped": node.discovery.mapping.address,
             "mdns_problem": node.discovery.mdns_problem,
+            "limits": asdict(node.bandwidth.limits),
         },
         "rendezvous": [
             {
