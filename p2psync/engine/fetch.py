@@ -19,7 +19,7 @@ from random import Random
 from p2psync.core.chunking import manifest_bytes_max
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.engine.effects import Send, Wanted
-from p2psync.engine.lanes import Asked, BigFile, Item, Pace, Peer, Unpaced, Wants
+from p2psync.engine.lanes import Asked, BigFile, Item, Pace, Peer, Unpaced, Wants, may_ask, request_bytes_max
 from p2psync.engine.orders import (
     Begin,
     Compartment,
@@ -401,7 +401,7 @@ class Fetcher:
         if self._in_hand >= IN_HAND_BYTES_MAX or peer.banned:
             return False
         for what in (What.HOLDING, What.CONTENT, What.MANIFEST, What.CHUNK):
-            if peer.room(what) <= 0 or not self._may_ask(peer, what):
+            if peer.room(what) <= 0 or not may_ask(self._pace, peer, what, self._peers.values()):
                 continue
             for compartment in peer.turns():
                 asked = self._choose(peer, what, compartment, now)
@@ -409,16 +409,6 @@ class Fetcher:
                     self._ask(peer, asked)
                     return True
         return False
-
-    def _may_ask(self, peer: Peer, what: What) -> bool:
-        if not self._pace.limits_asking(peer.link):
-            return True
-        owed = sum(one.owed for one in self._peers.values() if self._pace.limits_asking(one.link))
-        return self._pace.may_ask(what is not What.CHUNK, owed)
-
-    def _request_bytes_max(self, peer: Peer) -> int:
-        most = peer.request_bytes_max
-        return min(most, self._pace.request_bytes_max) if self._pace.limits_asking(peer.link) else most
 
     def _choose(self, peer: Peer, what: What, compartment: Compartment, now: float) -> Asked | None:
         wants = self._wants(compartment)
@@ -433,7 +423,7 @@ class Fetcher:
     def _choose_files(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
         asked = Asked(self._last_number + 1, compartment, What.CONTENT, now, owed=0)
         while len(asked.items) < REQUEST_ITEMS_MAX and (item := wants.small.pop_for(peer.giver)) is not None:
-            if asked.items and asked.owed + item.size > self._request_bytes_max(peer):
+            if asked.items and asked.owed + item.size > request_bytes_max(self._pace, peer):
                 wants.small.push_back(item)
                 break
             asked.items.append(item)
@@ -465,7 +455,7 @@ class Fetcher:
         for file in wants.files.values():
             piece = file.holdings.choose(file.todo, peer.giver, wants.links, self._random)
             if piece is not None:
-                piece = _cut(file, piece, self._request_bytes_max(peer))
+                piece = _cut(file, piece, request_bytes_max(self._pace, peer))
                 file.holdings.took(peer.giver, piece)
                 number = self._last_number + 1
                 return Asked(number, compartment, What.CHUNK, now, piece.size, [file.item], file, piece)

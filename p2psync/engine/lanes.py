@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -187,6 +187,20 @@ class Peer:
             compartment = self.compartments[0]
             self.compartments.rotate(-1)
             yield compartment
+
+
+def may_ask(pace: Pace, peer: Peer, what: What, peers: Iterable[Peer]) -> bool:
+    """Whether its rate allows to ask a peer; `peers` are all that there are."""
+    if not pace.limits_asking(peer.link):
+        return True
+    owed = sum(one.owed for one in peers if pace.limits_asking(one.link))
+    return pace.may_ask(what is not What.CHUNK, owed)
+
+
+def request_bytes_max(pace: Pace, peer: Peer) -> int:
+    """What one Request asks of a peer for, about."""
+    most = peer.request_bytes_max
+    return min(most, pace.request_bytes_max) if pace.limits_asking(peer.link) else most
 
 
 @dataclass(slots=True, eq=False)
