@@ -22,7 +22,7 @@ from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.daemon import hosts, rescue, way_out
 from p2psync.daemon.activity import Activity
-from p2psync.daemon.bandwidth import Bandwidth, Limits, store_limits, stored_limits
+from p2psync.daemon.bandwidth import Bandwidth, stored_limits
 from p2psync.daemon.bridging import Bridging
 from p2psync.daemon.code_inviting import CodeInviting
 from p2psync.daemon.code_joining import CodeJoining
@@ -225,12 +225,6 @@ class Node:
             self.web = Web(self)
             await self.web.start()
             undo.push_async_callback(self.web.stop)
-
-    async def limit(self, limits: Limits) -> None:
-        """Take so much of the Internet line from now on, and after a restart."""
-        await self.runtime.call(lambda *_: store_limits(self.records, limits))
-        self.bandwidth.put(limits)
-        self.log.event("limits.changed", up=limits.up, down=limits.down)
 
     def ask_to_stop(self) -> None:
         """Whoever runs this node is to stop it."""

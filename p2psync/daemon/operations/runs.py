@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from p2psync.core.ids import MandateId
 from p2psync.core.rate import OFF, parse_rate
 from p2psync.core.schedule import Run as Due
-from p2psync.daemon.bandwidth import Limits
+from p2psync.daemon.bandwidth import Limits, store_limits
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING, OperationResult
 from p2psync.daemon.operations.running import NO_REASONS, Result, Wanted
@@ -193,8 +193,11 @@ async def limit_set(node: Node, given: Arguments) -> object:
     before = node.bandwidth.limits
     up, down = given.text_or("up", str(before.up or OFF)), given.text_or("down", str(before.down or OFF))
     given.done()
-    await node.limit(Limits(parse_rate(up), parse_rate(down)))
-    return asdict(node.bandwidth.limits)
+    limits = Limits(parse_rate(up), parse_rate(down))
+    await node.runtime.call(lambda *_: store_limits(node.records, limits))
+    node.bandwidth.put(limits)
+    node.log.event("limits.changed", up=limits.up, down=limits.down)
+    return asdict(limits)
 
 
 def _moment(text: str) -> datetime:
