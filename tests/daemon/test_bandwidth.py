@@ -121,7 +121,10 @@ async def test_between_two_devices_a_limit_holds(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("way", ["up", "down"])
 @pytest.mark.asyncio
-async def test_what_is_small_overtakes_a_big_file_that_waits_for_the_line(tmp_path: Path, way: str) -> None:
+async def test_what_is_small_overtakes_a_big_file_that_waits_for_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(lanes, "SILENCE_MAX_S", 1e6)  # no other look goes on with the big file
     async with far_apart(tmp_path) as (one, two):
         limited = one if way == "up" else two
         await limited.call("limit.set", **{way: "100K"})
