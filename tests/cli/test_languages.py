@@ -18,13 +18,13 @@ FOR_PEOPLE = frozenset({"message", "error", "remedy", "reason"})
 
 ACTS = (
     ("mandate", "create", "Cargo", "--folder", "{folder}"),
-    ("status",),
     ("invite", "Cargo", "--role", "payroll"),
     ("share", "Cargo"),
     ("invite", "Cargo", "--role", "payroll", "--confirm"),
     ("invites", "Cargo"),
     ("sync", "Cargo"),
     ("wait", "Cargo"),
+    ("status",),
     ("history", "Cargo"),
     ("versions", "Cargo", "Cargo 2025.crp"),
     ("conflicts", "Cargo"),
