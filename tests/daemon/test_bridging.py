@@ -189,8 +189,10 @@ async def test_an_old_version_out_of_a_backup_is_not_published_before_a_question
         os.utime(one.file, ns=(saved.st_mtime_ns, saved.st_mtime_ns))
         one.save("second")
         await two.holds("second")
-        two.save("first")
-        os.utime(two.file, ns=(saved.st_mtime_ns, saved.st_mtime_ns))
+        backup = tmp_path / "backup"
+        backup.write_bytes(chart("first"))
+        os.utime(backup, ns=(saved.st_mtime_ns, saved.st_mtime_ns))
+        backup.replace(two.file)  # with its old time from the first moment on
         await two.is_in("returned")
         assert one.read() == chart("second")
         await two.pc.call("deliver", mandate=MANDATE)
