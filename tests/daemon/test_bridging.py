@@ -189,6 +189,7 @@ async def test_an_old_version_out_of_a_backup_is_not_published_before_a_question
         os.utime(one.file, ns=(saved.st_mtime_ns, saved.st_mtime_ns))
         one.save("second")
         await two.holds("second")
+        await two.is_in("current")
         backup = tmp_path / "backup"
         backup.write_bytes(chart("first"))
         os.utime(backup, ns=(saved.st_mtime_ns, saved.st_mtime_ns))
