@@ -243,7 +243,11 @@ def _of_books() -> tuple[Operation, ...]:
             (*_required("mandate", "period"), Argument("seen")),
         ),
         Operation("period.unfreeze", "Let them be changed again.", _required("mandate", "period")),
-        Operation("period.current", "Say up to which day the books are complete.", _required("mandate", "until")),
+        Operation(
+            "period.current",
+            "Say up to which day the books are complete.",
+            (*_required("mandate", "until"), Argument("note")),
+        ),
     )
 
 

@@ -92,6 +92,7 @@ def _bookings() -> Mapping[str, str]:
         "deliver": _("Deliver"),
         "deliver-anyway": _("Deliver all the same"),
         "complete-until": _("Books complete until {day}"),
+        "accounting-says": _("Accounting says: {note}"),
         "frozen": _("Frozen periods: {periods}"),
         "checked-for": _("Bookings are checked for: {what}"),
         "unchecked": _("Bookings are not checked: there is no chart of accounts"),

@@ -65,7 +65,8 @@ def _state(one: Row) -> str:
 
 def _current(said: Row) -> str:
     text = _("The books are complete until {day}, says {name} ({time}).")
-    return text.format(day=said["until"], name=said["name"], time=moment(said["time"]))
+    told = text.format(day=said["until"], name=said["name"], time=moment(said["time"]))
+    return "\n".join([told, *([_("Accounting says: {note}").format(note=said["note"])] if said.get("note") else [])])
 
 
 def _late(one: Row) -> str:

@@ -124,6 +124,7 @@ def _mandate_lines(mandate: Row) -> list[str]:
 def _books_lines(mandate: Row) -> list[str]:
     until, frozen = mandate.get("current_until"), mandate.get("frozen") or []
     lines = [_("Books complete until {day}").format(day=until)] if until else []
+    lines += [_("Accounting says: {note}").format(note=mandate["current_note"])] if mandate.get("current_note") else []
     lines += [_("Frozen periods: {periods}").format(periods=", ".join(frozen))] if frozen else []
     if mandate.get("checks") is None:
         return lines

@@ -91,6 +91,8 @@ class Authority:
     """Of each frozen period the files that its freeze names, folded."""
     current_until: date | None = None
     """The day up to which the books are complete, as accounting says."""
+    current_note: str = ""
+    """What it tells the members with that."""
     hosts: tuple[str, ...] = ()
     """Where members meet across the Internet, as an admin said: wss://HOST:PORT#KEY each, not looked at yet."""
     next_rank: int = RANK_CREATOR
@@ -441,8 +443,8 @@ def _apply(state: Authority, author: DeviceId, statement: Any) -> Authority:
             return replace(state, frozen={**state.frozen, period: named})
         case Unfreeze(period):
             return replace(state, frozen={p: files for p, files in state.frozen.items() if p != period})
-        case SetCurrent(until):
-            return replace(state, current_until=until)
+        case SetCurrent(until, note):
+            return replace(state, current_until=until, current_note=note)
         case SetHosts(hosts):
             return replace(state, hosts=hosts)
         case _:

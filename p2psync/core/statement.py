@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from datetime import date
 from typing import Any, ClassVar, get_args
 
@@ -26,6 +26,16 @@ HOSTS_MAX = 8
 HOST_CHARACTERS_MAX = 400
 FROZEN_MAX = 500
 """Files that one freeze may list."""
+NOTE_CHARACTERS_MAX = 500
+NOTE_REFUSED = frozenset(
+    chr(code)
+    for first, last in ((0x00, 0x1F), (0x7F, 0x9F), (0x200E, 0x200F), (0x2028, 0x202E), (0x2066, 0x2069))
+    for code in range(first, last + 1)
+)
+"""Controls, ends of lines, and what turns the direction of writing: a note is one line and looks like what it says.
+
+A list of its own, for what is printable differs from one version of Python to the next, and all judge a block alike.
+"""
 
 
 @value
@@ -189,6 +199,8 @@ class SetCurrent:
 
     KIND: ClassVar = "current"
     until: date
+    note: str = ""
+    """What accounting tells all members with it, in one line."""
 
 
 @value
@@ -233,7 +245,16 @@ class UnknownStatement:
 
 
 def pack_statements(statements: tuple[Statement, ...]) -> list[object]:
-    return [[s.KIND, {f.name: _plain(getattr(s, f.name)) for f in fields(s)}] for s in statements]
+    """Plain lists for msgpack; a field that has its default is left out, as it was before there was such a field."""
+    return [
+        [s.KIND, {f.name: _plain(told) for f in fields(s) if (told := getattr(s, f.name)) != f.default}]
+        for s in statements
+    ]
+
+
+def is_note(text: str) -> bool:
+    """Whether a statement may carry this note."""
+    return len(text) <= NOTE_CHARACTERS_MAX and NOTE_REFUSED.isdisjoint(text)
 
 
 def unpack_statements(packed: object) -> tuple[Any, ...]:
@@ -250,7 +271,8 @@ def _unpack_statement(item: object) -> Any:
                 return UnknownStatement(kind[:NAME_CHARACTERS_MAX])
             statement = _TYPES[kind]
             try:
-                return statement(**{f.name: _READERS[f.name](values.get(f.name)) for f in fields(statement)})
+                told = {f.name: f for f in fields(statement) if f.name in values or f.default is MISSING}
+                return statement(**{name: _READERS[name](values.get(name)) for name in told})
             except (TypeError, ValueError, InvalidId, InvalidPath, UsageError) as error:
                 raise CodecError(f"a statement {kind!r} with wrong fields: {error}") from error
         case _:
@@ -328,6 +350,12 @@ def _day(value: object) -> date:
     return day
 
 
+def _note(value: object) -> str:
+    if not isinstance(value, str) or not is_note(value):
+        raise ValueError("a note that is no text, too long, or more than a line")
+    return value
+
+
 def _period(value: object) -> Period:
     match value:
         case [first, last] if (begin := _day(first)) <= (end := _day(last)):
@@ -379,5 +407,6 @@ _READERS: dict[str, Any] = {
     "period": _period,
     "files": _closed,
     "until": _day,
+    "note": _note,
     "hosts": _hosts,
 }

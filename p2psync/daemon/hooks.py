@@ -168,6 +168,7 @@ def _mark(mandate: Mandate, device: Device) -> Mark | None:
         return None
     facts = {
         **{"event": ON_MARK_CURRENT, "mandate": mandate.name, "id": mandate_text(mandate.id), "until": key[0]},
+        "note": said.note,
         **{"device": device_text(said.device), "name": name_of(mandate, said.device), "time": time_text(said.time_ms)},
         "own": said.device == device.keys.device,
     }

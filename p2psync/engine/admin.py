@@ -21,6 +21,7 @@ from p2psync.core.relpath import RelPath
 from p2psync.core.rules import DEFAULT_RULES, Mode, Role, RuleTable, Setting
 from p2psync.core.statement import (
     HOSTS_MAX,
+    NOTE_CHARACTERS_MAX,
     Admit,
     CancelIssue,
     Genesis,
@@ -35,6 +36,7 @@ from p2psync.core.statement import (
     SetRole,
     SetRules,
     Share,
+    is_note,
 )
 from p2psync.core.value import value
 from p2psync.engine.mandate import Mandate
@@ -322,13 +324,18 @@ class Admin:
         self._require_admin()
         self._mandate.state_authority(self._mandate.periods.unfreeze(period))
 
-    def set_current(self, until: date) -> None:
-        """Tell all members up to which day the books are complete. Raises NotAllowed."""
+    def set_current(self, until: date, note: str = "") -> None:
+        """Tell all members up to which day the books are complete, with a note. Raises NotAllowed, UsageError."""
         member = self._mandate.authority.members.get(self._device)
         if member is None or member.role != Role.ACCOUNTING:
             raise NotAllowed("Only a device with the role accounting may say how far the books are.")
-        if until != self._mandate.authority.current_until:
-            self._mandate.state_authority(SetCurrent(until))
+        if not is_note(note):
+            raise UsageError(
+                "A note is one line of at most {limit} characters, without control characters.",
+                limit=NOTE_CHARACTERS_MAX,
+            )
+        if (until, note) != (self._mandate.authority.current_until, self._mandate.authority.current_note):
+            self._mandate.state_authority(SetCurrent(until, note))
 
     # -- conflicts -------------------------------------------------------------------------------------
 

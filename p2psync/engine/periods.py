@@ -38,6 +38,8 @@ class Current:
     """What accounting said last of how far the books are."""
 
     until: date
+    note: str
+    """For all members; "" for none."""
     device: DeviceId
     time_ms: int
 
@@ -48,15 +50,15 @@ class Periods:
         self._device = device
         self._told = self._books()
 
-    def _books(self) -> tuple[date | None, frozenset[Period]]:
+    def _books(self) -> tuple[tuple[date | None, str], frozenset[Period]]:
         authority = self._site.ledger.authority
-        return authority.current_until, frozenset(authority.frozen)
+        return (authority.current_until, authority.current_note), frozenset(authority.frozen)
 
     def tell(self) -> None:
-        """Let the person here know if the books are complete up to another day, or other periods are frozen."""
-        (until, frozen), self._told = self._told, self._books()
-        if self._told[0] != until:
-            self._site.scope.notice("books.current", self._site.mandate, until=str(self._told[0] or "-"))
+        """Let the person here know of another day up to which the books are complete, of a note, of frozen periods."""
+        (said, frozen), self._told = self._told, self._books()
+        if self._told[0] != said:
+            self._site.scope.notice("books.current", self._site.mandate, until=str(self._told[0][0] or "-"))
         if self._told[1] != frozen:
             periods = ", ".join(map(str, sorted(self._told[1]))) or "-"
             self._site.scope.notice("books.frozen", self._site.mandate, periods=periods)
@@ -77,7 +79,7 @@ class Periods:
     def current(self) -> Current | None:
         """None if nobody has said anything."""
         said = list(self._site.ledger.constitution.stated(SetCurrent))
-        return Current(said[-1][0].until, *said[-1][1:]) if said else None
+        return Current(said[-1][0].until, said[-1][0].note, *said[-1][1:]) if said else None
 
     def late(self) -> list[tuple[Period, Stated]]:
         """Changes of files of a period that is or was frozen which count nowhere, and what they say has not come back.

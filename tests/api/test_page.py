@@ -181,6 +181,8 @@ def test_how_far_the_books_are_and_which_periods_are_frozen() -> None:
     assert "Books complete until 2025-06-30" in shown
     assert "Frozen periods: 2023, 2024" in shown
     assert "Frozen" not in browse({**MANDATE, "current_until": None, "frozen": []})["shown"]["mandates"]
+    noted = browse({**MANDATE, "current_until": "2025-06-30", "current_note": "<b>VAT sent"})["shown"]["mandates"]
+    assert "Accounting says: <b>VAT sent" in noted
 
 
 @needs_node

@@ -37,3 +37,5 @@ def test_what_is_to_be_frozen_is_shown_with_what_stays_open() -> None:
     assert periods.frozen(plan).startswith("2025 is frozen with 1 file;")
     assert periods.unfrozen(plan).startswith("2025 is open again.")
     assert periods.current({"until": "2025-06-30", **WHO}).startswith("The books are complete until 2025-06-30")
+    assert periods.current({"until": "2025-06-30", "note": None, **WHO}).count("\n") == 0
+    assert periods.current({"until": "2025-06-30", "note": "VAT sent", **WHO}).endswith("\nAccounting says: VAT sent")

@@ -70,6 +70,7 @@ def test_all_is_well() -> None:
         ({"rests": {"why": "person", "until": "2020-01-01T12:00:00Z"}}, "Cargo (accounting): paused until 2020-01-01"),
         ({"rests": {"why": "hours", "until": "2020-01-01T12:00:00Z"}}, "rests outside of its hours until 2020-01-01"),
         ({"current_until": "2025-06-30", "frozen": []}, "  Books complete until 2025-06-30"),
+        ({"current_until": "2025-06-30", "current_note": "VAT sent"}, "2025-06-30\n  Accounting says: VAT sent"),
         ({"current_until": None, "frozen": ["2024", "2025"]}, "  Frozen periods: 2024, 2025"),
         ({"checks": ["accounts", "vat-codes"]}, "  Bookings are checked for: accounts, VAT codes"),
         ({"checks": []}, "  Bookings are not checked: there is no chart of accounts"),

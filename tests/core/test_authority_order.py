@@ -46,7 +46,7 @@ said = st.one_of(
     st.builds(SetSecret, st.integers(1, 3), st.binary(max_size=1)),
     st.builds(Freeze, st.sampled_from(PERIODS), st.just((Closed(parse("a.crp"), ChangeId(digest("c"), 0)),)), cuts),
     st.builds(Unfreeze, st.sampled_from(PERIODS)),
-    st.builds(SetCurrent, st.dates()),
+    st.builds(SetCurrent, st.dates(), st.text("abc", max_size=2)),
     st.builds(SetHosts, st.sampled_from([(), ("a",), ("b", "c")])),
     st.just(Leave()),
     st.just(UnknownStatement("later")),

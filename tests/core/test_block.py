@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import msgpack
@@ -35,7 +36,7 @@ from p2psync.core.change import Change
 from p2psync.core.clock import Tip
 from p2psync.core.ids import BlockHash, DeviceId, LogId, MandateId
 from p2psync.core.relpath import parse
-from p2psync.core.statement import Rename, Share, UnknownStatement
+from p2psync.core.statement import Rename, SetCurrent, Share, UnknownStatement
 from p2psync.errors import CodecError, SignatureInvalid
 from tests.core.making import ANNA, BERT, LOG, M, batches, digest, file, first_block, tips
 
@@ -52,6 +53,17 @@ BLOCK = Block(
     None,
     (Change(parse("Cargo.crp"), file("chart"), ()),),
 )
+
+
+BEFORE_NOTES = bytes.fromhex(
+    "f47255c5717fb6c00b00086ed43df0cdff7648f44c06d0e969856e1a87ac177b"
+    "252ef7a34288c5f42dd5354b25fbb12138ee02038e8aaf3aa745ea41bf798c01"
+    "9901c4106c6c6c6c6c6c6c6c6c6c6c6c6c6c6c6c02c420626262626262626262"
+    "6262626262626262626262626262626262626262626262cf0000018bcfe56800"
+    "90c0aa73746174656d656e74739192a763757272656e7481a5756e74696caa32"
+    "3032352d30362d3330"
+)
+"""What p2psync signed with KEY for "the books are complete until 2025-06-30" before that could carry a note."""
 
 
 def check(mandate: MandateId, raw: bytes) -> SignedBlock:
@@ -267,3 +279,10 @@ def test_hashes_are_those_of_the_bytes_that_came() -> None:
     assert one.block == two.block
     assert one.hash != two.hash
     assert isinstance(BlockHash(one.hash), bytes)
+
+
+def test_a_block_that_was_signed_before_there_were_notes_is_read_verified_and_made_the_same_today() -> None:
+    signed = check(M, BEFORE_NOTES)
+    assert signed.hash.hex() == "42b1d3d310d76668522a7d69b159bcf669f9c26a229bdde9090012c23d83957b"
+    assert signed.block.statements == (SetCurrent(date(2025, 6, 30)),)
+    assert sign_block(M, signed.block, KEY.sign).raw == BEFORE_NOTES

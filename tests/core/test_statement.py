@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
+from datetime import date
 from random import Random
 from typing import Any, get_args
 
@@ -21,6 +22,8 @@ from p2psync.core.statement import (
     CUT_LOGS_MAX,
     FROZEN_MAX,
     NAME_CHARACTERS_MAX,
+    NOTE_CHARACTERS_MAX,
+    NOTE_REFUSED,
     SEALED_BYTES_MAX,
     STATEMENTS_MAX,
     TAKING,
@@ -44,6 +47,7 @@ from p2psync.core.statement import (
     Statement,
     Unfreeze,
     UnknownStatement,
+    is_note,
     pack_statements,
     unpack_statements,
 )
@@ -55,6 +59,7 @@ tips_of_logs = st.dictionaries(logs, st.lists(tips, min_size=1, max_size=2, uniq
 cuts = st.builds(cut_of, tips_of_logs, tips_of_logs, st.integers().map(Random))
 devices = st.binary(min_size=32, max_size=32).map(DeviceId)
 names = st.text(max_size=NAME_CHARACTERS_MAX)
+notes = st.text(max_size=NOTE_CHARACTERS_MAX).filter(is_note)
 certificates = st.binary(max_size=200)
 tickets = st.binary(max_size=32)
 roles = st.sampled_from(Role)
@@ -81,7 +86,7 @@ MADE: dict[Any, st.SearchStrategy[Any]] = {
     CancelIssue: st.builds(CancelIssue, tickets),
     Freeze: st.builds(Freeze, periods, st.lists(closed, max_size=3).map(tuple), cuts),
     Unfreeze: st.builds(Unfreeze, periods),
-    SetCurrent: st.builds(SetCurrent, st.dates()),
+    SetCurrent: st.builds(SetCurrent, st.dates(), notes),
     SetHosts: st.builds(SetHosts, st.lists(st.text(min_size=1, max_size=9), max_size=3).map(tuple)),
 }
 
@@ -112,12 +117,26 @@ def test_fields_of_a_later_version_are_passed_over(statement: Statement, name: s
 @given(st.one_of(*MADE.values()), st.data())
 def test_a_missing_field_is_an_error(statement: Statement, data: st.DataObject) -> None:
     [[kind, values]] = through(pack_statements((statement,)))
-    if names := sorted(name for name in values if values[name] is not None):
+    always = {f.name for f in fields(statement) if f.default is MISSING}
+    if names := sorted(name for name in values if values[name] is not None and name in always):
         del values[data.draw(st.sampled_from(names))]
         if kind == "genesis" and "recovery" not in values:
             return
         with pytest.raises(CodecError):
             unpack_statements([[kind, values]])
+
+
+def test_a_statement_without_a_note_is_packed_as_before_there_were_notes() -> None:
+    said = SetCurrent(date(2025, 6, 30))
+    assert pack_statements((said,)) == [["current", {"until": "2025-06-30"}]]
+    assert unpack_statements([["current", {"until": "2025-06-30"}]]) == (said,)
+    with_note = SetCurrent(date(2025, 6, 30), "VAT return sent: Müller & Cie, 12.5 %")
+    assert unpack_statements(through(pack_statements((with_note,)))) == (with_note,)
+
+
+def test_what_a_note_may_not_hold_steers_terminals_and_hides_what_it_says() -> None:
+    assert NOTE_REFUSED.issuperset("\0\t\n\r\x1b\x7f\x85\x9f\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069")
+    assert not NOTE_REFUSED & set(" ~\xa0ä€\u2010\u2027\u202f\U0001f4b6")
 
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -154,6 +173,7 @@ LONGEST: list[tuple[str, str, Any]] = [
     ("revoke", "cut", [[[i.to_bytes(16, "big"), [TIP]] for i in range(CUT_LOGS_MAX - 1)], [bytes(SEALED_BYTES_MAX)]]),
     ("freeze", "files", [[f"{i}.crp", bytes(32), i] for i in range(FROZEN_MAX)]),
     ("unfreeze", "period", ["0001-01-01", "9999-12-31"]),
+    ("current", "note", "\U0001f4b6" * NOTE_CHARACTERS_MAX),
 ]
 
 
@@ -196,6 +216,7 @@ BAD: list[tuple[str, str, list[Any]]] = [
     ),
     ("freeze", "files", [[["a", bytes(32), 0]] * (FROZEN_MAX + 1)]),
     ("unfreeze", "period", ["2025-01-01"]),
+    ("current", "note", [None, 5, b"note", "x" * (NOTE_CHARACTERS_MAX + 1), "two\nlines", "\x1b[2J", "\u202egnp.exe"]),
     ("current", "until", [None, 5, "2025-02-30", "30.06.2025", "2025-W01-1", "20250630", b"2025-06-30"]),
     ("genesis", "recovery", [b"short"]),
     ("genesis", "salt", [bytes(65)]),

@@ -30,8 +30,8 @@ def set_hook(home: Path, *words: str) -> Path:
     return file
 
 
-async def mark(pc: Pc, day: str) -> None:
-    await pc.call("period.current", mandate=MANDATE, until=day)
+async def mark(pc: Pc, day: str, note: str = "") -> None:
+    await pc.call("period.current", mandate=MANDATE, until=day, note=note)
 
 
 async def has_noted(pc: Pc, day: str) -> None:
@@ -68,10 +68,11 @@ async def test_each_mark_runs_it_once_with_the_facts_and_no_secret(
         await has_noted(two, "2025-03-31")
         set_hook(two.config.home, sys.executable, "-c", WRITE, str(out))
         monkeypatch.setenv("P2PSYNC_PROXY", "http://user:secret@proxy:8080")
-        await mark(one, "2025-06-30")
+        await mark(one, "2025-06-30", "VAT return sent")
         await until(lambda: len(lines()) == 1, "the command ran")
         (said,) = lines()
         expected = {"event": ON_MARK_CURRENT, "mandate": MANDATE, "until": "2025-06-30", "device": one.device}
+        expected["note"] = "VAT return sent"
         assert {name: said[name] for name in expected} == expected
         assert (said["name"], said["own"]) == ("pc1", False)
         await two.stop()

@@ -162,7 +162,7 @@ def test_everybody_sees_who_froze_what_and_how_far_the_books_are() -> None:
     freeze(village, CHART)
     freeze(village, parse("Cargo 2026.crp"), period=NEXT)
     village.act("office", lambda admin: admin.set_current(date(2025, 6, 30)))
-    village.act("office", lambda admin: admin.set_current(date(2025, 9, 30)))
+    village.act("office", lambda admin: admin.set_current(date(2025, 9, 30), "VAT return sent"))
     village.settle()
     for house in village.houses.values():
         frozen = house.m.periods.frozen()
@@ -172,7 +172,8 @@ def test_everybody_sees_who_froze_what_and_how_far_the_books_are() -> None:
         ]
         current = house.m.periods.current()
         assert current is not None
-        assert (current.until, current.device) == (date(2025, 9, 30), village["office"].id)
+        assert (current.until, current.note) == (date(2025, 9, 30), "VAT return sent")
+        assert current.device == village["office"].id
         assert (current.time_ms, frozen[0].time_ms) == (village.now.wall_ms, village.now.wall_ms)
 
 
@@ -196,6 +197,23 @@ def test_how_far_the_books_are_is_not_said_twice_and_by_accounting_alone() -> No
     assert village["office"].m.ledger.tips == before
     with pytest.raises(NotAllowed, match="role accounting"):
         village["payroll"].admin.set_current(date(2025, 6, 30))
+
+
+def test_another_note_is_told_of_the_same_day_and_one_that_is_no_line_is_refused() -> None:
+    village = office()
+    village.act("office", lambda admin: admin.set_current(date(2025, 6, 30)))
+    village.settle()
+    village["laptop"].notices.clear()
+    village.act("office", lambda admin: admin.set_current(date(2025, 6, 30), "call me"))
+    village.settle()
+    assert village["laptop"].notices.count("books.current") == 1
+    assert village["laptop"].m.authority.current_note == "call me"
+    before = village["office"].m.ledger.tips
+    village.act("office", lambda admin: admin.set_current(date(2025, 6, 30), "call me"))
+    for bad in ("two\nlines", "x" * 501):
+        with pytest.raises(UsageError, match="one line"):
+            village["office"].admin.set_current(date(2025, 6, 30), bad)
+    assert village["office"].m.ledger.tips == before
 
 
 def test_frozen_is_what_the_person_saw() -> None:

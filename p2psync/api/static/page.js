@@ -209,6 +209,7 @@ function pausing(mandate) {
 
 function books(mandate) {
   const lines = mandate.current_until ? [say("complete-until", { day: mandate.current_until })] : [];
+  if (mandate.current_note) lines.push(say("accounting-says", { note: mandate.current_note }));
   if ((mandate.frozen || []).length) lines.push(say("frozen", { periods: mandate.frozen.join(", ") }));
   if (mandate.checks && mandate.checks.length) lines.push(say("checked-for", { what: mandate.checks.map((one) => words.checks[one] || one).join(", ") }));
   if (mandate.checks && !mandate.checks.length) lines.push(say("unchecked"));

@@ -25,10 +25,11 @@ def add_to(app: typer.Typer) -> None:
             "Show, freeze or unfreeze accounting periods.\n\nA frozen period's files are changed by nobody any more: "
             "what is saved all the same, or was saved before that was known, is set aside on all devices, kept as a "
             "version and reported. An admin may unfreeze. --current-until tells all members up to which day the "
-            "books are complete; only accounting may say so."
+            "books are complete, and --note what they should know of it; only accounting may say so."
         ),
         example="p2psync period Cargo\np2psync period Cargo --freeze 2025\n"
-        "p2psync period Cargo --current-until 2025-06-30 --also Muster",
+        "p2psync period Cargo --current-until 2025-06-30 --also Muster\n"
+        "p2psync period Cargo --current-until 2025-06-30 --note 'VAT return of the second quarter is sent'",
     )(period)
 
 
@@ -45,6 +46,10 @@ def period(
     current_until: Annotated[
         str | None, typer.Option("--current-until", metavar="DAY", help=_("The books are complete until this day."))
     ] = None,
+    note: Annotated[
+        str | None,
+        typer.Option("--note", metavar="TEXT", help=_("With --current-until: one line for all members.")),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help=_("Freeze without a question."))] = False,
     also: ALSO = None,
 ) -> int:
@@ -53,17 +58,19 @@ def period(
         raise CommandFailed(_("Freeze, unfreeze or say how far the books are: one at a time."), WRONG_USAGE)
     if also and current_until is None:
         raise CommandFailed(_("--also is for --current-until: periods are frozen one mandate at a time."), WRONG_USAGE)
+    if note is not None and current_until is None:
+        raise CommandFailed(_("--note goes with --current-until."), WRONG_USAGE)
     if freeze is not None:
         return _freeze(session, mandate, freeze, yes)
     if unfreeze is not None:
         return session.show(session.call("period.unfreeze", mandate=mandate, period=unfreeze), periods.unfrozen)
+    told = {"until": current_until, "note": note}
     if current_until is not None and also:
-        day = current_until
-        answers, code = in_each([mandate, *also], lambda one: session.call("period.current", mandate=one, until=day))
+        answers, code = in_each([mandate, *also], lambda one: session.call("period.current", mandate=one, **told))
         session.show_data([{"mandate": one, **told} for one, told in answers], periods.current_in_several)
         return code
     if current_until is not None:
-        return session.show(session.call("period.current", mandate=mandate, until=current_until), periods.current)
+        return session.show(session.call("period.current", mandate=mandate, **told), periods.current)
     return session.show(session.call("period", READ_S, mandate=mandate), periods.periods)
 
 

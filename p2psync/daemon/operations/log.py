@@ -149,6 +149,7 @@ def _about(statement: Any) -> str:
     role = getattr(statement, "role", None)
     days = getattr(statement, "period", None) or getattr(statement, "until", None)
     parts += [str(one) for one in (role, days) if one is not None]
+    parts += [getattr(statement, "note", "")]
     return " ".join(part for part in parts if part)
 
 

@@ -69,7 +69,7 @@ async def unfreeze(node: Node, given: Arguments) -> object:
 
 
 async def current(node: Node, given: Arguments) -> object:
-    named, text = given.text("mandate"), given.text("until")
+    named, text, note = given.text("mandate"), given.text("until"), given.text_or("note", "").strip()
     given.done()
     mandate = await _mandate(node, named)
     try:
@@ -78,7 +78,7 @@ async def current(node: Node, given: Arguments) -> object:
         raise UsageError("{text!r} is no day. Write one like 2025-06-30.", text=text) from None
 
     def act(device: Device, _: Now) -> Row | None:
-        device.admin(mandate).set_current(until)
+        device.admin(mandate).set_current(until, note)
         return _current(device.mandates[mandate])
 
     return await node.runtime.call(act)
@@ -185,7 +185,10 @@ def _frozen(mandate: Mandate, one: Freezing | None) -> Row | None:
 
 def _current(mandate: Mandate) -> Row | None:
     said = mandate.periods.current()
-    return None if said is None else {"until": said.until.isoformat(), **_who(mandate, said.device, said.time_ms)}
+    if said is None:
+        return None
+    who = _who(mandate, said.device, said.time_ms)
+    return {"until": said.until.isoformat(), "note": said.note or None, **who}
 
 
 def _late(mandate: Mandate, one: Period, change: Stated) -> Row:

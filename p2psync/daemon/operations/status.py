@@ -157,6 +157,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "rests": _rests(node, mandate),
         "last_sync": time_text(synced_ms) if synced_ms is not None else None,
         "current_until": until.isoformat() if (until := mandate.authority.current_until) is not None else None,
+        "current_note": mandate.authority.current_note or None,
         "frozen": [str(period) for period in sorted(mandate.authority.frozen)],
         "inbox": node.bridging.undelivered(mandate.id),
         "refused": _refused(node, now, mandate, peers),

@@ -28,8 +28,15 @@ def test_a_period_is_frozen_keeps_its_files_and_is_opened_again(office: Machine)
 
 
 def test_the_day_up_to_which_the_books_are_complete_is_told(office: Machine) -> None:
-    assert "until 2025-06-30" in office.run("period", "Cargo", "--current-until", "2025-06-30").out
-    assert office.ask("period", "Cargo")["current_until"]["until"] == "2025-06-30"
+    note = "VAT return of the 2nd quarter is sent"
+    said = office.run("period", "Cargo", "--current-until", "2025-06-30", "--note", note).out
+    assert ("until 2025-06-30" in said, f"Accounting says: {note}" in said) == (True, True)
+    current = office.ask("period", "Cargo")["current_until"]
+    assert (current["until"], current["note"]) == ("2025-06-30", note)
+    assert f"Accounting says: {note}" in office.run("status").out
+    assert f"2025-06-30 {note}" in office.run("log", "Cargo").out
+    assert office.run("period", "Cargo", "--note", note).code == 2
+    assert office.run("period", "Cargo", "--current-until", "2025-06-30", "--note", "two\nlines").code == 2
     assert office.run("period", "Cargo", "--current-until", "June").code == 2
     assert office.run("period", "Cargo", "--current-until", "2025-06-30", "--freeze", "2025").code == 2
 

@@ -142,10 +142,11 @@ async def test_how_far_the_books_are_is_seen_by_all(tmp_path: Path) -> None:
     async with company(tmp_path, "reader") as (office, reader):
         with pytest.raises(UsageError, match="no day"):
             await office.call("period.current", mandate=MANDATE, until="30.06.2025")
-        said = await office.call("period.current", mandate=MANDATE, until="2025-06-30")
-        assert (said["until"], said["name"]) == ("2025-06-30", office.name)
+        said = await office.call("period.current", mandate=MANDATE, until="2025-06-30", note=" VAT sent ")
+        assert (said["until"], said["note"], said["name"]) == ("2025-06-30", "VAT sent", office.name)
 
         async def seen() -> bool:
-            return bool((await reader.status())["current_until"] == "2025-06-30")
+            status = await reader.status()
+            return bool((status["current_until"], status["current_note"]) == ("2025-06-30", "VAT sent"))
 
         await until(seen, "the reader sees it")
