@@ -26,6 +26,8 @@ ROUTER: Final = "urn:schemas-upnp-org:device:InternetGatewayDevice:1"
 """Newer ones answer to it too."""
 LISTEN_S: Final = 2
 REQUEST_S: Final = 4.0
+DESCRIBE_S: Final = 20.0
+"""How long a router may take to say what it can do: one that means no good never ends."""
 ANSWER_BYTES_MAX: Final = 1 << 18
 ROUTERS_MAX: Final = 4
 """That answer in one network."""
@@ -95,7 +97,7 @@ class Gateway:
             return await self._service.action(action).async_call(**arguments)
         except UpnpActionError as error:
             raise LinkError("The router refuses: {reason}", reason=error) from error
-        except _FAILS as error:
+        except Exception as error:  # whatever comes to the library of an answer that makes no sense
             raise LinkError("The router does not answer as it should: {reason}", reason=repr(error)) from error
 
 
@@ -112,8 +114,9 @@ async def at(location: str, client: str) -> Gateway | None:
     """The router that describes itself there, if it opens ports."""
     factory = UpnpFactory(_Requester(), non_strict=True)
     try:
-        device = await factory.async_create_device(location)
-    except _FAILS:
+        async with asyncio.timeout(DESCRIBE_S):
+            device = await factory.async_create_device(location)
+    except Exception:  # as above: RecursionError for devices in devices, TypeError for a time that is none, and others
         return None
     for service in device.all_services:
         if all(map(service.has_action, ("AddPortMapping", "DeletePortMapping", "GetExternalIPAddress"))):
@@ -170,10 +173,6 @@ class _Requester(UpnpRequester):
                 if len(said) > ANSWER_BYTES_MAX:
                     raise UpnpError("The router says too much.")
             return HttpResponse(response.status, response.headers, said.decode("utf-8", "replace"))
-
-
-_FAILS: Final = (UpnpError, aiohttp.ClientError, OSError, ValueError, KeyError, AttributeError)
-"""What the library raises of answers that make no sense; a TimeoutError is an OSError."""
 
 
 def _host(url: str) -> str:

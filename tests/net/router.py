@@ -16,10 +16,10 @@ PUBLIC = "45.77.10.9"
 _DEVICE = """<?xml version="1.0"?><root xmlns="urn:schemas-upnp-org:device-1-0">
 <specVersion><major>1</major><minor>0</minor></specVersion><device>
 <deviceType>urn:schemas-upnp-org:device:WANConnectionDevice:1</deviceType><friendlyName>r</friendlyName>
-<manufacturer>m</manufacturer><modelName>n</modelName><UDN>uuid:1</UDN><serviceList><service>
-<serviceType>{service}</serviceType><serviceId>urn:upnp-org:serviceId:WANIPConn1</serviceId>
-<SCPDURL>/scpd.xml</SCPDURL><controlURL>{control}</controlURL><eventSubURL>/event</eventSubURL>
-</service></serviceList></device></root>"""
+<manufacturer>m</manufacturer><modelName>n</modelName><UDN>uuid:1</UDN><serviceList>{services}</serviceList>
+</device></root>"""
+_SERVICE = """<service><serviceType>{service}</serviceType><serviceId>urn:upnp-org:serviceId:WANIPConn1</serviceId>
+<SCPDURL>/scpd.xml</SCPDURL><controlURL>{control}</controlURL><eventSubURL>/event</eventSubURL></service>"""
 _ARGUMENTS = {
     "GetExternalIPAddress": (("out", "ExternalIPAddress", "string"),),
     "AddPortMapping": (
@@ -44,6 +44,14 @@ class Router:
     """UPnP's numbers; taken from the front for each AddPortMapping."""
     padding: int = 0
     """Bytes more in each answer."""
+    description: str = ""
+    """What it says of itself instead of the truth."""
+    answer: str = ""
+    """What it answers to whatever is asked of it; "" for what belongs there."""
+    services: int = 1
+    """How often it says the same of itself."""
+    described: int = 0
+    """How often it was asked what a service can do."""
     open: dict[int, tuple[str, int, int]] = field(default_factory=dict)
     """By outer port: whose, inner port, lease."""
     actions: tuple[str, ...] = tuple(_ARGUMENTS)
@@ -53,9 +61,11 @@ class Router:
         return f"http://{LOOPBACK}:{self.port}/root.xml"
 
     async def describe(self, _request: web.Request) -> web.Response:
-        return self._answer(_DEVICE.format(service=SERVICE, control=self.control))
+        services = _SERVICE.format(service=SERVICE, control=self.control) * self.services
+        return self._answer(self.description or _DEVICE.format(services=services))
 
     async def describe_service(self, _request: web.Request) -> web.Response:
+        self.described += 1
         variables = {variable: kind for several in _ARGUMENTS.values() for _, variable, kind in several}
         actions = "".join(
             f"<action><name>{action}</name><argumentList>{_arguments(action)}</argumentList></action>"
@@ -71,6 +81,8 @@ class Router:
         )
 
     async def control_it(self, request: web.Request) -> web.Response:
+        if self.answer:
+            return self._answer(self.answer)
         said = await request.text()
         action = request.headers["SOAPAction"].strip('"').rpartition("#")[2]
         given = dict(re.findall(r"<New(\w+)>([^<]*)</New", said))

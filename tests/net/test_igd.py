@@ -87,6 +87,41 @@ async def test_what_is_no_router_is_left_alone() -> None:
     assert await igd.at(router.location, CLIENT) is None
 
 
+DEEP = 2_000
+NONSENSE = {
+    "no XML": "<",
+    "another document": "<a/>",
+    "a bomb": '<!DOCTYPE a [<!ENTITY b "b">]><a>&b;</a>',
+    "devices in devices": '<root xmlns="urn:schemas-upnp-org:device-1-0">'
+    + "<device><deviceList>" * DEEP
+    + "</deviceList></device>" * DEEP
+    + "</root>",
+}
+
+
+@pytest.mark.parametrize("said", NONSENSE)
+@pytest.mark.asyncio
+async def test_a_description_that_makes_no_sense_is_nothing_but_that(said: str) -> None:
+    async with routing(description=NONSENSE[said]) as router:
+        assert await igd.at(router.location, CLIENT) is None
+
+
+@pytest.mark.parametrize("said", NONSENSE)
+@pytest.mark.asyncio
+async def test_an_answer_that_makes_no_sense_is_told_as_that(said: str) -> None:
+    async with routing(answer=NONSENSE[said]) as router:
+        with pytest.raises(LinkError, match="does not answer as it should"):
+            await (await gateway_of(router)).open(4711, LEASE_S)
+
+
+@pytest.mark.asyncio
+async def test_who_describes_himself_without_end_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(igd, "DESCRIBE_S", 0.05)
+    async with routing(services=800) as router:
+        assert await igd.at(router.location, CLIENT) is None
+        assert router.described < router.services
+
+
 @pytest.mark.asyncio
 async def test_nobody_else_is_called_for_a_router() -> None:
     async with routing() as victim, routing(control=f"http://localhost:{victim.port}/control") as router:
