@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -118,7 +119,7 @@ class _Asker(asyncio.DatagramProtocol):
 
         try:
             message = stun.parse_message(data)
-        except ValueError:
+        except (ValueError, struct.error):  # an attribute that is too short is the second
             return
         question = self._questions.get(message.transaction_id)
         seen = message.attributes.get("XOR-MAPPED-ADDRESS")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+from aioice import stun
 
 from p2psync.rendezvous import reflection
 from p2psync.rendezvous.certificate import Certificate
@@ -64,6 +65,8 @@ async def test_who_does_not_answer_or_has_no_address_is_told_apart(
 @pytest.mark.asyncio
 async def test_noise_is_no_answer() -> None:
     asker = reflection._Asker()
-    for noise in (b"", b"x" * 40, bytes(20)):
+    short = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE)
+    cut = bytes(short)[:2] + b"\0\x04" + bytes(short)[4:20] + b"\0\x24\0\0"  # PRIORITY, without any
+    for noise in (b"", b"x" * 40, bytes(20), cut):
         asker.datagram_received(noise, (LOOPBACK, 9))
     assert await asker.ask({}) == {}
