@@ -7,7 +7,6 @@ code; no traceback reaches a user.
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
@@ -18,6 +17,7 @@ import typer
 from p2psync.cli.client import CALL_TIMEOUT_S, Client, Reply
 from p2psync.cli.ending import guarded
 from p2psync.cli.home import home_path
+from p2psync.cli.plain import json_text, sentence_shown, shown
 from p2psync.cli.wording import Command
 from p2psync.core.value import value
 from p2psync.i18n import LANGUAGES, _
@@ -50,7 +50,7 @@ class Session:
 
     def show_data(self, data: Any, render: Callable[[Any], str]) -> None:
         """Print data as one JSON document, or what `render` makes of it."""
-        say(json.dumps(data, ensure_ascii=False, indent=2) if self.as_json else render(data))
+        say(json_text(data, 2) if self.as_json else render(shown(data)))
 
 
 HOME = Annotated[
@@ -81,12 +81,12 @@ def command(app: typer.Typer, name: str, *, help: str, example: str) -> Callable
 def say(text: str) -> None:
     """Print what was asked for."""
     if text:
-        typer.echo(text)
+        typer.echo(sentence_shown(text))
 
 
 def tell(text: str) -> None:
     """Print what is not the answer itself: on stderr."""
-    typer.echo(text, err=True)
+    typer.echo(sentence_shown(text), err=True)
 
 
 def _with_session(act: Act) -> Callable[..., None]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from p2psync.cli.exits import FAILED, WRONG_USAGE, CommandFailed
 from p2psync.cli.home import note_failure
+from p2psync.cli.plain import json_text, sentence_shown
 from p2psync.errors import ConfigError, HomeInUse, InvalidId, P2PSyncError, UsageError
 from p2psync.i18n import _, said
 
@@ -41,6 +41,6 @@ def unexpected(error: BaseException, home: Path) -> str:
 def fail(sentence: str, exit_code: int, as_json: bool) -> int:
     """Say why, on stderr; a program that reads JSON gets its document too."""
     if as_json:
-        print(json.dumps({"error": sentence, "exit": exit_code}, ensure_ascii=False), flush=True)
-    print(sentence, file=sys.stderr)
+        print(json_text({"error": sentence, "exit": exit_code}), flush=True)
+    print(sentence_shown(sentence), file=sys.stderr)
     return exit_code

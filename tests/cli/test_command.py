@@ -29,7 +29,9 @@ def act(session: Session, word: str, count: Annotated[int, typer.Option("--count
         case "stop":
             raise KeyboardInterrupt
     tell(f"home {session.home}")
-    return session.show(Reply({"word": word, "count": count}, 3 if word == "partly" else 0), lambda data: word * count)
+    return session.show(
+        Reply({"word": word, "count": count}, 3 if word == "partly" else 0), lambda data: data["word"] * count
+    )
 
 
 def root(ctx: typer.Context, home: HOME = None, as_json: AS_JSON = False, lang: LANG = None) -> None:
@@ -53,6 +55,12 @@ def test_text_or_json(tmp_path: Path) -> None:
     code, out, _ = run("--home", home, "act", "ü", "--json")
     assert (code, out) == (0, '{\n  "word": "ü",\n  "count": 1\n}\n')
     assert run("--home", home, "act", "partly")[0] == 3
+
+
+def test_what_a_terminal_obeys_is_not_printed(tmp_path: Path) -> None:
+    home = str(tmp_path)
+    assert run("--home", home, "act", "a\x1b[2J\nb")[1] == "a\ufffd[2J\ufffdb\n"
+    assert run("--home", home, "act", "\x9b", "--json")[1] == '{\n  "word": "\\u009b",\n  "count": 1\n}\n'
 
 
 @pytest.mark.parametrize(

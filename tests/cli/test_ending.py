@@ -52,6 +52,13 @@ def test_a_script_that_reads_json_gets_its_document(tmp_path: Path, capsys: pyte
     assert json.loads(capsys.readouterr().out) == {"error": "nicht so, Müller", "exit": WRONG_USAGE}
 
 
+def test_what_a_terminal_obeys_is_not_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(raising(UsageError("no \x1b[2J")), tmp_path, True) == WRONG_USAGE
+    said = capsys.readouterr()
+    assert said.err == "no \ufffd[2J\n"
+    assert json.loads(said.out)["error"] == "no \x1b[2J"
+
+
 def test_an_interrupt_is_no_error_of_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(raising(KeyboardInterrupt()), tmp_path, False) == FAILED
     assert capsys.readouterr().err == "Stopped by you.\n"
