@@ -7,14 +7,16 @@ saved meanwhile is noted, and goes to the others afterwards.
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from p2psync.core.ids import MandateId
+from p2psync.core.moment import moment_of, ms_of
 from p2psync.core.schedule import Window
 from p2psync.core.value import value
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
+from p2psync.errors import UsageError
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -55,8 +57,10 @@ class Activity:
         return frozenset(self.rests)
 
     async def pause(self, mandate: MandateId, until: datetime | None) -> None:
-        """Let a mandate rest, until then or until it is resumed."""
-        until_ms = ENDLESS if until is None else int(until.timestamp() * 1000)
+        """Let a mandate rest, until then or until it is resumed. Raises UsageError for a time that is over."""
+        if until is not None and until <= self._clock.now():
+            raise UsageError("{time} is over: give a time to come, or none.", time=f"{until:%Y-%m-%d %H:%M} UTC")
+        until_ms = ENDLESS if until is None else ms_of(until)
         await self._node.runtime.call(lambda device, _: device.mandates[mandate].state.put(PAUSED, until_ms))
         await self.look()
 
@@ -92,7 +96,7 @@ class Activity:
     def _rest(self, until_ms: int | None, window: Window | None, now: datetime) -> Rest | None:
         if until_ms == ENDLESS:
             return Rest(PERSON, None)
-        until = datetime.fromtimestamp(until_ms / 1000, UTC) if until_ms is not None else now
+        until = moment_of(until_ms) if until_ms is not None else now
         if until > now:
             return Rest(PERSON, until)
         if window is not None and not window.is_open(now, self._clock.zone()):

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Protocol
 
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.moment import moment_of, ms_of
 from p2psync.core.schedule import (
     Kind,
     Plan,
@@ -157,7 +158,7 @@ class Timetable:
 
     def met(self, mandate: MandateId, device: DeviceId, seen_ms: int | None) -> None:
         """A member is connected; `seen_ms`: when it was so last, wall clock in milliseconds, None if never."""
-        if seen_ms is None or self._clock.now() - datetime.fromtimestamp(seen_ms / 1000, UTC) < ABSENT:
+        if seen_ms is None or self._clock.now() - moment_of(seen_ms) < ABSENT:
             return
         self._node.log.event("run.returned", mandate=mandate, device=device)
         self._ask(mandate, Wanted(full=True, timeout_s=TIMEOUT_S, trigger=RETURNED))
@@ -191,7 +192,7 @@ class Timetable:
     async def _due(self) -> Mapping[MandateId, Run]:
         """What is due now, by mandate; noted as started."""
         texts, now, zone = await self.texts(), self._clock.now(), self._clock.zone()
-        now_ms = int(now.timestamp() * 1000)
+        now_ms = ms_of(now)
 
         def look(device: Device, _: Now) -> dict[MandateId, Run]:
             found = {}
@@ -201,7 +202,7 @@ class Timetable:
                 until_ms: Any = one.state.get(DONE_UNTIL)
                 one.state.put(DONE_UNTIL, now_ms)
                 if isinstance(until_ms, int):
-                    since = datetime.fromtimestamp(until_ms / 1000, UTC)
+                    since = moment_of(until_ms)
                     run = missed_run(texts.schedule(self._own_day(mandate)), since, now, zone)
                     found.update({mandate: run} if run is not None else {})
             return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -17,6 +16,7 @@ from blake3 import blake3
 from p2psync.core.authority import Authority
 from p2psync.core.block import AUTHORITY
 from p2psync.core.ids import DeviceId, LogId, MandateId, device_text
+from p2psync.core.moment import moment_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath
 from p2psync.core.rules import Mode, Role
@@ -50,8 +50,6 @@ from p2psync.engine.state import MandateState
 from p2psync.errors import NotAllowed
 from p2psync.wire.messages import UNPLACED_MAX, Have, IndexUpdate, Placed, Secret
 
-TIME_MS_SHOWN_MAX = 253_402_300_799_000
-"""The end of the year 9999; a clock may say more."""
 SECRET_MISSED_S = 10.0
 """After this time without the newest discovery secret, in reach of others, there is to be a newer one."""
 PROGRESS_EVERY_S = 1.0
@@ -399,7 +397,7 @@ class Mandate:
         removal = self.ledger.constitution.removal_of(self._keys.device)
         if removal is not None:
             by = self.authority.members.get(removal.by) or self.authority.former.get(removal.by)
-            when = datetime.fromtimestamp(min(removal.time_ms, TIME_MS_SHOWN_MAX) / 1000, UTC)
+            when = moment_of(removal.time_ms)
             detail = f"{by.name if by else device_text(removal.by)}, {when:%Y-%m-%d %H:%M} UTC"
             self.state.put_problems([Problem("", Code.REMOVED, detail)])
         elif self._was_removed:

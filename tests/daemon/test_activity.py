@@ -47,9 +47,13 @@ async def test_while_it_is_paused_nothing_is_exchanged_and_afterwards_everything
 async def test_a_pause_ends_by_itself_and_outlasts_a_restart(tmp_path: Path) -> None:
     async with pcs(tmp_path, "pc") as (pc,):
         await pc.create()
-        for wrong in ("soon", "2025-06-10T13:00:00"):
+        for wrong in ("soon", "2025-06-10T13:00:00", "9999-12-31T23:59:59-01:00"):
             with pytest.raises(UsageError, match="is no time"):
                 await pc.ask("pause", until=wrong)
+        for over in ("1970-01-01T00:00:00Z", "2025-06-10T13:00:00+02:00"):
+            with pytest.raises(UsageError, match="is over"):
+                await pc.ask("pause", until=over)
+        assert (await pc.status())["rests"] is None
         await pc.call("pause", until="2100-06-10T13:00:00Z")
         assert await pc.running.activity.look() - pc.running.activity._clock.now() <= LOOK_EVERY
         await pc.stop()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from p2psync.core.ids import MandateId
+from p2psync.core.moment import ms_of
 from p2psync.core.rate import OFF, parse_rate
 from p2psync.core.schedule import Run as Due
 from p2psync.daemon.bandwidth import Limits, store_limits
@@ -201,13 +202,14 @@ async def limit_set(node: Node, given: Arguments) -> object:
 
 
 def _moment(text: str) -> datetime:
+    """In UTC."""
     try:
         until = datetime.fromisoformat(text)
-    except ValueError:
-        until = None
-    if until is None or until.tzinfo is None:
-        raise UsageError("{text!r} is no time. Write one like 2025-06-30T14:00:00Z.", text=text)
-    return until
+        if until.tzinfo is not None:
+            return until.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise UsageError("{text!r} is no time. Write one like 2025-06-30T14:00:00Z.", text=text)
 
 
 async def _resting(node: Node, several: Sequence[MandateId]) -> list[dict[str, Any]]:
@@ -216,7 +218,7 @@ async def _resting(node: Node, several: Sequence[MandateId]) -> list[dict[str, A
     return [
         {
             **{"mandate": names[one], "why": rest.why if rest is not None else None},
-            "until": time_text(rest.until.timestamp() * 1000) if rest is not None and rest.until is not None else None,
+            "until": time_text(ms_of(rest.until)) if rest is not None and rest.until is not None else None,
         }
         for one in several
         for rest in [rests.get(one)]
@@ -239,7 +241,7 @@ async def _schedule(node: Node) -> dict[str, Any]:
 
 
 def _next(run: Due | None) -> dict[str, str] | None:
-    return None if run is None else {"at": time_text(run.at.timestamp() * 1000), "kind": run.kind.value}
+    return None if run is None else {"at": time_text(ms_of(run.at)), "kind": run.kind.value}
 
 
 OPERATIONS = {

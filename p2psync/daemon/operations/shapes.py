@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from p2psync.core.ids import DeviceId, device_text, mandate_text
+from p2psync.core.moment import moment_of
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.errors import UsageError
@@ -15,7 +15,7 @@ PREFIX_CHARACTERS_MIN = 3
 
 def time_text(time_ms: int | float) -> str:
     """RFC 3339 in UTC, to the second; `time_ms` in milliseconds since 1970."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment_of(time_ms):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def find_mandate(device: Device, named: str) -> Mandate:

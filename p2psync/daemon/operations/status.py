@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from p2psync import __version__
 from p2psync.core.authority import Member
 from p2psync.core.ids import DeviceId, MandateId, device_text
+from p2psync.core.moment import ms_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.rules import Role
 from p2psync.core.schedule import Run
@@ -200,7 +201,7 @@ def _at(now: Now, monotonic_s: float | None) -> str | None:
 
 
 def _wall(moment: datetime) -> str:
-    return time_text(moment.timestamp() * 1000)
+    return time_text(ms_of(moment))
 
 
 def _refused(node: Node, now: Now, mandate: Mandate, peers: list[dict[str, object]]) -> list[dict[str, object]]:

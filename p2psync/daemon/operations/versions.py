@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from p2psync.core.ids import DeviceId, MandateId, device_text
+from p2psync.core.moment import ms_of
 from p2psync.core.relpath import RelPath, parse
 from p2psync.core.value import value
 from p2psync.daemon.operations.arguments import Arguments
@@ -168,7 +169,7 @@ def _moment_ms(text: str) -> int:
     """A time in whole seconds means their end: shown times are cut off, and what they show has happened by then."""
     try:
         when = datetime.fromisoformat(text)
-        begun_ms = int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
+        begun_ms = ms_of(when if when.tzinfo else when.replace(tzinfo=UTC))
         time_text(begun_ms)  # at the edges of the calendar a time of one zone is none of another
         return begun_ms if when.microsecond else begun_ms + 999
     except (ValueError, OverflowError):

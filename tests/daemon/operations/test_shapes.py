@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from p2psync.core.block import TIME_MS_MAX
 from p2psync.core.ids import DeviceId, device_text, mandate_text
 from p2psync.core.rules import Role
 from p2psync.daemon.operations.shapes import find_device, find_mandate, find_mandates, time_text
@@ -53,3 +54,4 @@ def test_what_fits_none_or_several_is_refused(named: str, sentence: str) -> None
 
 def test_times_are_in_utc_to_the_second() -> None:
     assert time_text(1_700_000_000_999) == "2023-11-14T22:13:20Z"
+    assert time_text(TIME_MS_MAX) == "9999-12-31T23:59:59Z", "a member may sign any time"
