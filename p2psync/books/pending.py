@@ -21,9 +21,6 @@ from p2psync.core.period import Period, containing
 from p2psync.core.value import value
 from p2psync.errors import CodecError
 
-_TELLING = (VOUCHER, TEXT, AMOUNT)
-"""A changed booking keeps one of these."""
-
 
 @value
 class NoFile:
@@ -111,40 +108,38 @@ def pending(posted: Side, current: Side, periods: Sequence[Period] = ()) -> Pend
     found = _match(posted, current)
     if not any(found):
         return Pending(State.POSTED, rewritten=_lots(posted) != _lots(current))
-    return Pending(State.PENDING, counts=_counts(found, periods))
+    return Pending(State.PENDING, counts=_counts(posted, current, found, periods))
 
 
 def differences(posted: Side, current: Side) -> Differences:
     """The lines that are new, changed or removed; both sides can be read."""
     found = _match(posted, current)
+    before, after = _rows(posted), _rows(current)
     return Differences(
-        new=tuple(EntryLine(*line) for line in found.new),
-        changed=tuple((EntryLine(*before), EntryLine(*after)) for before, after in found.changed),
-        removed=tuple(EntryLine(*line) for line in found.removed),
+        new=tuple(EntryLine(line, after[line - 1]) for line in found.new),
+        changed=tuple((EntryLine(was, before[was - 1]), EntryLine(now, after[now - 1])) for was, now in found.changed),
+        removed=tuple(EntryLine(line, before[line - 1]) for line in found.removed),
     )
 
 
-_Line = tuple[int, str]
-"""Its number in the file, and the line: objects would take longer than all the rest."""
-
-
 class _Found(NamedTuple):
-    new: list[_Line]
-    changed: list[tuple[_Line, _Line]]
-    removed: list[_Line]
+    """Lines by their number in the file: objects would take longer than all the rest."""
+
+    new: list[int]
+    changed: list[tuple[int, int]]
+    removed: list[int]
 
 
 def _match(posted: Side, current: Side) -> _Found:
     posted_raws, current_raws = _raws(posted), _raws(current)
     if posted_raws == current_raws:
         return _Found([], [], [])
-    removed, new = list(_only_in(posted, current_raws)), list(_only_in(current, posted_raws))
-    changed = list(_pairs(removed, new))
-    was = {before[0] for before, _ in changed}
-    now = {after[0] for _, after in changed}
-    return _Found(
-        [line for line in new if line[0] not in now], changed, [line for line in removed if line[0] not in was]
-    )
+    removed, new = _only_in(posted, current_raws), _only_in(current, posted_raws)
+    if not removed or not new:
+        return _Found(new, [], removed)
+    changed = list(_pairs(posted, removed, current, new))
+    was, now = {before for before, _ in changed}, {after for _, after in changed}
+    return _Found([line for line in new if line not in now], changed, [line for line in removed if line not in was])
 
 
 def _raws(side: Side) -> list[str]:
@@ -152,38 +147,30 @@ def _raws(side: Side) -> list[str]:
     return [] if isinstance(side, NoFile) else side.raws()
 
 
+def _rows(side: Side) -> Sequence[str]:
+    return side.rows if isinstance(side, EntriesFile) else ()
+
+
 def _lots(side: Side) -> list[object]:
     return [(lot.number, lot.written, lot.uid) for lot in side.lots] if isinstance(side, EntriesFile) else []
 
 
-def _only_in(side: Side, others: list[str]) -> Iterator[_Line]:
+def _only_in(side: Side, others: list[str]) -> list[int]:
     """The lines that the other side does not have, or not as often."""
     if not isinstance(side, EntriesFile):
-        return
-    left = Counter(others)
-    for number, row in enumerate(side.rows, 1):
-        if number in side.skipped:
-            continue
-        if row not in left:
-            yield number, row
-        elif left[row] == 1:
-            del left[row]
-        else:
+        return []
+    left, found = Counter(others), []
+    for line, row in enumerate(side.rows, 1):
+        if left.get(row):
             left[row] -= 1
+        elif line not in side.skipped:
+            found.append(line)
+    return found
 
 
-def _pairs(removed: list[_Line], new: list[_Line]) -> Iterator[tuple[_Line, _Line]]:
-    """Lines of the same number that are the same booking."""
-    before, after = _numbered(removed), _numbered(new)
-    for number, now in after.items():
-        was = before.get(number)
-        if was and _same_booking(was[1], now[1]) and read_integer(number.strip()):
-            yield was, now
-
-
-def _numbered(lines: list[_Line]) -> dict[str, _Line]:
+def _numbered(rows: Sequence[str], lines: list[int]) -> dict[str, int]:
     """Lines by the number that they bear, if no other line bears it."""
-    numbers = [row.split("\t", NUMBER + 1)[NUMBER] for _, row in lines]
+    numbers = [_number(rows[line - 1]) for line in lines]
     found = dict(zip(numbers, lines, strict=True))
     if len(found) == len(lines):
         return found
@@ -191,26 +178,46 @@ def _numbered(lines: list[_Line]) -> dict[str, _Line]:
     return {number: line for number, line in found.items() if counts[number] == 1}
 
 
+def _number(row: str) -> str:
+    """Most fields stand before it: cut from the end, a line makes half as many strings."""
+    return row.rsplit("\t", row.count("\t") + 1 - NUMBER)[1]
+
+
+def _pairs(posted: Side, removed: list[int], current: Side, new: list[int]) -> Iterator[tuple[int, int]]:
+    """Lines of the same number that are the same booking."""
+    before, after = _rows(posted), _rows(current)
+    was = _numbered(before, removed)
+    for number, line in _numbered(after, new).items():
+        other = was.get(number)
+        if other and _same_booking(before[other - 1], after[line - 1]) and read_integer(number.strip()):
+            yield other, line
+
+
 def _same_booking(before: str, after: str) -> bool:
+    """A booking that was changed keeps its voucher, its text or its amount, where that says something."""
     was, now = before.split("\t", AMOUNT + 1), after.split("\t", AMOUNT + 1)
-    return any(was[at] == now[at] and was[at].strip() for at in _TELLING)
+    return (
+        (was[VOUCHER] == now[VOUCHER] and was[VOUCHER].strip() != "")
+        or (was[TEXT] == now[TEXT] and was[TEXT].strip() != "")
+        or (was[AMOUNT] == now[AMOUNT] and was[AMOUNT].strip() != "")
+    )
 
 
-def _counts(found: _Found, periods: Sequence[Period]) -> tuple[Count, ...]:
+def _counts(posted: Side, current: Side, found: _Found, periods: Sequence[Period]) -> tuple[Count, ...]:
     """A booking that moved into another period is removed there and new here."""
     new, changed, removed = (Counter[Period | None]() for _ in range(3))
-    known = _Periods(periods)
-    for day, count in Counter(_day(row) for _, row in found.new).items():
+    before, after, known = _rows(posted), _rows(current), _Periods(periods)
+    for day, count in Counter(_day(after, line) for line in found.new).items():
         new[known[day]] += count
-    for day, count in Counter(_day(row) for _, row in found.removed).items():
+    for day, count in Counter(_day(before, line) for line in found.removed).items():
         removed[known[day]] += count
-    for days, count in Counter((_day(was), _day(now)) for (_, was), (_, now) in found.changed).items():
-        before, after = (known[day] for day in days)
-        if before == after:
-            changed[after] += count
+    for days, count in Counter((_day(before, was), _day(after, now)) for was, now in found.changed).items():
+        left, entered = (known[day] for day in days)
+        if left == entered:
+            changed[entered] += count
         else:
-            new[after] += count
-            removed[before] += count
+            new[entered] += count
+            removed[left] += count
     return tuple(Count(one, new[one], changed[one], removed[one]) for one in _in_order({*new, *changed, *removed}))
 
 
@@ -225,8 +232,8 @@ class _Periods(dict[str, Period | None]):
         return found
 
 
-def _day(row: str) -> str:
-    return row.partition("\t")[0]
+def _day(rows: Sequence[str], line: int) -> str:
+    return rows[line - 1].partition("\t")[0]
 
 
 def _in_order(periods: Iterable[Period | None]) -> list[Period | None]:
