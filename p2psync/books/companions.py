@@ -14,7 +14,8 @@ from p2psync.books.completeness import ENTRIES, INDEX, MASTER, suffix_of
 from p2psync.books.index import parse
 from p2psync.core.period import Period, period_in_name
 from p2psync.core.relpath import RelPath
-from p2psync.errors import CodecError
+from p2psync.core.relpath import parse as parse_path
+from p2psync.errors import CodecError, InvalidPath
 
 INSTEAD = {
     **dict.fromkeys((".cre", ".nmc"), MASTER),
@@ -24,6 +25,8 @@ INSTEAD = {
 """Databases that a running program writes in place all day, and the file by which that program tells the others."""
 
 _PERIOD = re.compile(r"\s*\(\d{2}-\d{2}-\d{4} ~ \d{2}-\d{2}-\d{4}\)")
+_ELSEWHERE = re.compile(r"[/\\:]")
+"""What a name has on some system that leads out of its folder."""
 _ROLES = {MASTER: "accounting", INDEX: "accounting", ".ecf": "invoicing", ".ecs": "payroll", ".crbank": "banking"}
 
 
@@ -39,11 +42,17 @@ def role_of(name: str) -> str:
 
 def named_by(index: bytes, present: Iterable[str]) -> list[str]:
     """The files that an index names, as they are called where they lie, sorted; none if it is torn."""
-    try:
-        named = {line.name for line in parse(index).lines}
-    except CodecError:
-        return []
+    named = _named(index)
     return sorted(name for name in present if unicodedata.normalize("NFC", name) in named)
+
+
+def absent_of(index: bytes, present: Iterable[str]) -> list[str]:
+    """The entries files that an index names and that do not lie beside it, sorted.
+
+    Other devices write in an index, too: a name that leads to another folder is left out.
+    """
+    known = {unicodedata.normalize("NFC", name).casefold() for name in present}
+    return sorted(name for name in _named(index) if _is_entries_name(name) and name.casefold() not in known)
 
 
 def follower_of(name: str, attached: Collection[str]) -> str | None:
@@ -66,6 +75,20 @@ def is_next(period: Period, attached: Collection[Period]) -> bool:
 def index_beside(name: str) -> str:
     """What the index of a chart of accounts is called."""
     return name[: -len(MASTER)] + INDEX
+
+
+def _named(index: bytes) -> set[str]:
+    try:
+        return {line.name for line in parse(index).lines}
+    except CodecError:
+        return set()
+
+
+def _is_entries_name(name: str) -> bool:
+    try:
+        return not _ELSEWHERE.search(name) and suffix_of(parse_path(name)) in ENTRIES
+    except InvalidPath:
+        return False
 
 
 def _alike(one: str, other: str) -> Period | None:

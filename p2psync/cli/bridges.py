@@ -21,6 +21,10 @@ def linked(answer: Row) -> str:
     if answer["proposed"]:
         lines += ["", _("The index beside it names these, too. To attach them, add --siblings:")]
         lines += [f"  {file}" for file in answer["proposed"]]
+    if answer["missing"]:
+        lines += ["", _("The index beside it names these, too. They are neither here nor in the mandate yet:")]
+        lines += [f"  {file}" for file in answer["missing"]]
+        lines += [_("Attach them on the PCs whose programs write them.")]
     return "\n".join(lines)
 
 

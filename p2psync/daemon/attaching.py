@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from p2psync.books.companions import INSTEAD, instead_of, named_by, role_of
+from p2psync.books.companions import INSTEAD, absent_of, instead_of, named_by, role_of
 from p2psync.books.completeness import INDEX, MASTER, Completeness, completeness
 from p2psync.books.index import INDEX_BYTES_MAX
 from p2psync.core.entry import Entry, Kind
@@ -39,7 +39,18 @@ class Found:
     path: RelPath
     """What it is called in the mandate's folder."""
     entry: Entry | None
-    """None while it is being written."""
+    """None while it is being written, or is not there."""
+    is_there: bool = True
+    """False if it is to be made by the first delivery."""
+
+
+@value
+class Beside:
+    """What the indexes beside a file name and is not attached, absolute, sorted."""
+
+    present: tuple[str, ...]
+    absent: tuple[str, ...]
+    """Files of bookings that are not there."""
 
 
 @value
@@ -58,13 +69,16 @@ class Wanted:
 def find(text: str, roots: Mapping[MandateId, Path], allow_cloud: bool) -> Found:
     """Look at a file that a person named. Raises UsageError, FolderError, InvalidPath, OSError."""
     file = Path(os.path.realpath(Path(text).expanduser()))
-    if not file.is_absolute() or not os.path.lexists(file):
+    if not file.parent.is_dir():
         raise UsageError("{file} is not there. Name a file that your bookkeeping program writes.", file=text)
-    _check_kind(file)
+    is_there = os.path.lexists(file)
+    _check_kind(file, is_there)
     _check_place(file, roots, allow_cloud)
+    path = from_disk(file.name, SYSTEM)
+    if not is_there:
+        return Found(file, path, None, is_there=False)
     reading = read_stable(file)
     entry = None
-    path = from_disk(file.name, SYSTEM)
     if reading is not None and completeness(path, reading.head, reading.tail) is not Completeness.TORN:
         known = SYSTEMS_OWN.stat(reading.stat)
         mode = SYSTEMS_OWN.mode(reading.stat, 0)
@@ -72,8 +86,8 @@ def find(text: str, roots: Mapping[MandateId, Path], allow_cloud: bool) -> Found
     return Found(file, path, entry)
 
 
-def _check_kind(file: Path) -> None:
-    mode = file.stat().st_mode
+def _check_kind(file: Path, is_there: bool) -> None:
+    mode = file.stat().st_mode if is_there else stat.S_IFREG
     if stat.S_ISDIR(mode):
         raise UsageError("{file} is a folder. Attach the files in it that your programs exchange.", file=file)
     if not stat.S_ISREG(mode):
@@ -125,23 +139,29 @@ def chart_of(text: str) -> Path:
     return chart
 
 
-def proposals(file: Path, attached: Collection[str]) -> list[str]:
-    """Files beside one that an index there names and that are not attached yet, sorted; and such indexes."""
+def proposals(file: Path, attached: Collection[str]) -> Beside:
+    """Files beside one that an index there names and that are not attached yet; and such indexes."""
     try:
         names = {one.name for one in os.scandir(file.parent) if one.is_file()}
     except OSError:
-        return []
+        return Beside((), ())
     indexes = sorted(name for name in names if Path(name).suffix.lower() == INDEX)[:INDEXES_MAX]
     found: set[str] = set()
+    absent: set[str] = set()
     for name in indexes:
-        named = named_by(_read_index(file.with_name(name)), names)
-        if file.name in (name, *named) or Path(name).stem == file.stem:
+        data = read_index(file.with_name(name))
+        named, missing = named_by(data, names), absent_of(data, names)
+        if file.name in (name, *named, *missing) or Path(name).stem == file.stem:
             found.update((name, *named))
+            absent.update(missing)
     wanted = {str(file.with_name(name)) for name in found if Path(name).suffix.lower() not in INSTEAD}
-    return sorted(wanted - set(attached) - {str(file)})
+    left_out = {str(file), *attached}
+    missed = {str(file.with_name(name)) for name in absent}
+    return Beside(tuple(sorted(wanted - left_out)), tuple(sorted(missed - left_out)))
 
 
-def _read_index(file: Path) -> bytes:
+def read_index(file: Path) -> bytes:
+    """As much of an index as may be read; nothing if it cannot be."""
     try:
         with file.open("rb") as reader:
             return reader.read(INDEX_BYTES_MAX)
@@ -173,6 +193,8 @@ def link(
             mandate=mandate.name,
             path=found.path,
         )
+    if not found.is_there:
+        _check_coming(mandate, found, wanted.use)
     agreed, heads, mtime_ns = _beginning(mandate, found, shown, wanted.use)
     return Attachment(
         mandate.id,
@@ -206,6 +228,23 @@ def _check_free(attachments: Attachments, mandate: Mandate, found: Found, names:
             )
 
 
+def _check_coming(mandate: Mandate, found: Found, use: str) -> None:
+    """A file that is not there is what the mandate has of that name, once it is delivered."""
+    if use == MINE or not is_held(mandate, found.path):
+        raise UsageError(
+            "{file} is not there, and {mandate} has no file called {path} to deliver. Name a file that your "
+            "bookkeeping program writes.",
+            file=found.file,
+            mandate=mandate.name,
+            path=found.path,
+        )
+
+
+def is_held(mandate: Mandate, path: RelPath) -> bool:
+    """Whether a mandate has a file of that name, here or still on its way."""
+    return any(head.entry.kind is Kind.FILE for head in mandate.state.heads([path]).get(path, ()))
+
+
 def _beginning(
     mandate: Mandate, found: Found, shown: Shown, use: str
 ) -> tuple[ContentId | None, tuple[ChangeId, ...], int]:
@@ -218,6 +257,8 @@ def _beginning(
                 path=found.path,
                 mandate=mandate.name,
             )
+        return None, (), 0
+    if not found.is_there:
         return None, (), 0
     if found.entry is None:
         raise UsageError("{file} is being written. Try again in a moment.", file=found.file)

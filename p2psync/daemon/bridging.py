@@ -26,7 +26,7 @@ from p2psync.core.value import value
 from p2psync.daemon.attaching import Found, Wanted, find, link
 from p2psync.daemon.delivering import Delivering, Key, keep_copy
 from p2psync.daemon.folders import Desk, Folders
-from p2psync.daemon.following import Following
+from p2psync.daemon.following import Following, expected
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.mastering import open_fields_of
 from p2psync.daemon.protecting import Guard, Protecting, guard_of
@@ -258,11 +258,15 @@ class Bridging:
             self._follow_at_s = time.monotonic() + FOLLOW_EVERY_S
 
     async def _follow(self) -> None:
-        """Attach the files of a new accounting period."""
+        """Attach the files of a new accounting period, and those that an index leads its program to."""
         declined = await self._runtime.query(lambda *_: self.attachments.declined())
         for mandate in tuple(self._watches):
             rows = [row for row in self._rows.values() if row.mandate == mandate]
-            for like, file in await threaded(self._following.setdefault(mandate, Following()).find, rows, declined):
+            following = self._following.setdefault(mandate, Following())
+            absent = await threaded(following.absent, rows, declined)
+            if absent:
+                absent = await self._runtime.query(partial(expected, mandate, absent))
+            for like, file in [*await threaded(following.find, rows, declined), *absent]:
                 try:
                     found = await threaded(find, str(file), self._folders.roots(), allow_cloud=True)
                     made = await self._runtime.call(partial(self._link, like, found))
@@ -275,7 +279,8 @@ class Bridging:
 
     def _link(self, like: Attachment, found: Found, device: Device, _now: Now) -> Attachment:
         mandate = device.mandates[like.mandate]
-        made = link(self.attachments, mandate, found, Wanted(like.mode, like.role, ""), {})
+        role = like.role if suffix_of(like.path) == suffix_of(found.path) else ""
+        made = link(self.attachments, mandate, found, Wanted(like.mode, role, ""), {})
         self.attachments.put(made)
         return made
 

@@ -1,5 +1,7 @@
 """Finds the files of a new accounting period beside attached ones: they join the mandate by themselves.
 
+So do files of bookings that an attached index names once the mandate has them: accounting's program looks there.
+
 A directory is listed only when something came or went in it; a file that is no follower is read again only when it
 was saved again.
 """
@@ -11,13 +13,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from p2psync.books import completeness
-from p2psync.books.companions import follower_of, index_beside, is_next
+from p2psync.books.companions import absent_of, follower_of, index_beside, is_next
 from p2psync.books.crp import CHART_BYTES_MAX, read_chart
 from p2psync.core.entry import FileStat
+from p2psync.core.ids import MandateId
 from p2psync.core.period import Period
+from p2psync.core.relpath import parse
+from p2psync.core.rules import Role
+from p2psync.daemon.attaching import is_held, read_index
 from p2psync.engine.bridge import Attachment
+from p2psync.engine.device import Device
+from p2psync.engine.scope import Now
 from p2psync.errors import CodecError, UsageError
 from p2psync.fs.traits import SYSTEMS_OWN
+
+NAMED_MAX = 500
+"""Files of one index that are looked for."""
 
 Follower = tuple[Attachment, Path]
 """An attached file, and the one that follows it."""
@@ -31,6 +42,8 @@ class Following:
         """By directory: what it was when it was listed last, and the names in it that may be followers."""
         self._judged: dict[Path, FileStat] = {}
         """Files that were found to follow nothing, or were told, as they were then."""
+        self._indexes: dict[Path, tuple[FileStat, list[str]]] = {}
+        """What an index was when it was read last, and the files of bookings that it names."""
 
     def find(self, attached: Sequence[Attachment], declined: Iterable[str]) -> list[Follower]:
         """Files that follow attached ones and are not attached; each is told once, until it changes."""
@@ -46,6 +59,27 @@ class Following:
                 if like is not None:
                     found.append((like, file))
         return found
+
+    def absent(self, attached: Sequence[Attachment], declined: Iterable[str]) -> list[Follower]:
+        """Files of bookings that an attached index names, and that are neither beside it nor attached."""
+        known = {one.file for one in attached} | set(declined)
+        found = []
+        for one in attached:
+            file = Path(one.file)
+            if file.suffix.lower() == completeness.INDEX:
+                wanted = (file.with_name(name) for name in self._named(file))
+                found += [(one, other) for other in wanted if str(other) not in known and not os.path.lexists(other)]
+        return found
+
+    def _named(self, index: Path) -> list[str]:
+        """Read again only when it was saved again."""
+        try:
+            stat = SYSTEMS_OWN.stat(index.stat())
+        except OSError:
+            return []
+        if self._indexes.get(index, (None, []))[0] != stat:
+            self._indexes[index] = stat, absent_of(read_index(index), ())[:NAMED_MAX]
+        return self._indexes[index][1]
 
     def _names(self, directory: Path, by_name: Mapping[str, Attachment]) -> list[str]:
         """Of files that may be followers, sorted."""
@@ -74,6 +108,14 @@ class Following:
                 return _chart_like(file, by_name)
             case _:
                 return by_name.get(follower_of(file.name, by_name.keys()) or "")
+
+
+def expected(mandate: MandateId, followers: Sequence[Follower], device: Device, _now: Now) -> list[Follower]:
+    """Of files that an index names and that are not there, those that accounting's program will look for."""
+    known = device.mandates.get(mandate)
+    if known is None or known.own_role is not Role.ACCOUNTING:
+        return []
+    return [one for one in followers if is_held(known, parse(one[1].name))]
 
 
 def _may_follow(name: str, by_name: Mapping[str, Attachment]) -> bool:

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from p2psync.books.companions import follower_of, index_beside, instead_of, is_next, named_by, role_of
+from p2psync.books.companions import absent_of, follower_of, index_beside, instead_of, is_next, named_by, role_of
 from p2psync.core.period import Period
 
 Y2024, Y2025, Y2026 = (Period(date(year, 1, 1), date(year, 12, 31)) for year in (2024, 2025, 2026))
@@ -43,6 +43,19 @@ def test_an_index_proposes_the_files_that_lie_beside_it() -> None:
     assert named_by(INDEX.encode(), present) == ["Cargo e\u0301.ecf", "b.ecs"], "by its own spelling, composed or not"
     assert named_by(INDEX.encode()[:-8], present) == [], "a torn one names nothing"
     assert index_beside("Cargo 2025.crp") == "Cargo 2025.ecc"
+
+
+def test_the_entries_files_of_an_index_that_do_not_lie_beside_it() -> None:
+    assert absent_of(INDEX.encode(), []) == ["Cargo é.ecf", "b.ecs"]
+    assert absent_of(INDEX.encode(), ["CARGO e\u0301.ecf"]) == ["b.ecs"]
+    assert absent_of(INDEX.encode()[:-8], []) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["../b.ecs", "..\\b.ecs", "C:b.ecs", "/b.ecs", "b.crp", "b.exe", ".p2psync", "x" * 300 + ".ecs"]
+)
+def test_an_index_leads_to_no_other_folder_and_no_other_kind_of_file(name: str) -> None:
+    assert absent_of(INDEX.replace("b.ecs", name).encode(), []) == ["Cargo é.ecf"]
 
 
 @pytest.mark.parametrize(

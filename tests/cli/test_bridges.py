@@ -19,14 +19,22 @@ ROW: dict[str, Any] = {
 
 
 def test_what_was_attached_and_what_else_could_be() -> None:
-    text = bridges.linked({"attached": [LINKED], "refused": [], "proposed": [], "twins": []})
+    text = bridges.linked({"attached": [LINKED], "refused": [], "proposed": [], "missing": [], "twins": []})
     assert text == "Attached: /books/Cargo.crp, what arrives is delivered"
     asked = {**LINKED, "mode": "ask"}
     refused = [{"file": "/books/Cargo.cre", "reason": "It is a database."}]
-    text = bridges.linked({"attached": [asked], "refused": refused, "proposed": ["/books/Cargo.ecf"], "twins": [TWIN]})
+    rest = {"refused": refused, "missing": [], "twins": [TWIN]}
+    text = bridges.linked({"attached": [asked], "proposed": ["/books/Cargo.ecf"], **rest})
     assert "waits for your word" in text
     assert "Not attached: It is a database." in text
     assert text.endswith("add --siblings:\n  /books/Cargo.ecf")
+
+
+def test_what_an_index_names_and_nobody_has_yet() -> None:
+    rest: dict[str, Any] = {"refused": [], "proposed": [], "twins": []}
+    lines = bridges.linked({"attached": [LINKED], "missing": ["/books/Pay.ecs"], **rest}).splitlines()
+    assert "neither here nor in the mandate" in lines[2]
+    assert lines[3:] == ["  /books/Pay.ecs", "Attach them on the PCs whose programs write them."]
 
 
 def test_all_that_is_attached() -> None:

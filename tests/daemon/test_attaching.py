@@ -14,7 +14,7 @@ from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry
 from p2psync.core.ids import BlockHash, ChangeId, MandateId, content_of
 from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import Role
-from p2psync.daemon.attaching import MINE, THEIRS, Found, Wanted, chart_of, find, link, proposals
+from p2psync.daemon.attaching import MINE, THEIRS, Beside, Found, Wanted, chart_of, find, link, proposals
 from p2psync.engine.bridge import Mode, Shown
 from p2psync.errors import FolderError, NotAllowed, UsageError
 from p2psync.store.attachments import Attachments
@@ -60,7 +60,8 @@ def test_a_file_is_found_with_what_it_holds(books: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("none.crp", "is not there"),
+        ("none/Cargo.crp", "is not there"),
+        ("none.cre", "a database that its program keeps open"),
         ("", "is a folder"),
         ("pipe", "no ordinary file"),
         ("Cargo.cre", r"a database that its program keeps open.*Attach what the program exchanges: Cargo.crp"),
@@ -74,6 +75,13 @@ def test_what_cannot_be_attached(books: Path, name: str, sentence: str) -> None:
     os.mkfifo(books / "pipe")
     with pytest.raises(UsageError, match=sentence):
         find(str(books / name), {}, False)
+
+
+def test_a_file_that_is_not_there_yet_is_found_by_its_place(books: Path) -> None:
+    found = find(str(books / "Pay.ecs"), {}, False)
+    assert found == Found(books / "Pay.ecs", parse("Pay.ecs"), None, is_there=False)
+    with pytest.raises(UsageError, match="exchanged already"):
+        find(str(books / "Pay.ecs"), {MANDATE: books}, False)
 
 
 def test_a_file_in_a_mandates_folder_is_exchanged_already(books: Path) -> None:
@@ -101,14 +109,18 @@ def test_the_files_of_an_index_are_proposed(books: Path) -> None:
         (books / name).write_bytes(b"")
 
     def proposed(name: str, *attached: str) -> list[str]:
-        return [Path(one).name for one in proposals(books / name, [str(books / one) for one in attached])]
+        beside = proposals(books / name, [str(books / one) for one in attached])
+        return [Path(one).name for one in beside.present]
 
     assert proposed("Cargo.crp") == ["Cargo.ecc", "a.ecf"], "that of its name, and no database"
     assert proposed("a.ecf") == ["Cargo.ecc"], "that which names it"
     assert proposed("Cargo.ecc") == ["a.ecf"]
     assert proposed("Cargo.crp", "a.ecf") == ["Cargo.ecc"]
     assert proposed("c.ecf") == []
-    assert proposals(books / "none" / "a.ecf", []) == []
+    assert proposals(books / "Cargo.crp", []).absent == (str(books / "gone.ecf"),)
+    assert proposals(books / "Cargo.crp", [str(books / "gone.ecf")]).absent == ()
+    assert proposals(books / "gone.ecf", []) == Beside((str(books / "Cargo.ecc"), str(books / "a.ecf")), ())
+    assert proposals(books / "none" / "a.ecf", []) == Beside((), ())
 
 
 # -- what both sides hold at the beginning ---------------------------------------------------------------------------
@@ -202,6 +214,17 @@ def test_who_may_not_publish_attaches_what_is_there(attachments: Attachments) ->
     with pytest.raises(NotAllowed, match="--use theirs"):
         begin(attachments, Mandate("theirs", may_publish=False), found(), replace(AUTO, use=MINE))
     assert begin(attachments, Mandate("mine", may_publish=False), found()) == (entry_of("mine").content, (MADE,))
+
+
+def test_a_file_that_is_not_there_is_what_the_mandate_has(attachments: Attachments) -> None:
+    absent = replace(found(""), is_there=False)
+    assert begin(attachments, Mandate("theirs", may_publish=False), absent) == (None, ())
+    attachments.drop(MANDATE, PATH)
+    for mandate in (Mandate(), Mandate(may_publish=False)):
+        with pytest.raises(UsageError, match=r"not there, and Cargo has no file called Cargo.crp"):
+            begin(attachments, mandate, absent)
+    with pytest.raises(UsageError, match="not there"):
+        begin(attachments, Mandate("theirs"), absent, replace(AUTO, use=MINE))
 
 
 def test_each_file_is_attached_once(attachments: Attachments) -> None:

@@ -17,6 +17,7 @@ from tests.daemon.patience import until
 
 CRP = "MAJREV=9\r\nDATEBEG=01.01.{0}\r\nDATEEND=31.12.{0}\r\nBEGIN=COMPTES\r\nEND=COMPTES\r\nENDOFFILE\r\n"
 ENTRIES = "Cargo (01-01-{0} ~ 31-12-{0}).ecf"
+INDEX = "#FSC\t9.3\tECC\r\n#ECF\t1; 05/01/2025; {0}; 1\r\n#ECS\t1; 05/01/2025; {1}; 2\r\n#END\r\n"
 LINES = "#FSC\t9.5.0\tECF\r\n"
 
 
@@ -43,6 +44,9 @@ class Books:
 
     def found(self) -> list[tuple[str, str]]:
         return [(like.path, file.name) for like, file in self.following.find(self.attached, self.declined)]
+
+    def absent(self) -> list[tuple[str, str]]:
+        return [(like.path, file.name) for like, file in self.following.absent(self.attached, self.declined)]
 
 
 @pytest.fixture
@@ -95,6 +99,55 @@ def test_what_was_detached_and_what_is_gone_follow_nothing(books: Books) -> None
     books.declined.clear()
     os.rename(books.folder, books.folder.with_name("away"))
     assert books.found() == []
+
+
+def test_what_an_index_names_and_is_not_there(books: Books) -> None:
+    books.save("Cargo.ecc", INDEX.format("a.ecf", "b.ecs").encode())
+    books.save("a.ecf")
+    books.save("Other.ecc", INDEX.format("c.ecf", "d.ecf").encode())
+    assert books.absent() == [], "no index is attached"
+    books.attach("Cargo.ecc")
+    assert books.absent() == [("Cargo.ecc", "b.ecs")]
+    assert books.absent() == [("Cargo.ecc", "b.ecs")], "until it is there"
+    books.declined = [str(books.folder / "b.ecs")]
+    assert books.absent() == []
+    books.save("Cargo.ecc", INDEX.format("a.ecf", "e.ecs").encode())
+    assert books.absent() == [("Cargo.ecc", "e.ecs")]
+    books.attach("e.ecs")
+    assert books.absent() == []
+    (books.folder / "Cargo.ecc").unlink()
+    books.attached.pop()
+    assert books.absent() == []
+
+
+@pytest.mark.asyncio
+async def test_what_payroll_makes_comes_where_accountings_index_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridging, "FOLLOW_EVERY_S", 0.2)
+    async with company(tmp_path, "payroll") as (one, two):
+        for pc in (one, two):
+            books = tmp_path / f"{pc.name}.books"
+            books.mkdir()
+            (books / "Cargo.ecc").write_bytes(INDEX.format("a.ecf", "b.ecs").encode())
+        one.save("a.ecf", LINES)
+        await two.has("a.ecf", LINES)
+        for pc in (two, one):
+            await pc.call("attach", mandate=MANDATE, files=[str(tmp_path / f"{pc.name}.books" / "Cargo.ecc")])
+        two.save("b.ecs", LINES)
+        for name in ("a.ecf", "b.ecs"):
+            delivered = tmp_path / "pc1.books" / name
+            await until(delivered.exists, f"{name} lies beside accounting's index")
+            assert delivered.read_bytes() == LINES.encode()
+        assert {row["path"]: row["role"] for row in await one.call("attached")} == {
+            **{"Cargo.ecc": "accounting", "a.ecf": "invoicing", "b.ecs": "payroll"}
+        }
+        await _looked(two)
+        assert [row["path"] for row in await two.call("attached")] == ["Cargo.ecc"], "payroll needs no invoices"
+        await one.call("detach", file=str(delivered))
+        delivered.unlink()
+        await _looked(one)
+        assert not delivered.exists()
 
 
 @pytest.mark.asyncio

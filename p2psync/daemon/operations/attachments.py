@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from p2psync.books.gate import Hold
 from p2psync.core.ids import MandateId, device_text
 from p2psync.core.problem import Code
-from p2psync.core.relpath import RelPath
+from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import parse_role
 from p2psync.daemon import attaching, lineage
-from p2psync.daemon.attaching import MINE, THEIRS, Found, Wanted
+from p2psync.daemon.attaching import MINE, THEIRS, Found, Wanted, is_held
 from p2psync.daemon.bridging import NOT_DELIVERED, Standing
 from p2psync.daemon.delivering import Key
 from p2psync.daemon.operations.arguments import Arguments
@@ -67,6 +67,7 @@ async def attach(node: Node, given: Arguments) -> object:
     attached: list[Attachment] = []
     refused: list[tuple[str, P2PSyncError]] = []
     proposed: list[str] = []
+    missing: list[str] = []
     twins: list[dict[str, str]] = []
     waiting = list(files)
     while waiting:
@@ -81,8 +82,9 @@ async def attach(node: Node, given: Arguments) -> object:
         if chart is not None:
             others = {other: name for other, name in names.items() if other != mandate}
             twins += [{"file": text, "mandate": name} for name in await lineage.twins(node.shelf, others, chart)]
-        beside = await _proposals(node, found.file)
+        beside, absent = await _proposals(node, mandate, found.file)
         proposed += [one for one in beside if one not in proposed]
+        missing += [one for one in absent if one not in missing]
         waiting += [one for one in beside if siblings and one not in waiting]
     if refused and not attached:
         raise refused[0][1]
@@ -91,6 +93,7 @@ async def attach(node: Node, given: Arguments) -> object:
         "attached": [_linked(one) for one in attached],
         "refused": [{"file": text, "reason": str(error)} for text, error in refused],
         "proposed": [one for one in proposed if one not in linked],
+        "missing": missing,
         "twins": twins,
     }
     return OperationResult(answer, PARTLY_DONE if refused else DONE)
@@ -120,7 +123,7 @@ async def _found(node: Node, text: str, allow_cloud: bool) -> Found:
 
 
 async def _attach_one(node: Node, mandate: MandateId, found: Found, wanted: Wanted) -> Attachment:
-    if wanted.use == THEIRS:
+    if wanted.use == THEIRS and found.is_there:
         await node.bridging.keep(mandate, found.path, found.file, found.entry)
 
     def link(device: Device, _: Now) -> Attachment:
@@ -133,9 +136,16 @@ async def _attach_one(node: Node, mandate: MandateId, found: Found, wanted: Want
     return made
 
 
-async def _proposals(node: Node, file: Path) -> list[str]:
+async def _proposals(node: Node, mandate: MandateId, file: Path) -> tuple[list[str], list[str]]:
+    """What may be attached, too, as it lies beside a file or the mandate has it; and what is nowhere yet."""
     known = await node.runtime.query(lambda *_: [one.file for one in node.bridging.attachments.all()])
-    return await asyncio.to_thread(attaching.proposals, file, known)
+    beside = await asyncio.to_thread(attaching.proposals, file, known)
+
+    def held(device: Device, _: Now) -> list[str]:
+        return [one for one in beside.absent if is_held(device.mandates[mandate], parse(Path(one).name))]
+
+    coming = await node.runtime.query(held)
+    return sorted([*beside.present, *coming]), [one for one in beside.absent if one not in coming]
 
 
 async def detach(node: Node, given: Arguments) -> object:

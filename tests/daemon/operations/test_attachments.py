@@ -45,7 +45,7 @@ async def test_files_are_attached_listed_and_detached(tmp_path: Path) -> None:
         answer = await attach(one, file, role="payroll", ask=True)
         assert answer == {
             "attached": [{"file": str(file), "path": "Cargo.crp", "mode": "ask", "role": "payroll"}],
-            **{"refused": [], "proposed": [], "twins": []},
+            **{"refused": [], "proposed": [], "missing": [], "twins": []},
         }
         await current(one, "Cargo.crp")
         (row,) = await one.call("attached")
@@ -99,6 +99,38 @@ async def test_the_siblings_of_an_exchange_file_are_proposed_and_attached_if_wan
         assert modes == {"Cargo.crp": "ask", "Cargo.ecc": "auto", "Cargo.ecf": "auto"}, "one was attached before"
         assert answer["proposed"] == []
         await current(one, "Cargo.crp", "Cargo.ecc", "Cargo.ecf")
+
+
+@pytest.mark.asyncio
+async def test_what_others_made_is_delivered_where_no_file_is_yet(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        one.save("Cargo.crp", WHOLE % b"first")
+        await two.has("Cargo.crp", WHOLE % b"first")
+        books = tmp_path / "books"
+        books.mkdir()
+        index = books / "Cargo.ecc"
+        index.write_bytes(b"#FSC\t9.3\tECC\r\n#ECF\t1; 05/01/2025 09:00:00; Cargo.ecf; 1\r\n#END\r\n")
+        answer = await attach(two, books / "Cargo.crp", index, use="theirs")
+        assert (answer["refused"], answer["missing"]) == ([], [str(books / "Cargo.ecf")])
+        await until(lambda: (books / "Cargo.crp").exists(), "it is delivered")
+        assert (books / "Cargo.crp").read_bytes() == WHOLE % b"first"
+        one.save("Other.ecf", b"#FSC\t9.5.0\tECF\r\n")
+        await two.has("Other.ecf", b"#FSC\t9.5.0\tECF\r\n")
+        assert (await attach(two, index, siblings=True))["missing"] == [str(books / "Cargo.ecf")]
+        one.save("Cargo.ecf", b"#FSC\t9.5.0\tECF\r\n")
+        await two.has("Cargo.ecf", b"#FSC\t9.5.0\tECF\r\n")
+        answer = await attach(two, index, siblings=True)
+        assert [row["path"] for row in answer["attached"]] == ["Cargo.ecc", "Cargo.ecf"]
+        assert answer["missing"] == []
+        await attach(two, books / "Other.ecf", ask=True)
+        await until(lambda: _is_waiting(two), "it waits for a word")
+        assert not (books / "Other.ecf").exists()
+        await two.call("deliver", mandate=MANDATE, file="Other.ecf")
+        assert (books / "Other.ecf").exists()
+
+
+async def _is_waiting(pc: Pc) -> bool:
+    return (await states(pc)).get("Other.ecf") == "waiting"
 
 
 @pytest.mark.asyncio
