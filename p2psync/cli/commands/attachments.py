@@ -29,9 +29,10 @@ def add_to(app: typer.Typer) -> None:
         help=_(
             "Link a program's own file to a mandate.\n\nThe file may lie anywhere on this PC. Each whole version that "
             "the program saves is published; what arrives from the others takes its place, unless a program has it "
-            "open. Where there is no file yet, name one that the mandate has: it is put there. An edit is never overwritten: what was changed in two places is a conflict. An attached file that "
-            "is attached again with --ask or --checked is delivered so from then on. Without FILE: the files that are "
-            "attached, and how they stand. Exit code 3: some could not be attached."
+            "open. Where there is no file yet, name one that the mandate has: it is put there. An edit is never "
+            "overwritten: what was changed in two places is a conflict. An attached file that is attached again with "
+            "--ask or --checked is delivered so from then on. Without FILE: the files that are attached, and how they "
+            "stand. Exit code 3: some could not be attached."
         ),
         example='p2psync attach "C:\\Books\\Cargo 2025.crp" --mandate Cargo\np2psync attach Cargo.crp --mandate Cargo '
         "--siblings\np2psync attach Cargo.ecf --mandate Cargo --ask",
