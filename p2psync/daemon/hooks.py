@@ -74,12 +74,12 @@ class Hooks:
 
     async def keep(self) -> None:
         """Run the command for each new mark, for ever; first tell what was cut off when p2psync ended."""
-        for mandate in await self._runtime.query(lambda device, _: _cut_off(device)):
-            await self._failed(mandate, P2PSyncError("p2psync ended before it did"))
         while True:
             await self._woken.wait()
             self._woken.clear()
             try:
+                for mandate in await self._runtime.query(_cut_off):  # none runs here and now
+                    await self._failed(mandate, P2PSyncError("p2psync ended before it did"))
                 for mark in await self._runtime.query(_new_marks):
                     await self._tell(mark)
             except P2PSyncError as error:  # the database cannot be written just now, or this device stops
@@ -150,7 +150,7 @@ def command(home: Path) -> tuple[str, ...] | None:
 # -- in the engine's thread ----------------------------------------------------------------------------
 
 
-def _cut_off(device: Device) -> list[MandateId]:
+def _cut_off(device: Device, _: Now) -> list[MandateId]:
     return [one.id for one in device.mandates.values() if _told(one)[1]]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from p2psync.daemon import hooks as module
 from p2psync.daemon.hooks import HOOKS_FILE, ON_MARK_CURRENT, _told, command
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
-from p2psync.errors import ConfigError
-from tests.daemon.homes import MANDATE, Pc, company
+from p2psync.errors import ConfigError, StoreError
+from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.patience import until
 
 WRITE = "import os, sys; open(sys.argv[1], 'a').write(sys.stdin.read() + os.environ.get('P2PSYNC_PROXY', '') + '\\n')"
@@ -140,3 +142,30 @@ def test_what_is_no_list_of_words_is_not_run(tmp_path: Path, text: str) -> None:
     set_hook(tmp_path, "x").write_text(text)
     with pytest.raises(ConfigError, match="cannot be read"):
         command(tmp_path)
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_noted_is_noted_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.01)
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+
+        def cut_off(device: Device, _: Now) -> None:
+            (mandate,) = device.mandates.values()
+            mandate.state.put(module.SETTING, [["2025-01-31", b"", 0], True])
+
+        await pc.running.runtime.call(cut_off)
+        runtime, full = pc.running.runtime, [StoreError("the disk is full")] * 5
+        call = runtime.call
+
+        async def fail_first(act: Callable[[Device, Now], None]) -> None:
+            if full:
+                raise full.pop()
+            await call(act)
+
+        monkeypatch.setattr(runtime, "call", fail_first)
+        async with asyncio.TaskGroup() as group:
+            kept = group.create_task(module.Hooks(pc.config.home, runtime, pc.running.log).keep())
+            await fails(pc, "ended before it did")
+            assert not full
+            kept.cancel()
