@@ -14,6 +14,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from p2psync.checkup import Finding, Sign
+from p2psync.core.address import host_and_port
 from p2psync.core.block import verify_ed25519
 from p2psync.core.problem import Code
 from p2psync.core.value import value
@@ -169,7 +170,7 @@ async def _of_nat(answering: list[HostAddress]) -> list[Finding]:
     if not answering:
         return [Finding(Sign.NAT_UNKNOWN)]
     seen = await reflected(answering)
-    places = sorted({f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}" for ip, port in filter(None, seen.values())})
+    places = sorted({host_and_port(*place) for place in seen.values() if place is not None})
     facts = {"address": ", ".join(places), "host": ", ".join(address.url for address in answering)}
     signs = {
         Nat.NONE: Sign.NAT_NONE,
