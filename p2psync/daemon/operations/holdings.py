@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ async def holdings(node: Node, given: Arguments) -> object:
     if reading is None:
         raise FolderError("The mandate's folder is not there. See: p2psync status")
     periods = {one.path: str(one.span) for one in await node.shelf.dated(mandate) if one.span is not None}
-    paths = sorted(reading.files_with(SHOWN))
+    paths = sorted(await asyncio.to_thread(reading.files_with, SHOWN))
     return await node.runtime.query(lambda device, now: _by_device(device, now, mandate, paths, periods))
 
 
