@@ -72,8 +72,9 @@ def _compare(folder: Folder, row: Known, found: Found) -> None:
     if isinstance(seen, Problem):
         found.unreadable.append(seen)
         return
-    found.files += 1
-    found.bytes += seen.entry.size
+    if seen.entry.kind is Kind.FILE:
+        found.files += 1
+        found.bytes += seen.entry.size
     if seen.entry.same_as(entry):
         return
     if seen.stat is not None and seen.stat == known:
