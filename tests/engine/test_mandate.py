@@ -373,8 +373,7 @@ def test_a_loser_that_is_not_kept_yet_is_not_in_sync_and_comes_as_soon_as_a_peer
     assert loser is not None
     data = c.versions.pop(loser)
     c.staged.clear()
-    village.disconnect()
-    village.settle()
+    village.part()
     village.connect("b", "c")
     village.settle()
     assert b.disk["x.txt"] == c.disk["x.txt"]

@@ -11,9 +11,9 @@ from p2psync.core.ids import ContentId, content_of
 from p2psync.core.period import Period
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath, parse
-from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_restriction
+from p2psync.core.rules import DEFAULT_RULES, parse_restriction
 from p2psync.errors import NotAllowed, UsageError
-from tests.engine.village import House, Village
+from tests.engine.village import Village, office
 
 YEAR, NEXT = (Period(date(year, 1, 1), date(year, 12, 31)) for year in (2025, 2026))
 CHART, BILLS = parse("Cargo 2025.crp"), parse("Cargo (01-01-2025 ~ 31-12-2025).ecf")
@@ -21,35 +21,9 @@ SALARIES = parse("Cargo (01-01-2025 ~ 31-12-2025).ecs")
 PROBLEM = Problem(CHART, Code.PERIOD_FROZEN, "2025")
 
 
-def office(rules: RuleTable = DEFAULT_RULES) -> Village:
-    """Accounting that has a chart, invoicing, and payroll."""
-    village = Village("office", "laptop", "payroll", rules=rules)
-    village.admit("office", "laptop", Role.INVOICING)
-    village.admit("office", "payroll", Role.PAYROLL)
-    village.save("office", CHART, b"chart")
-    meet(village)
-    return village
-
-
-def meet(village: Village) -> None:
-    part(village)
-    for a, b in (("office", "laptop"), ("office", "payroll"), ("laptop", "payroll")):
-        village.connect(a, b)
-    village.settle(30)
-
-
-def part(village: Village) -> None:
-    village.disconnect()
-    village.settle()
-
-
 def freeze(village: Village, *paths: RelPath, period: Period = YEAR) -> None:
     versions = {path: content_of(village["office"].disk[path]) for path in paths}
     village.act("office", lambda admin: admin.freeze(period, versions))
-
-
-def problems(house: House) -> list[Problem]:
-    return list(house.m.state.problems())
 
 
 def charts(village: Village) -> set[bytes]:
@@ -57,77 +31,77 @@ def charts(village: Village) -> set[bytes]:
 
 
 def test_a_frozen_file_is_not_changed_by_anybody_and_what_was_saved_is_kept() -> None:
-    village = office()
+    village = office(CHART, b"chart")
     freeze(village, CHART)
     village.settle()
     for name in ("office", "laptop"):
         village.save(name, CHART, b"edited by " + name.encode())
         village.settle()
-        assert problems(village[name]) == [PROBLEM]
+        assert village[name].problems == [PROBLEM]
         assert content_of(b"edited by " + name.encode()) in village[name].versions
     village.save("laptop", CHART, None)
     village.settle()
     assert charts(village) == {b"chart"}
-    assert problems(village["payroll"]) == []
+    assert village["payroll"].problems == []
 
 
 def test_an_edit_made_while_the_freeze_was_not_known_is_set_aside_everywhere_and_told_to_who_made_it() -> None:
-    village = office()
-    part(village)
+    village = office(CHART, b"chart")
+    village.part()
     freeze(village, CHART)
     village.save("laptop", CHART, b"later")
     village.save("laptop", "other.txt", b"other")
     assert village["laptop"].disk[CHART] == b"later"
-    meet(village)
+    village.meet()
     assert charts(village) == {b"chart"}
     assert village["payroll"].disk["other.txt"] == b"other"
     assert village["laptop"].versions[content_of(b"later")] == b"later"
-    assert [problems(village[name]) for name in ("laptop", "office", "payroll")] == [[PROBLEM], [PROBLEM], []]
+    assert [village[name].problems for name in ("laptop", "office", "payroll")] == [[PROBLEM], [PROBLEM], []]
     for house in village.houses.values():
         [(period, late)] = house.m.periods.late()
         assert (period, late.author, late.entry.content) == (YEAR, village["laptop"].id, content_of(b"later"))
 
 
 def test_a_removal_that_came_too_late_is_told_too() -> None:
-    village = office()
+    village = office(CHART, b"chart")
     village.save("laptop", BILLS, b"bills")
-    meet(village)
-    part(village)
+    village.meet()
+    village.part()
     freeze(village, CHART, BILLS)
     village.save("laptop", BILLS, None)
-    meet(village)
+    village.meet()
     assert {house.disk[BILLS] for house in village.houses.values()} == {b"bills"}
-    assert problems(village["laptop"]) == [Problem(BILLS, Code.PERIOD_FROZEN, "2025")]
+    assert village["laptop"].problems == [Problem(BILLS, Code.PERIOD_FROZEN, "2025")]
 
 
 def test_who_had_placed_it_already_takes_it_back_and_keeps_it() -> None:
     """The laptop's edit reached payroll before either heard of the freeze."""
-    village = office()
-    part(village)
+    village = office(CHART, b"chart")
+    village.part()
     freeze(village, CHART)
     village.save("laptop", CHART, b"later")
     village.connect("laptop", "payroll")
     village.settle()
     assert village["payroll"].disk[CHART] == b"later"
-    meet(village)
+    village.meet()
     assert charts(village) == {b"chart"}
     assert content_of(b"later") in village["payroll"].versions
 
 
 def test_new_files_belong_to_the_period_by_the_days_in_their_names() -> None:
-    village = office()
+    village = office(CHART, b"chart")
     freeze(village, CHART)
     village.settle()
     village.save("laptop", BILLS, b"bills")
     village.save("laptop", "Cargo (01-01-2026 ~ 31-12-2026).ecf", b"bills")
     village.settle()
     assert BILLS not in village["office"].disk
-    assert problems(village["laptop"]) == [Problem(BILLS, Code.PERIOD_FROZEN, "2025")]
+    assert village["laptop"].problems == [Problem(BILLS, Code.PERIOD_FROZEN, "2025")]
     assert "Cargo (01-01-2026 ~ 31-12-2026).ecf" in village["office"].disk
 
 
 def test_unfreezing_lets_the_version_that_was_kept_be_brought_back() -> None:
-    village = office()
+    village = office(CHART, b"chart")
     freeze(village, CHART)
     village.settle()
     village.save("laptop", CHART, b"better")
@@ -141,11 +115,11 @@ def test_unfreezing_lets_the_version_that_was_kept_be_brought_back() -> None:
 
 
 def test_what_came_too_late_is_listed_until_it_came_back() -> None:
-    village = office()
-    part(village)
+    village = office(CHART, b"chart")
+    village.part()
     freeze(village, CHART)
     village.save("laptop", CHART, b"later")
-    meet(village)
+    village.meet()
     village.act("office", lambda admin: admin.unfreeze(YEAR))
     village.settle()
     assert len(village["office"].m.periods.late()) == 1
@@ -156,7 +130,7 @@ def test_what_came_too_late_is_listed_until_it_came_back() -> None:
 
 
 def test_everybody_sees_who_froze_what_and_how_far_the_books_are() -> None:
-    village = office()
+    village = office(CHART, b"chart")
     village.save("office", "Cargo 2026.crp", b"next")
     village.settle()
     freeze(village, CHART)
@@ -178,7 +152,7 @@ def test_everybody_sees_who_froze_what_and_how_far_the_books_are() -> None:
 
 
 def test_people_are_told_when_the_books_are_further_or_a_period_is_frozen() -> None:
-    village = office()
+    village = office(CHART, b"chart")
     laptop = village["laptop"]
     laptop.notices.clear()
     village.act("office", lambda admin: admin.set_current(date(2025, 6, 30)))
@@ -189,7 +163,7 @@ def test_people_are_told_when_the_books_are_further_or_a_period_is_frozen() -> N
 
 
 def test_how_far_the_books_are_is_not_said_twice_and_by_accounting_alone() -> None:
-    village = office()
+    village = office(CHART, b"chart")
     assert village["office"].m.periods.current() is None
     village.act("office", lambda admin: admin.set_current(date(2025, 6, 30)))
     before = village["office"].m.ledger.tips
@@ -200,7 +174,7 @@ def test_how_far_the_books_are_is_not_said_twice_and_by_accounting_alone() -> No
 
 
 def test_another_note_is_told_of_the_same_day_and_one_that_is_no_line_is_refused() -> None:
-    village = office()
+    village = office(CHART, b"chart")
     village.act("office", lambda admin: admin.set_current(date(2025, 6, 30)))
     village.settle()
     village["laptop"].notices.clear()
@@ -217,7 +191,7 @@ def test_another_note_is_told_of_the_same_day_and_one_that_is_no_line_is_refused
 
 
 def test_frozen_is_what_the_person_saw() -> None:
-    village = office()
+    village = office(CHART, b"chart")
     with pytest.raises(UsageError, match="changed meanwhile"):
         village["office"].admin.freeze(YEAR, {CHART: content_of(b"older")})
     freeze(village, CHART)
@@ -226,11 +200,11 @@ def test_frozen_is_what_the_person_saw() -> None:
 
 
 def test_a_conflict_is_decided_before_its_file_is_frozen() -> None:
-    village = office()
-    part(village)
+    village = office(CHART, b"chart")
+    village.part()
     village.save("office", "Cargo.ecf", b"office's")
     village.save("laptop", "Cargo.ecf", b"laptop's")
-    meet(village)
+    village.meet()
     with pytest.raises(UsageError, match="open conflict"):
         freeze(village, parse("Cargo.ecf"))
     [conflict] = village["office"].admin.conflicts()
@@ -243,7 +217,7 @@ def test_a_conflict_is_decided_before_its_file_is_frozen() -> None:
 
 
 def test_a_file_that_is_still_arriving_is_not_frozen() -> None:
-    village = office()
+    village = office(CHART, b"chart")
     with village.deaf_disk("office"):
         village.save("laptop", BILLS, b"bills")
         village.settle()
@@ -255,7 +229,7 @@ RESTRICTED = DEFAULT_RULES.with_restriction(parse_restriction("*.ecs=accounting,
 
 
 def test_a_freeze_names_no_restricted_file_but_those_with_days_in_their_names_belong_to_it() -> None:
-    village = office(RESTRICTED)
+    village = office(CHART, b"chart", RESTRICTED)
     for path in (SALARIES, parse("Cargo.ecs")):
         village.save("payroll", path, b"salaries")
     village.settle(30)

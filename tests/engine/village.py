@@ -9,12 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import combinations
 from random import Random
 
 from blake3 import blake3
 
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import ContentId, DeviceId, MandateId, content_of
+from p2psync.core.problem import Problem
 from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable
 from p2psync.engine.admin import Admin, Founding, Newcomer, Welcome
@@ -98,6 +100,10 @@ class House:
     def m(self) -> Mandate:
         assert self.mandate is not None
         return self.device.mandates[self.mandate]
+
+    @property
+    def problems(self) -> list[Problem]:
+        return list(self.m.state.problems())
 
     @property
     def admin(self) -> Admin:
@@ -213,8 +219,7 @@ class Village:
 
     def rebuild(self, name: str) -> House:
         """The device's database is lost; its identity, folder and the settings for the mandate are not."""
-        self.disconnect()
-        self.settle()
+        self.part()
         old = self.houses[name]
         fresh = self._build(name)
         fresh.disk, fresh.versions = old.disk, old.versions
@@ -243,6 +248,18 @@ class Village:
         self._links[there] = (self.houses[a], here)
         self.tell(self.houses[a], LinkUp(here, self.houses[b].id, True, "lan"))
         self.tell(self.houses[b], LinkUp(there, self.houses[a].id, False, "lan"))
+
+    def meet(self) -> None:
+        """Each is connected with each, anew."""
+        self.part()
+        for a, b in combinations(self.houses, 2):
+            self.connect(a, b)
+        self.settle(30)
+
+    def part(self) -> None:
+        """Nobody is connected, and everybody knows it."""
+        self.disconnect()
+        self.settle()
 
     def disconnect(self) -> None:
         for link in list(self._links):
@@ -348,3 +365,13 @@ class Village:
             assert other.disk == first.disk, f"{first.name} and {other.name} differ"
         for house in (first, *rest):
             assert house.m.is_in_sync, f"{house.name} is not in sync"
+
+
+def office(path: str, data: bytes, rules: RuleTable = DEFAULT_RULES) -> Village:
+    """The PCs of accounting ("office"), of invoicing ("laptop") and of payroll; all have this file of the first."""
+    village = Village("office", "laptop", "payroll", rules=rules)
+    village.admit("office", "laptop", Role.INVOICING)
+    village.admit("office", "payroll", Role.PAYROLL)
+    village.save("office", path, data)
+    village.meet()
+    return village
