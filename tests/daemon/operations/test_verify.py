@@ -30,13 +30,15 @@ def old(pc: Pc, path: str, data: str) -> None:
     fresh.replace(target)
 
 
-def damage(pc: Pc, path: str) -> bytes:
-    """As a disk does it: other bytes, and everything else as it was."""
+async def damage(pc: Pc, path: str) -> bytes:
+    """As a disk does it to a PC that is off: other bytes, and everything else as it was."""
+    await pc.stop()
     target = pc.folder / path
     before = target.stat()
     with target.open("r+b") as file:
         file.write(b"#")
     os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+    await pc.start()
     return target.read_bytes()
 
 
@@ -67,9 +69,7 @@ async def test_what_a_disk_damaged_is_sent_to_nobody_and_comes_back_from_another
             old(one, name, f"{name} as it was")
             await two.has(name, f"{name} as it was")
         await one.in_sync(1)
-        await one.stop()
-        spoilt = damage(one, "a.txt")
-        await one.start()
+        spoilt = await damage(one, "a.txt")
         await one.in_sync(1)
         told, code = await verify(one)
         assert (code, told["damaged"]) == (FAILED, [{"path": "a.txt", "repaired": False}])
@@ -96,9 +96,7 @@ async def test_a_bookkeeping_file_comes_back_from_its_own_kept_version(tmp_path:
             return bool((await verify(pc))[0]["versions"])
 
         await until(is_kept, "its copy is kept")
-        await pc.stop()
-        damage(pc, "chart.crp")
-        await pc.start()
+        await damage(pc, "chart.crp")
         told, code = await verify(pc, repair=True)
         assert (code, told["damaged"]) == (DONE, [{"path": "chart.crp", "repaired": True}])
         assert pc.read("chart.crp") == b"chart\r\nENDOFFILE\r\n"
@@ -110,9 +108,7 @@ async def test_what_nobody_has_any_more_is_said_and_stays_damaged(tmp_path: Path
         await pc.create()
         old(pc, "a.txt", "the only copy")
         await pc.holds(1)
-        await pc.stop()
-        damage(pc, "a.txt")
-        await pc.start()
+        await damage(pc, "a.txt")
         told, code = await verify(pc, repair=True, timeout_s=0.5)
         assert (code, told["damaged"]) == (FAILED, [{"path": "a.txt", "repaired": False}])
         assert pc.read("a.txt") == b"#he only copy"
