@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.disk import as_it_is, fresh
-from tests.lab import requires_lab
+from tests.fs.mounted import need_loop_device
 
 
 def test_the_disk_as_it_is_is_the_directory_itself(tmp_path: Path) -> None:
@@ -16,19 +16,15 @@ def test_the_disk_as_it_is_is_the_directory_itself(tmp_path: Path) -> None:
         assert place == tmp_path
 
 
-@requires_lab
 def test_a_fresh_disk_is_another_one_and_is_gone_afterwards(tmp_path: Path) -> None:
-    try:
-        with fresh(tmp_path) as place:
-            (place / "file").write_bytes(b"x" * 4096)
-            assert place.stat().st_dev != tmp_path.stat().st_dev
-            assert os.statvfs(place).f_bavail > 0
-    except OSError as error:
-        pytest.skip(f"no file can be mounted here: {error}")
+    need_loop_device()
+    with fresh(tmp_path) as place:
+        (place / "file").write_bytes(b"x" * 4096)
+        assert place.stat().st_dev != tmp_path.stat().st_dev
+        assert os.statvfs(place).f_bavail > 0
     assert list(tmp_path.iterdir()) == []
 
 
-@requires_lab
 def test_a_fresh_disk_is_gone_after_a_failure_too(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     with pytest.raises(FileExistsError), fresh(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.afar import Host, host_on
 from tests.e2e.pc import RUNNING, Pc, office
 from tests.lab import Lab, lan
 
@@ -25,6 +26,13 @@ def root(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     path = tmp_path_factory.mktemp("pcs")
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def host(lab: Lab, root: Path) -> Iterator[Host]:
+    """For a lab with a place in the Internet."""
+    with host_on(lab, root) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

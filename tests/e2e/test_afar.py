@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.afar import Host, far_company, host_on, way
+from tests.e2e.afar import Host, far_company, way
 from tests.e2e.pc import Pc, agree, until
 from tests.lab import Lab, Site, move, requires_lab, wan
 
@@ -22,12 +22,6 @@ def lab() -> Iterator[Lab]:
     """Two homes behind routers as most are, a third PC in the first of them, and a host in the Internet."""
     with wan([Site("port-restricted", ("a", "c")), Site("port-restricted", ("b",))]) as two:
         yield two
-
-
-@pytest.fixture(scope="module")
-def host(lab: Lab, root: Path) -> Iterator[Host]:
-    with host_on(lab, root) as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from subprocess import DEVNULL
 
 import pytest
 
-from tests.e2e.afar import Host, host_on, way
+from tests.e2e.afar import Host, way
 from tests.e2e.pc import END_S, Pc, agree, ended, until
 from tests.lab import Lab, Site, requires_lab, wan
 
@@ -33,12 +33,6 @@ def lab() -> Iterator[Lab]:
             for rule in (["-o", "lo", "-j", "ACCEPT"], ["-d", offices.ip(proxy), "-j", "ACCEPT"], ["-j", "DROP"]):
                 offices.run(pc, ["iptables", "-w", "-A", "OUTPUT", *rule], check=True)
         yield offices
-
-
-@pytest.fixture(scope="module")
-def host(lab: Lab, root: Path) -> Iterator[Host]:
-    with host_on(lab, root) as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from p2psync.books import synthetic
-from tests.e2e.afar import Host, far_company, host_on, way
+from tests.e2e.afar import Host, far_company, way
 from tests.e2e.pc import MANDATE, Pc, agree, pause, until
 from tests.lab import Lab, Site, requires_lab, wan
 
@@ -32,12 +32,6 @@ def lab() -> Iterator[Lab]:
     """The owner's home and the fiduciary's office behind strict routers; the second PC of the office; the host."""
     with wan([Site("symmetric", ("home",)), Site("symmetric", ("office", "desk"))]) as two:
         yield two
-
-
-@pytest.fixture(scope="module")
-def host(lab: Lab, root: Path) -> Iterator[Host]:
-    with host_on(lab, root, "srv", "--relay") as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -109,12 +109,19 @@ def _mounting(kind: str, folder: Path, image: Path, stack: ExitStack) -> Callabl
         pytest.skip(f"neither the kernel nor a program of this system mounts {kind}")
     if not by_kernel:
         _need_device("/dev/fuse")
-    try:
-        loop = run("losetup", "-f", "--show", image)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"this system lends no loop device: {error.stderr.strip()}")
+    need_loop_device()
+    loop = run("losetup", "-f", "--show", image)
     stack.callback(subprocess.run, ["losetup", "-d", loop], check=False, capture_output=True)
     return lambda: run(*(["mount", "-t", kind] if by_kernel else ["mount.exfat-fuse"]), loop, folder)
+
+
+def need_loop_device() -> None:
+    """Skips the test where no file can be mounted: without root, and in many a container."""
+    _need_root()
+    try:
+        run("losetup", "-f")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"this system lends no loop device: {error.stderr.strip()}")
 
 
 def _need_root() -> None:
