@@ -37,6 +37,8 @@ class Delivery:
     content: ContentId
     device: DeviceId
     time_ns: int
+    signed: bool = False
+    """The device signed for it, in the log that all members have: the time is by its clock."""
 
 
 class Step(StrEnum):

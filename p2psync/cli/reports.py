@@ -271,6 +271,7 @@ def _what(row: Row) -> str:
         "directory": _("made a folder"),
         "posted": _("marked as posted"),
         "undone": _("took a mark back"),
+        "received": _("received"),
         "genesis": _("created the mandate"),
         "admit": _("admitted"),
         "revoke": _("revoked"),

@@ -1,8 +1,8 @@
-"""A mark: one immutable statement of a person about a version of a file, beside the changes that make the versions.
+"""A mark: one immutable statement about a version of a file, beside the changes that make the versions.
 
-Marks say that accounting posted what a file held, or that this was undone. They lie in the logs of their files' class,
-so that whoever may not know of a file learns of no mark either. A kind that a newer version invented is kept, passed
-on, and has no effect.
+Marks say that accounting posted what a file held, or that this was undone, and that a device has received it. They lie
+in the logs of their files' class, so that whoever may not know of a file learns of no mark either. A kind that a newer
+version invented is kept, passed on, and has no effect.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ POSTED = "posted"
 """Accounting posted what the file held."""
 UNDONE = "undone"
 """The marks that are named count no more."""
+RECEIVED = "received"
+"""Its author's folder shows what the file holds: a receipt, which anybody may give, for it says nothing of others."""
 KIND_CHARACTERS_MAX = 20
 MARKS_MAX = 500
 """Marks in one block."""
@@ -29,7 +31,7 @@ class Mark:
     content: ContentId | None
     """What the file held; None if it had been removed, and for UNDONE."""
     named: tuple[ChangeId, ...] = ()
-    """POSTED: the latest marks of the path that its author knew. UNDONE: those that are undone."""
+    """POSTED: the latest marks of the path that its author knew. UNDONE: those that are undone. RECEIVED: none."""
 
 
 @value

@@ -12,7 +12,7 @@ from p2psync.core.ids import BlockHash, DeviceId, LogId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.core.value import value
 from p2psync.engine.deliveries import Deliveries
-from p2psync.engine.ledger import Ledger
+from p2psync.engine.ledger import Ledger, Taken
 from p2psync.engine.peer import Peer
 from p2psync.engine.state import BlockRow, MandateState
 from p2psync.wire.messages import Placed
@@ -73,6 +73,13 @@ class Arrears:
             self._said[device] = said
             tips = [[log, [list(tip) for tip in several]] for log, several in sorted(said.tips.items())]
             self._state.put(_setting(device), [tips, list(said.unplaced)])
+
+    def received(self, taken: Taken) -> None:
+        """Take note of what a member signed for; a word of it that came after counts for more."""
+        if taken.receipts:
+            device, tip = taken.receipts[0].author, Tip(taken.row.seq, taken.row.hash)
+            is_old = self._ledger.covered(self._last_word(device).tips, taken.row.log, tip)
+            self.deliveries.signed(device, taken.receipts, is_old)
 
     def behind(self, device: DeviceId, peer: Peer | None) -> Behind:
         """How far one member is behind; `peer` is its session, if it is connected."""

@@ -1,7 +1,8 @@
 """Which version of a chart or a file of bookings each other member has placed, and since when that is known here.
 
 A member says what it has placed (`Placed`); what is new in its word is noted with this device's time, so that a
-producer sees "delivered to PC-Fidu at 14:03" also when that PC is off again.
+producer sees "delivered to PC-Fidu at 14:03" also when that PC is off again. Who works with such a file signs for it
+(`Receipts`): then members know that never met it, and the time is its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from p2psync.books.posting import Delivery
 from p2psync.core.block import AUTHORITY, parse_block
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.ids import ContentId, DeviceId, LogId, MandateId
+from p2psync.core.mark import StatedMark
 from p2psync.core.relpath import RelPath
 from p2psync.engine.ledger import Ledger
 from p2psync.engine.state import BlockRow, MandateState
@@ -49,20 +51,38 @@ class Deliveries:
         paths = {path for path in paths if path not in set(unplaced)}
         if not paths:
             return
-        known: Any = self._state.get(_setting(device)) or {}
-        fresh = {path: [content, time_ms] for path, content in self._shown(device, paths, now).items()}
-        fresh = {path: row for path, row in fresh.items() if known.get(path, [None])[0] != row[0]}
-        if fresh:
-            latest = sorted({**known, **fresh}.items(), key=lambda item: (item[1][1], item[0]))[-DELIVERIES_MAX:]
-            self._state.put(_setting(device), dict(latest))
+        known = self._known(device)
+        fresh: dict[str, list[Any]] = {p: [c, time_ms, False] for p, c in self._shown(device, paths, now).items()}
+        self._note(device, known, {p: row for p, row in fresh.items() if p not in known or known[p][0] != row[0]})
+
+    def signed(self, device: DeviceId, receipts: Iterable[StatedMark], is_old: bool) -> None:
+        """A member's signed word; `is_old`: it has said since then what it shows, as far as that is something else."""
+        known = self._known(device)
+        fresh: dict[str, list[Any]] = {}
+        for one in receipts:
+            path, content = one.mark.path, one.mark.content
+            before, _time, is_signed = fresh.get(path) or known.get(path) or [None, 0, False]
+            is_news = not is_signed if before == content else before is None or not is_old
+            if content is not None and is_news:
+                fresh[path] = [content, one.time_ms, True]
+        self._note(device, known, fresh)
 
     def of_device(self, device: DeviceId) -> list[Delivery]:
         """The latest version of each file that a member is known to have placed."""
-        known: Any = self._state.get(_setting(device)) or {}
         return [
-            Delivery(RelPath(path), ContentId(content), device, time_ms * 1_000_000)
-            for path, (content, time_ms) in sorted(known.items())
+            Delivery(RelPath(path), ContentId(content), device, time_ms * 1_000_000, is_signed)
+            for path, (content, time_ms, is_signed) in sorted(self._known(device).items())
         ]
+
+    def _known(self, device: DeviceId) -> dict[str, list[Any]]:
+        """Of each path: the content, when in milliseconds, and whether the device signed for it."""
+        stored: Any = self._state.get(_setting(device)) or {}
+        return {path: [*row, False][:3] for path, row in stored.items()}
+
+    def _note(self, device: DeviceId, known: dict[str, list[Any]], fresh: dict[str, list[Any]]) -> None:
+        if fresh:
+            latest = sorted({**known, **fresh}.items(), key=lambda item: (item[1][1], item[0]))[-DELIVERIES_MAX:]
+            self._state.put(_setting(device), dict(latest))
 
     def _newly_placed(self, device: DeviceId, before: Tips, now: Tips) -> set[RelPath]:
         logs = [log for log in self._ledger.readable_tips(device) if self._ledger.file_class(log) != AUTHORITY]

@@ -37,7 +37,7 @@ from p2psync.core.conflict import Verdict, judge
 from p2psync.core.cut import Cut, cut_of
 from p2psync.core.entry import Kind
 from p2psync.core.ids import BlockHash, ChangeId, DeviceId, LogId, MandateId
-from p2psync.core.mark import MARKS_MAX, Mark, StatedMark
+from p2psync.core.mark import MARKS_MAX, RECEIVED, Mark, StatedMark
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import RESTRICTED
 from p2psync.core.statement import Statement, pack_statements, unpack_statements
@@ -82,7 +82,8 @@ class Taken:
     forked: bool
     """The block is a second branch of its log."""
     marks: tuple[Mark, ...] = ()
-    """Those that count."""
+    """Those that count, but for receipts."""
+    receipts: tuple[StatedMark, ...] = ()
 
 
 class MissingBlock(Exception):
@@ -341,15 +342,17 @@ class Ledger:
             return self._take_authority(signed, author, named, forked)
         row = self._state.add_block(signed, named)
         accepted = self._judge(row, block, author, file_class)
-        counted = tuple(compress(block.marks, accepted))
-        if marks:
-            self._state.add_marks(list(zip(marks, accepted, strict=True)))
+        counted = tuple(compress(marks, accepted))
+        if marks:  # receipts lie in the log alone: there may be more of them than of anything else
+            self._state.add_marks([p for p in zip(marks, accepted, strict=True) if p[0].mark.kind != RECEIVED])
         else:
             self._state.add_changes(list(zip(stated, accepted, strict=True)))
         paths = [c.path for c in block.changes]
         if len(tips[block.log]) > 1 and self._is_cut_at(row):
             paths += sorted(self.judge_all().difference(paths))
-        return Taken(row, file_class, tuple(paths), False, forked, counted)
+        receipts = tuple(one for one in counted if one.mark.kind == RECEIVED)
+        rest = tuple(one.mark for one in counted if one.mark.kind != RECEIVED)
+        return Taken(row, file_class, tuple(paths), False, forked, rest, receipts)
 
     def _is_cut_at(self, row: BlockRow) -> bool:
         """Whether a cut names this block: until it came, the cut was taken to cover both branches of the log."""
@@ -407,7 +410,7 @@ class Ledger:
             return self._ancestry.has_file(named(path))
 
         if block.marks:
-            return [belongs(m.path) and authority.may_post(author, m.path) for m in block.marks]
+            return [belongs(m.path) and (m.kind == RECEIVED or authority.may_post(author, m.path)) for m in block.marks]
         may_write = authority.may_write
         return [belongs(c.path) and may_write(author, c.path, makers, c.entry.kind, replaces) for c in block.changes]
 

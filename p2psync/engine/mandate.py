@@ -41,6 +41,7 @@ from p2psync.engine.ledger import Keys, Ledger, MissingBlock, Taken
 from p2psync.engine.peer import Peer
 from p2psync.engine.periods import Periods
 from p2psync.engine.postings import Postings
+from p2psync.engine.receipts import Receipts
 from p2psync.engine.refusals import Refusals
 from p2psync.engine.replica import Replica
 from p2psync.engine.scope import Scope
@@ -73,6 +74,7 @@ class Mandate:
         self.replica = Replica(self._site)
         self.secrets = Secrets(state)
         self.arrears = Arrears(mandate, state, self.ledger)
+        self.receipts = Receipts(self._site, self.arrears)
         self.postings = Postings(self._site, keys.device)
         self.periods = Periods(self._site, keys.device)
         self.refusals = Refusals(self._site, keys.device)
@@ -146,6 +148,7 @@ class Mandate:
                 self.announce(self.replica.observation.observe(event))
             case PathsPlaced():
                 self.announce(self.replica.placed(event))
+                self.receipts.placed(o.path for o in event.outcomes if o.placed)
             case Fetched(_, contents, file_class):
                 self.replica.fetched(file_class, contents)
             case FetchFailed(_, contents, file_class):
@@ -237,6 +240,7 @@ class Mandate:
             self.refusals.tell(taken)
             self.postings.keep_marked(mark for one in taken for mark in one.marks)
             for one in taken:
+                self.arrears.received(one)
                 self.replica.placement.urgent.saved(self.ledger.author(one.row.log), one.paths)
                 self._after_join(one, peer)
         if peer.link in self.peers:  # else what it sent says that it does not belong here any more
@@ -415,6 +419,7 @@ class Mandate:
             self._update_readiness()
             if not self.is_held:
                 self.announce(self.replica.pump())
+                self.announce(self.receipts.pump(self.peers.values()))
         for peer in self.peers.values():
             peer.flush()
         self._say_placed()

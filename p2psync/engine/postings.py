@@ -51,13 +51,14 @@ class Postings:
         fresh = [path for path in wanted if path not in known or known[path].content != wanted[path]]
         marks = [Mark(POSTED, path, wanted[path], self._latest(path)) for path in sorted(fresh)]
         self.keep(wanted)
-        return self._state(marks)
+        return write(self._site, marks)
 
     def undo(self, paths: Collection[RelPath]) -> list[Taken]:
         """Take back the marks that stand for these files: what was posted before holds again. Raises NotAllowed."""
         self._require_right(paths)
         known = self.standing()
-        return self._state([Mark(UNDONE, path, None, (known[path].id,)) for path in sorted(paths) if path in known])
+        marks = [Mark(UNDONE, path, None, (known[path].id,)) for path in sorted(paths) if path in known]
+        return write(self._site, marks)
 
     def keep(self, paths: Iterable[RelPath]) -> None:
         """Have the bytes of posted versions kept that stand in the folder, before they are overwritten."""
@@ -110,14 +111,15 @@ class Postings:
         assert row is not None, "a mark's block is here"
         return self._site.ledger.file_class(row.log)
 
-    def _state(self, marks: Sequence[Mark]) -> list[Taken]:
-        classes = {mark.path: self._site.ledger.class_of(mark.path) for mark in marks}
-        now_ms = self._site.scope.now.wall_ms
-        taken: list[Taken] = []
-        for file_class in sorted(set(classes.values())):
-            some = [mark for mark in marks if classes[mark.path] == file_class]
-            taken += self._site.ledger.mark(some, file_class, now_ms)
-        return taken
+
+def write(site: Site, marks: Sequence[Mark]) -> list[Taken]:
+    """Write marks into this device's logs, each into that of its file's class."""
+    classes = {mark.path: site.ledger.class_of(mark.path) for mark in marks}
+    taken: list[Taken] = []
+    for file_class in sorted(set(classes.values())):
+        some = [mark for mark in marks if classes[mark.path] == file_class]
+        taken += site.ledger.mark(some, file_class, site.scope.now.wall_ms)
+    return taken
 
 
 def standing(marks: Iterable[tuple[StatedMark, bool]]) -> Mapping[RelPath, posting.Mark]:

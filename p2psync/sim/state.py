@@ -257,7 +257,7 @@ class MemoryMandateState:
                 change = ChangeId(block, index)
                 if change in self._tables.marks:
                     self._journal.put(self._tables.marks, change, (self._tables.marks[change][0], verdict))
-                elif self._tables.accepted[change] != verdict:
+                elif self._tables.accepted.get(change, verdict) != verdict:
                     self._journal.put(self._tables.accepted, change, verdict)
                     touched.add(self._tables.changes[change].path)
         for path in touched:

@@ -9,7 +9,7 @@ from p2psync.core.change import Change
 from p2psync.core.clock import Tip
 from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry
 from p2psync.core.ids import BlockHash, ChangeId, LogId, MandateId
-from p2psync.core.mark import POSTED, UNDONE, Mark
+from p2psync.core.mark import POSTED, RECEIVED, UNDONE, Mark
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import BaseRow, LiveRow, LogRow, MandateState, TodoKind, TodoRow
@@ -417,7 +417,8 @@ def test_marks_are_judged_again_and_touch_no_head(state: MandateState) -> None:
     first, second = author.mark(Mark(POSTED, A, content("1")), Mark(POSTED, B, None))
     assert state.judge_again([(change.block, [True]), (first.block, [True, False])]) == set()
     assert {one.id: accepted for one, accepted in state.marks()} == {first: True, second: False}
-    assert state.judge_again([(first.block, [False, True])]) == set()
+    receipt = author.block(marks=(Mark(RECEIVED, A, content("1")),))  # lies in its block alone
+    assert state.judge_again([(first.block, [False, True]), (receipt.hash, [True])]) == set()
     assert {one.id: accepted for one, accepted in state.marks()} == {first: False, second: True}
     assert state.refused_count() == 0
     assert [head.id for head in state.heads([A])[A]] == [change]

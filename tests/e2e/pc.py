@@ -202,8 +202,8 @@ class Pc:
         return self.run("join", "-", "--folder", folder or self.folder, *options, given=ticket)
 
     def log(self, mandate: str = MANDATE) -> list[dict[str, Any]]:
-        """What the signed log says of files, in its order."""
-        return [row for row in self.run("log", mandate) if row["path"]]
+        """What the signed log says of files, in its order, but for receipts."""
+        return [row for row in self.run("log", mandate) if row["path"] and row["kind"] != "received"]
 
     # -- the folder ----------------------------------------------------------------------------------------------------
 

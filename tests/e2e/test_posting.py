@@ -140,5 +140,5 @@ def test_two_accountants_who_are_apart_agree_afterwards(pcs: list[Pc]) -> None:
     home.start()
     for pc in pcs:
         assert comes_to(pc, INVOICES, "posted")["posted"]["name"] == "c"
-    marks = [row["kind"] for row in fiduciary.run("log", "Cargo") if row["path"] == INVOICES]
+    marks = [row["kind"] for row in fiduciary.log("Cargo") if row["path"] == INVOICES]
     assert sorted(marks) == ["file", "posted", "posted", "undone"]

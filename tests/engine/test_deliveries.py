@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from p2psync.core.ids import content_of
+from p2psync.core.mark import RECEIVED
 from p2psync.core.relpath import parse
 from p2psync.engine import deliveries
 from p2psync.engine.arrears import Arrears
@@ -76,3 +79,40 @@ def test_only_the_latest_deliveries_are_remembered(monkeypatch: pytest.MonkeyPat
         anna.save(path, "one")
         kept.placed(bert.id, placed(anna, bert), 1_000 * number)
     assert [d.path for d in kept.deliveries.of_device(bert.id)] == [parse("a.ecf"), parse("b.ecf")]
+
+
+def test_a_receipt_counts_for_more_than_the_word_before_it_and_for_less_than_a_later_one() -> None:
+    anna, bert = office("anna", "bert")
+    kept = arrears(anna)
+
+    def signs(text: str) -> None:
+        bert.mark(INVOICES, text, kind=RECEIVED)
+
+    def reads() -> None:
+        for taken in anna.read(bert):
+            kept.received(taken)
+
+    anna.save(INVOICES, "one")
+    kept.placed(bert.id, placed(anna, bert), 9_000)
+    assert [d.signed for d in kept.deliveries.of_device(bert.id)] == [False]
+    bert.read(anna)
+    signs("one")
+    reads()
+    assert shown(anna, bert) == [(INVOICES, "one", 1)], "it said when"
+    assert [d.signed for d in arrears(anna.restarted()).deliveries.of_device(bert.id)] == [True]
+    signs("two")
+    reads()
+    assert shown(anna, bert) == [(INVOICES, "two", 1)], "there was no word since"
+    signs("one")
+    anna.save(INVOICES, "three")
+    bert.read(anna)
+    kept.placed(bert.id, replace(placed(anna, bert), tips=bert.ledger.tips), 12_000)
+    reads()
+    assert shown(anna, bert) == [(INVOICES, "three", 12)], "it has said so since"
+
+
+def test_what_was_noted_before_there_were_receipts_is_known_as_not_signed() -> None:
+    anna, bert = office("anna", "bert")
+    anna.state.put(f"delivered {bert.id.hex()}", {INVOICES: [content_of(b"one"), 5_000]})
+    [known] = arrears(anna).deliveries.of_device(bert.id)
+    assert (known.path, known.time_ns, known.signed) == (INVOICES, 5_000_000_000, False)

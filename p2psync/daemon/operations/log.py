@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from p2psync.core.block import AUTHORITY, SIGNATURE_BYTES, Block, SignedBlock, parse_block, verify_ed25519
 from p2psync.core.ids import ChangeId, DeviceId, LogId, MandateId, change_text, device_text
+from p2psync.core.mark import RECEIVED
 from p2psync.core.statement import UnknownStatement
 from p2psync.core.value import value
 from p2psync.daemon.operations.arguments import Arguments
@@ -165,6 +166,7 @@ def _refused(device: Device, index: _Index, lines: Sequence[Mapping[str, Any]]) 
     mandate = device.mandates[index.mandate]
     marks = {change_text(one.id): accepted for one, accepted in mandate.state.marks()}
     refused = {mark for mark, accepted in marks.items() if not accepted}
+    lines = [line for line in lines if line["kind"] != RECEIVED]
     if not mandate.state.refused_count():
         return refused
     paths = {line["path"] for line in lines if line["path"]}

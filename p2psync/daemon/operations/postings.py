@@ -187,7 +187,9 @@ class _Told:
         is_on_its_way = found.step is Step.DELIVERED and not deliveries
         return {
             "step": Step.PUBLISHED.value if is_on_its_way else found.step.value,
-            "deliveries": [_who(self._mandate, one.device, one.time_ns) for one in deliveries],
+            "deliveries": [
+                {**_who(self._mandate, one.device, one.time_ns), "signed": one.signed} for one in deliveries
+            ],
             "posted": _who(self._mandate, found.mark.device, found.mark.time_ns) if found.mark is not None else None,
         }
 

@@ -46,6 +46,16 @@ async def comes_to(pc: Pc, step: str, file: str = INVOICES) -> Any:
     return await shown(pc, file)
 
 
+async def signs(accounting: Pc, pc: Pc, file: str = INVOICES) -> None:
+    """Wait until accounting has signed for a file, as another PC sees it: the entry in the log comes a bit later."""
+
+    async def has() -> bool:
+        row = await shown(pc, file)
+        return any(one["signed"] and one["name"] == accounting.name for one in row["deliveries"])
+
+    await until(has, f"{accounting.name} signs for {file}")
+
+
 async def counts(pc: Pc, lines: int, files: int) -> None:
     """Wait until `status` says so: a look never waits for a file to be read."""
 
@@ -192,6 +202,7 @@ async def test_the_producer_sees_published_delivered_posted_and_may_not_post(tmp
         await office.start()
         delivered = await comes_to(producer, "delivered")
         assert [one["name"] for one in delivered["deliveries"]] == ["pc1"]
+        await signs(office, producer)
         with pytest.raises(NotAllowed, match="role accounting"):
             await producer.call("posted", mandate=MANDATE)
         assert await waits(office) == [(7, 0, 0)]
@@ -201,7 +212,13 @@ async def test_the_producer_sees_published_delivered_posted_and_may_not_post(tmp
         assert posted["state"] == "posted"
         await counts(producer, 0, 0)
         log = await producer.call("log", mandate=MANDATE)
-        assert [(row["kind"], row["path"], row["accepted"]) for row in log][-1] == ("posted", INVOICES, True)
+        told = [(row["kind"], row["path"], row["accepted"]) for row in log]
+        assert told[-2:] == [("received", INVOICES, True), ("posted", INVOICES, True)]
+        checked = await producer.call("log.verify", mandate=MANDATE)
+        assert checked["ok"]
+        exported = [line for block in await producer.call("log.export", mandate=MANDATE) for line in block["entries"]]
+        (receipt,) = [line for line in exported if line["kind"] == "received"]
+        assert (receipt["name"], receipt["content"]) == ("pc1", posted["content"])
 
 
 @pytest.mark.asyncio
