@@ -11,6 +11,7 @@ from p2psync.i18n import _, later
 UNREADABLE = (
     later("The file has more than {limit} bytes, which is the limit."),
     later("The file has zero bytes in it: it is no text."),
+    later("The file is written in UTF-16. Save it as UTF-8 or Windows-1252."),
     later("A file of bookings begins with a line #FSC; this one does not, or was cut off in it."),
     later("The last line has no end: the file was not written to its end."),
     later("A chart of accounts begins with KEY=value; this file does not."),

@@ -21,6 +21,7 @@ NUMBER_DIGITS_MAX = 18
 
 _WINDOWS = "".join(bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(256))
 """Windows-1252 as Windows reads it: the five bytes that stand for nothing are controls."""
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LINE_END = re.compile(r"\r*\n|\r")
 _DAY_FIRST = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})", re.ASCII)
 _YEAR_FIRST = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
@@ -35,6 +36,8 @@ def decoded(data: bytes, bytes_max: int) -> str:
     """
     if len(data) > bytes_max:
         raise CodecError("The file has more than {limit} bytes, which is the limit.", limit=bytes_max)
+    if data.startswith(_UTF16):
+        raise CodecError("The file is written in UTF-16. Save it as UTF-8 or Windows-1252.")
     if b"\0" in data:
         raise CodecError("The file has zero bytes in it: it is no text.")
     return text_of(data.removeprefix(BOM))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from p2psync.books.master_files import STATED
 from p2psync.cli.rendering import Row, checks, table
-from p2psync.cli.values import moment
+from p2psync.cli.values import moment, quoted
 from p2psync.findings import sentence
 from p2psync.i18n import _, language, ngettext
 
@@ -207,8 +207,17 @@ def pending(rows: Sequence[Row]) -> str:
         "",
     )
     others = [line for one in rows for line in _remarks(one)]
-    lines = [counted, _("Post them in your accounting program, then mark them: p2psync posted MANDATE")]
-    return "\n".join(lines * bool(counted) + others) or _("Nothing waits to be posted.")
+    lines = [counted, _hint(rows)] if counted else []
+    return "\n".join(lines + others) or _("Nothing waits to be posted.")
+
+
+def _hint(rows: Sequence[Row]) -> str:
+    """What is to be done about what waits, here or by others."""
+    mine = sorted({row["mandate"] for row in rows if row["may_post"]})
+    if not mine:
+        return _("Accounting posts and marks them. How far each file has come: p2psync pending --all")
+    name = quoted(mine[0]) if len(mine) == 1 else _("MANDATE")
+    return _("Post them in your accounting program, then mark them: p2psync posted {mandate}").format(mandate=name)
 
 
 def progress(rows: Sequence[Row]) -> str:
@@ -246,12 +255,20 @@ def posted(rows: Sequence[Row]) -> str:
     if not rows:
         return _("Nothing waits to be posted.")
     lines = [ngettext("Marked {n} file as posted:", "Marked {n} files as posted:", len(rows)).format(n=len(rows))]
-    return "\n".join([*lines, *(f"  {row['file']}" for row in rows), _("To take one back: p2psync posted --undo")])
+    return "\n".join([*lines, *(f"  {row['file']}" for row in rows), _take_back(rows[0])])
 
 
 def posted_in_several(rows: Sequence[Row]) -> str:
     """`posted --also`."""
-    return posted([{**row, "file": f"{row['mandate']}: {row['file']}"} for row in rows])
+    if not rows:
+        return posted(rows)
+    *lines, _last = posted([{**row, "file": f"{row['mandate']}: {row['file']}"} for row in rows]).splitlines()
+    return "\n".join([*lines, _take_back(rows[0])])
+
+
+def _take_back(row: Row) -> str:
+    command = f"p2psync posted {quoted(row['mandate'])} {quoted(row['file'])} --undo"
+    return _("To take one back: {command}").format(command=command)
 
 
 def undone(rows: Sequence[Row]) -> str:

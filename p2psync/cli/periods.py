@@ -25,7 +25,10 @@ def periods(answer: Row) -> str:
 
 def current(answer: Row) -> str:
     """`period --current-until`."""
-    return _current(answer)
+    said = _current(answer)
+    if answer["until"] > answer["time"][: len(answer["until"])]:
+        said += "\n" + _("! That day is still to come. If it is a mistake, say it again with the right day.")
+    return said
 
 
 def planned(answer: Row) -> str:
@@ -37,6 +40,10 @@ def planned(answer: Row) -> str:
         "across": _("! {file} has bookings of other periods too: it stays open."),
         "restricted": _("! {file} stays open: members who may not see it would read its name."),
     }
+    if not count:
+        text = _("! The folder has no file of this period. To open it again: {command}")
+        command = f"p2psync period {quoted(answer['mandate'])} --unfreeze {quoted(answer['period'])}"
+        lines.append(text.format(command=command))
     return "\n".join([*lines, *(texts[one["reason"]].format(file=one["path"]) for one in answer["left_out"])])
 
 

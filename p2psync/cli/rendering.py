@@ -137,6 +137,11 @@ def waiting_line(mandate: Row) -> str:
     """What waits to be posted, and where to see it; "" for nothing."""
     lines, several = mandate["pending"], mandate.get("pending_files", 0)
     command = f"p2psync pending {quoted(mandate['name'])}"
+    if lines and mandate["role"] != "accounting":
+        text = ngettext(
+            "* {n} booking waits for accounting: {command}", "* {n} bookings wait for accounting: {command}", lines
+        )
+        return text.format(n=lines, command=f"{command} --all")
     if lines:
         text = ngettext("* {n} booking to post: {command}", "* {n} bookings to post: {command}", lines)
         return text.format(n=lines, command=command)

@@ -20,6 +20,7 @@ from p2psync.engine.mandate import Mandate
 from p2psync.errors import FolderError, NotAllowed, UsageError
 from p2psync.fs.cloud import service_by_marker, service_by_name
 from p2psync.fs.delivery import PART_SUFFIX
+from p2psync.fs.reading import open_shared
 from p2psync.fs.stable import read_stable
 from p2psync.fs.traits import SYSTEM, SYSTEMS_OWN
 from p2psync.store.attachments import Attachments
@@ -163,7 +164,7 @@ def proposals(file: Path, attached: Collection[str]) -> Beside:
 def read_index(file: Path) -> bytes:
     """As much of an index as may be read; nothing if it cannot be."""
     try:
-        with file.open("rb") as reader:
+        with open_shared(file) as reader:
             return reader.read(INDEX_BYTES_MAX)
     except OSError:
         return b""

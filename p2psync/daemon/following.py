@@ -25,6 +25,7 @@ from p2psync.engine.bridge import Attachment
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import CodecError, UsageError
+from p2psync.fs.reading import open_shared
 from p2psync.fs.traits import SYSTEMS_OWN
 
 NAMED_MAX = 500
@@ -148,7 +149,7 @@ def _period(file: Path) -> Period | None:
     if file.suffix.lower() != completeness.MASTER:
         return None
     try:
-        with file.open("rb") as reader:
+        with open_shared(file) as reader:
             return read_chart(reader.read(CHART_BYTES_MAX + 1)).period
     except (OSError, CodecError, UsageError):
         return None

@@ -11,6 +11,7 @@ from p2psync.core.ids import MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.shelf import Shelf
 from p2psync.errors import CodecError, FolderError, UsageError
+from p2psync.fs.reading import open_shared
 
 
 async def require_one(shelf: Shelf, mandate: MandateId, name: str, path: RelPath, file: Path) -> Chart | None:
@@ -53,7 +54,7 @@ async def _charts(shelf: Shelf, mandate: MandateId) -> list[tuple[RelPath, Chart
 
 def _chart(file: Path) -> Chart | None:
     try:
-        with file.open("rb") as reader:
+        with open_shared(file) as reader:
             return read_chart(reader.read(CHART_BYTES_MAX + 1))
     except (OSError, CodecError):
         return None

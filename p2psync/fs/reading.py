@@ -27,11 +27,14 @@ INVALID_HANDLE = (-1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 
 def open_shared(path: str | Path) -> FileIO:
     """A regular file, unbuffered. Raises OSError, also when something else stands there."""
-    file = FileIO(_open_descriptor(path), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return file
+    descriptor = _open_descriptor(path)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return FileIO(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
+    raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 if sys.platform == "win32":

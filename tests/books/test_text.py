@@ -36,7 +36,10 @@ def test_a_file_is_text_of_a_bounded_size() -> None:
     with pytest.raises(CodecError, match="more than 4 bytes"):
         decoded(b"abcde", 4)
     with pytest.raises(CodecError, match="zero bytes"):
-        decoded("abc".encode("utf-16"), 100)
+        decoded("abc".encode("utf-16-le"), 100)
+    for end in ("le", "be"):
+        with pytest.raises(CodecError, match="UTF-16. Save it as UTF-8"):
+            decoded("\ufeffabc".encode(f"utf-16-{end}"), 100)
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\r\r\n"])

@@ -114,9 +114,13 @@ def test_all_files_are_shown_with_how_far_they_have_come() -> None:
 
 
 def test_marks_are_told_with_how_to_take_them_back() -> None:
-    mark = {"file": "a.ecf", "name": "PC-Fidu", "time": "2020-06-30T14:03:00Z"}
+    mark = {"mandate": "Cargo", "file": "a.ecf", "name": "PC-Fidu", "time": "2020-06-30T14:03:00Z"}
     assert "a.ecf" in bookkeeping.posted([mark])
-    assert "posted --undo" in bookkeeping.posted([mark])
+    assert bookkeeping.posted([mark]).endswith("p2psync posted Cargo a.ecf --undo")
+    several = bookkeeping.posted_in_several([mark, {**mark, "mandate": "Other"}]).splitlines()
+    assert several[1:3] == ["  Cargo: a.ecf", "  Other: a.ecf"]
+    assert several[3].endswith("p2psync posted Cargo a.ecf --undo")
+    assert bookkeeping.posted_in_several([]) == "Nothing waits to be posted."
     assert bookkeeping.posted([]) == "Nothing waits to be posted."
     assert "a.ecf is not marked as posted any more; PC-Fidu had done it" in bookkeeping.undone([mark])
 
@@ -124,7 +128,7 @@ def test_marks_are_told_with_how_to_take_them_back() -> None:
 def test_pending_lines_are_a_table_and_what_has_no_number_says_why() -> None:
     row: dict[str, Any] = {
         **{"mandate": "Cargo", "file": "a.ecf", "period": "2025", "new": 3, "changed": 2, "removed": 1},
-        **{"since": None, "rewritten": False, "message": "", "finding": None},
+        **{"since": None, "rewritten": False, "message": "", "finding": None, "may_post": True},
     }
     none = {**row, "new": None, "changed": None, "removed": None, "period": None}
     rows = [
@@ -136,6 +140,9 @@ def test_pending_lines_are_a_table_and_what_has_no_number_says_why() -> None:
     said = bookkeeping.pending(rows).splitlines()
     assert said[1].split() == ["Cargo", "a.ecf", "2025", "+3", "~2", "-1", "-"]
     assert any("in your accounting program" in line for line in said), "p2psync itself posts nothing"
+    assert any(line.endswith("p2psync posted Cargo") for line in said)
+    assert "p2psync posted MANDATE" in bookkeeping.pending([row, {**row, "mandate": "Other"}])
+    assert "Accounting posts and marks them" in bookkeeping.pending([{**row, "may_post": False}])
     assert "! b.ecf cannot be counted: it is torn" in said
     assert "! c.ecf cannot be counted: Line 17: the debit account 5999 is not in the chart of accounts." in said
     assert any(line.startswith("! d.ecf") and "anew" in line for line in said)

@@ -29,13 +29,21 @@ def test_periods_are_listed_with_what_came_too_late_for_them() -> None:
 
 def test_what_is_to_be_frozen_is_shown_with_what_stays_open() -> None:
     left_out = [{"path": "b.ecf", "reason": "across"}, {"path": "c.ecs", "reason": "restricted"}]
-    plan = {"period": "2025", "files": [{"path": "a.ecf", "content": "00"}], "left_out": left_out}
+    plan: dict[str, Any] = {
+        "mandate": "Cargo",
+        "period": "2025",
+        "files": [{"path": "a.ecf", "content": "00"}],
+        "left_out": left_out,
+    }
     said = periods.planned(plan).splitlines()
     assert said[:2] == ["Freezing 2025 closes 1 file:", "  a.ecf"]
     assert said[2].startswith("! b.ecf has bookings of other periods")
     assert said[3].startswith("! c.ecs stays open")
+    none = periods.planned({**plan, "period": "1800", "files": [], "left_out": []}).splitlines()
+    assert none[1].endswith("p2psync period Cargo --unfreeze 1800")
     assert periods.frozen(plan).startswith("2025 is frozen with 1 file;")
     assert periods.unfrozen(plan).startswith("2025 is open again.")
     assert periods.current({"until": "2025-06-30", **WHO}).startswith("The books are complete until 2025-06-30")
-    assert periods.current({"until": "2025-06-30", "note": None, **WHO}).count("\n") == 0
-    assert periods.current({"until": "2025-06-30", "note": "VAT sent", **WHO}).endswith("\nAccounting says: VAT sent")
+    assert periods.current({"until": "2020-06-30", "note": None, **WHO}).count("\n") == 0
+    assert "is still to come" in periods.current({"until": "2020-07-01", **WHO}), "by the clock of who said it"
+    assert periods.current({"until": "2020-06-30", "note": "VAT sent", **WHO}).endswith("\nAccounting says: VAT sent")

@@ -72,6 +72,8 @@ def test_all_is_well() -> None:
         ({"current_until": "2025-06-30", "frozen": []}, "  Books complete until 2025-06-30"),
         ({"current_until": "2025-06-30", "current_note": "VAT sent"}, "2025-06-30\n  Accounting says: VAT sent"),
         ({"current_until": None, "frozen": ["2024", "2025"]}, "  Frozen periods: 2024, 2025"),
+        ({"pending": 3, "role": "accounting"}, "  * 3 bookings to post: p2psync pending Cargo"),
+        ({"pending": 3, "role": "payroll"}, "  * 3 bookings wait for accounting: p2psync pending Cargo --all"),
         ({"checks": ["accounts", "vat-codes"]}, "  Bookings are checked for: accounts, VAT codes"),
         ({"checks": []}, "  Bookings are not checked: there is no chart of accounts"),
         ({"conflicts": 1}, "! 1 conflict to look at: p2psync conflicts Cargo"),

@@ -74,6 +74,8 @@ def test_a_chart_follows_by_what_it_says(books: Books) -> None:
     assert books.found() == [], "it is not whole yet"
     books.save("New.crp", chart(2026))
     assert books.found() == [("Cargo 2025.crp", "New.crp")]
+    os.mkfifo(books.folder / "Pipe.crp")
+    assert books.found() == [], "it is not waited for"
     books.save("Copy.crp", chart(2025))
     books.save("Later.crp", chart(2028))
     assert books.found() == []

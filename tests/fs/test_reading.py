@@ -24,9 +24,16 @@ def test_neither_pipe_nor_link_nor_directory(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"elsewhere")
     (tmp_path / "link").symlink_to(tmp_path / "f")
     (tmp_path / "d").mkdir()
-    for name in ("pipe", "link", "d", "gone"):
+    last = os.dup(0)
+    os.close(last)
+    for name in ("pipe", "link", "gone"):
         with pytest.raises(OSError):  # noqa: PT011
             open_shared(tmp_path / name)
+    with pytest.raises(IsADirectoryError):
+        open_shared(tmp_path / "d")
+    again = os.dup(0)
+    os.close(again)
+    assert again == last, "nothing is left open"
 
 
 class FakeKernel:

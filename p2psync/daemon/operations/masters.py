@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ from p2psync.daemon.operations.shapes import find_mandate
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import CodecError, P2PSyncError, UsageError
+from p2psync.fs.reading import open_shared
 from p2psync.i18n import said
 
 if TYPE_CHECKING:
@@ -117,7 +119,7 @@ async def open_fields(node: Node, given: Arguments) -> object:
 def _read(file: Path, written: str) -> Export:
     """Raises UsageError if it cannot be read, P2PSyncError if it is no export."""
     try:
-        with file.open("rb") as reader:
+        with open_shared(os.path.realpath(file)) as reader:
             data = reader.read(EXPORT_BYTES_MAX + 1)
     except OSError as error:
         raise UsageError("{file} cannot be read: {reason}", file=file, reason=error.strerror or error) from None

@@ -137,7 +137,7 @@ def _teller(one: Marked, found: Sequence[Waiting], everything: bool) -> Any:
 
 _NOTHING: Row = {
     **{"content": None, "saved": None, "since": None, "state": State.UNCOUNTED.value, "rewritten": False},
-    **{"finding": None, "step": None, "deliveries": [], "posted": None},
+    **{"finding": None, "step": None, "deliveries": [], "posted": None, "may_post": False},
 }
 """What a row has that tells of no file."""
 
@@ -172,6 +172,7 @@ class _Told:
             "rewritten": file.pending.rewritten,
             "message": "",
             "finding": None,
+            "may_post": self._mandate.postings.may_post(file.path),
             **self._progress(file, mark),
         }
 

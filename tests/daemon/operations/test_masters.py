@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -77,6 +78,11 @@ async def test_a_file_that_drops_accounts_or_has_mistakes_changes_nothing(tmp_pa
         bomb = _file(tmp_path, '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><master-export version="1"/>')
         with pytest.raises(P2PSyncError, match="cannot be read"):
             await one.call("chart.import", mandate=MANDATE, file=str(bomb), format="xml")
+        os.mkfifo(tmp_path / "pipe.xml")
+        (tmp_path / "link.xml").symlink_to(tmp_path / "pipe.xml")
+        for name in ("pipe.xml", "link.xml"):
+            with pytest.raises(UsageError, match="cannot be read: not a regular file"):
+                await one.call("chart.import", mandate=MANDATE, file=str(tmp_path / name))
         with pytest.raises(UsageError, match="cannot be read"):
             await one.call("chart.import", mandate=MANDATE, file=str(tmp_path / "none.xml"))
         names = {row["number"]: row["name"] for row in (await one.call("chart", mandate=MANDATE))["accounts"]}
