@@ -38,7 +38,7 @@ def test_a_file_is_text_of_a_bounded_size() -> None:
     with pytest.raises(CodecError, match="zero bytes"):
         decoded("abc".encode("utf-16-le"), 100)
     for end in ("le", "be"):
-        with pytest.raises(CodecError, match="UTF-16. Save it as UTF-8"):
+        with pytest.raises(CodecError, match=r"UTF-16\. Save it as UTF-8"):
             decoded("\ufeffabc".encode(f"utf-16-{end}"), 100)
 
 
