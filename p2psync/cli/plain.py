@@ -12,14 +12,16 @@ from typing import Any
 _OBEYED = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 """Controls, line breaks among them, and what turns the direction of writing."""
 _IN_NAMES = re.compile(f"[{_OBEYED}]")
+_LINE_BREAK = re.compile("\r?\n|\t")
+"""In what a program wrote of its own: the next word is another one."""
 _IN_SENTENCES = re.compile(f"(?!\n)[{_OBEYED}]")
 
 
 def shown(data: Any) -> Any:
-    """A JSON answer whose texts may be printed."""
+    """A JSON answer whose texts may be printed, each in a line."""
     match data:
         case str():
-            return _IN_NAMES.sub("\ufffd", data)
+            return _IN_NAMES.sub("\ufffd", _LINE_BREAK.sub(" ", data))
         case list():
             return [shown(one) for one in data]
         case dict():

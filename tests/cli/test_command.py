@@ -59,7 +59,7 @@ def test_text_or_json(tmp_path: Path) -> None:
 
 def test_what_a_terminal_obeys_is_not_printed(tmp_path: Path) -> None:
     home = str(tmp_path)
-    assert run("--home", home, "act", "a\x1b[2J\nb")[1] == "a\ufffd[2J\ufffdb\n"
+    assert run("--home", home, "act", "a\x1b[2J\nb")[1] == "a\ufffd[2J b\n"
     assert run("--home", home, "act", "\x9b", "--json")[1] == '{\n  "word": "\\u009b",\n  "count": 1\n}\n'
 
 
