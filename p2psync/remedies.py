@@ -172,6 +172,6 @@ _TEXTS = {
     ),
     Code.REMOVED: lambda: (
         _("This PC was removed from the mandate ({detail}). The folder stays as it is; nothing is exchanged any more."),
-        _("Ask an admin why. To come back: p2psync mandate leave, then join with a new invitation."),
+        _("Ask an admin why. To come back: p2psync mandate leave MANDATE, then join with a new invitation."),
     ),
 }

@@ -151,7 +151,10 @@ def _others() -> Mapping[str, str]:
         "news": _("What has happened"),
         "seen": _("I have seen this"),
         "whole-folder": _("the whole folder"),
-        "no-mandate": _("No mandate yet. Make one with: p2psync mandate create, or join one with: p2psync join"),
+        "no-mandate": _(
+            "No mandate yet. Make one with: p2psync mandate create NAME --folder DIR, or join one with: p2psync join "
+            "TICKET --folder DIR"
+        ),
         "off-line": _("p2psync is not running."),
     }
 

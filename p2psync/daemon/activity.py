@@ -59,7 +59,7 @@ class Activity:
     async def pause(self, mandate: MandateId, until: datetime | None) -> None:
         """Let a mandate rest, until then or until it is resumed. Raises UsageError for a time that is over."""
         if until is not None and until <= self._clock.now():
-            raise UsageError("{time} is over: give a time to come, or none.", time=f"{until:%Y-%m-%d %H:%M} UTC")
+            raise UsageError("That time is over: give one to come, or none.")
         until_ms = ENDLESS if until is None else ms_of(until)
         await self._node.runtime.call(lambda device, _: device.mandates[mandate].state.put(PAUSED, until_ms))
         await self.look()

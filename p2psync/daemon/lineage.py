@@ -26,7 +26,7 @@ async def require_one(shelf: Shelf, mandate: MandateId, name: str, path: RelPath
         if other[0].casefold() != path.casefold() and other[1].period and other[1].period.overlaps(chart.period):
             raise UsageError(
                 "{mandate} has a chart of accounts for {period} already: {path}. A mandate is one accounting, with one "
-                "chart for each period. Make another mandate for another one: p2psync mandate create",
+                "chart for each period. Make another mandate for another one: p2psync mandate create NAME --folder DIR",
                 mandate=name,
                 period=other[1].period,
                 path=other[0],

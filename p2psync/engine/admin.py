@@ -239,7 +239,7 @@ class Admin:
         self._require_admin()
         self._require_member(device)
         if device == self._device:
-            raise UsageError("A device cannot revoke itself. Use: p2psync mandate leave")
+            raise UsageError("A device cannot revoke itself. Use: p2psync mandate leave MANDATE")
         self._mandate.replace_secret(Revoke(device, self._mandate.ledger.cut()))
 
     def set_role(self, device: DeviceId, role: Role, admin: bool | None = None) -> None:

@@ -158,7 +158,7 @@ class Periods:
             raise UsageError("{path} has an open conflict. Decide it first: p2psync conflicts", path=path)
         winner = verdict.winner
         if winner is None or winner.entry.kind != Kind.FILE or winner.entry.content != content:
-            raise UsageError("{path!r} was changed meanwhile. Look at it again: p2psync period", path=path)
+            raise UsageError("{path!r} was changed meanwhile. Look at it again: p2psync period MANDATE", path=path)
         if state.todo_rows(TodoKind.PLACE, [path]):
             raise UsageError("{path} is still arriving. Try again in a moment.", path=path)
         return winner.id

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import typer.main
 
 from p2psync.cli.app import app
 from p2psync.cli.manual import examples, leaves, page
+from tests.catalogs import forms, sentences
 
 ROOT = Path(__file__).resolve().parents[2]
 ALL = [pytest.param(words, command, id=" ".join(words)) for words, command in leaves(typer.main.get_command(app))]
@@ -48,3 +52,25 @@ def test_the_page_of_commands_is_up_to_date() -> None:
 
 def test_the_readme_leads_to_the_page_of_commands() -> None:
     assert "docs/commands.md" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_what_a_sentence_tells_to_type_can_be_typed() -> None:
+    """What comes behind ": p2psync COMMAND" names what that command cannot do without."""
+    texts = [text for sentence in sentences() for text in forms(sentence)]
+    told = [found.split() for text in texts for found in re.findall(r": p2psync ([a-z].*)", text)]
+    assert len(told) > 50
+    for words in told:
+        found = ((named, c) for named, c in leaves(typer.main.get_command(app)) if _plain(words[: len(named)]) == named)
+        for named, command in found:
+            needed = sum(one.required for one in command.params if one.param_type_name == "argument")
+            given = _plain(takewhile(_is_filled_in, words[len(named) :]))
+            assert len(given) >= needed, " ".join(words)
+
+
+def _is_filled_in(word: str) -> bool:
+    """By the person, or before it is said."""
+    return word[0] in "{'\"<" or word.strip("|,.;)").isupper()
+
+
+def _plain(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(word.rstrip(",.;)") for word in words)

@@ -86,7 +86,7 @@ def _add_commands(app: typer.Typer) -> None:
         "share",
         help=_(
             "Let other devices find and join a mandate.\n\nUntil then nothing of it leaves this PC. Who joins needs a "
-            "ticket: p2psync invite."
+            "ticket: p2psync invite MANDATE --role ROLE."
         ),
         example="p2psync share Cargo",
     )(share)

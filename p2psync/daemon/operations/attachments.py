@@ -286,13 +286,13 @@ def reason(standing: Standing) -> str:
         return held_for(standing.hold)
     return {
         Act.WAIT: _("it is being written, or is still on its way"),
-        Act.OFFER: _("it waits for your word: p2psync deliver"),
+        Act.OFFER: _("it waits for your word: p2psync deliver MANDATE"),
         Act.BUSY: _("a program has the file open; it is delivered once that is closed"),
-        Act.GONE: _("the program's file was removed; p2psync deliver puts it back"),
+        Act.GONE: _("the program's file was removed; p2psync deliver MANDATE puts it back"),
         Act.REMOVED: _("it was removed from the mandate; the program's file was left as it is"),
         Act.RETURNED: _(
-            "the program's file is an older version, as out of a backup: p2psync deliver brings the mandate's version, "
-            "saving it in the program publishes the older one"
+            "the program's file is an older version, as out of a backup: p2psync deliver MANDATE brings the mandate's "
+            "version, saving it in the program publishes the older one"
         ),
         Act.COLLIDES: _("the mandate has another file of this name: detach it and attach it again with --use"),
         Act.REFUSE: _("this device may not change it: your version is kept aside"),

@@ -224,7 +224,9 @@ async def _change_addresses(node: Node, given: Arguments, add: bool) -> object:
             node.records.add_address(mandate, address)
         else:
             if address not in node.records.addresses(mandate):
-                raise UsageError("{address} is not among the known addresses. See: p2psync peer list", address=address)
+                raise UsageError(
+                    "{address} is not among the known addresses. See: p2psync peer list MANDATE", address=address
+                )
             node.records.remove_address(mandate, address)
         return [{"address": one} for one in node.records.addresses(mandate)]
 

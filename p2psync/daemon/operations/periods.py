@@ -52,7 +52,7 @@ async def freeze(node: Node, given: Arguments) -> object:
     await node.folders.look_through(mandate)  # what was saved a moment ago is part of what is frozen
     plan = await _plan(node, mandate, wanted)
     if seen and seen != plan.told["seen"]:
-        raise UsageError("The files of the period were changed meanwhile. Look at them again: p2psync period")
+        raise UsageError("The files of the period were changed meanwhile. Look at them again: p2psync period MANDATE")
     versions = {one.path: one.content for one in plan.files}
     await node.runtime.call(lambda device, _: device.admin(mandate).freeze(plan.period, versions))
     return plan.told

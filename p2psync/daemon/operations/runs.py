@@ -114,7 +114,7 @@ async def _ids(node: Node, named: str) -> list[MandateId]:
 
     found = await node.runtime.query(look)
     if not found:
-        raise P2PSyncError("There is no mandate yet. Make one with: p2psync mandate create")
+        raise P2PSyncError("There is no mandate yet. Make one with: p2psync mandate create NAME --folder DIR")
     return found
 
 
