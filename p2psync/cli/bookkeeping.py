@@ -206,7 +206,7 @@ def pending(rows: Sequence[Row]) -> str:
         ),
         "",
     )
-    others = [line for one in rows for line in _remarks(one)]
+    others = list(dict.fromkeys(line for one in rows for line in _remarks(one)))
     lines = [counted, _hint(rows)] if counted else []
     return "\n".join(lines + others) or _("Nothing waits to be posted.")
 
@@ -231,7 +231,7 @@ def progress(rows: Sequence[Row]) -> str:
         ),
         "",
     )
-    others = [line for row in rows for line in _remarks(row)]
+    others = list(dict.fromkeys(line for row in rows for line in _remarks(row)))
     return "\n".join([lines] * bool(lines) + others) or _("There are no files of bookings in the folder.")
 
 
@@ -278,6 +278,11 @@ def undone(rows: Sequence[Row]) -> str:
 
 
 def _remarks(row: Row) -> list[str]:
+    if row["findings"]:
+        text = ngettext("! {file}: {finding}", "! {file}: {n} findings, the first: {finding}", row["findings"])
+        first = finding(row["first_finding"])
+        see = _("See: {command}").format(command=f"p2psync check {quoted(row['mandate'])}")
+        return [f"{text.format(file=row['file'], n=row['findings'], finding=first)} {see}"]
     if row["rewritten"]:
         text = _("! {file} has the bookings that were posted, but its program wrote them anew: were they taken back?")
         return [text.format(file=row["file"])]

@@ -100,7 +100,8 @@ def _mandate_lines(mandate: Row) -> list[str]:
     lines += [f"  {line}" for line in _peer_lines(mandate["peers"])]
     lines += [f"  {line}" for refused in mandate.get("refused", ()) for line in _refusal_lines(refused)]
     lines += [f"  {line}" for line in _books_lines(mandate)]
-    lines += [f"  {line}" for line in (waiting_line(mandate), *_asked_lines(mandate)) if line]
+    told = (waiting_line(mandate), findings_line(mandate), *_asked_lines(mandate))
+    lines += [f"  {line}" for line in told if line]
     if mandate["conflicts"]:
         count = mandate["conflicts"]
         text = ngettext(
@@ -149,6 +150,19 @@ def waiting_line(mandate: Row) -> str:
         text = ngettext("* {n} file to look at: {command}", "* {n} files to look at: {command}", several)
         return text.format(n=several, command=command)
     return ""
+
+
+def findings_line(mandate: Row) -> str:
+    """That something is wrong in bookings that wait; "" for nothing."""
+    count = mandate.get("findings", 0)
+    if not count:
+        return ""
+    text = ngettext(
+        "! {n} thing is wrong in bookings that wait: {command}",
+        "! {n} things are wrong in bookings that wait: {command}",
+        count,
+    )
+    return text.format(n=count, command=f"p2psync check {quoted(mandate['name'])}")
 
 
 def _asked_lines(mandate: Row) -> list[str]:

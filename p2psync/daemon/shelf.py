@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
 from typing import Any, Generic, TypeVar
 
 from p2psync.books.closing import overlapping, span_of
@@ -20,7 +21,7 @@ from p2psync.books.master import MasterData, OpenField, records_of
 from p2psync.books.master_codec import MASTER_BYTES_MAX
 from p2psync.books.master_files import CHANGED, STATED, together
 from p2psync.books.master_view import books_of_master
-from p2psync.books.pending import NoFile, Pending, Side, Unreadable, pending, side_of
+from p2psync.books.pending import NoFile, Pending, Side, State, Unreadable, pending, side_of
 from p2psync.books.validation import Books, Check, active_checks, books_of_chart, validate
 from p2psync.core.entry import Entry, Kind
 from p2psync.core.ids import ContentId, MandateId
@@ -88,6 +89,8 @@ class Waiting:
     content: ContentId | None
     """What the file holds; None if it was removed."""
     pending: Pending
+    findings: Findings = field(default_factory=Findings)
+    """What is wrong in its bookings while any of them wait."""
 
 
 @value
@@ -111,13 +114,15 @@ class Marked:
     posted: Mapping[RelPath, ContentId | None]
     coming: frozenset[RelPath]
     """Files that were posted, and are not in the folder yet."""
+    open_fields: frozenset[OpenField] = frozenset()
+    """Fields of the master data that others than the master may change."""
 
 
-def marked(mandate: Mandate) -> Marked:
+def marked(mandate: Mandate, open_fields: frozenset[OpenField]) -> Marked:
     """For the engine's thread."""
     posted = {path: mark.content for path, mark in mandate.postings.standing().items()}
     missing = posted.keys() - mandate.state.bases(posted).keys()
-    return Marked(mandate.id, mandate.name, posted, frozenset(mandate.state.live(missing)))
+    return Marked(mandate.id, mandate.name, posted, frozenset(mandate.state.live(missing)), open_fields)
 
 
 class Shelf:
@@ -156,7 +161,7 @@ class Shelf:
 
     async def pending(self, marked: Marked) -> list[Waiting]:
         """Every file of bookings against what was posted of it, those that are posted whole among them."""
-        return await self._read(marked.id, lambda files: files.pending(marked.posted, marked.coming))
+        return await self._read(marked.id, lambda files: files.pending(marked))
 
     async def _read(self, mandate: MandateId, work: Callable[[_Files], V]) -> V:
         reading, place = self._folders.reading(mandate), self._folders.contents.get(mandate)
@@ -243,10 +248,17 @@ class _Files:
             return None
         return books_of_master(records_of(found.read, open_fields).values())
 
-    def pending(self, posted: Mapping[RelPath, ContentId | None], coming: frozenset[RelPath]) -> list[Waiting]:
-        now = self._named(*ENTRIES)
-        paths = {*now, *(path for path in posted if suffix_of(path) in ENTRIES)} - coming
-        return [self._waiting(path, posted.get(path), now.get(path)) for path in sorted(paths)]
+    def pending(self, marked: Marked) -> list[Waiting]:
+        now, posted = self._named(*ENTRIES), marked.posted
+        paths = {*now, *(path for path in posted if suffix_of(path) in ENTRIES)} - marked.coming
+        several = [self._waiting(path, posted.get(path), now.get(path)) for path in sorted(paths)]
+        instead = self._instead(marked.open_fields)
+        return [
+            replace(one, findings=self._checked(one.path, instead, marked.open_fields).findings)
+            if one.pending.state is State.PENDING and one.content is not None
+            else one
+            for one in several
+        ]
 
     # -- one file --------------------------------------------------------------------------------------
 

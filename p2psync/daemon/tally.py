@@ -30,6 +30,8 @@ class Totals:
 
     is_charted: bool = True
     """There is a chart of accounts, or master data of another program; also where that is not known."""
+    findings: int = 0
+    """What is wrong in bookings that wait."""
 
 
 class Tally:
@@ -68,4 +70,5 @@ def total(several: Sequence[Waiting]) -> Totals:
     """What cannot be read has no number."""
     waiting = [one.pending for one in several if one.pending.state is not State.POSTED]
     counts = [pending.total for pending in waiting]
-    return Totals(sum(count.new + count.changed + count.removed for count in counts), len(waiting))
+    lines = sum(count.new + count.changed + count.removed for count in counts)
+    return Totals(lines, len(waiting), findings=sum(one.findings.count for one in several))

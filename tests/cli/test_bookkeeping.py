@@ -94,7 +94,7 @@ def test_all_files_are_shown_with_how_far_they_have_come() -> None:
     who = {"name": "PC-Fidu", "time": "2020-06-30T14:03:00Z"}
     row: dict[str, Any] = {
         **{"mandate": "Cargo", "file": "a.ecf", "content": "00", "saved": who, "posted": None, "deliveries": []},
-        **{"new": 0, "rewritten": False, "message": "", "finding": None},
+        **{"new": 0, "rewritten": False, "message": "", "finding": None, "findings": 0},
     }
     rows = [
         row,
@@ -128,7 +128,7 @@ def test_marks_are_told_with_how_to_take_them_back() -> None:
 def test_pending_lines_are_a_table_and_what_has_no_number_says_why() -> None:
     row: dict[str, Any] = {
         **{"mandate": "Cargo", "file": "a.ecf", "period": "2025", "new": 3, "changed": 2, "removed": 1},
-        **{"since": None, "rewritten": False, "message": "", "finding": None, "may_post": True},
+        **{"since": None, "rewritten": False, "message": "", "finding": None, "may_post": True, "findings": 0},
     }
     none = {**row, "new": None, "changed": None, "removed": None, "period": None}
     rows = [
@@ -147,6 +147,19 @@ def test_pending_lines_are_a_table_and_what_has_no_number_says_why() -> None:
     assert "! c.ecf cannot be counted: Line 17: the debit account 5999 is not in the chart of accounts." in said
     assert any(line.startswith("! d.ecf") and "anew" in line for line in said)
     assert bookkeeping.pending([]) == "Nothing waits to be posted."
+
+
+def test_what_is_wrong_in_bookings_that_wait_is_told_once_for_a_file() -> None:
+    row: dict[str, Any] = {
+        **{"mandate": "Cargo", "file": "a.ecf", "period": "2025", "new": 3, "changed": 2, "removed": 1, "since": None},
+        **{"rewritten": False, "message": "", "finding": None, "may_post": True, "first_finding": FINDING},
+    }
+    one, *_ = [line for line in bookkeeping.pending([{**row, "findings": 1}]).splitlines() if line[0] == "!"]
+    line = "Line 17: the debit account 5999 is not in the chart of accounts."
+    assert one == f"! a.ecf: {line} See: p2psync check Cargo"
+    several = [{**row, "findings": 2, "period": period} for period in ("2025", None)]
+    told = [line for line in bookkeeping.pending(several).splitlines() if line[0] == "!"]
+    assert told == [f"! a.ecf: 2 findings, the first: {line} See: p2psync check Cargo"]
 
 
 def test_what_accounting_deleted_is_told_with_the_day_and_how_many_know_it() -> None:

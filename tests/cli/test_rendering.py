@@ -74,6 +74,7 @@ def test_all_is_well() -> None:
         ({"current_until": None, "frozen": ["2024", "2025"]}, "  Frozen periods: 2024, 2025"),
         ({"pending": 3, "role": "accounting"}, "  * 3 bookings to post: p2psync pending Cargo"),
         ({"pending": 3, "role": "payroll"}, "  * 3 bookings wait for accounting: p2psync pending Cargo --all"),
+        ({"findings": 1}, "  ! 1 thing is wrong in bookings that wait: p2psync check Cargo"),
         ({"checks": ["accounts", "vat-codes"]}, "  Bookings are checked for: accounts, VAT codes"),
         ({"checks": []}, "  Bookings are not checked: there is no chart of accounts"),
         ({"conflicts": 1}, "! 1 conflict to look at: p2psync conflicts Cargo"),

@@ -101,6 +101,10 @@ async def test_bookings_are_held_to_the_charts_that_can_be_read(tmp_path: Path) 
         (found,) = await shelf.check(mandate, INVOICES)
         assert {finding.trouble for finding in found.findings.items} == {Trouble.DEBIT_UNKNOWN}
         assert found.findings.count == bad.count(b"\t5999\t")
+        (row,) = await waiting(one, mandate, {})
+        assert row.findings == found.findings
+        (row,) = await waiting(one, mandate, {INVOICES: content_of(bad)})
+        assert row.findings.count == 0, "they wait no more"
         assert [file.path for file in await shelf.check(mandate, None)] == sorted([CHART, INVOICES])
         with pytest.raises(P2PSyncError, match="no file of bookings"):
             await shelf.check(mandate, RelPath("other.ecf"))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from p2psync.books.finding import Collector, Trouble
 from p2psync.books.pending import Count, Pending, State
 from p2psync.books.validation import Check
 from p2psync.core.ids import MandateId
@@ -79,6 +81,10 @@ def test_lines_are_counted_and_what_cannot_be_read_is_not() -> None:
         waiting(State.UNCOUNTED),
     ]
     assert total(several) == Totals(7, 2)
+    wrong = Collector()
+    for line in (2, 3):
+        wrong.add(line, Trouble.DEBIT_UNKNOWN, account="5999")
+    assert total([*several, replace(several[0], findings=wrong.findings())]) == Totals(14, 3, findings=2)
     assert total([]) == Totals(0, 0)
 
 

@@ -11,6 +11,7 @@ from p2psync.books.posting import Mark, Progress, Step, progress
 from p2psync.core.ids import ContentId, DeviceId, device_text
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import Role
+from p2psync.daemon.mastering import open_fields_of
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.books import finding_row, named_file
 from p2psync.daemon.operations.shapes import find_mandates, time_text
@@ -118,7 +119,9 @@ def _mark_row(mandate: Mandate, mark: Mark) -> Row:
 
 
 async def _marked(node: Node, named: str) -> list[Marked]:
-    return await node.runtime.query(lambda device, _: [marked(m) for m in find_mandates(device, named)])
+    return await node.runtime.query(
+        lambda device, _: [marked(m, open_fields_of(m.authority)) for m in find_mandates(device, named)]
+    )
 
 
 def _teller(one: Marked, found: Sequence[Waiting], everything: bool) -> Any:
@@ -137,7 +140,15 @@ def _teller(one: Marked, found: Sequence[Waiting], everything: bool) -> Any:
 
 _NOTHING: Row = {
     **{"content": None, "saved": None, "since": None, "state": State.UNCOUNTED.value, "rewritten": False},
-    **{"finding": None, "step": None, "deliveries": [], "posted": None, "may_post": False},
+    **{
+        "finding": None,
+        "step": None,
+        "deliveries": [],
+        "posted": None,
+        "may_post": False,
+        "findings": 0,
+        "first_finding": None,
+    },
 }
 """What a row has that tells of no file."""
 
@@ -172,6 +183,8 @@ class _Told:
             "rewritten": file.pending.rewritten,
             "message": "",
             "finding": None,
+            "findings": file.findings.count,
+            "first_finding": finding_row(file.findings.items[0]) if file.findings else None,
             "may_post": self._mandate.postings.may_post(file.path),
             **self._progress(file, mark),
         }

@@ -17,6 +17,7 @@ from p2psync.core.rules import Role
 from p2psync.core.schedule import Run
 from p2psync.core.ways import DIRECT, PUNCHED
 from p2psync.daemon.actions import Asked, actions, needs_person
+from p2psync.daemon.mastering import open_fields_of
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.mandates import described
 from p2psync.daemon.operations.monitoring import Seen, tasks
@@ -48,7 +49,7 @@ async def status(node: Node, given: Arguments) -> object:
     given.done()
     several = await node.runtime.query(
         lambda device, _: [
-            (marked(m), (m.ledger.tips, m.replica.waiting()), tuple(m.authority.members))
+            (marked(m, open_fields_of(m.authority)), (m.ledger.tips, m.replica.waiting()), tuple(m.authority.members))
             for m in find_mandates(device, named)
         ]
     )
@@ -153,6 +154,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "problems": len(problems),
         "pending": beside.waiting.lines,
         "pending_files": beside.waiting.files,
+        "findings": beside.waiting.findings,
         "checks": list(beside.waiting.checks) if beside.waiting.checks is not None else None,
         "run": node.runs.under_way(mandate.id),
         "rests": _rests(node, mandate),

@@ -88,6 +88,14 @@ async def test_pending_lines_are_counted_by_file_and_period(tmp_path: Path) -> N
             (synthetic.entries_name("Cargo Löhne", 2025, "ecs"), "2025", 40, 0, 0),
         ]
         assert all(row["since"] is None for row in rows)
+        assert all((row["findings"], row["first_finding"]) == (0, None) for row in rows)
+        one.save(INVOICES, synthetic.entries("ECF", 3, Random(1)).replace(b"\t1100\t", b"\t5999\t"))
+        await until(lambda: _has_findings(one), "what is wrong in them is told")
+
+
+async def _has_findings(pc: Pc) -> bool:
+    row = next(row for row in await pc.call("pending") if row["file"] == INVOICES)
+    return bool(row["findings"] and row["first_finding"]["code"] == "debit-unknown")
 
 
 @pytest.mark.asyncio
