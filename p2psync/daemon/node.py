@@ -47,6 +47,7 @@ from p2psync.daemon.tally import Tally
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.timetable import Timetable, WallClock
 from p2psync.daemon.transfer import Transfer
+from p2psync.daemon.verifying import Found
 from p2psync.daemon.web import Web
 from p2psync.engine.device import Device
 from p2psync.engine.effects import (
@@ -129,6 +130,8 @@ class Node:
         self.operations = Operations(self)
         self.exporting = Exporting(self.runtime, self.operations.call, log)
         self.hooks = Hooks(config.home, self.runtime, log)
+        self.verifying: dict[MandateId, Found] = {}
+        """What is being read of a mandate, and found in it."""
         self.web: Web | None = None
         self.dropped_hosts: frozenset[str] = frozenset()
         """Meeting hosts that were named in an earlier run and are not to be used any more."""

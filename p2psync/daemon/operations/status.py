@@ -157,6 +157,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "findings": beside.waiting.findings,
         "checks": list(beside.waiting.checks) if beside.waiting.checks is not None else None,
         "run": node.runs.under_way(mandate.id),
+        "verifying": _verifying(node, mandate),
         "rests": _rests(node, mandate),
         "last_sync": time_text(synced_ms) if synced_ms is not None else None,
         "current_until": until.isoformat() if (until := mandate.authority.current_until) is not None else None,
@@ -290,6 +291,12 @@ def _rests(node: Node, mandate: Mandate) -> dict[str, object] | None:
     if rest is None:
         return None
     return {"why": rest.why, "until": _wall(rest.until) if rest.until is not None else None}
+
+
+def _verifying(node: Node, mandate: Mandate) -> dict[str, int] | None:
+    """How much `verify` has read in the folder; None where none goes on."""
+    found = node.verifying.get(mandate.id)
+    return None if found is None else {"files": found.files, "bytes": found.bytes}
 
 
 def shown_path(way: str | None) -> str | None:

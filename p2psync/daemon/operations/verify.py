@@ -35,13 +35,18 @@ async def verify(node: Node, given: Arguments) -> object:
     checked = await log.verify(node, Arguments({"mandate": named}))
     assert isinstance(checked, OperationResult)
     await node.folders.look_through(mandate)
-    found = await _read(node, mandate)
+    found = node.verifying[mandate] = Found()
+    try:
+        await _read(node, mandate, found)
+    finally:
+        if node.verifying.get(mandate) is found:
+            del node.verifying[mandate]
     if repair and found.damaged:
         await node.runtime.call(lambda device, _: device.mend(mandate, found.damaged))
     await _settle(node, mandate, CONFIRM_S if timeout_s is None else timeout_s)
     left = {seen.path for seen in found.damaged}
     if repair and left:
-        again = await _read(node, mandate, left)
+        again = await _read(node, mandate, Found(), left)
         mended = await node.runtime.query(lambda device, _: _standing_rightly(device.mandates[mandate], left))
         left -= mended - {seen.path for seen in again.damaged}
     shown = await node.runtime.query(lambda device, now: _shown(node, device, now, mandate, found, left))
@@ -49,12 +54,12 @@ async def verify(node: Node, given: Arguments) -> object:
     return OperationResult(shown, _exit_code(shown, checked.exit_code == DONE))
 
 
-async def _read(node: Node, mandate: MandateId, only: set[RelPath] | None = None) -> Found:
+async def _read(node: Node, mandate: MandateId, found: Found, only: set[RelPath] | None = None) -> Found:
     """All of the folder and its versions, or some paths. Raises FolderError while the folder is not there."""
     reading, folder, desk = node.folders.reading(mandate), node.folders.folder(mandate), node.folders.desk(mandate)
     if reading is None or folder is None or desk is None:
         raise FolderError("The mandate's folder is not there. See: p2psync status")
-    found, ended = Found(), threading.Event()
+    ended = threading.Event()
     rows = reading.all() if only is None else [(path, *row) for path, row in reading.get_many(sorted(only)).items()]
     try:
         await asyncio.to_thread(read_folder, folder, rows, found, ended)

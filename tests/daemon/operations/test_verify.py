@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from p2psync.daemon import verifying
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING
 from p2psync.errors import UsageError
 from tests.daemon.homes import MANDATE, Pc, company, pcs
@@ -148,3 +151,29 @@ async def test_a_replica_that_cannot_place_something_is_not_identical(tmp_path: 
         )
         with pytest.raises(UsageError, match="no mandate called"):
             await one.ask("verify", mandate="nothing")
+
+
+@pytest.mark.asyncio
+async def test_status_tells_how_much_was_read_until_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, read_folder = threading.Event(), verifying.read_folder
+
+    def slowly(*given: Any) -> None:
+        read_folder(*given)
+        go_on.wait()
+
+    monkeypatch.setattr("p2psync.daemon.operations.verify.read_folder", slowly)
+    async with company(tmp_path) as (pc,):
+        pc.save("notes.txt", "12345")
+        assert (await pc.status())["verifying"] is None
+
+        async def read() -> bool:
+            return bool((await pc.status())["verifying"] == {"files": 1, "bytes": 5})
+
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(verify(pc), name="verify")
+            try:
+                await until(read)
+            finally:
+                go_on.set()
+        assert work.result()[1] == DONE
+        assert (await pc.status())["verifying"] is None
