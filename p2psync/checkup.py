@@ -123,6 +123,11 @@ def said_of(sign: Sign, facts: Mapping[str, object]) -> Words:
     return Words(found.sentence.format(**facts), found.remedy.format(**facts))
 
 
+def signs() -> Mapping[str, Words]:
+    """What to say of every sign, by its word of the interface, with `{name}` for the facts that are filled in."""
+    return {sign.value: kind.words() for sign, kind in _KINDS.items()}
+
+
 class _Kind(NamedTuple):
     check: Check
     state: State

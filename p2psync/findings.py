@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from string import Formatter
 
 from p2psync.books.finding import Trouble
@@ -33,7 +33,12 @@ def sentence(code: str, line: int, facts: Mapping[str, str]) -> str:
     return text.format(**{**facts, "line": line})
 
 
-_TEXTS = {
+def texts_of_findings() -> Mapping[str, str]:
+    """What to say of every finding, by its word of the interface, with `{name}` for line and facts."""
+    return {trouble.value: text() for trouble, text in _TEXTS.items()}
+
+
+_TEXTS: Mapping[Trouble, Callable[[], str]] = {
     Trouble.LINE_NOT_UNDERSTOOD: lambda: _("Line {line} is not understood: {text}"),
     Trouble.LINE_TOO_LONG: lambda: _("Line {line} is longer than {characters} characters."),
     Trouble.FIELDS_MISSING: lambda: _("Line {line} is no whole booking: it has {fields} fields of at least {needed}."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from p2psync.checkup import PROBLEMS, Check, Finding, Sign, State, said_of
+from p2psync.checkup import PROBLEMS, Check, Finding, Sign, State, said_of, signs
 
 FACTS = {
     name: f"<{name}>"
@@ -32,6 +32,11 @@ def test_what_is_no_good_has_a_remedy(sign: Sign) -> None:
     said = said_of(sign, FACTS)
     told_elsewhere = said.sentence == FACTS["reason"] or "p2psync start" in said.sentence
     assert bool(said.remedy) != (Finding(sign).state is State.OK or told_elsewhere)
+
+
+def test_words_are_handed_out_before_they_are_filled_in() -> None:
+    assert set(signs()) == {sign.value for sign in Sign}
+    assert signs()[Sign.DAEMON_RUNS.value].sentence == "p2psync {version} is running."
 
 
 def test_what_is_missing_is_filled_in() -> None:

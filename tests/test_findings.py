@@ -9,7 +9,7 @@ import pytest
 
 from p2psync.books import crp, entries, text
 from p2psync.books.finding import SENTENCES, Collector, Finding, Trouble
-from p2psync.findings import UNREADABLE, sentence
+from p2psync.findings import UNREADABLE, sentence, texts_of_findings
 from tests.catalogs import calls, name_of
 
 FACTS = {
@@ -26,6 +26,10 @@ def test_no_trouble_lacks_its_sentence(trouble: Trouble) -> None:
     told = sentence(trouble.value, 7, FACTS)
     assert told == SENTENCES[trouble].format(line=7, **FACTS)
     assert "{" not in told
+
+
+def test_sentences_are_handed_out_before_they_are_filled_in() -> None:
+    assert texts_of_findings() == {trouble.value: SENTENCES[trouble] for trouble in Trouble}
 
 
 def test_a_finding_is_told_as_its_reader_tells_it() -> None:
