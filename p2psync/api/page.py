@@ -21,10 +21,12 @@ class File(NamedTuple):
     content_type: str
 
 
+SCRIPTS = ("parts.js", "mandates.js", "mandate.js", "books.js", "work.js", "places.js", "page.js")
+"""In the order in which the page runs them."""
 FILES = {
     "/": File("index.html", "text/html"),
     "/page.css": File("page.css", "text/css"),
-    "/page.js": File("page.js", "text/javascript"),
+    **{f"/{name}": File(name, "text/javascript") for name in SCRIPTS},
     "/icon.svg": File("icon.svg", "image/svg+xml"),
 }
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from p2psync.api.names import names_in_words, places
+from p2psync.api.view_texts import view_texts
+from p2psync.checkup import signs
 from p2psync.core.problem import NEWS, Code
-from p2psync.findings import check_names
+from p2psync.findings import check_names, texts_of_findings
 from p2psync.i18n import _, language, ngettext
 from p2psync.remedies import words
 
@@ -19,7 +22,13 @@ def told() -> Mapping[str, object]:
         "language": language(),
         "problems": {code.value: words(code)._asdict() for code in Code},
         "news": sorted(code.value for code in NEWS),
-        "texts": {**_states(), **_peers(), **_conflicts(), **_bookings(), **_monitoring(), **_others()},
+        "signs": {code: words._asdict() for code, words in signs().items()},
+        "findings": texts_of_findings(),
+        "texts": {
+            **{**_states(), **_peers(), **_conflicts(), **_bookings(), **_monitoring(), **_others()},
+            **view_texts(),
+        },
+        "names": names_in_words(),
         "checks": check_names(),
         "tasks": {"kinds": _tasks(), "states": _task_states(), "triggers": _triggers()},
         "counts": _counts(),
@@ -33,6 +42,7 @@ def frame() -> Mapping[str, str]:
         "lang": language(),
         "asking": _("Asking p2psync …"),
         "lately": _("What happened lately"),
+        **places(),
         "no_script": _("This page needs JavaScript. This command tells the same:"),
     }
 
@@ -66,9 +76,6 @@ def _peers() -> Mapping[str, str]:
         "awaited": _("waiting for it, last seen {time}"),
         "never": _("not seen yet"),
         "behind": _("{files} behind"),
-        "lan": _("local network"),
-        "direct": _("direct"),
-        "relay": _("relay"),
     }
 
 
@@ -151,10 +158,7 @@ def _others() -> Mapping[str, str]:
         "news": _("What has happened"),
         "seen": _("I have seen this"),
         "whole-folder": _("the whole folder"),
-        "no-mandate": _(
-            "No mandate yet. Make one with: p2psync mandate create NAME --folder DIR, or join one with: p2psync join "
-            "TICKET --folder DIR"
-        ),
+        "no-mandate": _("No mandate yet."),
         "off-line": _("p2psync is not running."),
     }
 
@@ -170,6 +174,11 @@ def _counted(n: int) -> Mapping[str, str]:
         "devices": ngettext("{n} device", "{n} devices", n),
         "shared": ngettext("shared ({n} device)", "shared ({n} devices)", n),
         "newcomers": ngettext("{n} device asks to be let in:", "{n} devices ask to be let in:", n),
+        "actions": ngettext("{n} thing to do", "{n} things to do", n),
+        "versions": ngettext("{n} kept version", "{n} kept versions", n),
+        "entries": ngettext("{n} signed entry", "{n} signed entries", n),
+        "findings": ngettext("{n} finding", "{n} findings", n),
+        "not-understood": ngettext("! {n} line was not understood.", "! {n} lines were not understood.", n),
         "files": ngettext("{n} file", "{n} files", n),
         "bytes": ngettext("{n} byte", "{n} bytes", n),
     }

@@ -1,18 +1,28 @@
-// As much of a browser as the page needs: reads {script, answers, events, then} on stdin, runs the
-// script, presses the last button by the keyboard, looks anew with the answers of `then`, and prints what it shows.
+// As much of a browser as the page needs: reads {script, answers, events, hash, steps, then} on stdin, runs the script
+// and does what a person does, a step each: {press: text}, {fill: call, with: values}, {turn: hash}; without steps it
+// presses the last button twice by the keyboard. From then on the answers of `then` hold. Prints what the page shows.
 "use strict";
-const { script, answers, events, then } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const { script, answers, events, hash, steps, then } = JSON.parse(require("fs").readFileSync(0, "utf8"));
 
 class Node {
-  constructor(tag) { Object.assign(this, { tag, children: [], text: "", className: "", listeners: {}, dataset: {}, attributes: {} }); }
+  constructor(tag) { Object.assign(this, { tag, children: [], text: "", className: "", listeners: {}, dataset: {}, attributes: {}, parent: null }); }
   get textContent() { return this.text + this.children.map((c) => (typeof c === "string" ? c : c.textContent)).join(" "); }
   set textContent(text) { this.text = String(text); this.children = []; }
-  get lastChild() { const last = this.children.at(-1); return { remove: () => this.children.splice(this.children.indexOf(last), 1) }; }
-  append(...nodes) { this.children.push(...nodes); }
-  prepend(...nodes) { this.children.unshift(...nodes); }
-  replaceChildren(...nodes) { this.text = ""; this.children = nodes; }
+  get lastChild() { return this.children.at(-1); }
+  get value() { return this.given ?? (this.tag === "select" ? this.option : this.attributes.value || ""); }
+  set value(value) { this.given = value; }
+  get option() { const options = this.all("option"); return (options.find((o) => "selected" in o.attributes) || options[0]).attributes.value; }
+  get checked() { return this.ticked ?? "checked" in this.attributes; }
+  set checked(on) { this.ticked = on; }
+  own(nodes) { for (const node of nodes) if (typeof node !== "string") node.parent = this; return nodes; }
+  append(...nodes) { this.children.push(...this.own(nodes)); }
+  prepend(...nodes) { this.children.unshift(...this.own(nodes)); }
+  remove() { this.parent.children.splice(this.parent.children.indexOf(this), 1); this.parent = null; }
+  replaceWith(node) { this.parent.children.splice(this.parent.children.indexOf(this), 1, ...this.parent.own([node])); this.parent = null; }
   addEventListener(name, act) { this.listeners[name] = act; }
   setAttribute(name, value) { this.attributes[name] = value; }
+  getAttribute(name) { return name in this.attributes ? this.attributes[name] : null; }
+  removeAttribute(name) { delete this.attributes[name]; }
   hasAttribute(name) { return name in this.attributes; }
   focus() { document.activeElement = this; }
   contains(node) { return node === this || this.children.some((c) => typeof c !== "string" && c.contains(node)); }
@@ -24,13 +34,18 @@ class Node {
 
 const places = {};
 const asked = [];
+const confirmed = [];
+const listeners = {};
 let stream = null;
 global.document = {
   createElement: (tag) => new Node(tag),
   getElementById: (id) => (places[id] ||= new Node(id)),
+  querySelectorAll: () => [],
   documentElement: {},
   activeElement: null,
 };
+global.location = { hash };
+global.window = { addEventListener: (name, act) => (listeners[name] = act), scrollTo: () => {} };
 global.fetch = async (path, options = {}) => {
   asked.push([options.method || "GET", path, options.body ? JSON.parse(options.body) : null]);
   const answer = answers[path] || { status: 404, body: { error: "nothing there" } };
@@ -40,24 +55,58 @@ global.EventSource = class { constructor() { stream = this; } addEventListener(_
 const later = [];
 global.setTimeout = (act) => later.push(act);
 global.clearTimeout = () => {};
-global.alert = () => {};
+global.confirm = (text) => confirmed.push(text);
 
-const settle = () => new Promise((done) => setImmediate(() => setImmediate(() => setImmediate(() => setImmediate(done)))));
+const settle = async () => { for (let i = 0; i < 60; i += 1) await new Promise((done) => setImmediate(done)); };
+const buttons = () => (places.mandates ? places.mandates.all("button") : []);
+
+function labelled(form, name) {
+  return ["input", "select", "textarea"].flatMap((tag) => form.all(tag)).find((one) => one.attributes.name === name);
+}
+
+async function take(step) {
+  if ("turn" in step) {
+    location.hash = step.turn;
+    listeners.hashchange();
+  } else if ("tick" in step) {
+    const input = places.mandates.all("input").find((one) => one.attributes["aria-label"] === step.tick);
+    input.checked = true;
+    input.listeners.change();
+  } else if ("fill" in step) {
+    const form = places.mandates.all("form").find((one) => JSON.parse(one.dataset.does)[0] === step.fill);
+    for (const [name, value] of Object.entries(step.with)) labelled(form, name)[typeof value === "boolean" ? "checked" : "value"] = value;
+    await form.listeners.submit({ preventDefault: () => {} });
+  } else {
+    await buttons().find((one) => one.textContent === step.press).listeners.click();
+  }
+  await settle();
+}
+
+async function pressLast() {
+  const last = buttons().at(-1);
+  if (!last) return;
+  last.focus();
+  await Promise.all([last.listeners.click(), last.listeners.click()]);
+}
+
 (async () => {
   (0, eval)(script);
-  for (let i = 0; i < 10; i += 1) await settle();
+  await settle();
   for (const event of events) if (stream) stream.tell({ data: JSON.stringify(event) });
-  const buttons = places.mandates ? places.mandates.all("button") : [];
-  if (buttons.length) {
-    buttons.at(-1).focus();
-    Object.assign(answers, then);
-    await Promise.all([buttons.at(-1).listeners.click(), buttons.at(-1).listeners.click()]);
-  }
-  for (let i = 0; i < 10; i += 1) await settle();
+  Object.assign(answers, then);
+  if (steps) for (const step of steps) await take(step);
+  else await pressLast();
+  await settle();
   const stays = document.activeElement;
   await Promise.all(later.splice(0).map((act) => act()));
-  for (let i = 0; i < 10; i += 1) await settle();
+  await settle();
   const focus = { tag: stays ? stays.tag : "", text: stays ? stays.textContent : "", stays: stays === document.activeElement };
   const shown = Object.fromEntries(Object.entries(places).map(([id, node]) => [id, node.textContent]));
-  console.log(JSON.stringify({ shown, asked, focus, tags: places.mandates ? [...new Set(places.mandates.all("b").map((n) => n.tag))] : [] }));
+  const main = places.mandates || new Node("main");
+  const inputs = ["input", "select", "textarea"].flatMap((tag) => main.all(tag));
+  const labels = main.all("label").flatMap((one) => ["input", "select"].flatMap((tag) => one.all(tag)));
+  const mute = inputs.filter((one) => !labels.includes(one) && !one.attributes["aria-label"]).length;
+  const links = main.all("a").map((one) => one.attributes.href);
+  const bars = main.all("progress").map((one) => [one.attributes.value, one.attributes.max]);
+  console.log(JSON.stringify({ shown, asked, confirmed, focus, mute, links, bars, tags: [...new Set(main.all("b").map((n) => n.tag))] }));
 })();

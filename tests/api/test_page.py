@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
-from collections.abc import Sequence
+from collections import Counter
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from p2psync.api.page import FILES, content, filled_in
-from p2psync.api.texts import frame, told
+from p2psync.api.page import FILES, SCRIPTS, content, filled_in
+from p2psync.api.texts import frame
 from p2psync.core.problem import Code
 from p2psync.i18n import set_language
+from tests.api.browsing import MANDATE, PEER, browse, needs_node, script
 from tests.api.serving import served
-
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run the page's JavaScript")
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -37,53 +32,17 @@ def test_every_file_is_served() -> None:
     assert present == {file.name for file in FILES.values()}
 
 
-MANDATE: dict[str, Any] = {
-    **{
-        "id": "ab",
-        "name": "Cargo <b>",
-        "state": "shared",
-        "role": "accounting",
-        "folder": "/f",
-        "files": 3,
-        "bytes": 1200,
-    },
-    **{"in_sync": True, "health": "ok", "conflicts": 0, "problems": 0, "pending": 0, "problem_list": [], "peers": []},
-    **{"to_receive": {"files": 0, "bytes": 0}, "to_send": {"files": 0, "bytes": 0}},
-}
-PEER = {"device": "JK4-X", "name": "PC 2", "role": "payroll", "connected": True, "path": "lan", "behind_files": 0}
+def test_the_page_runs_its_scripts_in_their_order() -> None:
+    assert re.findall(r'src="/([\w.]+)" defer', content("index.html").decode()) == list(SCRIPTS)
+
+
+def test_no_script_takes_the_name_of_something_in_another() -> None:
+    names = re.findall(r"^(?:async )?(?:function|const|let) (\w+)", script(), re.MULTILINE)
+    assert [name for name, times in Counter(names).items() if times > 1] == []
+
+
 VERSION = {"name": "PC 2", "device": "JK4-X", "time": "2020-01-01T00:00:00Z", "size": 5, "content": "ab"}
 CONFLICT = {"path": "a.crp", "winner": {**VERSION, "id": "w"}, "losers": [{**VERSION, "id": "x"}]}
-
-
-EVENT = {"event": "place.refused", "mandate": "ab", "path": "<b>a</b>", "code": "locked"}
-
-
-def browse(
-    *mandates: dict[str, Any],
-    status: int = 200,
-    answers: dict[str, object] | None = None,
-    events: Sequence[dict[str, str]] = (EVENT,),
-    then: Sequence[dict[str, Any]] | None = None,
-    hosts: Sequence[dict[str, Any]] = (),
-) -> Any:
-    """What the page shows and asks, with a daemon that has these mandates and in which this happens.
-
-    The last button is pressed twice; the mandates are those of `then` afterwards.
-    """
-    device = {"name": "Office", "version": "0.1.0"}
-    told_of = {"device": device, "rendezvous": list(hosts), "mandates": list(mandates), "error": "log in"}
-    known = {
-        "/api/status": {"status": status, "body": told_of},
-        "/api/words": {"status": status, "body": told()},
-        **{path: {"status": 200, "body": body} for path, body in (answers or {}).items()},
-    }
-    later = mandates if then is None else then
-    afterwards = {"/api/status": {"status": status, "body": {**told_of, "mandates": list(later)}}}
-    given = json.dumps({"script": content("page.js").decode(), "answers": known, "events": events, "then": afterwards})
-    browser = Path(__file__).with_name("browser.js")
-    done = subprocess.run(["node", str(browser)], input=given, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @needs_node
@@ -102,7 +61,9 @@ def browse(
         ({"rests": {"why": "hours", "until": "2020-01-01T00:00:00Z"}}, "rests outside of its hours until "),
         ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "waiting for PC 2"),
         ({"peers": [{**PEER, "connected": False, "last_seen": None, "behind_files": 1}]}, "1 file behind"),
-        ({"actions": [{"what": "newcomers", "count": 1}]}, '1 device asks to be let in: p2psync devices "Cargo <b>"'),
+        ({"actions": [{"what": "newcomers", "count": 1}]}, "1 device asks to be let in:  Devices"),
+        ({"actions": [{"what": "chart", "count": 1}]}, "There is no chart of accounts (.crp) yet.  Attach one"),
+        ({"actions": [{"what": "post", "count": 9}, {"what": "inbox", "count": 1}]}, "2 things to do"),
         ({"problem_list": [{"path": "a.crp", "code": "locked", "detail": ""}]}, "a.crp is open in another program"),
         ({"problem_list": [{"path": "", "code": "brand-new", "detail": "x"}]}, "the whole folder: brand-new"),
     ],
@@ -248,7 +209,9 @@ def test_without_a_login_the_page_says_what_to_do() -> None:
 
 @needs_node
 def test_without_a_mandate_the_page_says_how_to_begin() -> None:
-    assert "p2psync join" in browse()["shown"]["mandates"]
+    seen = browse()
+    assert "No mandate yet." in seen["shown"]["mandates"]
+    assert seen["links"] == ["#new"]
 
 
 @pytest.mark.asyncio
@@ -332,7 +295,8 @@ def test_a_mandate_is_paused_and_goes_on_by_a_button() -> None:
     paused = {**MANDATE, "rests": {"why": "person", "until": None}}
     assert ["POST", "/api/resume", given] in browse(paused)["asked"]
     outside = {**MANDATE, "rests": {"why": "hours", "until": "2020-01-01T00:00:00Z"}}
-    assert all(method == "GET" for method, _, _ in browse(outside)["asked"]), "hours are no matter of a button"
+    asked = {path for _, path, _ in browse(outside)["asked"]}
+    assert not asked & {"/api/pause", "/api/resume"}, "hours are no matter of a button"
 
 
 TASK: dict[str, Any] = {

@@ -8,10 +8,9 @@ from pathlib import Path
 import p2psync
 from p2psync.api.page import content
 from p2psync.api.texts import frame, told
+from tests.api.browsing import script
 
-SCRIPT = content("page.js").decode()
-WAYS = {"lan", "direct", "relay"}
-"""How a member is reached; named by what the daemon says."""
+SCRIPT = script()
 
 
 def test_the_script_asks_for_all_texts_and_no_others() -> None:
@@ -20,7 +19,7 @@ def test_the_script_asks_for_all_texts_and_no_others() -> None:
     )
     texts = told()["texts"]
     assert isinstance(texts, dict)
-    assert asked == set(texts) - WAYS
+    assert asked == set(texts)
 
 
 def test_the_script_counts_what_has_forms() -> None:

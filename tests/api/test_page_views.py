@@ -1,0 +1,452 @@
+"""The page's views: each shows what the daemon knows, and its buttons and forms ask for what their words say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from p2psync.i18n import set_language
+from tests.api.browsing import MANDATE, PEER, browse, needs_node
+
+pytestmark = needs_node
+
+TIME = "2020-01-02T03:04:05Z"
+SHARED = {**MANDATE, "name": "Cargo", "peers": [PEER]}
+
+FILE = {"path": "a #1.crp", "role": "accounting", "period": "2025", "saved": TIME, "size": 5000, "missing": ["PC 2"]}
+HOLDINGS = [
+    {"device": "OWN-X", "name": "Office", "this": True, "role": "accounting", "files": [FILE]},
+    {"device": "JK4-X", "name": "PC 2", "this": False, "role": "payroll", "files": []},
+]
+RULES = [
+    {"pattern": "*.ecf", "class": "entries", "mode": "prefer", "master": "owner", "parts": {"accounting": "changes"}},
+    {
+        "pattern": "*.crp",
+        "class": "master data",
+        "mode": "enforce",
+        "master": "accounting",
+        "parts": {"payroll": "own"},
+    },
+    {"pattern": "*.ecs", "readers": ["accounting"]},
+]
+FILES: dict[str, object] = {
+    "/api/mandate/files": HOLDINGS,
+    "/api/attached": [],
+    "/api/mandate/show": {"rules": RULES},
+}
+
+
+def seen(at: str, answers: dict[str, object], *steps: Mapping[str, object], mandate: dict[str, Any] = SHARED) -> Any:
+    """What stands at an address of one mandate after these steps."""
+    return browse(mandate, at=at, answers=answers, steps=steps, events=())
+
+
+def shown(at: str, answers: dict[str, object], *steps: Mapping[str, object], mandate: dict[str, Any] = SHARED) -> str:
+    return str(seen(at, answers, *steps, mandate=mandate)["shown"]["mandates"])
+
+
+# -- files ---------------------------------------------------------------------------------------------
+
+
+def test_files_are_listed_by_the_pc_that_they_come_from() -> None:
+    page = seen("#m/ab/files", FILES)
+    text = page["shown"]["mandates"]
+    assert text.index("Office (accounting)") < text.index("a #1.crp") < text.index("not yet at PC 2")
+    assert text.index("PC 2 (payroll)") < text.index("connected (local network)") < text.index("no bookkeeping files")
+    assert "#m/ab/files/a%20%231.crp" in page["links"]
+    assert page["mute"] == 0, "every input has a label"
+
+
+def test_what_is_exchanged_is_told_in_the_order_in_which_it_is_needed() -> None:
+    text = shown("#m/ab/files", FILES)
+    assert text.index("chart of accounts, master data *.crp not exchanged") < text.index("bookings *.ecf ↑↓ sends")
+    assert "in a conflict its owner wins" in text
+
+
+def test_a_programs_file_is_attached_and_detached() -> None:
+    row = {"file": "/b/a.crp", "path": "a.crp", "state": "held", "reason": "held: Line 17", "delivered": None}
+    ended = {"attached": [{"file": "/b/b.crp"}], "refused": [{"reason": "no"}], "proposed": ["/b/c.ecf"], "twins": []}
+    steps = {"fill": "attach", "with": {"file": " /b/b.crp ", "mode": "ask", "siblings": True}}
+    page = seen("#m/ab/files", {**FILES, "/api/attached": [row], "/api/attach": ended}, steps)
+    wanted = {"mandate": "ab", "files": ["/b/b.crp"], "siblings": True, "ask": True, "checked": False}
+    assert ["POST", "/api/attach", wanted] in page["asked"]
+    assert page["shown"]["notice"] == (
+        "Attached: /b/b.crp. Not attached: no The index beside it names these, too: /b/c.ecf"
+    )
+    assert "held back: held: Line 17" in page["shown"]["mandates"]
+    page = seen("#m/ab/files", {**FILES, "/api/attached": [row], "/api/detach": {}}, {"press": "Detach"})
+    assert page["confirmed"] == ["Detach /b/a.crp? The file itself stays as it is."]
+    assert ["POST", "/api/detach", {"mandate": "ab", "file": "/b/a.crp"}] in page["asked"]
+
+
+def test_a_version_of_a_file_is_brought_back_and_the_file_given_to_another_pc() -> None:
+    row = {"id": "v1", "time": TIME, "name": "PC 2", "size": 7, "reason": "replaced"}
+    answers: dict[str, object] = {
+        "/api/versions": [{**row, "id": "v2", "reason": "current"}, row],
+        "/api/restore": {"path": "a #1.crp"},
+        "/api/migrate": {"path": "a #1.crp", "name": "PC 2"},
+    }
+    page = seen("#m/ab/files/a%20%231.crp", answers, {"press": "Bring back"})
+    assert page["shown"]["mandates"].count("Bring back") == 1, "not the one that stands already"
+    assert ["POST", "/api/restore", {"mandate": "ab", "path": "a #1.crp", "version": "v1"}] in page["asked"]
+    page = seen("#m/ab/files/a%20%231.crp", answers, {"fill": "migrate", "with": {"to": "JK4-X"}})
+    assert ["POST", "/api/migrate", {"mandate": "ab", "file": "a #1.crp", "to": "JK4-X"}] in page["asked"]
+    assert page["shown"]["notice"] == "a #1.crp belongs to PC 2 now."
+
+
+# -- devices -------------------------------------------------------------------------------------------
+
+OWN = {
+    **{"device": "OWN-X", "name": "Office", "role": "accounting", "admin": True, "state": "member"},
+    **{"fingerprint": "5FAM", "admitted": None, "this_device": True, "primary": True},
+}
+MEMBER = {**OWN, "device": "JK4-X", "name": "PC 2", "admin": False, "this_device": False, "primary": False}
+WAITING = {**MEMBER, "device": "NEW-X", "name": "PC 3", "state": "waiting", "role": None}
+
+
+def test_devices_are_let_in_refused_and_revoked() -> None:
+    answers: dict[str, object] = {
+        "/api/devices": [OWN, MEMBER, WAITING],
+        "/api/invites": [],
+        "/api/devices/approve": [],
+    }
+    page = seen("#m/ab/devices", answers, {"press": "Let in"})
+    assert "PC 3" in page["confirmed"][0]
+    assert "5FAM" in page["confirmed"][0]
+    assert ["POST", "/api/devices/approve", {"mandate": "ab", "device": "NEW-X"}] in page["asked"]
+    page = seen("#m/ab/devices", {**answers, "/api/devices/revoke": []}, {"press": "Revoke"})
+    assert "cannot be called back" in page["confirmed"][0]
+    assert ["POST", "/api/devices/revoke", {"mandate": "ab", "device": "JK4-X"}] in page["asked"]
+    assert page["mute"] == 0
+
+
+def test_a_pc_is_invited_with_a_ticket_that_is_shown_until_it_is_put_away() -> None:
+    ticket = {"id": "t", "ticket": "P2PTICKET", "code": None, "expires": TIME}
+    answers: dict[str, object] = {"/api/devices": [OWN], "/api/invites": [], "/api/invite": ticket}
+    filled = {"fill": "invite", "with": {"role": "payroll", "hours": "1", "confirm": True}}
+    page = seen("#m/ab/devices", answers, filled)
+    wanted = {"mandate": "ab", "role": "payroll", "confirm": True, "code": False, "expires_s": 3600}
+    assert ["POST", "/api/invite", wanted] in page["asked"]
+    assert "P2PTICKET" in page["shown"]["mandates"]
+    assert "never by plain e-mail" in page["shown"]["mandates"]
+    assert "P2PTICKET" not in shown("#m/ab/devices", answers, filled, {"press": "Put away"})
+
+
+def test_who_is_no_admin_is_told_so_and_a_local_mandate_is_shared_first() -> None:
+    answers: dict[str, object] = {
+        "/api/devices": [{**OWN, "admin": False}, MEMBER],
+        "/api/invites": [],
+        "/api/share": {},
+    }
+    text = shown("#m/ab/devices", answers)
+    assert "Only an admin can invite" in text
+    assert "Revoke" not in text
+    page = seen("#m/ab/devices", answers, {"press": "Share this mandate"}, mandate={**SHARED, "state": "local"})
+    assert ["POST", "/api/share", {"mandate": "ab"}] in page["asked"]
+
+
+def test_an_invitation_is_cancelled_and_a_role_given() -> None:
+    invite = {"id": "t", "role": "reader", "expires": TIME, "uses_left": 1}
+    answers: dict[str, object] = {"/api/devices": [OWN, MEMBER], "/api/invites": [invite], "/api/devices/role": []}
+    page = seen("#m/ab/devices", answers, {"press": "Cancel"})
+    assert ["POST", "/api/invites/cancel", {"mandate": "ab", "id": "t"}] in page["asked"]
+    page = seen("#m/ab/devices", answers, {"fill": "devices/role", "with": {"device": "JK4-X", "role": "reader"}})
+    assert ["POST", "/api/devices/role", {"mandate": "ab", "device": "JK4-X", "role": "reader"}] in page["asked"]
+
+
+def test_a_mandate_is_renamed_and_left() -> None:
+    answers: dict[str, object] = {"/api/mandate/rename": {}, "/api/mandate/leave": {"wiped": False, "folder": "/f"}}
+    page = seen("#m/ab/settings", answers, {"fill": "mandate/rename", "with": {"name": "Bakery"}})
+    assert ["POST", "/api/mandate/rename", {"mandate": "ab", "name": "Bakery"}] in page["asked"]
+    page = seen("#m/ab/settings", answers, {"fill": "mandate/leave", "with": {}})
+    assert "Leave Cargo" in page["confirmed"][0]
+    assert ["POST", "/api/mandate/leave", {"mandate": "ab", "wipe": False}] in page["asked"]
+
+
+# -- books ---------------------------------------------------------------------------------------------
+
+WHO = {"device": "OWN-X", "name": "Office", "time": TIME}
+PERIODS = {
+    "current_until": {**WHO, "until": "2025-06-30"},
+    "periods": [
+        {"period": "2024", "begin": "2024-01-01", "end": "2024-12-31", "files": ["a"], "frozen": WHO},
+        {"period": "2025", "begin": "2025-01-01", "end": "2025-12-31", "files": ["b", "c"], "frozen": None},
+    ],
+    "late": [
+        {**WHO, "period": "2024", "path": "a", "kind": "file"},
+        {**WHO, "period": "2024", "path": "b", "kind": "absent"},
+    ],
+}
+POSTED = {
+    "file": "a.ecf",
+    "saved": WHO,
+    "posted": WHO,
+    "deliveries": [],
+    "content": "c0",
+    "rewritten": True,
+    "state": "posted",
+}
+BOOKS: dict[str, object] = {
+    "/api/period": PERIODS,
+    "/api/pending": [POSTED, {**POSTED, "file": "b.ecf", "posted": None, "state": "pending"}],
+}
+
+
+def test_books_tell_what_is_posted_and_which_periods_are_frozen() -> None:
+    text = shown("#m/ab/books", BOOKS)
+    assert "a.ecf Office, 2 Jan 2020, " in text
+    assert "posted by Office, 2 Jan 2020" in text
+    assert "waits to be posted" in text
+    assert "wrote them anew: were they taken back?" in text
+    assert "frozen by Office" in text
+    assert "complete until 30 Jun 2025, says Office" in text
+    assert "too late for 2024; kept on that PC" in text
+    assert "too late for 2024; it stays" in text
+    reader = shown("#m/ab/books", BOOKS, mandate={**SHARED, "role": "reader"})
+    assert "Freeze …" not in reader
+    assert "Not posted after all" not in reader
+
+
+def test_a_period_is_frozen_after_its_files_were_shown() -> None:
+    left = [{"path": "d", "reason": "across"}]
+    plan = {"period": "2025", "files": [{"path": "b"}], "left_out": left, "seen": "s"}
+    answers = {**BOOKS, "/api/period/preview": plan, "/api/period/freeze": plan}
+    first = seen("#m/ab/books", answers, {"press": "Freeze …"})
+    assert "Freeze 2025, with 1 file? " in first["shown"]["mandates"]
+    assert "! d has bookings of other periods too: it stays open." in first["shown"]["mandates"]
+    assert not any(path == "/api/period/freeze" for _, path, _ in first["asked"])
+    second = seen("#m/ab/books", answers, {"press": "Freeze …"}, {"press": "Freeze"})
+    assert ["POST", "/api/period/freeze", {"mandate": "ab", "period": "2025", "seen": "s"}] in second["asked"]
+    assert "Freeze 2025" not in second["shown"]["mandates"]
+    assert "Freeze 2025" not in shown("#m/ab/books", answers, {"press": "Freeze …"}, {"press": "Not now"})
+
+
+def test_bookings_are_checked() -> None:
+    wrong = {"line": 17, "code": "debit-unknown", "facts": {"account": "5999"}}
+    row = {"file": "a.ecf", "message": "", "count": 1, "findings": [wrong]}
+    rows = [row, {**row, "file": "b.ecf", "count": 0}, {**row, "file": "c.ecf", "message": "torn"}]
+    text = shown("#m/ab/books", {**BOOKS, "/api/check": rows}, {"press": "Check now"})
+    assert "Line 17: the debit account 5999 is not in the chart of accounts." in text
+    assert "a.ecf: 1 finding" in text
+    assert "b.ecf: nothing wrong" in text
+    assert "c.ecf cannot be read: torn" in text
+
+
+RECORD = {"number": "1020", "name": "Bank", "names": {"de": "Bank (D)"}}
+CHART: dict[str, Any] = {
+    **{
+        "file": "a.crp",
+        "title": "Cargo SA",
+        "period": "2025",
+        "begin": "2025-01-01",
+        "end": "2025-12-31",
+        "saved": WHO,
+    },
+    **{
+        "others": ["b.crp"],
+        "count": 2,
+        "followed": "/x.xml",
+        "deletions": [{"number": "99", "time": TIME, "confirmed": 1}],
+    },
+    "devices": [{"name": "PC 2", "content": "c0", "current": False, "saved": TIME}],
+    "accounts": [{**RECORD, "kind": "account", "category": "assets", "vat_code": "TVA", "blocked": True}],
+    "vat_codes": [{"code": "TVA", "rate_percent": "8.1", "account": "2200", "description": "normal"}],
+    "cost_centres": [{**RECORD, "quantity": "3", "unit": "h", "postable_to": "2026"}],
+    "cost_objects": [],
+    "payment_terms": [{**RECORD, "net_days": "30", "discount_1_days": "10", "discount_1_percent": "2"}],
+}
+
+
+def test_the_chart_of_accounts_is_shown_with_who_still_uses_an_older_one() -> None:
+    page = seen("#m/ab/accounts", {"/api/chart": CHART})
+    text = page["shown"]["mandates"]
+    assert "a.crp, from 1 Jan 2025 to 31 Dec 2025" in text
+    assert "! PC 2 still uses the version of 2 Jan 2020" in text
+    assert "! 2 lines were not understood." in text
+    assert "Deleted by accounting: 99 (2 Jan 2020" in text
+    assert "1020 Bank assets TVA blocked" in text
+    assert "TVA 8.1 % 2200 normal" in text
+    assert "3 h until 2026" in text
+    assert "30 2 % in 10 days" in text
+    assert "Cost objects" not in text
+    assert "#m/ab/accounts/b.crp" in page["links"]
+    other = seen("#m/ab/accounts/b.crp", {"/api/chart": CHART})
+    assert ["POST", "/api/chart", {"mandate": "ab", "file": "b.crp"}] in other["asked"]
+
+
+def test_where_no_chart_is_there_the_page_says_how_to_attach_one() -> None:
+    missing = {**SHARED, "actions": [{"what": "chart", "count": 1}]}
+    page = seen("#m/ab/accounts", {}, mandate=missing)
+    assert "There is no chart of accounts (.crp) yet." in page["shown"]["mandates"]
+    assert page["links"][-1] == "#m/ab/files"
+    assert not any(path == "/api/chart" for _, path, _ in page["asked"])
+
+
+# -- work ----------------------------------------------------------------------------------------------
+
+RUN = {
+    **{"id": "7", "mandate": "Cargo", "started": TIME, "result": "partial", "trigger": "nightly", "full": True},
+    **{"message": "", "absent": ["PC 9"], "missing": [{"what": "share", "mandate": "Cargo"}]},
+    "problems": [{"path": "b.crp", "code": "locked", "detail": ""}],
+    "items": [{"path": "<b>", "direction": "sent", "kind": "absent", "state": "waiting"}],
+}
+
+
+def test_a_mandate_is_synchronised_as_far_as_is_wanted() -> None:
+    answers: dict[str, object] = {"/api/history": [], "/api/sync": {**RUN, "result": "success", "missing": []}}
+    page = seen("#m/ab/exchange", answers, {"fill": "sync", "with": {"only": "entries", "full": True}})
+    assert ["POST", "/api/sync", {"mandate": "ab", "only": "entries", "full": True}] in page["asked"]
+    assert page["shown"]["notice"].startswith("Done: all connected devices have the same files.")
+    assert "Not connected, gets it later: PC 9" in page["shown"]["notice"]
+    page = seen("#m/ab/exchange", answers, {"fill": "sync", "with": {}})
+    assert ["POST", "/api/sync", {"mandate": "ab", "full": False}] in page["asked"]
+
+
+def test_a_run_under_way_shows_how_far_it_is_and_is_stopped() -> None:
+    running = {**SHARED, "run": {"full": True, "read": {"files": 1, "bytes": 300}}}
+    page = seen("#m/ab/exchange", {"/api/history": []}, {"press": "Stop"}, mandate=running)
+    assert page["bars"] == [["300", "1200"]]
+    assert "1 file of 3 files, 300 bytes of 1.2 kB" in page["shown"]["mandates"]
+    assert ["POST", "/api/sync/cancel", {"mandate": "ab"}] in page["asked"]
+
+
+def test_a_pause_ends_when_it_is_said() -> None:
+    step = {"fill": "pause", "with": {"until": "2030-01-02T03:04"}}
+    page = seen("#m/ab/exchange", {"/api/history": [], "/api/pause": []}, step)
+    given = next(given for _, path, given in page["asked"] if path == "/api/pause")
+    assert given["until"].startswith("2030-01-0")
+    assert given["until"].endswith("Z")
+
+
+def test_past_runs_are_shown_with_their_files_and_problems() -> None:
+    page = browse(SHARED, at="#history", answers={"/api/history": [RUN]}, steps=[{"press": "Show"}], events=())
+    text = page["shown"]["mandates"]
+    assert "nightly, full partly done 1 file" in text
+    assert "Partly done: some files could not be placed." in text
+    assert "b.crp is open in another program" in text
+    assert "Cargo is only on this PC: share it first." in text
+    assert "↑ sent <b> removed, still to be moved" in text
+    failed = browse(SHARED, at="#history", answers={"/api/history": []}, steps=[{"press": "Show only what failed"}])
+    assert ["POST", "/api/history", {"failed": True}] in failed["asked"]
+
+
+REPLICA = {"device": "OWN-X", "name": "Office", "state": "this", "identical": False, "problems": [], "last_seen": TIME}
+FOUND: dict[str, Any] = {
+    **{"mandate": "Cargo", "files": 3, "bytes": 1200, "versions": 2, "identical": 1},
+    **{"damaged": [{"path": "a<b>", "repaired": False}], "damaged_versions": ["0123456789abcdef"], "changing": ["c"]},
+    "unreadable": [{"path": "b.crp", "code": "locked", "detail": ""}],
+    "replicas": [
+        REPLICA,
+        {**REPLICA, "name": "PC 2", "state": "connected", "identical": True},
+        {**REPLICA, "name": "PC 3", "state": "off", "identical": None},
+        {**REPLICA, "name": "PC 4", "state": "connected"},
+    ],
+    "log": {
+        "ok": False,
+        "blocks": 9,
+        "verified": 3,
+        "first_bad": {"seq": 4, "device": "X", "name": "PC 2", "reason": "?"},
+    },
+}
+SOUND = {**FOUND, "damaged": [], "damaged_versions": [], "unreadable": [], "changing": [], "identical": 4}
+SOUND["log"] = {"ok": True, "blocks": 9, "devices": 2, "first_bad": None}
+
+
+def test_verifying_tells_what_is_damaged_and_who_has_the_same() -> None:
+    text = shown("#m/ab/verify", {"/api/verify": FOUND}, {"press": "Verify every byte"})
+    assert "Read 3 files (1.2 kB) and 2 kept versions." in text
+    assert text.index("Damaged on this disk") < text.index("a<b>") < text.index("Bring the right bytes back")
+    assert "Kept versions that are damaged: 0123456789ab " in text
+    assert "Saved just now, and published as ever: c" in text
+    assert "b.crp is open in another program" in text
+    assert "First bad entry: no. 4 by PC 2: ?" in text
+    assert "Identical on 1/4 devices:" in text
+    assert "Office not as the log says (this PC)" in text
+    assert "PC 2 identical, as it confirmed" in text
+    assert "PC 3 not connected, last seen" in text
+    assert "PC 4 has not everything yet" in text
+
+
+def test_what_is_damaged_is_repaired_by_a_button() -> None:
+    page = seen(
+        "#m/ab/verify",
+        {"/api/verify": FOUND},
+        {"press": "Verify every byte"},
+        {"press": "Bring the right bytes back"},
+    )
+    asked = [given for _, path, given in page["asked"] if path == "/api/verify"]
+    assert asked == [{"mandate": "ab"}, {"mandate": "ab", "repair": True}]
+    repaired = {**SOUND, "damaged": [{"path": "a", "repaired": True}]}
+    text = shown("#m/ab/verify", {"/api/verify": repaired}, {"press": "Verify every byte"})
+    assert "Was damaged, and is right again; what stood there is kept as a version: a" in text
+    assert "Bring the right bytes back" not in text
+
+
+def test_where_all_is_sound_that_is_said_and_nothing_is_to_be_repaired() -> None:
+    text = shown("#m/ab/verify", {"/api/verify": SOUND}, {"press": "Verify every byte"})
+    assert "Every byte is as it was saved." in text
+    assert "The log is whole: 9 signed entries by 2 devices" in text
+    assert "Bring" not in text
+
+
+def test_verifying_shows_how_much_was_read() -> None:
+    page = seen("#m/ab/verify", {}, mandate={**SHARED, "verifying": {"files": 2, "bytes": 600}})
+    assert page["bars"] == [["600", "1200"]]
+    assert "2 files of 3 files, 600 bytes of 1.2 kB" in page["shown"]["mandates"]
+    assert seen("#m/ab/verify", {})["bars"] == []
+
+
+def test_a_check_that_fails_says_why() -> None:
+    step = {"press": "Verify every byte"}
+    page = seen("#m/ab/verify", {"/api/verify": ValueError("The mandate's folder is not there.")}, step)
+    assert page["shown"]["notice"] == "The mandate's folder is not there."
+
+
+def test_the_log_tells_who_changed_what() -> None:
+    line = {"time": TIME, "name": "PC 2", "kind": "file", "path": "a<b>", "accepted": True}
+    lines = [line, {**line, "kind": "admit", "path": "", "about": "PC 3 NEW-X payroll", "accepted": False}]
+    page = seen("#m/ab/log", {"/api/log": lines})
+    text = page["shown"]["mandates"]
+    assert text.index("admitted (refused) PC 3 NEW-X payroll") < text.index("saved a<b>"), "the newest first"
+    assert "/api/log/export?mandate=ab" in page["links"]
+
+
+# -- moving about --------------------------------------------------------------------------------------
+
+
+def test_another_view_is_shown_when_the_address_changes() -> None:
+    page = browse(SHARED, at="#overview", steps=[{"turn": "#m/ab/verify"}], events=())
+    assert "Verify every byte" in page["shown"]["mandates"]
+    assert "your action" not in page["shown"]["mandates"]
+
+
+def test_what_cannot_be_shown_says_why() -> None:
+    text = shown("#m/ab/accounts", {"/api/chart": ValueError("a.crp cannot be read")})
+    assert "This cannot be shown now a.crp cannot be read" in text
+    assert "There is no such mandate on this PC." in shown("#m/xx/files", {})
+
+
+def test_a_view_that_is_only_looked_at_is_read_once() -> None:
+    page = seen("#m/ab/accounts", {"/api/chart": CHART})
+    assert [path for _, path, _ in page["asked"]].count("/api/status") == 2
+    assert [path for _, path, _ in page["asked"]].count("/api/chart") == 1
+
+
+@pytest.mark.parametrize(
+    ("lang", "press", "read"),
+    [
+        ("de", "Jedes Byte prüfen", "3 Dateien (1.2"),
+        ("fr", "Vérifier chaque octet", "3 fichiers (1,2"),
+        ("it", "Verificare ogni byte", "3 file (1.2"),
+    ],
+)
+def test_views_speak_the_language_of_the_daemon(lang: str, press: str, read: str) -> None:
+    set_language(lang)
+    try:
+        text = shown("#m/ab/verify", {"/api/verify": FOUND}, {"press": press})
+    finally:
+        set_language("en")
+    assert read in text
+    assert "identical" not in text
