@@ -48,6 +48,15 @@ CLASSES = """
         AND hex(change.content) = asked.value ->> 1 AND change.accepted)
 """
 """One look for each content and log, however many changes name the content; asked: [tag, hexadecimal digits]."""
+CONFLICTED = """
+    SELECT path FROM change INDEXED BY change_head WHERE mandate = ? AND accepted AND NOT superseded
+    GROUP BY path HAVING count(*) > 1
+"""
+CONFLICTED_OF = """
+    SELECT asked.value FROM json_each(?) asked WHERE 1 < (
+        SELECT count(*) FROM change INDEXED BY change_head
+        WHERE change.mandate = ? AND change.path = asked.value AND change.accepted AND NOT change.superseded)
+"""
 NUMBERS = "SELECT number, log FROM block WHERE mandate = ? AND hash = ?"
 NAME = """
     INSERT OR IGNORE INTO naming (named, namer, mandate) SELECT number, ?, mandate FROM change
@@ -65,6 +74,8 @@ SUPERSEDE_AGAIN = """
 
 RECENT_MAX = 2_500
 """Changes kept in memory after they were added: their heads are asked for next, and a change never changes."""
+DOUBTED_MAX = 20_000
+"""Paths to be looked at again for conflicts; with more than these, looking at all takes no longer."""
 
 BlockNumbers = Mapping[BlockHash, tuple[int, int]]
 """The numbers of blocks and of their logs."""
@@ -75,10 +86,15 @@ class ChangeRows:
         self._connection = connection
         self._mandate = mandate
         self._recent: dict[int, Stated] = {}
+        self._conflicted: set[RelPath] | None = None
+        """What the last look for conflicts found; None: none was made."""
+        self._doubted: set[RelPath] = set()
+        """Paths whose heads may be others since that look."""
 
     def forget(self) -> None:
         """A transaction was undone: numbers may stand for other changes now."""
         self._recent.clear()
+        self._conflicted = None
 
     def add(self, changes: Sequence[tuple[Stated, bool]]) -> None:
         """Add changes and what they name; both their blocks are here."""
@@ -103,6 +119,7 @@ class ChangeRows:
         self._connection.executemany(ADD, rows)
         self._connection.executemany(NAME, named)
         self._connection.executemany(SUPERSEDE, superseded)
+        self._doubt(change.path for change, _ in changes)
         for number in list(self._recent)[:-RECENT_MAX]:
             del self._recent[number]
 
@@ -148,6 +165,7 @@ class ChangeRows:
                     named.update(unpack_numbers(parents), unpack_numbers(settled))
         self._connection.executemany("UPDATE change SET accepted = ? WHERE number = ?", flips)
         self._connection.executemany(SUPERSEDE_AGAIN, [(number,) for number in sorted(named)])
+        self._doubt(paths)
         return paths
 
     def with_content(self, path: RelPath, content: ContentId) -> Sequence[ChangeId]:
@@ -207,13 +225,25 @@ class ChangeRows:
         return {"mandate": self._mandate, "content": content, "content_tag": content_tag(content)}
 
     def conflicted(self) -> Sequence[RelPath]:
-        """Paths with more than one head, sorted."""
-        found = self._connection.execute(
-            "SELECT path FROM change INDEXED BY change_head WHERE mandate = ? AND accepted AND NOT superseded "
-            "GROUP BY path HAVING count(*) > 1 ORDER BY path",
-            (self._mandate,),
-        )
-        return [path for (path,) in found]
+        """Paths with more than one head, sorted; `status` asks again and again."""
+        if self._conflicted is None:
+            found = self._connection.execute(CONFLICTED, (self._mandate,))
+            self._conflicted = {path for (path,) in found}
+        elif self._doubted:
+            found = self._connection.execute(CONFLICTED_OF, (listed(self._doubted), self._mandate))
+            self._conflicted -= self._doubted
+            self._conflicted.update(path for (path,) in found)
+        self._doubted.clear()
+        return sorted(self._conflicted)
+
+    def _doubt(self, paths: Iterable[RelPath]) -> None:
+        """The heads of these paths may be others now."""
+        if self._conflicted is None:
+            return
+        self._doubted.update(paths)
+        if len(self._doubted) > DOUBTED_MAX:
+            self._conflicted = None
+            self._doubted.clear()
 
     def _numbers_of(self, hashes: Iterable[BlockHash]) -> BlockNumbers:
         return numbers_of(self._connection, self._mandate, hashes)

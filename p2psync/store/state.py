@@ -199,6 +199,7 @@ class SqliteMandateState:
         return self._live.totals()
 
     def conflicted(self) -> Sequence[RelPath]:
+        self._forget_undone()
         return self._changes.conflicted()
 
     # -- what is to be done ----------------------------------------------------------------------------

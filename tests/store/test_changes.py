@@ -46,3 +46,26 @@ def test_superseded_is_a_function_of_the_rows(database: Database) -> None:
             "ON namer.number = naming.namer WHERE naming.named = change.number AND namer.accepted)"
         )
         assert wrong.fetchall() == []
+
+
+def test_conflicts_are_looked_for_again_where_heads_changed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = SqliteDeviceState(database).add_mandate(MANDATE)
+    anna, bert = Author(state), Author(state, BERTS, BERT)
+    asked: list[str] = []
+    database.connection.set_trace_callback(asked.append)
+    (one, _) = anna.save(Change(A, file("1"), ()), Change(B, file("1"), ()))
+    assert state.conflicted() == []
+    (two, _) = bert.save(Change(A, file("2"), ()), Change(B, file("2"), ()))
+    assert state.conflicted() == [A, B]
+    bert.save(Change(A, file("3"), (two,), (one,)))
+    assert state.conflicted() == [B]
+    state.judge_again([(one.block, [True, False])])
+    assert state.conflicted() == []
+    assert sum("GROUP BY" in sql for sql in asked) == 1
+    monkeypatch.setattr(changes, "DOUBTED_MAX", 0)
+    bert.save(Change(B, file("4"), ()))
+    anna.save(Change(B, file("5"), ()))
+    assert state.conflicted() == [B]
+    assert sum("GROUP BY" in sql for sql in asked) == 2
