@@ -58,9 +58,10 @@ class IgnoreRules:
 
     def ignores(self, rel: RelPath, is_directory: bool) -> bool:
         """True if what stands at `rel`, or a directory that holds it, stays out of the mandate."""
-        return any(self._names(directory, True) for directory in ancestors(rel)) or self._names(rel, is_directory)
+        return any(self.names(directory, True) for directory in ancestors(rel)) or self.names(rel, is_directory)
 
-    def _names(self, rel: RelPath, is_directory: bool) -> bool:
+    def names(self, rel: RelPath, is_directory: bool) -> bool:
+        """The same of what lies in no directory that is ignored."""
         for rule in reversed(self.rules):
             if (is_directory or not rule.directories_only) and rule.pattern.fullmatch(rel):
                 return not rule.negated

@@ -73,6 +73,9 @@ _RESERVED_ON_WINDOWS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _RESERVED_ON_MACOS = re.compile(rf"({_ESCAPE}*)(\.\.namedfork)", re.IGNORECASE)
+_PLAIN = re.compile("(?:[0-9A-Za-z_][0-9A-Za-z_ .()-]*+/)*+[0-9A-Za-z_][0-9A-Za-z_ .()-]*+")
+"""Most paths there are, and none that would be refused."""
+_PLAIN_MAX = 2 * PARTS_MAX - 1
 _DRIVE = re.compile("[A-Za-z]:")
 _OWN_NAMES = re.compile(r"\.p2psync|p2psyn~[0-9]+|p2[0-9a-f]{4}~[0-9]+")  # with the short names Windows gives it
 _IGNORED_BY_DISKS = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")  # HFS+ compares names without these
@@ -85,6 +88,8 @@ def parse(text: str) -> RelPath:
     p2psync's own directory), NAME_ILLEGAL (empty, an empty part, NUL), NAME_TOO_LONG, NAME_NOT_TEXT
     (bytes of a disk name that are no UTF-8).
     """
+    if len(text) <= _PLAIN_MAX and _PLAIN.fullmatch(text):
+        return RelPath(text)
     if not text:
         raise InvalidPath("The name of a file must not be empty.", Code.NAME_ILLEGAL)
     try:

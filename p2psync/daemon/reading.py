@@ -86,5 +86,5 @@ class Reading:
                 page = self._bases.page(after, before)
             if not page:
                 return
-            yield from ((row.path, row.entry, row.stat) for row in page)
-            after = page[-1].path
+            yield from page
+            after = page[-1][0]

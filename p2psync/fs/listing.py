@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 
 from p2psync.core.ignore import IgnoreRules, is_live_database
@@ -13,6 +13,9 @@ from p2psync.core.relpath import OWN_DIRECTORY, RelPath
 from p2psync.core.value import value
 from p2psync.errors import InvalidPath
 from p2psync.fs.folder import Folder
+
+Ignores = Callable[[RelPath, bool], bool]
+"""Whether a path, a directory or not, stays out of the mandate."""
 
 
 class Sort(Enum):
@@ -40,6 +43,7 @@ def children(folder: Folder, directory: RelPath | None, ignore: IgnoreRules) -> 
     A Problem stands for a name that cannot be a path. Raises OSError.
     """
     prefix = "" if directory is None else folder.spelling(directory) + "/"
+    ignores = _all if directory is not None and ignore.ignores(directory, True) else ignore.names
     with os.scandir(folder.where(directory or "")) as listed:
         for entry in listed:
             if not prefix and entry.name == OWN_DIRECTORY:
@@ -49,14 +53,14 @@ def children(folder: Folder, directory: RelPath | None, ignore: IgnoreRules) -> 
             except InvalidPath as error:
                 yield Problem(shown(prefix + entry.name), Code(error.code))
                 continue
-            child = _sorted(entry, rel, ignore)
+            child = _sorted(entry, rel, ignores)
             if child is not None:
                 yield child
 
 
-def left_out(rel: RelPath, mode: int, ignore: IgnoreRules) -> Child | None:
+def left_out(rel: RelPath, mode: int, ignores: Ignores) -> Child | None:
     """The child that something with this st_mode makes, if it is not replicated."""
-    if ignore.ignores(rel, stat.S_ISDIR(mode)):
+    if ignores(rel, stat.S_ISDIR(mode)):
         return Child(rel, Sort.LEFT_OUT, None, Problem(rel, Code.LIVE_DATABASE) if is_live_database(rel) else None)
     if stat.S_ISLNK(mode):
         return Child(rel, Sort.LEFT_OUT, None, Problem(rel, Code.SYMBOLIC_LINK))
@@ -75,15 +79,19 @@ def unreadable(rel: RelPath, error: OSError) -> Problem:
     return Problem(rel, Code.UNREADABLE, error.strerror or str(error))
 
 
-def _sorted(entry: os.DirEntry[str], rel: RelPath, ignore: IgnoreRules) -> Child | None:
+def _all(rel: RelPath, is_directory: bool) -> bool:
+    return True
+
+
+def _sorted(entry: os.DirEntry[str], rel: RelPath, ignores: Ignores) -> Child | None:
     """None if it vanished meanwhile."""
     try:
         if entry.is_dir(follow_symlinks=False):
-            return left_out(rel, stat.S_IFDIR, ignore) or Child(rel, Sort.DIRECTORY)
+            return left_out(rel, stat.S_IFDIR, ignores) or Child(rel, Sort.DIRECTORY)
         # Windows keeps inode and fresh times from directory listings.
         found = os.lstat(entry.path) if os.name == "nt" else entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return None
     except OSError as error:
         return Child(rel, Sort.LEFT_OUT, None, unreadable(rel, error))
-    return left_out(rel, found.st_mode, ignore) or Child(rel, Sort.FILE, found)
+    return left_out(rel, found.st_mode, ignores) or Child(rel, Sort.FILE, found)

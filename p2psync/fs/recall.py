@@ -29,8 +29,8 @@ class Recall(Generic[T]):
                 self._known.popitem(last=False)
 
     def get(self, path: RelPath) -> T | None:
-        with self._lock:
-            return self._known.get(path)
+        """Without the lock: one look into a dictionary sees it before a change or after it."""
+        return self._known.get(path)
 
     def forget(self, path: RelPath) -> T | None:
         """What was known, which is known no more."""

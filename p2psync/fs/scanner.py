@@ -147,7 +147,7 @@ class Scanner:
                 continue
             if found is None:
                 gone.append(path)
-            elif (child := left_out(path, found.st_mode, self.ignore)) is None:
+            elif (child := left_out(path, found.st_mode, self.ignore.ignores)) is None:
                 present.append((path, found))
             elif child.problem is not None:
                 batch.problems.append(child.problem)

@@ -91,7 +91,14 @@ class Gathering:
     problems: list[Problem] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return sum(map(len, self._lists()))
+        return (
+            len(self.found)
+            + len(self.missing)
+            + len(self.large)
+            + len(self.unstable)
+            + len(self.locked)
+            + len(self.problems)
+        )
 
     @property
     def is_full(self) -> bool:

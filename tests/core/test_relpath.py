@@ -178,6 +178,23 @@ def test_parse_is_total(text: str) -> None:
     assert rel == text
 
 
+@given(st.text("aZ0_/.-~ ()p2sync:", max_size=30) | st.sampled_from(["a/" * n + "a" for n in (98, 99, 100, 101)]))
+def test_plain_paths_are_told_by_a_look_that_refuses_nothing_else(text: str) -> None:
+    """The quick look says of no path what the thorough one would not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relpath, "_PLAIN_MAX", -1)
+        thorough = refusal(text)
+    assert refusal(text) == thorough
+
+
+def refusal(text: str) -> str:
+    """Why a path is refused; "" if it is not."""
+    try:
+        return "" if parse(text) == text else "changed"
+    except InvalidPath as error:
+        return error.code
+
+
 @pytest.mark.parametrize(
     ("text", "platform", "root_length", "expected"),
     [

@@ -36,6 +36,7 @@ def test_each_name_has_its_sort(tmp_path: Path) -> None:
         "\\udcff": Code.NAME_NOT_TEXT,
     }
     assert listed(place, "directory") == {"directory/inside": Sort.FILE}
+    assert listed(place, "directory", IgnoreRules.parse("directory/")) == {"directory/inside": Sort.LEFT_OUT}
 
 
 @pytest.mark.parametrize(

@@ -30,15 +30,16 @@ def test_pages_follow_each_other_without_gap_or_overlap(bases: BaseRows) -> None
     bases.put(rows)
     pages = [bases.page("")]
     while pages[-1]:
-        pages.append(bases.page(pages[-1][-1].path))
+        pages.append(bases.page(pages[-1][-1][0]))
     assert [len(page) for page in pages] == [PAGE, PAGE, 1, 0]
-    assert [row for page in pages for row in page] == rows
+    assert [row for page in pages for row in page] == [(row.path, row.entry, row.stat) for row in rows]
+    assert list(bases.all()) == rows
 
 
 def test_a_range_of_a_directory_holds_what_is_below_it(bases: BaseRows) -> None:
     bases.put([BaseRow(path(p), file("1"), None, ()) for p in ("a", "a.b", "a/b", "a/b/c", "a0", "b/a/b")])
     low, high = prefix_range(A)
-    assert [row.path for row in bases.page(low, high)] == ["a/b", "a/b/c"]
+    assert [path for path, _, _ in bases.page(low, high)] == ["a/b", "a/b/c"]
 
 
 def test_only_contents_that_no_head_states_are_indexed_themselves(
