@@ -6,7 +6,9 @@ A daemon runs for months, so it should not carry what only reads command lines: 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from p2psync.cli.ending import guarded
@@ -79,9 +81,10 @@ def become(up: Up) -> int:
 
 def run(home: Path, up: Up) -> int:
     """The same, and raises P2PSyncError if it cannot start."""
-    from p2psync.daemon import process
-    from p2psync.daemon.config import ANYWHERE, LOCAL, LOOPBACK, Config, default_log, default_proxy, parse_endpoint
-    from p2psync.daemon.node import Node
+    with uncollected():
+        from p2psync.daemon import process
+        from p2psync.daemon.config import ANYWHERE, LOCAL, LOOPBACK, Config, default_log, default_proxy, parse_endpoint
+        from p2psync.daemon.node import Node
 
     config = Config(
         home=home,
@@ -100,3 +103,14 @@ def run(home: Path, up: Up) -> int:
         print(f"ready {address}".rstrip(), flush=True)
 
     return process.run(config, ready)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """What is imported in here stays, so the garbage collector does not look through it over and over."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()

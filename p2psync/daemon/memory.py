@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,13 @@ def share_heaps(library: Any) -> None:
     """To be called before threads are started."""
     if library is not None:
         library.mallopt(M_ARENA_MAX, ARENAS_MAX)
+
+
+def sweep() -> None:
+    """Collect garbage also among what was frozen; what is left is not looked through again."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 class Rest:

@@ -38,19 +38,32 @@ async def serve(config: Config, on_ready: Callable[[Node], None]) -> int:
     with ended_by_signals(stop):
         node = await Node.start(config)
         try:
-            gc.collect()
             gc.freeze()
             on_ready(node)
             async with asyncio.TaskGroup() as group:
                 waiting = group.create_task(node.wait_for_end())
                 signalled = group.create_task(stop.wait())
-                staying_small = group.create_task(memory.give_back(memory.c_library(), node.let_go))
+                staying_small = group.create_task(_stay_small(node))
                 await asyncio.wait([waiting, signalled], return_when=asyncio.FIRST_COMPLETED)
                 for task in (waiting, signalled, staying_small):
                     task.cancel()
         finally:
             await node.stop()
     return 1 if node.broken_by is not None else 0
+
+
+async def _stay_small(node: Node) -> None:
+    """Once it is at rest, and at the first time also without what starting left behind."""
+    begun = False
+
+    async def let_go() -> None:
+        nonlocal begun
+        if not begun:
+            begun = True
+            memory.sweep()
+        await node.let_go()
+
+    await memory.give_back(memory.c_library(), let_go)
 
 
 def tune() -> None:

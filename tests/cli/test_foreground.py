@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import typer.main
 
 from p2psync.cli.app import app
 from p2psync.cli.exits import WRONG_USAGE
-from p2psync.cli.foreground import FLAGS, NAME, WITH_VALUE, Up, become, plain
+from p2psync.cli.foreground import FLAGS, NAME, WITH_VALUE, Up, become, plain, uncollected
 
 READY_S = 30
 
@@ -62,6 +63,20 @@ def test_a_mistake_in_an_option_is_a_sentence(tmp_path: Path, capsys: pytest.Cap
     assert "nowhere" in capsys.readouterr().err
     assert become(Up(tmp_path, log="loud")) == WRONG_USAGE
     assert "loud" in capsys.readouterr().err
+
+
+def test_garbage_is_collected_again_whatever_comes_of_the_imports() -> None:
+    assert gc.isenabled()
+    try:
+        with uncollected():
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        assert gc.get_freeze_count()
+        with pytest.raises(ImportError), uncollected():
+            raise ImportError
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
 
 
 AFTERWARDS = {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import platform
+import weakref
 
 import pytest
 
 from p2psync.daemon import memory
-from p2psync.daemon.memory import ARENAS_MAX, AT_REST_CPU_S, M_ARENA_MAX, Rest, c_library, give_back, share_heaps
+from p2psync.daemon.memory import ARENAS_MAX, AT_REST_CPU_S, M_ARENA_MAX, Rest, c_library, give_back, share_heaps, sweep
 
 LOOKS = 5
 
@@ -88,3 +90,23 @@ def test_the_real_one_can_be_told() -> None:
     assert library is not None
     assert library.mallopt(M_ARENA_MAX, ARENAS_MAX) == 1
     assert library.malloc_trim(0) in (0, 1)
+
+
+def test_a_sweep_finds_garbage_also_among_what_was_frozen() -> None:
+    class Knot:
+        """Holds itself."""
+
+        def __init__(self) -> None:
+            self.self = self
+
+    gc.collect()
+    gone = weakref.ref(Knot())
+    try:
+        gc.freeze()
+        gc.collect()
+        assert gone() is not None
+        sweep()
+        assert gone() is None
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()

@@ -9,13 +9,14 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from p2psync.daemon import process
+from p2psync.daemon import memory, process
+from p2psync.daemon.node import Node
 from tests.daemon.homes import Pc
 
 PROGRAM = """
@@ -109,3 +110,23 @@ async def test_an_engine_that_broke_ends_the_process_with_an_error(tmp_path: Pat
         assert await process.serve(pc.config, lambda node: node.broken(RuntimeError("ours"))) == 1
     finally:
         gc.unfreeze()
+
+
+@pytest.mark.asyncio
+async def test_the_first_rest_alone_is_for_sweeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes: list[Node] = []
+    sweeps: list[int] = []
+
+    async def three_rests(library: object, let_go: Callable[[], Awaitable[None]]) -> None:
+        assert not sweeps
+        for _ in range(3):
+            await let_go()
+        nodes[0].ask_to_stop()
+
+    monkeypatch.setattr(memory, "give_back", three_rests)
+    monkeypatch.setattr(memory, "sweep", lambda: sweeps.append(1))
+    try:
+        assert await process.serve(Pc(tmp_path, "pc").config, nodes.append) == 0
+    finally:
+        gc.unfreeze()
+    assert sweeps == [1]
