@@ -20,7 +20,7 @@ from p2psync import __version__
 from p2psync.core.authority import Authority
 from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.daemon import hosts, rescue, way_out
+from p2psync.daemon import hosts, rescue, way_out, web
 from p2psync.daemon.activity import Activity
 from p2psync.daemon.bandwidth import Bandwidth, stored_limits
 from p2psync.daemon.bridging import Bridging
@@ -225,6 +225,7 @@ class Node:
         self.discovery.preferred_port = await self.runtime.query(lambda *_: self.records.port())
         await self.discovery.start()
         if self.config.api:
+            await asyncio.to_thread(web.load)
             self.web = Web(self)
             await self.web.start()
             undo.push_async_callback(self.web.stop)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from p2psync.daemon.node import Node
 
 RUNNING_FILE = "daemon.json"
+
+
+def load() -> None:
+    """Import what serves: for a thread, since it takes a tenth of a second while folders are looked at."""
+    import_module("p2psync.api.server")
 
 
 class Web:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,14 @@ async def test_an_address_that_is_taken_is_an_error_and_leaves_nothing_running(t
         assert not (pc.config.home / "daemon.json").exists()
     await pc.start()
     await pc.stop()
+
+
+def test_what_serves_is_imported_by_load_alone() -> None:
+    code = """
+import sys, p2psync.daemon.node
+from p2psync.daemon import web
+print("aiohttp" in sys.modules)
+web.load()
+print("aiohttp" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\nTrue\n"
