@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 
 from p2psync.books.finding import Collector, Findings, Trouble, shown
 from p2psync.books.text import PADDING, decoded, read_integer, read_number, read_period
 from p2psync.core.period import Period
-from p2psync.core.value import value
+from p2psync.core.value import mutable, value
 from p2psync.errors import CodecError
 
 CHART_BYTES_MAX = 16 << 20
@@ -157,13 +157,13 @@ def read_chart(data: bytes) -> Chart:
     )
 
 
-@dataclass(slots=True)
+@mutable
 class _Record:
     line: int
     fields: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@mutable
 class _Block:
     """The header is the block named ""."""
 

@@ -7,11 +7,12 @@ elements and of attributes are bounded. Elements know their line, which no tree 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NoReturn
 from xml.parsers import expat
 
 from p2psync.books.text import BOM, decoded
+from p2psync.core.value import mutable
 from p2psync.errors import CodecError
 
 DEPTH_MAX = 8
@@ -25,7 +26,7 @@ ENCODINGS = {"utf-8": "utf-8", "us-ascii": "utf-8", "iso-8859-1": "cp1252", "win
 _DECLARATION = re.compile(rb"""\s*<\?xml\s[^>]{0,80}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 
 
-@dataclass(slots=True)
+@mutable
 class Element:
     """An element and what is in it."""
 

@@ -11,13 +11,13 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from random import SystemRandom
 
 from p2psync.core.address import host_and_port
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.core.value import value
+from p2psync.core.value import mutable, value
 from p2psync.core.ways import NEAR
 from p2psync.daemon.config import Config, Endpoint
 from p2psync.daemon.correspondence import Guest
@@ -67,7 +67,7 @@ class Survey:
     """By id: the private key that is shown at a door which strangers may find, instead of this device's."""
 
 
-@dataclass(slots=True)
+@mutable
 class _Quest:
     """A joiner looks for the device that issued its ticket."""
 

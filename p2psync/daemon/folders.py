@@ -9,7 +9,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from secrets import token_bytes
@@ -17,7 +16,7 @@ from secrets import token_bytes
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
-from p2psync.core.value import value
+from p2psync.core.value import mutable, value
 from p2psync.daemon.ground import (
     Extent,
     Found,
@@ -66,7 +65,7 @@ RENEW_EPOCH_S = 3600.0
 """How old a backup of the folder may be, at least, to be recognised as one while this device runs on."""
 
 
-@dataclass(slots=True)
+@mutable
 class _Open:
     """One folder at work."""
 

@@ -14,9 +14,10 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from p2psync.core.ids import DeviceId
+from p2psync.core.value import mutable
 from p2psync.daemon.bandwidth import Bandwidth
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.manners import NEEDLESS_ANSWER_POINTS, Allowance, Outcasts, points
@@ -65,7 +66,7 @@ OnLane = Callable[[int, int, bool], None]
 """Hears that a lane of a link is there, or is gone."""
 
 
-@dataclass(slots=True)
+@mutable
 class _Line:
     """One link at work."""
 

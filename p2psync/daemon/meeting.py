@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.core.value import value
+from p2psync.core.value import mutable, value
 from p2psync.daemon.correspondence import Guest
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.tasks import Tasks
@@ -38,7 +37,7 @@ class OnGuests:
     heard: Callable[[Guest, Kind, bytes], None]
 
 
-@dataclass(slots=True)
+@mutable
 class _Visit:
     client: Client
     task: asyncio.Task[None]

@@ -11,12 +11,12 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from p2psync.core.authority import Authority
 from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code, Problem
+from p2psync.core.value import mutable
 from p2psync.daemon.logs import EventLog
 from p2psync.engine.device import Device
 from p2psync.engine.effects import Effect, MembersChanged, PeerJoined, WakeAt
@@ -63,7 +63,7 @@ class Performer(Protocol):
         """The engine has stopped for good."""
 
 
-@dataclass(slots=True)
+@mutable
 class _Call(Generic[T]):
     """An act or a question of a person, and where its answer goes."""
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from p2psync.core.entry import Entry, FileStat, Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import mutable
 from p2psync.engine.events import Seen
 from p2psync.fs.clone import content_of_file
 from p2psync.fs.folder import Folder
@@ -24,7 +25,7 @@ Known = tuple[RelPath, Entry, FileStat | None]
 """What this device last saw at a path."""
 
 
-@dataclass(slots=True)
+@mutable
 class Found:
     """What reading everything has shown."""
 

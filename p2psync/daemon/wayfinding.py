@@ -11,14 +11,14 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from random import SystemRandom
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.core.value import value
+from p2psync.core.value import mutable, value
 from p2psync.core.ways import DIRECT, LANED, NEAR, rank
 from p2psync.daemon import whereabouts
 from p2psync.daemon.correspondence import ATTEMPT_BYTES, Correspondence, Guest
@@ -66,7 +66,7 @@ def plugged(crew: Crew, turn: Turn | None = None) -> tuple[Way, ...]:
     return Punch(), WebRtc(crew, turn), Relay()
 
 
-@dataclass(slots=True)
+@mutable
 class _Course:
     """What is done to reach one device."""
 

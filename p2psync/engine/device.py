@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from random import Random
 
 from p2psync.core.entry import Entry
 from p2psync.core.ids import ChangeId, DeviceId, MandateId, device_text
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath
+from p2psync.core.value import mutable
 from p2psync.core.ways import rank
 from p2psync.engine.admin import Admin, Founding, Welcome, found
 from p2psync.engine.effects import CloseLink, Drain, Effect, MembersChanged, Send, WakeAt
@@ -45,7 +46,7 @@ PARTING_S = 10.0
 """How long a link stays open on which a device was told that it is no member any more."""
 
 
-@dataclass(slots=True)
+@mutable
 class _Link:
     number: int
     device: DeviceId

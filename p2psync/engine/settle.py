@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from math import inf
 
@@ -18,6 +18,7 @@ from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import EMPTY_CONTENT, ContentId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import mutable
 from p2psync.engine.events import Seen
 
 QUIET_S = 0.3
@@ -65,7 +66,7 @@ _Key = FileStat | ContentId
 """By what the same file, or its content, is known under another name."""
 
 
-@dataclass(slots=True)
+@mutable
 class _Pending:
     """What is known of a path that is not settled; times are those of `now`."""
 
@@ -84,7 +85,7 @@ class _Pending:
     tries: int = 0
 
 
-@dataclass(slots=True)
+@mutable
 class Settler:
     """Bounded; all times in seconds of one clock that never goes back."""
 

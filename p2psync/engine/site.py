@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from p2psync.core.entry import Entry
 from p2psync.core.ids import ChangeId, MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath
+from p2psync.core.value import mutable
 from p2psync.engine.ledger import Keys, Ledger
 from p2psync.engine.scope import Scope
 from p2psync.engine.state import MandateState, VersionRow
@@ -31,7 +30,7 @@ DISK_CODES = frozenset(
 """Problems that are over once the path could be looked at or placed."""
 
 
-@dataclass(slots=True)
+@mutable
 class Site:
     mandate: MandateId
     state: MandateState

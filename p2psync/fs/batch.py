@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from p2psync.core.entry import FileStat, Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.relpath import Folding, RelPath, ancestors, fold
+from p2psync.core.value import mutable
 from p2psync.engine.effects import PlaceItem
 from p2psync.engine.events import Outcome
 
 
-@dataclass(slots=True)
+@mutable
 class Ready:
     """A staged file with its final bytes, time and mode."""
 

@@ -10,14 +10,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from p2psync.books.completeness import completeness
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
-from p2psync.core.value import value
+from p2psync.core.value import mutable, value
 from p2psync.engine.events import Seen
 from p2psync.engine.settle import How, Settler
 from p2psync.fs.inspector import age_of
@@ -40,7 +39,7 @@ class Sighting:
     """None if it is gone."""
 
 
-@dataclass(slots=True)
+@mutable
 class _Watched:
     file: str
     stat: FileStat | None = None

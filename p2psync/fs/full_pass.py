@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import mutable
 
 
-@dataclass(slots=True)
+@mutable
 class FullPass:
     """The pass under way, or the last one, that was to read every byte; written by its thread, read by any."""
 

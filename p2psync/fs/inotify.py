@@ -20,6 +20,7 @@ from inotify_simple import Event, INotify, flags
 
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import OWN_DIRECTORY
+from p2psync.core.value import mutable
 from p2psync.engine.settle import How
 from p2psync.errors import InvalidPath
 from p2psync.fs.folder import Folder
@@ -60,7 +61,7 @@ class _Node:
     inside: dict[str, _Node] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@mutable
 class _Round:
     """What one reading of the queue amounts to."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from p2psync.books.completeness import Completeness
 from p2psync.core.entry import Entry, FileStat
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
-from p2psync.core.value import value
+from p2psync.core.value import mutable, value
 from p2psync.engine.events import Seen
 
 SIGHT_PATHS_MAX = 500
@@ -79,7 +79,7 @@ class Sight:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(slots=True)
+@mutable
 class Gathering:
     """A Sight that is being filled."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from p2psync.core.ignore import IgnoreRules
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
-from p2psync.core.value import value
+from p2psync.core.value import mutable, value
 from p2psync.fs.folder import Folder
 from p2psync.fs.listing import Child, Sort, children, unreadable
 from p2psync.fs.sight import Row
 
 
-@dataclass(slots=True)
+@mutable
 class Listing:
     """What lies in one directory, as far as it is replicated or stands in the way of what was."""
 

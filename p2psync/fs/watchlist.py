@@ -9,19 +9,19 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from p2psync.core.entry import Entry, FileStat, Kind
 from p2psync.core.ids import BlockHash, ChangeId, ContentId, content_id
 from p2psync.core.relpath import RelPath
+from p2psync.core.value import value
 from p2psync.errors import InvalidId
 
 NAME = "watched"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Note:
     """What is to be known of one file to go on watching it."""
 

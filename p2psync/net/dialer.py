@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from random import Random
 from typing import Final, NamedTuple
 
 from p2psync.core.address import host_and_port
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.core.value import value
+from p2psync.core.value import mutable, value
 
 BACKOFF_MIN_S: Final = 0.5
 BACKOFF_MAX_S: Final = 60.0
@@ -100,7 +100,7 @@ class _Source(NamedTuple):
 _Key = tuple[_Source, Address]
 
 
-@dataclass(slots=True)
+@mutable
 class _Target:
     address: Address
     source: _Source

@@ -14,11 +14,11 @@ import asyncio
 import contextlib
 import secrets as random_source
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from p2psync.core.value import mutable
 from p2psync.i18n import _
 from p2psync.net.addresses import OwnAddress, all_addresses, is_loopback, own_addresses, parse_ip
 from p2psync.net.dialer import ADDRESSES_PER_SIGHTING_MAX, Address, Match, Sighting
@@ -264,7 +264,7 @@ class Mdns:
         return [Address(f"{address.host}%{zone}", address.port) for zone in zones]
 
 
-@dataclass(slots=True)
+@mutable
 class _Seen:
     """An instance in the network, as last reported."""
 

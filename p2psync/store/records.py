@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.core.rules import Role
+from p2psync.core.value import value
 from p2psync.engine.admin import Newcomer
 from p2psync.pair.code import Code
 from p2psync.pair.invitation import Claim, Invitation
@@ -33,7 +33,7 @@ FORGET = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Run:
     """One row of `history`."""
 
@@ -50,7 +50,7 @@ class Run:
     """Why not all was moved, as `history` shows it; empty until the run ended."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WaitingNewcomer:
     """A device that waits for an admin's approval."""
 
@@ -60,7 +60,7 @@ class WaitingNewcomer:
     """When it asked first; wall clock, milliseconds since 1970."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SpokenCode:
     """A code that stands for a ticket."""
 

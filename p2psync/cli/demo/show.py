@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from random import Random
 from typing import Any
 
@@ -12,7 +12,7 @@ from p2psync.books.synthetic import add_account, entries_name, mandate_files, mo
 from p2psync.cli.demo.stage import Pc, waited_s
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.values import files, short, size
-from p2psync.core.value import value
+from p2psync.core.value import mutable, value
 from p2psync.i18n import _, later, ngettext, spoken
 
 MANDATE = "Cargo"
@@ -45,7 +45,7 @@ class Check:
         return spoken(self.promise).format(**self.facts)
 
 
-@dataclass(slots=True)
+@mutable
 class Outcome:
     """What the demo promised, and whether it held."""
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from p2psync.cli.client import Client
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.home import DAEMON_LOG, tail
+from p2psync.core.value import mutable
 from p2psync.i18n import _, language
 
 READY = "ready"
@@ -30,7 +31,7 @@ OWN_DIRECTORY = ".p2psync"
 _never = threading.Event()
 
 
-@dataclass(slots=True)
+@mutable
 class Pc:
     """One PC: what a person has there, and the daemon while it runs."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from p2psync.core.clock import Tips
 from p2psync.core.ids import DeviceId, LogId, MandateId, device_text
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
-from p2psync.core.value import value
+from p2psync.core.value import mutable, value
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING
 from p2psync.daemon.operations.shapes import time_text
 from p2psync.daemon.standing import (
@@ -68,7 +68,7 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(slots=True)
+@mutable
 class Wanted:
     """What a run is asked for."""
 
@@ -81,7 +81,7 @@ class Wanted:
     """Why it runs: "manual", "nightly", "monthly", or "returned" after a long absence."""
 
 
-@dataclass(slots=True)
+@mutable
 class _Run:
     """One mandate's run under way."""
 
