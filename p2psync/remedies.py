@@ -80,8 +80,8 @@ _TEXTS = {
     Code.INCOMPLETE: lambda: (
         _("{path} was not written to its end; the others keep the version before."),
         _(
-            "Export the file again in the bookkeeping program. A chart of accounts that is accounting's comes back when "
-            "it is removed here."
+            "Export the file again in the bookkeeping program. A chart of accounts that is accounting's comes back "
+            "when it is removed here."
         ),
     ),
     Code.DISK_FULL: lambda: (

@@ -53,15 +53,23 @@ def inbox(rows: Sequence[Row]) -> str:
     if not rows:
         return _("Nothing waits: all that arrived is in the programs' files.")
     shown = table(
-        (_("MANDATE"), _("FILE"), _("SAVED"), _("BY"), _("SIZE"), _("STATE")),
+        (_("MANDATE"), _("FILE"), _("SAVED"), _("BY"), _("BOOKINGS"), _("SIZE"), _("STATE")),
         (
-            (r["mandate"], r["path"], moment(r["received"]), r["from"] or "-", size(r["size"]), state(r["state"]))
+            (
+                *(r["mandate"], r["path"], moment(r["received"]), r["from"] or "-"),
+                *(_bookings(r), size(r["size"]), state(r["state"])),
+            )
             for r in rows
         ),
         "",
     )
     command = f"p2psync deliver {quoted(rows[0]['mandate'])}"
     return "\n".join([shown, *_reasons(rows), "", _("To deliver: {command}").format(command=command)])
+
+
+def _bookings(row: Row) -> str:
+    """How many would come, change and go."""
+    return "-" if row["new"] is None else f"+{row['new']} ~{row['changed']} -{row['removed']}"
 
 
 def delivered(rows: Sequence[Row]) -> str:

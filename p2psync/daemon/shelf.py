@@ -163,6 +163,10 @@ class Shelf:
         """Every file of bookings against what was posted of it, those that are posted whole among them."""
         return await self._read(marked.id, lambda files: files.pending(marked))
 
+    async def compare(self, mandate: MandateId, before: ContentId | None, after: ContentId | None) -> Pending:
+        """The bookings of one content against those of another; None: there is no file."""
+        return await self._read(mandate, lambda files: files.compare(before, after))
+
     async def _read(self, mandate: MandateId, work: Callable[[_Files], V]) -> V:
         reading, place = self._folders.reading(mandate), self._folders.contents.get(mandate)
         if reading is None or place is None:
@@ -259,6 +263,11 @@ class _Files:
             else one
             for one in several
         ]
+
+    def compare(self, before: ContentId | None, after: ContentId | None) -> Pending:
+        return self._memory.pending.get(
+            (before, after, ()), lambda: pending(self._side(before, 0), self._side(after, 0), ())
+        )
 
     # -- one file --------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ ROW: dict[str, Any] = {
     **{"mandate": "Cargo Ltd", "path": "Cargo.crp", "file": "/books/Cargo.crp", "mode": "ask", "role": "accounting"},
     **{"state": "waiting", "reason": "it waits for your word", "received": "2020-01-01T10:00:00Z", "from": "Office"},
     **{"size": 12, "content": "c", "published": None, "delivered": "2020-01-01T10:00:00Z"},
+    **{"new": None, "changed": None, "removed": None},
 }
 
 
@@ -48,6 +49,7 @@ def test_all_that_is_attached() -> None:
 def test_the_inbox_tells_how_to_have_it_delivered() -> None:
     text = bridges.inbox([ROW, {**ROW, "from": None, "size": None, "reason": ""}])
     assert "Office" in text
+    assert "+3 ~1 -0" in bridges.inbox([{**ROW, "new": 3, "changed": 1, "removed": 0}])
     assert text.endswith('To deliver: p2psync deliver "Cargo Ltd"')
     assert bridges.inbox([]).startswith("Nothing waits")
 

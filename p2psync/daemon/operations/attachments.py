@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from p2psync.books.completeness import ENTRIES, suffix_of
 from p2psync.books.gate import Hold
+from p2psync.books.pending import State
 from p2psync.core.ids import MandateId, device_text
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath, parse
@@ -28,7 +31,7 @@ from p2psync.engine.bridge import Act, Attachment, Mode
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
-from p2psync.errors import P2PSyncError, UsageError
+from p2psync.errors import FolderError, P2PSyncError, UsageError
 from p2psync.findings import sentence
 from p2psync.i18n import _, ngettext, said
 from p2psync.remedies import described
@@ -166,7 +169,21 @@ async def attached(node: Node, given: Arguments) -> object:
 async def inbox(node: Node, given: Arguments) -> object:
     named = given.text_or("mandate", "")
     given.done()
-    return await _rows(node, named, lambda standing: standing.act in NOT_DELIVERED)
+    rows = await _rows(node, named, lambda standing: standing.act in NOT_DELIVERED)
+    found = {(one.attached.file, one.attached.path): one for one in node.bridging.standings().values()}
+    return [{**row, **await _bookings(node, found.get((row["file"], row["path"])))} for row in rows]
+
+
+async def _bookings(node: Node, standing: Standing | None) -> dict[str, int | None]:
+    """What a delivery would change in the program's file; None for what holds no bookings, or cannot be compared."""
+    found = None
+    if standing is not None and suffix_of(standing.attached.path) in ENTRIES:
+        with suppress(FolderError):
+            compared = await node.shelf.compare(
+                standing.attached.mandate, standing.attached.agreed, standing.shown.content
+            )
+            found = compared.total if compared.state is not State.UNCOUNTED else None
+    return {name: getattr(found, name) if found is not None else None for name in ("new", "changed", "removed")}
 
 
 async def deliver(node: Node, given: Arguments) -> object:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from p2psync.books import synthetic
 from p2psync.daemon import delivering
 from p2psync.errors import FolderError, NotAllowed, P2PSyncError, UsageError
 from tests.daemon.homes import MANDATE, Pc, company
@@ -125,8 +127,37 @@ async def test_what_others_made_is_delivered_where_no_file_is_yet(tmp_path: Path
         await attach(two, books / "Other.ecf", ask=True)
         await until(lambda: _is_waiting(two), "it waits for a word")
         assert not (books / "Other.ecf").exists()
+        assert await _counts(two) == (0, 0, 0)
         await two.call("deliver", mandate=MANDATE, file="Other.ecf")
         assert (books / "Other.ecf").exists()
+
+
+async def _counts(pc: Pc) -> tuple[int | None, ...]:
+    """What the one delivery that waits would change."""
+    (row,) = await pc.call("inbox")
+    return row["new"], row["changed"], row["removed"]
+
+
+@pytest.mark.asyncio
+async def test_what_a_delivery_would_change_is_counted_in_bookings(tmp_path: Path) -> None:
+    async with company(tmp_path, "accounting") as (one, two):
+        first = synthetic.entries("ECF", 8, Random(1))
+        second = synthetic.edited_entries(first, Random(2), new=3, changed=2, removed=1)
+        one.save("Cargo.ecf", first)
+        await two.has("Cargo.ecf", first)
+        file = tmp_path / "books" / "Cargo.ecf"
+        file.parent.mkdir()
+        file.write_bytes(first)
+        await attach(two, file, ask=True)
+        await current(two, "Cargo.ecf")
+        for data, expected in ((second, (3, 2, 1)), (b"torn by hand", (None, None, None))):
+            one.save("Cargo.ecf", data)
+
+            async def waits(expected: object = expected) -> bool:
+                return [(r["new"], r["changed"], r["removed"]) for r in await two.call("inbox")] == [expected]
+
+            await two.has("Cargo.ecf", data)
+            await until(waits, f"{expected} wait")
 
 
 async def _is_waiting(pc: Pc) -> bool:
