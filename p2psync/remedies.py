@@ -100,6 +100,10 @@ _TEXTS = {
         _("{path} is known, but no PC that is connected has its content any more."),
         _("Switch on the PC where it was saved last, or save the file again."),
     ),
+    Code.DAMAGED: lambda: (
+        _("{path} has other bytes than were saved, and nobody saved it: its disk damaged it. It goes to nobody."),
+        _("Bring the right ones back, from a kept version or another PC: p2psync verify {mandate} --repair"),
+    ),
     Code.FOLDER_GONE: lambda: (
         _("The mandate's folder is gone. Nothing was deleted on the other PCs."),
         _("Connect the drive, or move the folder back to where it was."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from enum import IntEnum
 
 from p2psync.core.ids import ContentId
@@ -51,3 +52,5 @@ class FileStat:
     mtime_ns: int
     inode: int
     """0 where the platform has none."""
+    known_ns: int = field(default=0, compare=False)
+    """When that was so, by this computer's clock in nanoseconds since 1970; 0 if it was not noted."""

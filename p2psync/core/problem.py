@@ -28,6 +28,7 @@ class Code(StrEnum):
     READ_ONLY = "read-only"
     DISK_ERROR = "disk-error"
     CONTENT_MISSING = "content-missing"
+    DAMAGED = "damaged"
     FOLDER_GONE = "folder-gone"
     FOLDER_MARKER_GONE = "folder-marker-gone"
     # rights and conflicts

@@ -315,12 +315,13 @@ class Folders:
         self._log.event("folder.opened", mandate=mandate, folder=folder.root, continuous=continuous)
 
     def _assemble(
-        self, mandate: MandateId, folder: Folder, past: Past, troubled: Sequence[str], lock: FolderLock | None
+        self, mandate: MandateId, folder: Folder, past: Past, troubled: Sequence[Problem], lock: FolderLock | None
     ) -> _Open:
         reading = Reading(self._database, mandate)
         staging, versions = Staging(folder.staging), Versions(folder.versions)
         contents = Contents(folder, staging, versions, reading.sources, Cuts(self._cuts, mandate))
-        scanner = Scanner(folder, reading, contents.note_cut)
+        damaged = [RelPath(p.path) for p in troubled if p.code is Code.DAMAGED]
+        scanner = Scanner(folder, reading, contents.note_cut, damaged)
         holding = Holding(folder, contents, reading, self._log, edits=past is Past.KNOWN, restoring=past is Past.OTHER)
         scanned = asyncio.Event()
 
@@ -340,7 +341,7 @@ class Folders:
             Settler(),
             emit,
             hold=holding.judge,
-            troubled=troubled,
+            troubled=[p.path for p in troubled],
         )
         placer = Placer(folder, staging, versions, contents, register=observer.expect)
         placing = Placing(mandate, folder, contents, staging, versions, placer, self._threads, self._runtime, self._log)
@@ -398,9 +399,9 @@ def _epochs(device: Device, mandate: MandateId) -> tuple[bytes, ...]:
     return tuple(epoch for epoch in known if isinstance(epoch, bytes))
 
 
-def _troubled(device: Device, mandate: MandateId) -> list[str]:
-    """Paths whose problems the observer is to find over."""
-    return [p.path for p in device.mandates[mandate].state.problems() if p.code in DISK_CODES]
+def _troubled(device: Device, mandate: MandateId) -> list[Problem]:
+    """What the observer is to find over."""
+    return [p for p in device.mandates[mandate].state.problems() if p.code in DISK_CODES]
 
 
 def _recovered(one: _Open, mandate: MandateId, known: bool) -> list[Kept]:

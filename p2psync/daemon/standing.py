@@ -24,7 +24,7 @@ ONLY = {"master": frozenset({"master data"}), "entries": frozenset({"entries", "
 UNSHARED = frozenset(
     {
         *(Code.UNREADABLE, Code.LOCKED, Code.STILL_CHANGING, Code.INCOMPLETE, Code.DISK_FULL, Code.READ_ONLY),
-        *(Code.DISK_ERROR, Code.FOLDER_GONE, Code.FOLDER_MARKER_GONE),
+        *(Code.DISK_ERROR, Code.FOLDER_GONE, Code.FOLDER_MARKER_GONE, Code.DAMAGED),
     }
 )
 """Problems of this disk because of which a file that should be exchanged is not."""

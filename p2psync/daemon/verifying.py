@@ -1,6 +1,6 @@
 """Reads every byte of a mandate's folder again, and of the kept versions, and finds what the disk did not keep.
 
-A file whose bytes differ though nobody saved it (its size, time and place on the disk are as they were) is damaged.
+A file whose bytes differ though nobody saved it (it is as it was, and nobody has touched it since) is damaged.
 One that was saved just now is no fault: it is published as any edit.
 """
 
@@ -19,6 +19,7 @@ from p2psync.engine.events import Seen
 from p2psync.fs.clone import content_of_file
 from p2psync.fs.folder import Folder
 from p2psync.fs.look import look
+from p2psync.fs.traits import is_untouched
 from p2psync.fs.versions import Versions
 
 Known = tuple[RelPath, Entry, FileStat | None]
@@ -78,7 +79,14 @@ def _compare(folder: Folder, row: Known, found: Found) -> None:
         found.bytes += seen.entry.size
     if seen.entry.same_as(entry):
         return
-    if seen.stat is not None and seen.stat == known:
+    if seen.stat is not None and seen.stat == known and _is_untouched(folder, path, known):
         found.damaged.append(seen)
     else:
         found.changing.append(path)
+
+
+def _is_untouched(folder: Folder, path: RelPath, known: FileStat) -> bool:
+    try:
+        return is_untouched(folder.path(path).lstat(), known)
+    except OSError:
+        return False  # it vanished meanwhile

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
-from p2psync.core.entry import ABSENT, Entry, Kind
+from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import EMPTY_CONTENT, ChangeId, ContentId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
@@ -72,7 +72,7 @@ class Observation:
             base = bases.get(s.path)
             if not s.entry.same_as(base.entry if base else ABSENT):
                 differing.append(s)
-            elif base is not None and s.path not in self._plan.placing and s.stat != base.stat:
+            elif base is not None and s.path not in self._plan.placing and _is_newer(s.stat, base.stat):
                 refreshed.append(replace(base, stat=s.stat))
         if refreshed:
             self._site.state.put_bases(refreshed)
@@ -358,3 +358,8 @@ class Observation:
                 problem = Problem(row.path, Code.SET_ASIDE) if heads else self._site.refused(row.path)
                 self._site.state.put_problems([problem])
                 self._site.scope.notice("file.set_aside", self._site.mandate, path=row.path)
+
+
+def _is_newer(seen: FileStat | None, known: FileStat | None) -> bool:
+    """Whether the stat is another one, or was found to be the same once more."""
+    return seen != known or (seen is not None and known is not None and seen.known_ns > known.known_ns)

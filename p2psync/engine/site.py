@@ -23,7 +23,14 @@ DISK_CODES = frozenset(
     {
         *(Code.UNREADABLE, Code.LOCKED, Code.STILL_CHANGING, Code.INCOMPLETE, Code.DISK_FULL, Code.READ_ONLY),
         *(Code.DISK_ERROR, Code.CONTENT_MISSING, Code.NAME_COLLIDES, Code.NAME_TOO_LONG, Code.SYMBOLIC_LINK),
-        *(Code.SPECIAL_FILE, Code.NAME_ILLEGAL, Code.NAME_NOT_TEXT, Code.NAME_ESCAPES, Code.LIVE_DATABASE),
+        *(
+            Code.DAMAGED,
+            Code.SPECIAL_FILE,
+            Code.NAME_ILLEGAL,
+            Code.NAME_NOT_TEXT,
+            Code.NAME_ESCAPES,
+            Code.LIVE_DATABASE,
+        ),
         *(Code.FOLDER_GONE, Code.FOLDER_MARKER_GONE),
     }
 )

@@ -14,6 +14,7 @@ from p2psync.core.change import SIZE_BYTES_MAX
 from p2psync.core.chunking import Span
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import ContentId
+from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.core.value import value
 from p2psync.engine.events import Seen
@@ -24,7 +25,7 @@ from p2psync.fs.look import is_locked
 from p2psync.fs.recall import Recall
 from p2psync.fs.sight import Found, Gathering, Large, Row
 from p2psync.fs.stable import Reading, Stopped, read_stable
-from p2psync.fs.traits import racy_for_s
+from p2psync.fs.traits import is_untouched, racy_for_s
 
 LARGE_BYTES = 8 << 20
 """A look leaves larger files to a reader that keeps nobody waiting."""
@@ -77,8 +78,9 @@ class Inspector:
         self._traits = folder.traits
         self._expected: Recall[tuple[FileStat, int]] = Recall()
         self._known: Recall[_Known] = Recall()
-        self._doubted: Recall[bool] = Recall()
-        """Files that a full pass wanted to be read: until their bytes are the base's, no stat says enough."""
+        self._doubted: Recall[int] = Recall()
+        """Files that a full pass wanted to be read: until their bytes are the base's, no stat says enough. With when
+        those that were found damaged had been touched last, as of `st_ctime_ns`; 0 for what is to be read."""
         self._stop = threading.Event()
 
     def expect(self, path: RelPath, found: FileStat | None, mode: int = 0) -> None:
@@ -88,9 +90,13 @@ class Inspector:
         else:
             self._expected.put(path, (found, mode & self._traits.mode_bits))
 
+    def doubt(self, path: RelPath) -> None:
+        """Read it, whatever its stat says."""
+        self._doubted.put(path, 0)
+
     def is_ours(self, path: RelPath, found: os.stat_result) -> bool:
         """Whether what stands there is just what was expected, and nothing else is known of it."""
-        if self._known.get(path) is not None or self._doubted.get(path):
+        if self._known.get(path) is not None or self._doubted.get(path) is not None:
             return False
         return self._is_expected(path, found, self._traits.stat(found))
 
@@ -117,15 +123,18 @@ class Inspector:
         here, age_s = self._traits.stat(found), age_of(found)
         known = self._known.get(path)
         if manner.full:
-            self._doubted.put(path, True)
-        if self._doubted.get(path) or (known is not None and known.racy):
+            self.doubt(path)
+        doubted = self._doubted.get(path)
+        if stat == here and doubted == found.st_ctime_ns:
+            into.problems.append(Problem(path, Code.DAMAGED))
+        elif doubted is not None or (known is not None and known.racy):
             self._read(path, here, age_s, entry, stat, into, manner)
         elif self._is_expected(path, found, here):
             return
         elif stat == here:
             self._note_mode(path, self._traits.mode(found, entry.mode), entry, here, into)
         elif known is not None and known.stat == here:
-            seen = Seen(path, replace(known.entry, mode=self._traits.mode(found, entry.mode)), here)
+            seen = Seen(path, replace(known.entry, mode=self._traits.mode(found, entry.mode)), known.stat)
             into.found.append(Found(seen, known.whole, age_s, manner.asked))
         elif here in manner.moved:
             moved = manner.moved[here]
@@ -154,6 +163,7 @@ class Inspector:
         if not manner.reads(here.size, age_s):
             into.large.append(Large(path, here.size, age_s))
             return
+        known = self._known.get(path)
         begun_ns = time.time_ns()
         reading = self._reading(path, into)
         if reading is None:
@@ -161,7 +171,12 @@ class Inspector:
         found = self._found(path, reading, begun_ns, entry, manner)
         if found.seen.entry.content == entry.content:
             self._doubted.forget(path)
-        if not found.seen.entry.same_as(entry) or found.seen.stat != stat:
+        untouched = found.seen.stat == stat and stat is not None and is_untouched(reading.stat, stat)
+        if untouched and found.seen.entry.content != entry.content and not (known is not None and known.racy):
+            self._known.forget(path)
+            self._doubted.put(path, reading.stat.st_ctime_ns)
+            into.problems.append(Problem(path, Code.DAMAGED))
+        elif not found.seen.entry.same_as(entry) or not untouched:
             into.found.append(found)
 
     def _reading(self, path: RelPath, into: Gathering) -> Reading | None:
@@ -183,7 +198,7 @@ class Inspector:
         return reading
 
     def _found(self, path: RelPath, reading: Reading, begun_ns: int, entry: Entry, manner: Manner) -> Found:
-        stat, age_s = self._traits.stat(reading.stat), age_of(reading.stat)
+        stat, age_s = replace(self._traits.stat(reading.stat), known_ns=begun_ns), age_of(reading.stat)
         mode = self._traits.mode(reading.stat, entry.mode)
         new = Entry(Kind.FILE, stat.size, stat.mtime_ns, mode, reading.content)
         whole = completeness(path, reading.head, reading.tail)

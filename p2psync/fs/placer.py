@@ -398,7 +398,7 @@ class Placer:
         os.rename(old, new)
         batch.touched |= {str(old.parent), str(new.parent)}
         batch.outcomes[gone.path] = Outcome(gone.path, True)
-        return replace(outcome, path=item.path)
+        return replace(outcome, path=item.path, stat=_as_of_now(outcome.stat) if outcome.stat is not None else None)
 
     def _guarded_replace(self, item: PlaceItem, target: Path, batch: Batch) -> Outcome:
         try:
@@ -411,7 +411,7 @@ class Placer:
     def _placed(self, item: PlaceItem, target: str | Path, ready: Ready, batch: Batch) -> Outcome:
         batch.touched.add(os.path.dirname(target))
         self._local.remember(ready.content, item.path)
-        return Outcome(item.path, True, ready.stat)
+        return Outcome(item.path, True, _as_of_now(ready.stat))
 
     def _found(self, item: PlaceItem, target: Path) -> Outcome:
         if not self._is_listed(target):
@@ -455,3 +455,8 @@ def _composed(name: str) -> str:
 
 def _failed(path: RelPath, code: Code, detail: str = "") -> Outcome:
     return Outcome(path, False, problem=Problem(path, code, detail))
+
+
+def _as_of_now(found: FileStat) -> FileStat:
+    """Renaming a file touches it."""
+    return FileStat(found.size, found.mtime_ns, found.inode, time.time_ns())

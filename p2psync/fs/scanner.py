@@ -35,7 +35,10 @@ Rows = Mapping[RelPath, tuple[Entry, FileStat | None]]
 class Scanner:
     """Of one folder. Several passes may run at once, each stepped by one thread at a time."""
 
-    def __init__(self, folder: Folder, base: BaseView, note_cut: NoteCut = note_nothing) -> None:
+    def __init__(
+        self, folder: Folder, base: BaseView, note_cut: NoteCut = note_nothing, doubted: Iterable[RelPath] = ()
+    ) -> None:
+        """`doubted`: files that are to be read, whatever their stat says."""
         self.folder = folder
         self.ignore: IgnoreRules = DEFAULT_RULES
         """Read from the folder's `.p2psyncignore` by each scan, and when a look meets it."""
@@ -45,6 +48,8 @@ class Scanner:
         self._rules_problem: Problem | None = None
         self._base = base
         self._inspector = Inspector(folder, note_cut)
+        for path in doubted:
+            self._inspector.doubt(path)
 
     def expect(self, path: RelPath, found: FileStat | None, mode: int = 0) -> None:
         """While a file has just this stat and mode it is ours, and not read; None: nothing of ours stands there."""

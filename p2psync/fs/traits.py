@@ -10,6 +10,7 @@ import contextlib
 import os
 import stat
 import sys
+import time
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +56,8 @@ class Traits:
     """A file has its inode number as long as it lives."""
 
     def stat(self, found: os.stat_result) -> FileStat:
-        return FileStat(found.st_size, mtime_of(found), found.st_ino if self.keeps_inodes else 0)
+        """As of now."""
+        return FileStat(found.st_size, mtime_of(found), found.st_ino if self.keeps_inodes else 0, time.time_ns())
 
     def mode(self, found: os.stat_result, carried: int) -> int:
         """The entry's mode of a file, with the bits of `carried` that this disk does not keep."""
@@ -72,6 +74,14 @@ SYSTEMS_OWN = Traits()
 def mtime_of(found: os.stat_result) -> int:
     """When a file was modified, as far as a change can state it: disks know years beyond 2262 and before 1677."""
     return min(max(found.st_mtime_ns, 1 - MTIME_NS_MAX), MTIME_NS_MAX - 1)
+
+
+def is_untouched(found: os.stat_result, known: FileStat) -> bool:
+    """Whether nobody has written to a file with this stat since it was known, not even one who set back its time.
+
+    Windows does not tell when a file was touched last: there the time that one may set back has to do.
+    """
+    return found.st_ctime_ns <= known.known_ns
 
 
 def racy_for_s(mtime_ns: int, read_ns: int) -> float:

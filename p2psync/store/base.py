@@ -30,12 +30,12 @@ Standing = tuple[RelPath, Entry, FileStat | None]
 
 STANDING = (
     "base.path, base.kind, base.size, base.mtime_ns, base.mode, base.content, "
-    "base.stat_size, base.stat_mtime_ns, base.stat_inode"
+    "base.stat_size, base.stat_mtime_ns, base.stat_inode, base.known_ns"
 )
 COLUMNS = f"{STANDING}, base.heads"
 PUT = """
     INSERT OR REPLACE INTO base VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-        NOT EXISTS (SELECT 1 FROM change WHERE number = ?12 AND path = ?2 AND content = ?7))
+        NOT EXISTS (SELECT 1 FROM change WHERE number = ?13 AND path = ?2 AND content = ?7), ?12)
 """
 SOURCES = f"""
     SELECT path FROM base INDEXED BY base_stray
@@ -134,7 +134,8 @@ class BaseRows:
 
 def _columns(row: BaseRow, blocks: BlockNumbers) -> tuple[object, ...]:
     head = change_number(row.heads[0], blocks) if row.heads and row.heads[0].block in blocks else None
-    return (row.path, *entry_columns(row.entry), *stat_columns(row.stat), pack_ids(row.heads), head)
+    known_ns = row.stat.known_ns if row.stat is not None else 0
+    return (row.path, *entry_columns(row.entry), *stat_columns(row.stat), pack_ids(row.heads), known_ns, head)
 
 
 def _row(found: Any) -> BaseRow:
@@ -151,5 +152,7 @@ def _standing(
     stat_size: int | None,
     stat_mtime_ns: int,
     stat_inode: int | bytes,
+    known_ns: int,
 ) -> Standing:
-    return path, entry_of(kind, size, mtime_ns, mode, content), stat_of(stat_size, stat_mtime_ns, stat_inode)
+    stat = stat_of(stat_size, stat_mtime_ns, stat_inode, known_ns)
+    return path, entry_of(kind, size, mtime_ns, mode, content), stat

@@ -46,10 +46,10 @@ def stat_columns(stat: FileStat | None) -> StatColumns:
     return stat.size, stat.mtime_ns, inode
 
 
-def stat_of(size: int | None, mtime_ns: int, inode: int | bytes) -> FileStat | None:
+def stat_of(size: int | None, mtime_ns: int, inode: int | bytes, known_ns: int) -> FileStat | None:
     if size is None:
         return None
-    return FileStat(size, mtime_ns, inode if isinstance(inode, int) else int.from_bytes(inode))
+    return FileStat(size, mtime_ns, inode if isinstance(inode, int) else int.from_bytes(inode), known_ns)
 
 
 def pack_ids(ids: Iterable[ChangeId]) -> bytes | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from p2psync.core.entry import EMPTY_DIRECTORY, Entry, Kind
@@ -20,20 +22,25 @@ UNENDED = threading.Event()
 def test_other_bytes_under_the_same_stat_are_damage_and_under_another_an_edit(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "Cargo")
     folder.prepare()
-    rows = [known(folder, name, "as it was") for name in ("damaged.txt", "edited.txt", "gone.txt", "sound.txt")]
-    stat = folder.path(parse("damaged.txt")).stat()
-    folder.path(parse("damaged.txt")).write_text("as It was")
-    os.utime(folder.path(parse("damaged.txt")), ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    names = ("damaged.txt", "edited.txt", "gone.txt", "set-back.txt", "sound.txt")
+    rows = {name: known(folder, name, "as it was") for name in names}
+    for name in ("damaged.txt", "set-back.txt"):
+        stat = folder.path(parse(name)).stat()
+        folder.path(parse(name)).write_text("as It was")
+        os.utime(folder.path(parse(name)), ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    path, entry, then = rows["damaged.txt"]
+    assert then is not None
+    rows["damaged.txt"] = path, entry, replace(then, known_ns=time.time_ns())  # as if no program had done it
     folder.path(parse("edited.txt")).write_text("edited")
     folder.path(parse("gone.txt")).unlink()
     (folder.root / "link.txt").symlink_to(tmp_path)
     found = Found()
-    read_folder(folder, [*rows, (parse("link.txt"), rows[0][1], rows[0][2]), DIRECTORY], found, UNENDED)
+    read_folder(folder, [*rows.values(), (parse("link.txt"), entry, then), DIRECTORY], found, UNENDED)
     assert [seen.path for seen in found.damaged] == ["damaged.txt"]
     assert found.damaged[0].entry.content == content_of(b"as It was")
-    assert found.changing == ["edited.txt", "gone.txt"]
+    assert found.changing == ["edited.txt", "gone.txt", "set-back.txt"], "also if its time was set back"
     assert [(p.path, p.code) for p in found.unreadable] == [("link.txt", Code.SYMBOLIC_LINK)]
-    assert (found.files, found.bytes) == (3, 9 + 6 + 9), "what is gone was not read"
+    assert (found.files, found.bytes) == (4, 9 + 6 + 9 + 9), "what is gone was not read"
 
 
 def test_kept_versions_hold_what_their_names_say(tmp_path: Path) -> None:

@@ -64,6 +64,9 @@ def test_what_is_as_it_was_is_no_edit() -> None:
     base = rig.base("a.txt")
     assert base is not None
     assert (base.stat, base.entry.mtime_ns) == (FileStat(3, 9_999, 1), 1_000), "but its stat is noted"
+    for known_ns, noted_ns in ((7, 7), (5, 7), (9, 9)):
+        rig.look(replace(later, stat=FileStat(3, 9_999, 1, known_ns)))
+        assert getattr(rig.desk.state.bases([PATH])[PATH].stat, "known_ns", None) == noted_ns, "and when it was so last"
 
 
 @pytest.mark.parametrize("entry", [file("one", EXECUTABLE), EMPTY_DIRECTORY])

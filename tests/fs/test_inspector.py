@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,11 +15,11 @@ from p2psync.books.completeness import Completeness
 from p2psync.core.change import SIZE_BYTES_MAX
 from p2psync.core.entry import EMPTY_DIRECTORY
 from p2psync.core.ids import ContentId, content_of
-from p2psync.core.problem import Code
+from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.fs.inspector import LARGE_BYTES, Inspector, Manner, age_of
 from p2psync.fs.listing import unreadable
-from p2psync.fs.sight import Gathering
+from p2psync.fs.sight import Gathering, Row
 from p2psync.fs.stable import Stopped
 from tests.fs.watched import Place
 
@@ -114,3 +116,87 @@ def test_an_age_is_told_by_the_clock(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.save("a", age_s=-50)
     assert -51 < age_of(os.lstat(place.root / "a")) < -40
+
+
+def spoil(place: Place, text: bytes) -> None:
+    """Other bytes of the same length, and the time of the save set back to what it was."""
+    before = os.stat(place.root / "a")
+    (place.root / "a").write_bytes(text)
+    os.utime(place.root / "a", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def fully(place: Place, inspector: Inspector, row: Row) -> Gathering:
+    into = Gathering()
+    inspector.file(A, os.lstat(place.root / "a"), row, into, Manner(full=True))
+    return into
+
+
+def as_known(place: Place, inspector: Inspector) -> Row:
+    """What the base holds after the file was taken in."""
+    [found] = inspect(place, inspector).found
+    return A, found.seen.entry, found.seen.stat
+
+
+def noted_now(row: Row) -> Row:
+    """As if what was written meanwhile had been written by no program."""
+    assert row[2] is not None
+    return row[0], row[1], replace(row[2], known_ns=time.time_ns())
+
+
+def test_other_bytes_in_a_file_that_nobody_touched_are_damage_until_they_are_right_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+    place.save("a", b"as it was")
+    inspector = Inspector(place.folder)
+    row = as_known(place, inspector)
+    spoil(place, b"as It was")
+    row = noted_now(row)
+    damage = [Problem(A, Code.DAMAGED)]
+    assert not inspect(place, inspector, row).problems, "its stat says that it is as it was"
+    told = fully(place, inspector, row)
+    assert (told.problems, told.found) == (damage, [])
+    with monkeypatch.context() as patch:
+        patch.setattr("p2psync.fs.inspector.read_stable", lambda *_: pytest.fail("it was read once more"))
+        assert inspect(place, inspector, row).problems == damage
+    again = Inspector(place.folder)
+    again.doubt(A)
+    assert inspect(place, again, row).problems == damage, "after a restart"
+    spoil(place, b"as it was")
+    for one in (inspector, again):
+        told = inspect(place, one, row)
+        assert (told.problems, [f.seen.entry.content for f in told.found]) == ([], [content_of(b"as it was")])
+        assert inspect(place, one, row).problems == []
+
+
+def test_a_save_that_set_its_time_back_is_an_edit_for_a_full_pass(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.save("a", b"as it was")
+    inspector = Inspector(place.folder)
+    row = as_known(place, inspector)
+    spoil(place, b"as It was")
+    told = fully(place, inspector, row)
+    assert ([f.seen.entry.content for f in told.found], told.problems) == ([content_of(b"as It was")], [])
+
+
+def test_a_full_pass_notes_anew_when_the_same_bytes_were_known(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.save("a", b"as it was")
+    inspector = Inspector(place.folder)
+    row = as_known(place, inspector)
+    assert fully(place, inspector, row).found == [], "nobody touched it"
+    os.chmod(place.root / "a", 0o640)
+    [found] = fully(place, inspector, row).found
+    assert row[2] is not None
+    assert found.seen.stat is not None
+    assert (found.seen.stat == row[2], found.seen.stat.known_ns > row[2].known_ns) == (True, True)
+
+
+def test_what_was_saved_twice_within_a_tick_of_the_clock_is_no_damage(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.save("a", b"as it was", age_s=0.0)
+    inspector = Inspector(place.folder)
+    row = as_known(place, inspector)
+    spoil(place, b"as It was")
+    told = inspect(place, inspector, noted_now(row))
+    assert ([f.seen.entry.content for f in told.found], told.problems) == ([content_of(b"as It was")], [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from p2psync.core.change import Change
+from p2psync.core.entry import FileStat
 from p2psync.core.relpath import prefix_range
 from p2psync.engine.state import BaseRow
 from p2psync.store.base import PAGE, BaseRows
@@ -34,6 +35,13 @@ def test_pages_follow_each_other_without_gap_or_overlap(bases: BaseRows) -> None
     assert [len(page) for page in pages] == [PAGE, PAGE, 1, 0]
     assert [row for page in pages for row in page] == [(row.path, row.entry, row.stat) for row in rows]
     assert list(bases.all()) == rows
+
+
+def test_when_a_stat_was_known_is_kept_though_it_makes_no_other_of_it(bases: BaseRows) -> None:
+    bases.put([BaseRow(A, file("1"), FileStat(1, 2, 3, 4), ()), BaseRow(B, file("1"), None, ())])
+    stat = bases.get([A])[A].stat
+    assert (stat, getattr(stat, "known_ns", None)) == (FileStat(1, 2, 3), 4)
+    assert bases.get([B])[B].stat is None
 
 
 def test_a_range_of_a_directory_holds_what_is_below_it(bases: BaseRows) -> None:

@@ -51,7 +51,9 @@ def test_stats_come_back_with_any_inode(inode: int) -> None:
     assert size is not None
     assert mtime_ns is not None
     assert packed is not None
-    assert stat_of(size, mtime_ns, packed) == FileStat(1, 2, inode)
+    found = stat_of(size, mtime_ns, packed, 3)
+    assert found == FileStat(1, 2, inode)
+    assert getattr(found, "known_ns", None) == 3
 
 
 def test_an_empty_stat_is_all_null() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import threading
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 
 from p2psync.daemon import verifying
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING
+from p2psync.daemon.rescue import DATABASE_FILE
 from p2psync.errors import UsageError
 from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.patience import until
@@ -34,13 +38,18 @@ def old(pc: Pc, path: str, data: str) -> None:
 
 
 async def damage(pc: Pc, path: str) -> bytes:
-    """As a disk does it to a PC that is off: other bytes, and everything else as it was."""
+    """As a disk does it to a PC that is off: other bytes, and everything else as it was.
+
+    A test cannot keep the time of the last touch as it was: the PC is made to believe that it looked after that.
+    """
     await pc.stop()
     target = pc.folder / path
     before = target.stat()
     with target.open("r+b") as file:
         file.write(b"#")
     os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with closing(sqlite3.connect(pc.config.home / DATABASE_FILE)) as database, database:
+        database.execute("UPDATE base SET known_ns = ? WHERE path = ?", (time.time_ns(), path))
     await pc.start()
     return target.read_bytes()
 
@@ -86,6 +95,56 @@ async def test_what_a_disk_damaged_is_sent_to_nobody_and_comes_back_from_another
         assert {change["name"] for change in await one.call("log", mandate=MANDATE) if change["path"]} == {"pc1"}
         assert len([c for c in await two.call("log", mandate=MANDATE) if c["path"] == "a.txt"]) == 1
         assert (await verify(one))[1] == DONE
+
+
+@pytest.mark.asyncio
+async def test_a_full_run_publishes_no_damage_but_says_so_until_it_is_mended(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        old(one, "a.txt", "as it was")
+        await two.has("a.txt", "as it was")
+        for pc in (one, two):  # what was damaged may have arrived, too
+            await one.in_sync(1)
+            spoilt = await damage(pc, "a.txt")
+            await one.in_sync(1)
+            result = await pc.ask("sync", mandate=MANDATE, full=True, timeout_s=20)
+            told: Any = result.data
+            assert (result.exit_code, told["result"]) == (PARTLY_DONE, "partial")
+            assert [(one["path"], one["code"]) for one in told["problems"]] == [("a.txt", "damaged")]
+            assert await problems(pc) == [("a.txt", "damaged")]
+            await pc.stop()
+            await pc.start()
+            await one.in_sync(1)
+            await pc.ask("sync", mandate=MANDATE, timeout_s=20)
+            assert await problems(pc) == [("a.txt", "damaged")], "neither a restart nor a look takes it away"
+            assert pc.read("a.txt") == spoilt, "both are kept"
+            assert (await verify(pc, repair=True, timeout_s=20))[1] == DONE
+            assert (one.read("a.txt"), two.read("a.txt")) == (b"as it was", b"as it was")
+            await pc.ask("sync", mandate=MANDATE, full=True, timeout_s=20)
+            assert await problems(pc) == []
+        assert len([row for row in await two.call("log", mandate=MANDATE) if row["path"]]) == 1
+
+
+@pytest.mark.asyncio
+async def test_what_was_damaged_and_is_saved_anew_is_an_edit(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        old(pc, "a.txt", "as it was")
+        await pc.holds(1)
+        await damage(pc, "a.txt")
+        await pc.ask("sync", mandate=MANDATE, full=True, timeout_s=20)
+        assert await problems(pc) == [("a.txt", "damaged")]
+        pc.save("a.txt", "written anew")
+
+        async def is_published() -> bool:
+            return len([row for row in await pc.call("log", mandate=MANDATE) if row["path"]]) == 2
+
+        await until(is_published, "the edit is published")
+        await pc.ask("sync", mandate=MANDATE, timeout_s=20)
+        assert await problems(pc) == []
+
+
+async def problems(pc: Pc) -> list[tuple[str, str]]:
+    return [(one["path"], one["code"]) for one in (await pc.status())["problem_list"]]
 
 
 @pytest.mark.asyncio
