@@ -384,7 +384,8 @@ class Transfer:
             data = pushed.get(one.content)
             try:
                 is_here = data is not None and not folder.staging.stage_whole([(one.content, data)])
-                if is_here or (one.content in reusable and folder.contents.stage_from_local(one.content, known)):
+                may_be_here = one.content in known and one.content in reusable
+                if is_here or (may_be_here and folder.contents.stage_from_local(one.content, known)):
                     found.append(one.content)
                     continue
                 if one.size > MANIFEST_THRESHOLD_BYTES:

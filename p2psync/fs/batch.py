@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from p2psync.core.entry import FileStat, Kind
 from p2psync.core.ids import ContentId
@@ -38,7 +38,7 @@ class Batch:
         """By the path of a put, the item that vanishes from the same slot under another name."""
         self._items = items
         self._kept = {item.path for item in items if item.put.kind is Kind.DIRECTORY}
-        self._uses = Counter(item.put.content for item in self.files_to_put())
+        self._uses = Counter(item.put.content for item in self.files_to_put() if item.put.content is not None)
 
     def files_to_put(self) -> Iterator[PlaceItem]:
         """Those that need bytes; where content stays, only the mode is set."""
@@ -47,6 +47,11 @@ class Batch:
             before = renamed.expect if renamed is not None else item.expect
             if item.put.kind is Kind.FILE and item.put.content != before.content:
                 yield item
+
+    @property
+    def contents(self) -> Collection[ContentId]:
+        """Of the files to put."""
+        return self._uses.keys()
 
     def used_again(self, content: ContentId) -> bool:
         """Call once for each file that gets ready: True if a later one needs the same bytes."""

@@ -115,8 +115,14 @@ class Contents:
         return False
 
     def locate(self, contents: Sequence[ContentId]) -> Known:
-        """Where this device last saw contents: one question for many, to hand to `stage_from_local`."""
-        return self._where(contents)
+        """Where contents were last seen, to hand to `stage_from_local`; one that is left out is not on this disk.
+
+        One question for many: a storm of new files brings thousands that are nowhere.
+        """
+        known = self._where(contents)
+        unseen = [content for content in contents if content not in known]
+        ours = {*self._staging.having(unseen), *self._versions.having(unseen), *self._lately.keys() & unseen}
+        return {**known, **{content: () for content in (*ours, EMPTY_CONTENT)}}
 
     def stage_from_local(self, content: ContentId, known: Known | None = None) -> bool:
         """Make sure that a content waits in staging if it is anywhere on this disk; copies are verified.

@@ -96,9 +96,9 @@ class Inspector:
 
     def is_ours(self, path: RelPath, found: os.stat_result) -> bool:
         """Whether what stands there is just what was expected, and nothing else is known of it."""
-        if self._known.get(path) is not None or self._doubted.get(path) is not None:
+        if not self._is_expected(path, found, self._traits.stat(found)):
             return False
-        return self._is_expected(path, found, self._traits.stat(found))
+        return self._known.get(path) is None and self._doubted.get(path) is None
 
     def _is_expected(self, path: RelPath, found: os.stat_result, here: FileStat) -> bool:
         """`here` is its stat as far as it is kept; a mode that somebody changed since is news."""

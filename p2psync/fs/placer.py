@@ -14,7 +14,7 @@ import stat
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -134,10 +134,11 @@ class Placer:
     # -- before the first name changes, and after the last --------------------------------------------------------
 
     def _make_ready(self, batch: Batch) -> None:
+        waiting = self._staging.having(batch.contents)
         for item in batch.files_to_put():
             assert item.put.content is not None
             try:
-                staged = self._staged_for_one(item.put.content, batch)
+                staged = self._staged_for_one(item.put.content, waiting, batch)
                 if staged is None:
                     batch.outcomes[item.path] = _failed(item.path, Code.CONTENT_MISSING)
                     continue
@@ -150,10 +151,10 @@ class Placer:
         except OSError as error:
             batch.outcomes |= {path: Outcome(path, False, problem=disk_problem(path, error)) for path in batch.ready}
 
-    def _staged_for_one(self, content: ContentId, batch: Batch) -> str | None:
+    def _staged_for_one(self, content: ContentId, waiting: Set[ContentId], batch: Batch) -> str | None:
         """A staged file that this item may take away; None if the content is nowhere here."""
         again = batch.used_again(content)
-        if not self._staging.has(content) and not self._local.stage_from_local(content):
+        if content not in waiting and not self._local.stage_from_local(content):
             return None
         if not again:
             return self._staging.where(content)

@@ -87,9 +87,8 @@ class Scanner:
         """
         batch = Gathering()
         presence = Presence(self.folder)
-        present, gone = self._part(paths, presence, batch)
-        above = {a for path, _ in present for a in ancestors(path)}
-        present = [(p, found) for p, found in present if p == FILE_NAME or not self._inspector.is_ours(p, found)]
+        present, gone, directories = self._part(paths, presence, batch)
+        above = {a for directory in directories for a in (*ancestors(directory), directory)}
         rows = self._base.get_many({*(path for path, _ in present), *gone, *above})
         vanished = [row for path in gone for row in self._rows_of(path, rows)]
         moved = {known: entry for _, entry, known in vanished if known is not None and known.inode}
@@ -138,10 +137,13 @@ class Scanner:
 
     def _part(
         self, paths: Iterable[RelPath], presence: Presence, batch: Gathering
-    ) -> tuple[list[tuple[RelPath, os.stat_result]], list[RelPath]]:
-        """The paths at which something stands that is replicated, and those at which nothing does."""
+    ) -> tuple[list[tuple[RelPath, os.stat_result]], list[RelPath], set[RelPath]]:
+        """The paths at which something stands that is replicated and may be news, those at which nothing does, and the
+        directories in which something that is replicated stands.
+        """
         present: list[tuple[RelPath, os.stat_result]] = []
         gone: list[RelPath] = []
+        directories: set[RelPath | None] = set()
         for path in paths:
             try:
                 found = presence.standing(path)
@@ -152,11 +154,14 @@ class Scanner:
                 continue
             if found is None:
                 gone.append(path)
+            elif path != FILE_NAME and self._inspector.is_ours(path, found):
+                directories.add(parent(path))
             elif (child := left_out(path, found.st_mode, self.ignore.ignores)) is None:
                 present.append((path, found))
+                directories.add(parent(path))
             elif child.problem is not None:
                 batch.problems.append(child.problem)
-        return present, gone
+        return present, gone, {directory for directory in directories if directory is not None}
 
     def _rows_of(self, path: RelPath, rows: Rows) -> Iterator[Row]:
         """The path's row, and those below it, for it may have been a directory."""

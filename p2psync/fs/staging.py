@@ -12,7 +12,7 @@ import itertools
 import os
 import re
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable, Set
 from pathlib import Path
 
 from p2psync.core.block import ORDINARY
@@ -26,6 +26,8 @@ OUT = re.compile(r"(?P<kind>put|out|late)-[0-9]+-[0-9]+(-(?P<content>[0-9a-f]{64
 PART_SUFFIX = ".part"
 PART_NAME = re.compile(r"[0-9a-f]{64}\.part")
 TEMPORARY_PREFIX = "tmp"
+LISTED_FROM = 16
+"""Of so many contents at once it is quicker to list what is here than to ask the disk for each."""
 KEEP_FROM_BYTES = 1 << 20
 """Smaller contents that wait at start are fetched again rather than kept."""
 KEEP_WHOLE_S = 24 * 3600.0
@@ -59,6 +61,13 @@ class Staging:
 
     def has(self, content: ContentId) -> bool:
         return os.path.isfile(self.where(content))
+
+    def having(self, contents: Collection[ContentId]) -> Set[ContentId]:
+        """Those of some contents that wait here."""
+        if len(contents) < LISTED_FROM:
+            return {content for content in contents if self.has(content)}
+        names = set(os.listdir(self.root))
+        return {content for content in contents if content.hex() in names}
 
     def fresh(self, kind: str, content: ContentId | None = None) -> Path:
         """A name that nothing has: kind "tmp" is removed at start, "put", "out" and "late" are looked into."""

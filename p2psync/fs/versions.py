@@ -7,7 +7,7 @@ is kept, and without an extension that a bookkeeping program would read.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 
 from p2psync.core.ids import HASH_BYTES, ContentId, content_id
@@ -38,6 +38,11 @@ class Versions:
 
     def has(self, content: ContentId) -> bool:
         return os.path.isfile(self.where(content))
+
+    def having(self, contents: Iterable[ContentId]) -> Set[ContentId]:
+        """Those of some contents that are kept."""
+        prefixes = set(os.listdir(self._root))
+        return {content for content in contents if content.hex()[:PREFIX_DIGITS] in prefixes and self.has(content)}
 
     def adopt(self, path: Path, content: ContentId) -> Path:
         """Keep a file by renaming it, and return where it lies; one that is kept already makes `path` superfluous.
