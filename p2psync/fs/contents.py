@@ -25,7 +25,7 @@ from p2psync.fs.assembly import Assembly, Source
 from p2psync.fs.clone import copy_verified, pieces
 from p2psync.fs.durable import sync_directories, sync_file
 from p2psync.fs.look import Places
-from p2psync.fs.reading import open_shared
+from p2psync.fs.reading import open_descriptor, open_shared, read_up_to
 from p2psync.fs.reuse import Cuts, MayReuse, NoCuts, Reuse
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
@@ -79,9 +79,9 @@ class Contents:
 
     def _read(self, content: ContentId, limit: int, known: Known) -> bytes | None:
         for path in self._candidates(content, known):
-            with contextlib.suppress(OSError), open_shared(path) as file:
-                size = os.fstat(file.fileno()).st_size
-                if size <= limit and content_of(data := _read_up_to(file, size)) == content:
+            with contextlib.suppress(OSError):
+                data = _read_whole(path, limit)
+                if data is not None and content_of(data) == content:
                     return data
         return None
 
@@ -339,6 +339,15 @@ def _unless_unreadable(copy: Callable[[Path, ContentId], bool], source: str, con
         return False
 
 
+def _read_whole(path: str, limit: int) -> bytes | None:
+    """What a file holds, unless that is more than `limit` bytes. Raises OSError."""
+    descriptor, found = open_descriptor(path)
+    try:
+        return read_up_to(descriptor, found.st_size) if found.st_size <= limit else None
+    finally:
+        os.close(descriptor)
+
+
 def _cut_file(path: str | Path) -> tuple[ContentId, list[Span]]:
     """What a file holds, and its chunks. Raises OSError."""
     with open_shared(path) as file:
@@ -366,15 +375,8 @@ def _read_spans(file: FileIO, spans: Mapping[int, Span]) -> dict[int, bytes]:
     found = {}
     for index, span in spans.items():
         file.seek(span.offset)
-        data = _read_up_to(file, span.size)
+        data = read_up_to(file.fileno(), span.size)
         if blake3(data).digest() == span.hash:
             found[index] = data
     return found
 
-
-def _read_up_to(file: FileIO, size: int) -> bytes:
-    """Less only at the file's end. Raises OSError."""
-    data = file.read(size) or b""
-    while len(data) < size and (more := file.read(size - len(data))):
-        data += more
-    return data

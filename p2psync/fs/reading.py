@@ -27,14 +27,27 @@ INVALID_HANDLE = (-1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 
 def open_shared(path: str | Path) -> FileIO:
     """A regular file, unbuffered. Raises OSError, also when something else stands there."""
+    return FileIO(open_descriptor(path)[0], "rb")
+
+
+def open_descriptor(path: str | Path) -> tuple[int, os.stat_result]:
+    """The same as a descriptor, which the caller closes, and its fstat: so a storm of small files is read."""
     descriptor = _open_descriptor(path)
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return FileIO(descriptor, "rb")
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode):
+        return descriptor, found
     os.close(descriptor)
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
     raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def read_up_to(descriptor: int, size: int) -> bytes:
+    """Less only at the file's end. Raises OSError."""
+    data = os.read(descriptor, size)
+    while len(data) < size and (more := os.read(descriptor, size - len(data))):
+        data += more
+    return data
 
 
 if sys.platform == "win32":

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from io import FileIO
 from pathlib import Path
 
 from blake3 import blake3
 
 from p2psync.books.completeness import HEAD_BYTES, TAIL_BYTES
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, Chunker, Span
-from p2psync.core.ids import ContentId
+from p2psync.core.ids import ContentId, content_of
 from p2psync.core.value import value
 from p2psync.fs.clone import PIECE_BYTES, pieces
-from p2psync.fs.reading import open_shared
+from p2psync.fs.reading import open_descriptor, read_up_to
 
 READS_MAX = 3
 """Of a small file that changes while it is read; a big one is left to stand still first."""
-
-
+SMALL_BYTES = 64 << 10
+"""Read in one piece; `stopped` is not asked on the way."""
 CUT_BYTES_MAX = 4 << 30
 """Larger files are cut when a peer asks for them: the list of their chunks would take long to make, and much memory."""
 
@@ -54,8 +55,10 @@ def read_stable(path: str | Path, stopped: Callable[[], bool] = lambda: False) -
 
 def _read_once(path: str | Path, stopped: Callable[[], bool]) -> tuple[Reading | None, int]:
     """What was read, if the file stood still, and its size."""
-    with open_shared(path) as reader:
-        before = os.fstat(reader.fileno())
+    descriptor, before = open_descriptor(path)
+    if before.st_size <= SMALL_BYTES:
+        return _read_small(descriptor, before), before.st_size
+    with FileIO(descriptor, "rb") as reader:
         hasher = _Hasher(before.st_size)
         head = tail = b""
         count = 0
@@ -72,6 +75,18 @@ def _read_once(path: str | Path, stopped: Callable[[], bool]) -> tuple[Reading |
         return None, before.st_size
     content, spans = hasher.finish()
     return Reading(before, content, head, tail, spans), count
+
+
+def _read_small(descriptor: int, before: os.stat_result) -> Reading | None:
+    """In as few steps as can be: at each of them another thread may take over, and thousands of files come at once."""
+    try:
+        data = read_up_to(descriptor, before.st_size)
+        after = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if len(data) != before.st_size or _times(after) != _times(before):
+        return None
+    return Reading(before, content_of(data), data[:HEAD_BYTES], data[-TAIL_BYTES:])
 
 
 class _Hasher:
