@@ -19,7 +19,7 @@ from p2psync.fs.reading import open_descriptor, read_up_to
 READS_MAX = 3
 """Of a small file that changes while it is read; a big one is left to stand still first."""
 SMALL_BYTES = 64 << 10
-"""Read in one piece; `stopped` is not asked on the way."""
+"""Read in one piece."""
 CUT_BYTES_MAX = 4 << 30
 """Larger files are cut when a peer asks for them: the list of their chunks would take long to make, and much memory."""
 
@@ -57,7 +57,7 @@ def _read_once(path: str | Path, stopped: Callable[[], bool]) -> tuple[Reading |
     """What was read, if the file stood still, and its size."""
     descriptor, before = open_descriptor(path)
     if before.st_size <= SMALL_BYTES:
-        return _read_small(descriptor, before), before.st_size
+        return _read_small(descriptor, before, stopped), before.st_size
     with FileIO(descriptor, "rb") as reader:
         hasher = _Hasher(before.st_size)
         head = tail = b""
@@ -77,9 +77,11 @@ def _read_once(path: str | Path, stopped: Callable[[], bool]) -> tuple[Reading |
     return Reading(before, content, head, tail, spans), count
 
 
-def _read_small(descriptor: int, before: os.stat_result) -> Reading | None:
+def _read_small(descriptor: int, before: os.stat_result, stopped: Callable[[], bool]) -> Reading | None:
     """In as few steps as can be: at each of them another thread may take over, and thousands of files come at once."""
     try:
+        if stopped():
+            raise Stopped
         data = read_up_to(descriptor, before.st_size)
         after = os.fstat(descriptor)
     finally:
