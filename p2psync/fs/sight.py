@@ -14,6 +14,8 @@ from p2psync.core.value import mutable, value
 from p2psync.engine.events import Seen
 
 SIGHT_PATHS_MAX = 500
+SIGHT_PATHS_FIRST = 64
+"""Of a pass; each further sight may hold twice as many. The others get to work while most is still to be looked at."""
 
 Row = tuple[RelPath, Entry, FileStat | None]
 """A path of the base: what stood there when this device last knew, and its stat then."""
@@ -89,6 +91,7 @@ class Gathering:
     unstable: list[RelPath] = field(default_factory=list)
     locked: list[RelPath] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    _room: int = SIGHT_PATHS_FIRST
 
     def __len__(self) -> int:
         return (
@@ -102,7 +105,7 @@ class Gathering:
 
     @property
     def is_full(self) -> bool:
-        return len(self) >= SIGHT_PATHS_MAX
+        return len(self) >= min(self._room, SIGHT_PATHS_MAX)
 
     def take(self) -> Sight:
         """What was gathered; the next begins empty."""
@@ -116,6 +119,7 @@ class Gathering:
         )
         for gathered in self._lists():
             gathered.clear()
+        self._room *= 2
         return sight
 
     def _lists(self) -> tuple[list[Found] | list[Missing] | list[Large] | list[RelPath] | list[Problem], ...]:
