@@ -70,9 +70,8 @@ class Compartments:
         reading = self._reading(compartment.mandate)
         if reading is None or compartment.file_class == AUTHORITY or not self.is_open_to(link, compartment):
             return [False] * len(contents)
-        named = reading.classes_of(contents)
-        here = self.may_reuse(compartment, contents)
-        return [content in here and compartment.file_class in named.get(content, ()) for content in contents]
+        given = reading.named_in(compartment.file_class, contents) & self.may_reuse(compartment, contents)
+        return [content in given for content in contents]
 
     def may_reuse(self, compartment: Compartment, contents: Sequence[ContentId]) -> Set[ContentId]:
         authority, reading = self._authority(compartment.mandate), self._reading(compartment.mandate)

@@ -68,10 +68,10 @@ class Reading:
             heads = {head.id for head in self._changes.heads([path]).get(path, ())}
         return [] if heads & stating.keys() else [change.entry for change in stating.values()]
 
-    def classes_of(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Set[str]]:
-        """The classes of the logs whose accepted changes name a content; contents that none names are left out."""
+    def named_in(self, file_class: str, contents: Sequence[ContentId]) -> Set[ContentId]:
+        """Those of the contents that an accepted change in a log of this class names."""
         with self._lock:
-            return self._changes.classes_of(contents)
+            return self._changes.named_in(file_class, contents)
 
     def holders(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Set[RelPath]]:
         """The paths for whose sake this device has a content: it stands there, or is kept as a version of it."""

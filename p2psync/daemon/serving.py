@@ -168,12 +168,19 @@ class Serving:
 
     async def _whole(self, link: int, job: Job, contents: Contents) -> list[bytes | None]:
         """Answers for a run of contents that may be read, or for a run that may not."""
-        rest = job.request.contents[job.next :]
-        allowed = self._may_give(link, job.request, rest)
-        run = next((i for i, may in enumerate(allowed) if may != allowed[0]), len(rest))
-        if not rest or not allowed[0]:
+        return await self._stock.threads.read(
+            self._read_whole, link, job.request, job.request.contents[job.next :], contents
+        )
+
+    def _read_whole(
+        self, link: int, request: Request, wanted: Sequence[ContentId], contents: Contents
+    ) -> list[bytes | None]:
+        """In a thread: who may have what is asked of the database."""
+        allowed = self._may_give(link, request, wanted)
+        run = next((i for i, may in enumerate(allowed) if may != allowed[0]), len(wanted))
+        if not wanted or not allowed[0]:
             return [None] * run
-        return await self._stock.threads.read(contents.read_several, rest[:run], RESPONSE_DATA_BYTES_MAX)
+        return contents.read_several(wanted[:run], RESPONSE_DATA_BYTES_MAX)
 
     def _may_give(self, link: int, request: Request, contents: Sequence[ContentId]) -> Sequence[bool]:
         return self._stock.bounds.may_give(link, Compartment(request.mandate, request.file_class), contents)

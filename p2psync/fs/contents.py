@@ -379,4 +379,3 @@ def _read_spans(file: FileIO, spans: Mapping[int, Span]) -> dict[int, bytes]:
         if blake3(data).digest() == span.hash:
             found[index] = data
     return found
-

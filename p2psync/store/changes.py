@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from p2psync.core.changelog import Stated
-from p2psync.core.ids import BlockHash, ChangeId, ContentId, DeviceId
+from p2psync.core.ids import HASH_BYTES, BlockHash, ChangeId, ContentId, DeviceId
 from p2psync.core.relpath import RelPath
 from p2psync.store.packing import content_tag, entry_columns, entry_of, listed, pack_numbers, path_tag, unpack_numbers
 
@@ -40,14 +40,15 @@ STATES = """
     ON change.content_tag = :content_tag AND change.log = log.number AND change.content = :content
 """
 """Continues a SELECT: log by log, the changes that state a content, through the index on its tag."""
-CLASSES = """
-    SELECT asked.value ->> 1, log.class FROM json_each(:asked) AS asked
-    CROSS JOIN log ON log.mandate = :mandate AND EXISTS (
-        SELECT 1 FROM change INDEXED BY change_content
-        WHERE change.content_tag = asked.value ->> 0 AND change.log = log.number
-        AND hex(change.content) = asked.value ->> 1 AND change.accepted)
+NAMED = f"""
+    SELECT asked.key FROM json_each(:tags) AS asked WHERE EXISTS (
+        SELECT 1 FROM log WHERE log.mandate = :mandate AND log.class = :class AND EXISTS (
+            SELECT 1 FROM change INDEXED BY change_content
+            WHERE change.content_tag = asked.value AND change.log = log.number AND change.accepted
+            AND change.content = substr(:contents, asked.key * {HASH_BYTES} + 1, {HASH_BYTES})))
 """
-"""One look for each content and log, however many changes name the content; asked: [tag, hexadecimal digits]."""
+"""One look for each content and log, however many changes name the content; contents: their bytes, one after the
+other."""
 CONFLICTED = """
     SELECT path FROM change INDEXED BY change_head WHERE mandate = ? AND accepted AND NOT superseded
     GROUP BY path HAVING count(*) > 1
@@ -212,14 +213,11 @@ class ChangeRows:
         )
         return list(self._numbered([number for (number,) in found]))
 
-    def classes_of(self, contents: Sequence[ContentId]) -> dict[ContentId, set[str]]:
-        """The classes of the logs whose accepted changes name a content; contents that none names are left out."""
-        asked = {content.hex().upper(): content for content in contents}
-        pairs = [(content_tag(content), digits) for digits, content in asked.items()]
-        found: dict[ContentId, set[str]] = {}
-        for digits, file_class in self._connection.execute(CLASSES, {"mandate": self._mandate, "asked": listed(pairs)}):
-            found.setdefault(asked[digits], set()).add(file_class)
-        return found
+    def named_in(self, file_class: str, contents: Sequence[ContentId]) -> set[ContentId]:
+        """Those of the contents that an accepted change in a log of this class names."""
+        tags, asked = listed(map(content_tag, contents)), b"".join(contents)
+        values = {"mandate": self._mandate, "class": file_class, "tags": tags, "contents": asked}
+        return {contents[index] for (index,) in self._connection.execute(NAMED, values)}
 
     def _stating(self, content: ContentId) -> dict[str, object]:
         return {"mandate": self._mandate, "content": content, "content_tag": content_tag(content)}

@@ -155,7 +155,8 @@ class SqliteMandateState:
         return self._bases.sources(content)
 
     def content_classes(self, content: ContentId) -> set[str]:
-        return self._changes.classes_of([content]).get(content, set())
+        classes = {row.file_class for row in self.logs()}
+        return {file_class for file_class in classes if self._changes.named_in(file_class, [content])}
 
     # -- marks -----------------------------------------------------------------------------------------
     def add_marks(self, marks: Sequence[tuple[StatedMark, bool]]) -> None:

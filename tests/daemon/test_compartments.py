@@ -35,9 +35,8 @@ PAYROLL, INVOICING, OUTSIDE, NOBODY = 1, 2, 3, 4
 class Rows:
     """A database in which a stranger to the restricted class has named all contents in files of his own."""
 
-    def classes_of(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Set[str]]:
-        secret = {SALARY, BOTH}
-        return {c: {ORDINARY, AUTHORITY, *({SECRET.file_class} if c in secret else ())} for c in contents}
+    def named_in(self, file_class: str, contents: Sequence[ContentId]) -> Set[ContentId]:
+        return {SALARY, BOTH}.intersection(contents) if file_class == SECRET.file_class else set(contents)
 
     def holders(self, contents: Sequence[ContentId]) -> Mapping[ContentId, Set[RelPath]]:
         common, salary = parse("letter.txt"), parse("mueller.ecs")

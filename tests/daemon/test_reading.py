@@ -71,7 +71,7 @@ def test_sources_are_bounded(database: Database) -> None:
     assert len(found[several]) == SOURCES_MAX
     assert found[one] == ["other"]
     assert not found.get(none)
-    assert reading.classes_of([ContentId(b"o" * 32)]) == {}
+    assert reading.named_in("", [one]) == set()
 
 
 def test_several_threads_take_turns(database: Database) -> None:

@@ -26,7 +26,8 @@ def test_contents_and_paths_of_one_tag_are_told_apart(database: Database, monkey
     assert state.content_classes(content("3")) == {"payroll"}
     rows = changes.ChangeRows(database.connection, 1)
     several = [content(text) for text in ("1", "3", "4")]
-    assert rows.classes_of(several) == {content("1"): {""}, content("3"): {"payroll"}}
+    assert rows.named_in("", several) == {content("1")}
+    assert rows.named_in("payroll", several) == {content("3")}
     state.put_bases([BaseRow(A, file("1"), None, (one,)), BaseRow(B, file("2"), None, (two,))])
     assert state.content_sources(content("1")) == [A]
 
