@@ -73,7 +73,10 @@ SYSTEMS_OWN = Traits()
 
 def mtime_of(found: os.stat_result) -> int:
     """When a file was modified, as far as a change can state it: disks know years beyond 2262 and before 1677."""
-    return min(max(found.st_mtime_ns, 1 - MTIME_NS_MAX), MTIME_NS_MAX - 1)
+    found_ns = found.st_mtime_ns
+    if -MTIME_NS_MAX < found_ns < MTIME_NS_MAX:
+        return found_ns
+    return MTIME_NS_MAX - 1 if found_ns > 0 else 1 - MTIME_NS_MAX
 
 
 def is_untouched(found: os.stat_result, known: FileStat) -> bool:
