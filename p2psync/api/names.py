@@ -206,6 +206,7 @@ def _kinds() -> Texts:
         "directory": _("made a folder"),
         "posted": _("marked as posted"),
         "undone": _("took a mark back"),
+        "received": _("received"),
         "genesis": _("created the mandate"),
         "admit": _("admitted"),
         "revoke": _("revoked"),

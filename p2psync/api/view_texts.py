@@ -207,6 +207,8 @@ def _books() -> Texts:
         "complete-said": _("The books are complete until {day}, says {name} ({time})."),
         "complete-unsaid": _("Accounting has not said yet up to which day the books are complete."),
         "until-day": _("books complete until"),
+        "note": _("a word to the others"),
+        "note-hint": _("May stay empty. All members see it."),
         "check": _("Check bookings"),
         "check-why": _("Compares each booking with the chart of accounts of its period."),
         "check-now": _("Check now"),
@@ -287,12 +289,12 @@ def _verify() -> Texts:
             "Reads every file and every kept version again, checks the signatures of the log, and asks the connected "
             "PCs whether they have the same. Nothing is changed. Leave this page open meanwhile."
         ),
-        "verify-now": _("Verify every byte"),
+        "verify-now": _("Check every file"),
         "verifying": _("Every file is being read."),
         "findings": _("What was found"),
         "was-read": _("Read {files} ({size}) and {versions}."),
         "damaged": _("Damaged on this disk, though nobody saved it:"),
-        "repair": _("Bring the right bytes back"),
+        "repair": _("Repair what is damaged"),
         "repair-how": _("From a kept version or from another PC that is on; the damaged file is kept as a version."),
         "repaired": _("Was damaged, and is right again; what stood there is kept as a version:"),
         "damaged-versions": _("Kept versions that are damaged:"),

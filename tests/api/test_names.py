@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
 from p2psync.api.names import names_in_words, places
 from p2psync.api.page import content
 from p2psync.checkup import State
+from p2psync.core.entry import Kind as EntryKind
+from p2psync.core.mark import POSTED, RECEIVED, UNDONE
+from p2psync.core.problem import Code
 from p2psync.core.rules import DEFAULT_RULES, MASTERS, Part, Role
 from p2psync.core.schedule import Kind
+from p2psync.core.statement import Statement, UnknownStatement
+from p2psync.daemon.actions import Asked, actions
 from p2psync.daemon.operations.attachments import STATES
 from p2psync.daemon.operations.running import Result
 from tests.api.browsing import script
+
+STATEMENTS = {str(one.KIND) for one in get_args(Statement) if one is not UnknownStatement}
+EVERYTHING = Asked(True, 1, [Code.DISK_FULL], 1, 1, True, 1)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +35,8 @@ from tests.api.browsing import script
         ("standings", set(STATES.values())),
         ("endings", {*(one.value for one in Result), "running"}),
         ("results", {*(one.value for one in Result), "running"}),
+        ("kinds", {one.name.lower() for one in EntryKind} | {POSTED, RECEIVED, UNDONE} | STATEMENTS),
+        ("actions", {str(one["what"]) for one in actions(EVERYTHING)}),
         ("plans", {one.value for one in Kind}),
         ("health", {one.value for one in State}),
     ],

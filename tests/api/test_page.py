@@ -99,6 +99,14 @@ def test_events_name_mandates_and_devices_as_people_do() -> None:
 
 
 @needs_node
+def test_who_came_with_an_event_has_a_name_already() -> None:
+    peer = {**PEER, "name": "Salaries", "device": "PUNYSWN-WHMLTMR"}
+    event = {"event": "newcomer.approved", "mandate": "ab", "device": "7d1b8959b63b"}
+    seen = browse(MANDATE, events=[event], then=[{**MANDATE, "peers": [peer]}])
+    assert "Cargo <b>: Salaries was let in." in seen["shown"]["happened"]
+
+
+@needs_node
 def test_an_event_that_means_nothing_to_people_is_not_shown() -> None:
     seen = browse(MANDATE, events=[{"event": "dial.failed", "address": "192.0.2.1:5"}, {"event": "lost"}])
     assert seen["shown"].get("happened", "") == ""

@@ -355,9 +355,9 @@ SOUND["log"] = {"ok": True, "blocks": 9, "devices": 2, "first_bad": None}
 
 
 def test_verifying_tells_what_is_damaged_and_who_has_the_same() -> None:
-    text = shown("#m/ab/verify", {"/api/verify": FOUND}, {"press": "Verify every byte"})
+    text = shown("#m/ab/verify", {"/api/verify": FOUND}, {"press": "Check every file"})
     assert "Read 3 files (1.2 kB) and 2 kept versions." in text
-    assert text.index("Damaged on this disk") < text.index("a<b>") < text.index("Bring the right bytes back")
+    assert text.index("Damaged on this disk") < text.index("a<b>") < text.index("Repair what is damaged")
     assert "Kept versions that are damaged: 0123456789ab " in text
     assert "Saved just now, and published as ever: c" in text
     assert "b.crp is open in another program" in text
@@ -373,22 +373,22 @@ def test_what_is_damaged_is_repaired_by_a_button() -> None:
     page = seen(
         "#m/ab/verify",
         {"/api/verify": FOUND},
-        {"press": "Verify every byte"},
-        {"press": "Bring the right bytes back"},
+        {"press": "Check every file"},
+        {"press": "Repair what is damaged"},
     )
     asked = [given for _, path, given in page["asked"] if path == "/api/verify"]
     assert asked == [{"mandate": "ab"}, {"mandate": "ab", "repair": True}]
     repaired = {**SOUND, "damaged": [{"path": "a", "repaired": True}]}
-    text = shown("#m/ab/verify", {"/api/verify": repaired}, {"press": "Verify every byte"})
+    text = shown("#m/ab/verify", {"/api/verify": repaired}, {"press": "Check every file"})
     assert "Was damaged, and is right again; what stood there is kept as a version: a" in text
-    assert "Bring the right bytes back" not in text
+    assert "Repair what is damaged" not in text
 
 
 def test_where_all_is_sound_that_is_said_and_nothing_is_to_be_repaired() -> None:
-    text = shown("#m/ab/verify", {"/api/verify": SOUND}, {"press": "Verify every byte"})
+    text = shown("#m/ab/verify", {"/api/verify": SOUND}, {"press": "Check every file"})
     assert "Every byte is as it was saved." in text
     assert "The log is whole: 9 signed entries by 2 devices" in text
-    assert "Bring" not in text
+    assert "Repair" not in text
 
 
 def test_verifying_shows_how_much_was_read() -> None:
@@ -399,7 +399,7 @@ def test_verifying_shows_how_much_was_read() -> None:
 
 
 def test_a_check_that_fails_says_why() -> None:
-    step = {"press": "Verify every byte"}
+    step = {"press": "Check every file"}
     page = seen("#m/ab/verify", {"/api/verify": ValueError("The mandate's folder is not there.")}, step)
     assert page["shown"]["notice"] == "The mandate's folder is not there."
 
@@ -418,7 +418,7 @@ def test_the_log_tells_who_changed_what() -> None:
 
 def test_another_view_is_shown_when_the_address_changes() -> None:
     page = browse(SHARED, at="#overview", steps=[{"turn": "#m/ab/verify"}], events=())
-    assert "Verify every byte" in page["shown"]["mandates"]
+    assert "Check every file" in page["shown"]["mandates"]
     assert "your action" not in page["shown"]["mandates"]
 
 
@@ -437,9 +437,9 @@ def test_a_view_that_is_only_looked_at_is_read_once() -> None:
 @pytest.mark.parametrize(
     ("lang", "press", "read"),
     [
-        ("de", "Jedes Byte prüfen", "3 Dateien (1.2"),
-        ("fr", "Vérifier chaque octet", "3 fichiers (1,2"),
-        ("it", "Verificare ogni byte", "3 file (1.2"),
+        ("de", "Jede Datei prüfen", "3 Dateien (1.2"),
+        ("fr", "Vérifier chaque fichier", "3 fichiers (1,2"),
+        ("it", "Verificare ogni file", "3 file (1.2"),
     ],
 )
 def test_views_speak_the_language_of_the_daemon(lang: str, press: str, read: str) -> None:

@@ -9,19 +9,20 @@ async function booksOf(mandate) {
   const given = { mandate: mandate.id };
   const [periods, pending] = await Promise.all([learn("period", given), learn("pending", { ...given, all: true })]);
   const until = mandate.current_until || "";
-  const current = form("period/current", given, [field(say("until-day"), "until", { type: "date", value: until, must: true })], say("set-it"), { then: () => say("is-set") });
+  const current = form("period/current", given, untilFields(until), say("set-it"), { read: stated, then: () => say("is-set") });
   return [
     section(say("bookings"), [progressTable(mandate, pending), ...rewritten(pending)]),
     section(say("periods"), [quiet(say("freeze-why")), periodTable(mandate, periods.periods), ...late(periods.late)]),
     ...freezing(mandate),
-    section(say("complete"), [quiet(complete(periods.current_until)), ...(mandate.role === "accounting" ? [current] : [])]),
+    section(say("complete"), [...complete(periods.current_until), ...(mandate.role === "accounting" ? [current] : [])]),
     section(say("check"), [quiet(say("check-why")), button(say("check-now"), "check", given, { then: (answer) => void answers.set("check " + mandate.id, answer) }), ...checked(mandate)]),
   ];
 }
 
 function complete(said) {
-  if (!said) return say("complete-unsaid");
-  return say("complete-said", { day: day(said.until), name: said.name, time: moment(said.time) });
+  if (!said) return [quiet(say("complete-unsaid"))];
+  const lines = [quiet(say("complete-said", { day: day(said.until), name: said.name, time: moment(said.time) }))];
+  return said.note ? [...lines, element("p", say("accounting-says", { note: said.note }))] : lines;
 }
 
 function progressTable(mandate, rows) {
@@ -128,7 +129,7 @@ function records(part, rows) {
   const cells = rows.map(fields[part]);
   const width = cells.some((row) => row.at(-1) !== "") ? cells[0].length : cells[0].length - 1;
   const title = element("summary", `${inWords("lists", part)} (${rows.length.toLocaleString(region())})`);
-  const made = element("details", "", "", [title, table(columnsOf(part).slice(0, width), cells.map((row) => row.slice(0, width)))]);
+  const made = element("details", "", "", [title, table(columnsOf(part).slice(0, width), cells.map((row) => row.slice(0, width)), "dense")]);
   if (part === "accounts") made.setAttribute("open", "");
   return element("article", "", "", [made]);
 }

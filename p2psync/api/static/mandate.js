@@ -197,5 +197,5 @@ async function settingsOf(mandate) {
       return answer.wiped ? say("left-wiped", { folder: answer.folder }) : say("left", { folder: answer.folder });
     },
   });
-  return [section(say("name"), [quiet(say("rename-why")), rename]), section(say("leave-title"), [quiet(say("leave-why")), leave])];
+  return [section(say("rename"), [quiet(say("rename-why")), rename]), section(say("leave-title"), [quiet(say("leave-why")), leave])];
 }

@@ -8,6 +8,7 @@ const VIEWS = { "": allMandates, overview, history: allRuns, pc: thisPc, new: ho
 const PARTS = { files: filesOf, devices: devicesOf, books: booksOf, accounts: accountsOf, exchange: exchangeOf, verify: verifyOf, log: logOf, settings: settingsOf };
 let due = 0;
 let turn = 0;
+const happened = [];
 
 // -- views --------------------------------------------------------------------------------------------
 
@@ -61,6 +62,7 @@ async function refresh() {
   try {
     status = await ask("/api/status");
     document.getElementById("device").textContent = `${status.device.name} · ${status.device.version}`;
+    tellEvents();
     const [name, ...rest] = place();
     const sections = await (VIEWS[name] || allMandates)(...rest).catch(unseen);
     if (mine === turn) show(sections);
@@ -98,7 +100,12 @@ function named(facts) {
   return { ...facts, ...names };
 }
 
-function happened(event, facts) {
+// Told once the status is known that came of it: who was let in a moment ago has a name then.
+function tellEvents() {
+  for (const { event, ...facts } of happened.splice(0)) tellEvent(event, facts);
+}
+
+function tellEvent(event, facts) {
   const text = words.events[event];
   if (!text) return;
   const list = document.getElementById("happened");
@@ -110,8 +117,7 @@ function happened(event, facts) {
 function listen() {
   const source = new EventSource("/api/events");
   source.addEventListener("message", (message) => {
-    const { event, ...facts } = JSON.parse(message.data);
-    happened(event, facts);
+    happened.push(JSON.parse(message.data));
     learnt.clear();
     clearTimeout(due);
     due = setTimeout(refresh, GATHER_MS);

@@ -152,6 +152,11 @@ function field(label, name, { type = "text", value = "", hint = "", must = false
   return element("label", "", type === "checkbox" ? "tick" : "field", parts);
 }
 
+// Up to which day the books are complete, and a word to the others.
+function untilFields(until = "") {
+  return [field(say("until-day"), "until", { type: "date", value: until, must: true }), field(say("note"), "note", { hint: say("note-hint") })];
+}
+
 function choice(label, name, options, chosen = "") {
   const select = element("select");
   select.setAttribute("name", name);
@@ -182,6 +187,11 @@ function form(name, given, fields, text, { read = (values) => values, sure = "",
 function valuesOf(made) {
   const inputs = [...made.querySelectorAll("input"), ...made.querySelectorAll("select"), ...made.querySelectorAll("textarea")];
   return Object.fromEntries(inputs.map((one) => [one.getAttribute("name"), one.getAttribute("type") === "checkbox" ? one.checked : one.value.trim()]));
+}
+
+// What was left out is for the daemon to choose.
+function stated(values) {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
 }
 
 // -- how things are laid out --------------------------------------------------------------------------

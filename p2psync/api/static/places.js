@@ -36,7 +36,7 @@ function firstAction(mandate) {
 function together() {
   const sent = { send: inEach, then: (failed) => (failed.length ? failed.join(" ") : say("done-in-all")) };
   const post = button(say("mark-posted"), "posted", {}, { ...sent, sure: say("post-sure") });
-  const until = form("period/current", {}, [field(say("until-day"), "until", { type: "date", must: true })], say("set-it"), sent);
+  const until = form("period/current", {}, untilFields(), say("set-it"), { ...sent, read: stated });
   return [quiet(say("with-chosen-why")), element("p", "", "tools", [post]), until];
 }
 
@@ -165,9 +165,4 @@ function joining() {
     return say("joined", { mandate: answer.mandate, role: inWords("roles", answer.role), fingerprint: answer.fingerprint });
   };
   return form("join", {}, fields, say("join-it"), { read: stated, then });
-}
-
-// What was left out is for the daemon to choose.
-function stated(values) {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
 }
