@@ -47,7 +47,7 @@ def is_current(pc: Pc, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def pcs(lab: Lab, root: Path) -> Iterator[list[Pc]]:
-    """The fiduciary, a, and the payroll clerk, b, with their charts and wages attached."""
+    """The fiduciary, a, and the payroll clerk, b, with their charts and wages attached, also where no file is yet."""
     with company(lab, root, "payroll") as both:
         a, b = both
         for pc, name, data in ((a, CHART, chart("first")), (b, WAGES, wages(1))):
@@ -55,7 +55,6 @@ def pcs(lab: Lab, root: Path) -> Iterator[list[Pc]]:
             pc.run("attach", books(pc) / name, "--mandate", MANDATE)
         for pc, name, data in ((b, CHART, chart("first")), (a, WAGES, wages(1))):
             pc.has(name, data)
-            (books(pc) / name).write_bytes(data)
             pc.run("attach", books(pc) / name, "--mandate", MANDATE)
         for pc in both:
             is_current(pc, CHART)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from random import Random
 
@@ -66,3 +67,100 @@ def test_master_data_are_imported_shown_and_changed(office: Machine, tmp_path: P
     dropping = office.run("chart", "import", "Cargo", str(export))
     assert dropping.code == 1
     assert "--keep-missing" in dropping.err
+
+
+WRONG_COMMANDS = [
+    ("detach {dir}/none.crp", 2, "is not attached"),
+    ("migrate none.ecs --mandate Cargo --to home", 1, "never held a file"),
+    ("migrate none.ecs --to home", 2, "is not attached"),
+    ("deliver Nowhere", 2, "no mandate called Nowhere"),
+    ("deliver Cargo none.ecf", 2, "is not attached"),
+    ("pending Nowhere", 2, "no mandate called Nowhere"),
+    ("posted Cargo none.ecf", 1, "p2psync pending Cargo --all"),
+    ("posted Cargo --undo", 2, "Name the file"),
+    ("posted Cargo none.ecf --undo", 2, "was not marked as posted"),
+    ("check Cargo none.ecf", 1, "no file of bookings"),
+    ("chart show Nowhere", 2, "no mandate called Nowhere"),
+    ("chart import Cargo {dir}/none.xml", 2, "cannot be read"),
+    ("chart import Cargo {dir}", 2, "directory"),
+    ("chart import Cargo {dir}/pipe.xml", 2, "not a regular file"),
+    ("chart import Cargo {export} --format pdf", 2, "Choose one of xml, csv"),
+    ("chart set Cargo acount 1 cash true", 2, "Choose one of: account"),
+    ("chart set Cargo account 424242 cash true", 2, "There is no account 424242"),
+    ("chart remove Cargo account 424242", 2, "There is no account 424242"),
+    ("period Cargo --freeze 20x5", 2, "Write a year like 2025"),
+    ("period Cargo --freeze 2025-12-31..2025-01-01", 2, "Write a year like 2025"),
+    ("period Cargo --unfreeze 2001", 2, "is not frozen"),
+    ("period Cargo --current-until 2025-02-30", 2, "Write one like 2025-06-30"),
+    ("sync Cargo --only nonsense", 2, "master or entries"),
+    ("sync Cargo --timeout soon", 2, "Write 90s"),
+    ("history --run x", 2, "p2psync history"),
+    ("history --run 99999999999999999999999", 2, "There is no run"),
+    ("overview Cargo", 2, "p2psync overview --help"),
+    ("rules Cargo --set x", 2, "PATTERN=MODE"),
+    ("rules Cargo --set *.crp=wrong", 2, "Choose one of prefer"),
+    ("rules Cargo --set *.crp=enforce:nobody", 2, "accounting or owner"),
+    ("rules Cargo --open account.number", 2, "Write one like"),
+    ("attach {dir} --mandate Cargo", 2, "is a folder"),
+    ("attach {dir}/pipe.xml --mandate Cargo", 2, "no ordinary file"),
+    ("attach {dir}/none.crp --mandate Cargo", 2, "no file called none.crp"),
+    ("attach {dir}/no/none.crp --mandate Cargo", 2, "is not there"),
+    ("attach {export} --mandate Cargo --role cook", 2, "Choose one of accounting"),
+    ("attach {export} --mandate Cargo --use ours", 2, "mine or theirs"),
+    ("attach {export} --mandate Cargo --ask --checked", 2, "choose one"),
+]
+
+
+def test_what_is_wrong_is_told_with_what_to_do(office: Machine, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.xml")
+    export = tmp_path / "export.xml"
+    export.write_bytes(master_xml(master_records(3, Random(1))))
+    for text, code, sentence in WRONG_COMMANDS:
+        words = [word.format(dir=tmp_path, export=export) for word in text.split()]
+        result = office.run(*words)
+        assert (result.code, result.out) == (code, ""), words
+        assert sentence in result.err, (words, result.err)
+        assert "Traceback" not in result.err
+
+
+FORBIDDEN_COMMANDS = [
+    ("chart import Cargo {export}", "only a device with the role accounting"),
+    ("period Cargo --freeze 2025", "no admin of Cargo"),
+    ("period Cargo --current-until 2025-06-30", "Only a device with the role accounting"),
+    ("rules Cargo --set *.crp=enforce", "no admin of Cargo"),
+    ("rules Cargo --open account.cash", "no admin of Cargo"),
+]
+
+
+def test_what_a_device_has_no_right_to_is_refused_with_whom_to_ask(home: Machine, tmp_path: Path) -> None:
+    export = tmp_path / "export.xml"
+    export.write_bytes(master_xml(master_records(3, Random(1))))
+    for text, sentence in FORBIDDEN_COMMANDS:
+        result = home.run(*(word.format(export=export) for word in text.split()))
+        assert (result.code, sentence in result.err) == (1, True), (text, result.err)
+        assert "Traceback" not in result.err
+
+
+EXPORTS: dict[str, tuple[bytes, str]] = {
+    "empty.xml": (b"", "no whole XML"),
+    "bytes.xml": (bytes(range(256)), "it is no text"),
+    "wide.xml": ("\ufeff<master-export/>".encode("utf-16-le"), "Save it as UTF-8"),
+    "bomb.xml": (b'<!DOCTYPE a [<!ENTITY b "b"><!ENTITY c "&b;&b;">]><a>&c;</a>', "<!DOCTYPE"),
+    "outside.xml": (b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><a>&b;</a>', "<!DOCTYPE"),
+    "deep.xml": (b"<a>" * 10_000 + b"</a>" * 10_000, "deep"),
+    "big.xml": (b"<a>" + bytes(17 << 20), "the limit"),
+    "other.xml": (b"<html/>", "<master-export"),
+    "empty.csv": (b"", "record and number"),
+    "other.csv": (b"\xff\xd8\xff\xe0 a picture", "record and number"),
+}
+
+
+def test_what_is_no_export_is_refused_whole(office: Machine, tmp_path: Path) -> None:
+    before = office.run("chart", "show", "Cargo", "--json").out
+    for name, (data, sentence) in EXPORTS.items():
+        (tmp_path / name).write_bytes(data)
+        result = office.run("chart", "import", "Cargo", str(tmp_path / name))
+        assert (result.code, result.out) == (1, ""), name
+        assert sentence in result.err, (name, result.err)
+        assert "Traceback" not in result.err
+    assert office.run("chart", "show", "Cargo", "--json").out == before
