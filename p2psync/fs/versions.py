@@ -7,6 +7,7 @@ is kept, and without an extension that a bookkeeping program would read.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from p2psync.fs.durable import sync_directories, sync_file
 
 PREFIX_DIGITS = 2
 PARTIAL_SUFFIX = ".partial"
+_DIGITS = re.compile(f"[0-9a-f]{{{2 * HASH_BYTES}}}")
 
 
 class Versions:
@@ -91,9 +93,11 @@ class Versions:
         sync_directories([target.parent, target.parent.parent], target.parent)
 
     def iterate(self) -> Iterator[ContentId]:
-        """Each kept content, in the order of the ids."""
+        """Each kept content, in the order of the ids; what a file manager left there is passed over. Raises OSError."""
         for directory in sorted(self._root.iterdir()):
+            if len(directory.name) != PREFIX_DIGITS:
+                continue
             for file in sorted(directory.iterdir()):
                 digits = directory.name + file.name
-                if len(digits) == 2 * HASH_BYTES and not file.name.endswith(PARTIAL_SUFFIX):
+                if _DIGITS.fullmatch(digits):
                     yield content_id(bytes.fromhex(digits))

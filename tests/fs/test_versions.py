@@ -38,6 +38,13 @@ def test_what_is_kept_already_is_not_kept_twice(versions: Versions, tmp_path: Pa
     assert list(versions.iterate()) == [OLD]
 
 
+def test_what_a_file_manager_leaves_is_no_version(versions: Versions, tmp_path: Path) -> None:
+    kept = versions.adopt(a_file(tmp_path), OLD)
+    for stray in (kept.parent.parent / ".DS_Store", kept.parent / "Thumbs.db", kept.with_name("x" * len(kept.name))):
+        stray.write_bytes(b"")
+    assert list(versions.iterate()) == [OLD]
+
+
 def test_a_copy_is_made_only_of_what_was_meant(versions: Versions, tmp_path: Path) -> None:
     file = a_file(tmp_path, b"saved again")
     assert not versions.copy_in(file, OLD)

@@ -19,6 +19,7 @@ from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import FolderError
+from p2psync.system.reason import reason_of
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -65,6 +66,8 @@ async def _read(node: Node, mandate: MandateId, found: Found, only: set[RelPath]
         await asyncio.to_thread(read_folder, folder, rows, found, ended)
         if only is None:
             await asyncio.to_thread(read_versions, desk.versions, found, ended)
+    except OSError as error:  # it went away meanwhile
+        raise FolderError("{file} cannot be read: {reason}", file=folder.root, reason=reason_of(error)) from error
     finally:
         ended.set()
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -14,9 +15,11 @@ from typing import Any
 import pytest
 
 from p2psync.daemon import verifying
+from p2psync.daemon.operations import verify as module
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING
 from p2psync.daemon.rescue import DATABASE_FILE
-from p2psync.errors import UsageError
+from p2psync.errors import FolderError, UsageError
+from p2psync.fs.folder import Folder
 from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.patience import until
 
@@ -193,6 +196,18 @@ async def test_a_kept_version_that_is_damaged_is_named(tmp_path: Path) -> None:
         copy.write_bytes(b"other")
         told, code = await verify(pc)
         assert (code, told["damaged_versions"]) == (FAILED, [copy.parent.name + copy.name])
+
+
+@pytest.mark.asyncio
+async def test_a_folder_that_goes_away_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pulled_out(folder: Folder, *_: object) -> None:
+        shutil.rmtree(folder.root)
+
+    monkeypatch.setattr(module, "read_folder", pulled_out)
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        with pytest.raises(FolderError, match="cannot be read"):
+            await verify(pc)
 
 
 @pytest.mark.asyncio
