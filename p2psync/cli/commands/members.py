@@ -14,7 +14,7 @@ from p2psync.cli import progress, rendering
 from p2psync.cli.command import Session, command, tell
 from p2psync.cli.commands.mandates import MANDATE, ROLES
 from p2psync.cli.exits import TIMED_OUT, WRONG_USAGE, CommandFailed
-from p2psync.cli.values import absolute, parse_count, parse_duration
+from p2psync.cli.values import absolute, parse_count, parse_duration, quoted
 from p2psync.cli.wording import Group
 from p2psync.errors import TicketError
 from p2psync.i18n import _
@@ -309,6 +309,11 @@ def devices(
     changed = session.call(f"devices.{act}", mandate=mandate, device=device, role=new_role)
     if act == "revoke" and not session.as_json:
         tell(_("It gets nothing more, from anybody. What it has already stays on it: nobody can take that back."))
+        text = _(
+            "If there is a recovery file, it finds nobody any more: renew it with p2psync mandate recovery {mandate} "
+            "--renew FILE --save NEW-FILE"
+        )
+        tell(text.format(mandate=quoted(mandate)))
     return session.show(changed, rendering.devices)
 
 

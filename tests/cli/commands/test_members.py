@@ -69,6 +69,7 @@ def test_rights_are_given_and_taken(tmp_path: Path) -> None:
         assert "may not be changed by this PC" in home.run("status").out
         revoked = office.run("devices", "Cargo", "--revoke", "home")
         assert "nobody can take that back" in revoked.err
+        assert "--renew FILE" in revoked.err
         assert {d["name"]: d["state"] for d in office.ask("devices", "Cargo")}["home"] == "revoked"
 
 
