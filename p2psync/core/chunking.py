@@ -2,7 +2,7 @@
 
 A `Chunker` reads a file once, in pieces of any size, and gives chunks and the content id; the `Manifest`
 lists them for whoever fetches the file. A manifest is a hint where bytes can be had: only the content id,
-which is signed, says whether what was put together is right. It is about 0.2 % of a file of up to 256 MiB
+which is signed, says whether what was put together is right. It is about 0.4 % of a file of up to 256 MiB
 and less of larger ones (12 MB for 100 GiB), so it has one level and travels whole, in parts.
 """
 
@@ -24,7 +24,7 @@ MANIFEST_THRESHOLD_BYTES = 512 * 1024
 """Files up to this size travel whole in one Response and need no manifest."""
 CHUNK_BYTES_MAX = 512 * 1024
 """So that each fits a Response."""
-CHUNK_BYTES_MIN = 4 * 1024
+CHUNK_BYTES_MIN = 2 * 1024
 """Of each chunk but a file's last, so that no manifest is large beside its file."""
 CHUNKS_MAX = 1_800_000
 """In one manifest, which is then 62 MiB: 110 GiB at worst, 500 GiB of ordinary content."""
@@ -69,8 +69,9 @@ class Manifest:
 
     def spans(self) -> list[Span]:
         """The chunks with their offsets."""
-        offsets = accumulate((chunk.size for chunk in self.chunks), initial=0)
-        return [Span(chunk.hash, offset, chunk.size) for chunk, offset in zip(self.chunks, offsets, strict=False)]
+        sizes = [chunk.size for chunk in self.chunks]
+        hashes = [chunk.hash for chunk in self.chunks]
+        return list(map(Span._make, zip(hashes, accumulate(sizes, initial=0), sizes, strict=False)))
 
 
 class Chunker:
@@ -79,15 +80,26 @@ class Chunker:
     It holds a few MiB at most, beside what it is fed. Not for use by two threads at once.
     """
 
-    def __init__(self, size: int) -> None:
-        """`size` is the file's expected size in bytes, and only chooses how fine to cut: see `average_chunk_bytes`."""
+    def __init__(self, size: int, before: Sequence[Span] = ()) -> None:
+        """`size` is the file's expected size in bytes, and only chooses how fine to cut: see `average_chunk_bytes`.
+
+        `before`: how an older version was cut. Where its chunks still are, no border is looked for; all ends the same.
+        """
         average = average_chunk_bytes(size)
         largest = min(4 * average, CHUNK_BYTES_MAX)
-        self._cutter = FastCDC(average, min_size=average // 4, max_size=largest, normalized_chunking=2)
+        # Sizes that vary more let the borders behind a change meet the old ones sooner.
+        smallest = max(average // 4, CHUNK_BYTES_MIN)
+        self._cutter = FastCDC(average, min_size=smallest, max_size=largest, normalized_chunking=1)
         self._read_ahead = max(1 << 20, 8 * largest)
         self._whole = blake3()
         self._buffer = bytearray()
         self._start = 0
+        is_alike = before and average_chunk_bytes(before[-1].offset + before[-1].size) == average
+        self._before = before if is_alike else ()
+        self._next = 0
+        """Index of the chunk before that may come now; behind the last where none is known to."""
+        self._indexes: dict[bytes, int] = {}
+        """Of the chunks before, by hash; made when the first of them is not where it was."""
 
     @property
     def fed(self) -> int:
@@ -103,20 +115,60 @@ class Chunker:
 
     def finish(self) -> tuple[ContentId, list[Span]]:
         """The content id of all that was fed, and the remaining chunks."""
-        return ContentId(self._whole.digest()), self._cut(last=True)
+        spans = self._cut(last=True)
+        return ContentId(self._whole.digest()), spans
 
     def _cut(self, last: bool) -> list[Span]:
-        spans = []
-        end = 0
-        for chunk in self._cutter.cut_buf(self._buffer):
-            # A border at the end of the buffer may be there only because the buffer ends.
-            if not last and chunk.offset + chunk.length == len(self._buffer):
-                break
-            spans.append(Span(blake3(chunk.data).digest(), self._start + chunk.offset, chunk.length))
-            end = chunk.offset + chunk.length
+        spans: list[Span] = []
+        data = memoryview(self._buffer)
+        end, goes_on = 0, True
+        while goes_on:
+            end = self._follow(data, end, spans, last)
+            end, goes_on = self._search(data, end, spans, last)
         self._buffer = self._buffer[end:]
         self._start += end
         return spans
+
+    def _follow(self, data: memoryview, end: int, spans: list[Span], last: bool) -> int:
+        """Take the chunks that were there before, as long as they are; returns where the last one ends."""
+        while self._next < len(self._before):
+            known = self._before[self._next]
+            stop = end + known.size
+            if stop > len(data) and not last:
+                break
+            is_end = self._next == len(self._before) - 1  # a border that the content did not draw
+            if is_end and stop == len(data) and not last:
+                break
+            if (is_end and stop != len(data)) or blake3(data[end:stop]).digest() != known.hash:
+                self._next = len(self._before)
+                break
+            spans.append(Span(known.hash, self._start + end, known.size))
+            self._next += 1
+            end = stop
+        return end
+
+    def _search(self, data: memoryview, end: int, spans: list[Span], last: bool) -> tuple[int, bool]:
+        """Look for borders; returns where the last one is, and whether it is where a chunk from before may follow."""
+        if self._next < len(self._before):
+            return end, False
+        start = end
+        for chunk in self._cutter.cut_buf(data[start:]):
+            stop = start + chunk.offset + chunk.length
+            # A border at the end of the buffer may be there only because the buffer ends.
+            if not last and stop == len(data):
+                break
+            digest = blake3(chunk.data).digest()
+            spans.append(Span(digest, self._start + end, chunk.length))
+            end = stop
+            if self._before and (index := self._index(digest)) is not None:
+                self._next = index + 1
+                return end, self._next < len(self._before)
+        return end, False
+
+    def _index(self, digest: bytes) -> int | None:
+        if not self._indexes:
+            self._indexes = {span.hash: index for index, span in enumerate(self._before)}
+        return self._indexes.get(digest)
 
 
 def average_chunk_bytes(size: int) -> int:
@@ -125,7 +177,7 @@ def average_chunk_bytes(size: int) -> int:
     A file that grows over a limit shares no chunks with its old version, once.
     """
     if size <= 256 << 20:
-        return 16 * 1024
+        return 6 * 1024
     return 64 * 1024 if size <= 4 << 30 else 256 * 1024
 
 
