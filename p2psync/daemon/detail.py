@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from p2psync.engine.effects import Effect, Fetch, KeepVersion, Merge, Place, PushContents, Rescan, Send
+from p2psync.engine.effects import Effect, Fetch, KeepVersion, Merge, OfferContent, Place, PushContents, Rescan, Send
 
 Line = tuple[str, Mapping[str, object]]
 """A fixed name, and facts."""
@@ -20,6 +20,8 @@ def details(effect: Effect) -> Iterator[Line]:
                 yield "detail.fetch", {"mandate": mandate, "path": one.path, "size": one.size, "content": one.content}
         case PushContents(mandate, contents):
             yield "detail.push", {"mandate": mandate, "contents": len(contents)}
+        case OfferContent(mandate, path, content):
+            yield "detail.offer", {"mandate": mandate, "path": path, "content": content}
         case Place(mandate, items):
             for item in items:
                 size = item.put.size if item.put.content is not None else None

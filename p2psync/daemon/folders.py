@@ -17,6 +17,7 @@ from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.core.value import mutable, value
+from p2psync.daemon.assembling import MandateContents
 from p2psync.daemon.ground import (
     Extent,
     Found,
@@ -37,10 +38,9 @@ from p2psync.daemon.reading import Reading
 from p2psync.daemon.restoring import into_file
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
-from p2psync.daemon.transfer import MandateContents
 from p2psync.engine.device import Device
 from p2psync.engine.effects import KeepVersion, Merge, Place, Rescan
-from p2psync.engine.events import EpochRenewed, FolderOpened, Kept, Observed, ScanFinished
+from p2psync.engine.events import EpochRenewed, FolderOpened, Kept, Observed, ScanFinished, Suspected
 from p2psync.engine.scope import Now
 from p2psync.engine.settle import Settler
 from p2psync.engine.site import DISK_CODES
@@ -182,8 +182,8 @@ class Folders:
             await self._try_to_open(mandate, root)
 
     def let_go(self) -> None:
-        """Nothing happens just now: what can be had again is not kept in memory."""
-        for one in self._open.values():
+        """Nothing happens just now: what can be had again is not kept in memory. For a thread."""
+        for one in tuple(self._open.values()):
             one.contents.contents.let_go()
 
     def is_open(self, mandate: MandateId) -> bool:
@@ -321,11 +321,11 @@ class Folders:
         staging, versions = Staging(folder.staging), Versions(folder.versions)
         contents = Contents(folder, staging, versions, reading.sources, Cuts(self._cuts, mandate))
         damaged = [RelPath(p.path) for p in troubled if p.code is Code.DAMAGED]
-        scanner = Scanner(folder, reading, contents.note_cut, damaged)
+        scanner = Scanner(folder, reading, contents, damaged)
         holding = Holding(folder, contents, reading, self._log, edits=past is Past.KNOWN, restoring=past is Past.OTHER)
         scanned = asyncio.Event()
 
-        async def emit(event: Observed | ScanFinished) -> None:
+        async def emit(event: Observed | Suspected | ScanFinished) -> None:
             await self._runtime.post(event)
             if isinstance(event, ScanFinished):
                 if event.complete:
@@ -361,6 +361,7 @@ class Folders:
             await asyncio.wait([one.observing])
         one.scanned.set()
         await one.placing.stop()
+        await asyncio.to_thread(one.contents.contents.save_cuts)
         if one.lock is not None:
             one.lock.release()
         self._log.event("folder.closed", mandate=mandate, folder=one.folder.root)

@@ -36,6 +36,7 @@ from p2psync.wire.messages import (
     Hello,
     Lane,
     Message,
+    Offer,
     Ping,
     Pong,
     Push,
@@ -59,7 +60,7 @@ FIRST_PINGS_S = 0.25
 ENCODE_HERE_BYTES_MAX = 32 * 1024
 """Content beyond is encoded in a thread: compressing it would hold up everything else."""
 
-OnContent = Callable[[int, Request | Response | Push], bool]
+OnContent = Callable[[int, Request | Response | Push | Offer], bool]
 """Takes what asks for, or brings, content; False if nobody waits for it. Raises RemoteProtocolError, which closes the
 link."""
 OnLane = Callable[[int, int, bool], None]
@@ -201,7 +202,7 @@ class Links:
         await line.link.send(frame, bulk=True)
 
     def push(self, number: int, frame: bytes) -> None:
-        """Say an encoded Push before bulk; it is left out if the link is busy with what was said before, or gone."""
+        """Say an encoded hint before bulk; it is left out if the link is busy with what was said before, or gone."""
         line = self._lines.get(number)
         if line is None or line.closing.done() or line.unsent_bytes + len(frame) > PUSHED_BYTES_MAX:
             return
@@ -371,7 +372,7 @@ class Links:
     async def _take(self, line: _Line, message: Message) -> None:
         line.allowance.spend(points(message), self._now_s())
         match message:
-            case Request() | Response() | Push():
+            case Request() | Response() | Push() | Offer():
                 self._take_content(line, message)
             case Ping(count):
                 self.send(line.number, Pong(count))
@@ -382,7 +383,7 @@ class Links:
             case _:
                 await self._runtime.post(Received(line.number, message))
 
-    def _take_content(self, line: _Line, message: Request | Response | Push) -> None:
+    def _take_content(self, line: _Line, message: Request | Response | Push | Offer) -> None:
         """Raises RemoteProtocolError for what no honest peer sends, or too many answers that nobody waits for."""
         if isinstance(message, Response):
             self._widening.arrived(line.number if line.main is None else line.main, message.size)

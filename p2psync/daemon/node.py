@@ -59,6 +59,7 @@ from p2psync.engine.effects import (
     MembersChanged,
     Merge,
     Notice,
+    OfferContent,
     PeerJoined,
     PeerLeft,
     Place,
@@ -82,7 +83,7 @@ from p2psync.store.database import Database
 from p2psync.store.lock import HomeLock
 from p2psync.store.records import Records
 from p2psync.store.state import SqliteDeviceState
-from p2psync.wire.messages import Push, Request, Response
+from p2psync.wire.messages import Offer, Push, Request, Response
 
 PROGRAM = f"p2psync {__version__}"
 EARLY_MAX = 64
@@ -151,6 +152,7 @@ class Node:
             Drain: self._drain,
             Fetch: self.transfer.fetch,
             PushContents: self.transfer.push,
+            OfferContent: self.transfer.offer,
             Place: self.folders.place,
             KeepVersion: self.folders.keep,
             Merge: self.folders.keep,
@@ -242,7 +244,7 @@ class Node:
         """Nothing happens just now: what can be had again is not kept in memory."""
         with contextlib.suppress(P2PSyncError):  # it is no loss when this device stops just now
             await self.runtime.query(lambda *_: self.database.let_go())
-        self.folders.let_go()
+        await asyncio.to_thread(self.folders.let_go)
         await asyncio.to_thread(self.cuts.close)
 
     async def stop(self) -> None:
@@ -305,7 +307,7 @@ class Node:
             except OSError as error:
                 self.log.event("rescue.failed", reason=error)
 
-    def _on_content(self, link: int, message: Request | Response | Push) -> bool:
+    def _on_content(self, link: int, message: Request | Response | Push | Offer) -> bool:
         """A peer may ask as soon as it has our Hello; its own, which came before, may still be with the engine."""
         if isinstance(message, Request) and message.mandate not in self._sessions.get(link, ()):
             early = self._early.setdefault(link, deque(maxlen=EARLY_MAX))
@@ -444,11 +446,9 @@ class Node:
 
     def chosen_folder(self, text: str, name: str) -> Path:
         """The folder that a person named, or the one that a mandate's name suggests."""
-        if not text:
-            if not name:
-                raise UsageError("Say which folder, with --folder DIR.")
-            return default_folder(self.config.documents, name)
-        return Path(text).expanduser().absolute()
+        if not text and not name:
+            raise UsageError("Say which folder, with --folder DIR.")
+        return Path(text).expanduser().absolute() if text else default_folder(self.config.documents, name)
 
     def last_seen(self, mandate: Mandate) -> dict[DeviceId, int]:
         """When members were connected last, milliseconds since 1970. For the engine's thread."""

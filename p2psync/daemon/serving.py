@@ -23,6 +23,7 @@ WORKERS_PER_LINK = 2
 """One reads from the disk while the other waits for the link."""
 
 Send = Callable[[int, Message], Awaitable[None]]
+IsOffered = Callable[[Compartment, ContentId], bool]
 
 
 @dataclass(slots=True, eq=False)
@@ -71,12 +72,17 @@ class Desk:
 class Serving:
     """Answers the Requests of all links."""
 
-    def __init__(self, tasks: Tasks, stock: Stock, send: Send, bandwidth: Bandwidth) -> None:
-        """`send` returns when the link can take more."""
+    def __init__(
+        self, tasks: Tasks, stock: Stock, send: Send, bandwidth: Bandwidth, is_offered: IsOffered = lambda *_: False
+    ) -> None:
+        """`send` returns when the link can take more. `is_offered`: whether a content may be given to whoever may read
+        such files, though no change names it yet.
+        """
         self._tasks = tasks
         self._stock = stock
         self._send = send
         self._bandwidth = bandwidth
+        self._is_offered = is_offered
         self._desks: dict[int, Desk] = {}
 
     def peer_joined(self, link: int, mandate: MandateId) -> None:
@@ -183,7 +189,10 @@ class Serving:
         return contents.read_several(wanted[:run], RESPONSE_DATA_BYTES_MAX)
 
     def _may_give(self, link: int, request: Request, contents: Sequence[ContentId]) -> Sequence[bool]:
-        return self._stock.bounds.may_give(link, Compartment(request.mandate, request.file_class), contents)
+        compartment = Compartment(request.mandate, request.file_class)
+        if all(self._is_offered(compartment, content) for content in contents):
+            return [self._stock.bounds.is_open_to(link, compartment)] * len(contents)
+        return self._stock.bounds.may_give(link, compartment, contents)
 
     async def _chunks(self, link: int, job: Job, contents: Contents) -> list[bytes | None]:
         indexes = job.request.chunks[job.next :]

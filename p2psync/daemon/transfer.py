@@ -9,21 +9,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import partial
 from random import Random
 
 from p2psync.core.block import ORDINARY
-from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, decode_manifest
+from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES
 from p2psync.core.ids import ContentId, MandateId
+from p2psync.core.relpath import RelPath
+from p2psync.daemon.assembling import Assembling, Begun, Finished, Lacking, MandateContents, Written
 from p2psync.daemon.bandwidth import Bandwidth
 from p2psync.daemon.compartments import Bounds, Stock
+from p2psync.daemon.offering import Offering
 from p2psync.daemon.pushing import Pushing, SendPush
 from p2psync.daemon.serving import Send, Serving
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.threads import Threads
-from p2psync.engine.effects import Fetch, PushContents, Wanted
+from p2psync.engine.effects import Fetch, OfferContent, PushContents, Wanted
 from p2psync.engine.effects import Send as Ask
 from p2psync.engine.events import Fetched, FetchFailed, Observed
 from p2psync.engine.fetch import Fetcher
@@ -36,16 +38,14 @@ from p2psync.engine.orders import (
     Finish,
     Misbehaved,
     Output,
-    Piece,
     Stage,
     Write,
 )
-from p2psync.errors import CodecError, LinkError
-from p2psync.fs.assembly import Assembly, check_room
+from p2psync.errors import LinkError
+from p2psync.fs.assembly import check_room
 from p2psync.fs.contents import Contents
 from p2psync.fs.look import disk_problem
-from p2psync.fs.staging import Staging
-from p2psync.wire.messages import Message, Push, Request, Response
+from p2psync.wire.messages import Message, Offer, Push, Request, Response
 
 DRAIN_MIN_S = 1.0
 """What the other side asked before it knew of a better link is on its way for so long."""
@@ -59,36 +59,9 @@ Report = Callable[[int, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class MandateContents:
-    """What the transfer needs of one mandate's folder."""
-
-    staging: Staging
-    contents: Contents
-
-
-@dataclass(frozen=True, slots=True)
 class Staged:
     order: Stage
     bad: Collection[ContentId]
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    order: Write
-    bad: Collection[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    order: Begin
-    pieces: Sequence[Piece] | None
-    malformed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    order: Finish
-    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +70,7 @@ class Broken:
     error: OSError
 
 
-Result = Staged | Written | Begun | Finished | Broken
+Result = Staged | Written | Begun | Finished | Lacking | Broken
 """What the disk said to an order of the machine."""
 
 
@@ -136,9 +109,10 @@ class Transfer:
         self._threads = Threads()
         stock = Stock(self._contents, bounds, self._threads)
         self._pushing = Pushing(tasks, stock, push)
-        self._serving = Serving(tasks, stock, send, self._bandwidth)
+        self._offering = Offering(tasks, stock, push)
+        self._serving = Serving(tasks, stock, send, self._bandwidth, self._offering.is_offered)
         self._paths: dict[tuple[Compartment, ContentId], Wanted] = {}
-        self._assemblies: dict[tuple[Compartment, ContentId], Assembly] = {}
+        self._assembling = Assembling(folders, bounds.may_reuse)
         self._outboxes: dict[int, tuple[asyncio.Queue[Message], asyncio.Task[None]]] = {}
         self._local: asyncio.Queue[Fetch] = asyncio.Queue()
         self._quick: asyncio.Queue[Stage | Write] = asyncio.Queue()
@@ -155,9 +129,8 @@ class Transfer:
     def close(self) -> None:
         """After the tasks have ended: what is half done stays for the next time."""
         self._threads.close()
-        for assembly in self._assemblies.values():
-            assembly.close(keep=True)
-        self._assemblies.clear()
+        self._offering.close()
+        self._assembling.close()
 
     def peer_joined(self, link: int, mandate: MandateId, lane_of: int | None = None) -> None:
         """A member's session for a mandate is open on a link, or has one more lane."""
@@ -203,11 +176,30 @@ class Transfer:
         """Let contents go along with the change that names them."""
         self._pushing.push(effect, self._links[effect.mandate] - self._lane_of.keys())
 
-    def on_message(self, link: int, message: Request | Response | Push) -> bool:
+    def offer(self, effect: OfferContent) -> None:
+        """Let what is new in a big file go ahead of the change that will name it."""
+        self._offering.offer(effect, self._links[effect.mandate] - self._lane_of.keys())
+
+    def _offered(self, link: int, message: Offer) -> None:
+        compartment = Compartment(message.mandate, message.file_class)
+        begin = Begin(compartment, link, message.content, message.difference, message.base)
+        key = compartment, message.content
+        folder = self._folders.get(message.mandate)
+        if folder is None or folder.staging.has(message.content):
+            return
+        orders = self._fetcher.offered(begin, message.size)
+        if orders:
+            self._paths.setdefault(key, Wanted(message.content, message.size, RelPath("")))
+        self._perform(orders)
+
+    def on_message(self, link: int, message: Request | Response | Push | Offer) -> bool:
         """False for an answer that nobody waits for. Raises RemoteProtocolError for what no honest peer sends."""
         if isinstance(message, Push):
             if link in self._links.get(message.mandate, ()):
                 self._pushing.pushed(link, message)
+            return True
+        if isinstance(message, Offer):
+            self._offered(link, message)
             return True
         if isinstance(message, Request):
             self._serving.request(link, message)
@@ -241,6 +233,9 @@ class Transfer:
                 case Begin() | Finish() | Drop():
                     self._slow.put_nowait(output)
                 case Done(compartment, contents):
+                    for content in contents:
+                        if self._is_unnamed(compartment, content):
+                            self._offering.came(compartment, content)
                     self._report(compartment, contents, Fetched)
                 case Failed(compartment, contents):
                     self._report(compartment, contents, FetchFailed)
@@ -266,10 +261,15 @@ class Transfer:
             self._paths.pop((compartment, content), None)
         self._reports.put_nowait(event(compartment.mandate, tuple(contents), compartment.file_class))
 
+    def _is_unnamed(self, compartment: Compartment, content: ContentId) -> bool:
+        """Whether it only was offered: nobody here waits for it yet."""
+        wanted = self._paths.get((compartment, content))
+        return wanted is not None and not wanted.path
+
     def _disk_failed(self, compartment: Compartment, contents: Iterable[ContentId], error: OSError) -> None:
         """Shown at the paths that wait for these contents."""
         wanted = [self._paths.get((compartment, content)) for content in contents]
-        problems = tuple(disk_problem(one.path, error) for one in wanted if one is not None)
+        problems = tuple(disk_problem(one.path, error) for one in wanted if one is not None and one.path)
         self._reports.put_nowait(Observed(compartment.mandate, (), problems))
 
     def _contents(self, mandate: MandateId) -> Contents | None:
@@ -317,9 +317,10 @@ class Transfer:
                 continue
             compartment = Compartment(effect.mandate, effect.file_class)
             self._paths |= {(compartment, one.content): one for one in effect.wanted}
-            pushed = self._pushing.take(compartment, [one.content for one in effect.wanted])
+            contents = [one.content for one in effect.wanted]
+            pushed, offered = self._pushing.take(compartment, contents), self._offering.claim(compartment, contents)
             found, missing, failed = await self._threads.local(
-                self._find_here, folder, compartment, effect.wanted, pushed
+                self._find_here, folder, compartment, effect.wanted, pushed, offered
             )
             if found:
                 self._report(compartment, found, Fetched)
@@ -345,6 +346,10 @@ class Transfer:
             result = await self._threads.slow(self._do_slow, order)
             if result is not None:
                 self._perform(self._take(result))
+            if isinstance(result, Begun) and result.pieces is not None:
+                failure = await self._threads.slow(self._copy, result.order)
+                if failure is not None:
+                    self._perform(self._take(failure))
 
     def _take(self, result: Result) -> Sequence[Output]:
         """Tell the machine what the disk said."""
@@ -355,9 +360,13 @@ class Transfer:
             case Written(order, bad):
                 return self._fetcher.written(order, bad, now)
             case Begun(order, pieces, malformed):
+                if pieces is None and self._is_unnamed(order.compartment, order.content):
+                    del self._paths[order.compartment, order.content]
                 return self._fetcher.begun(order, pieces, now, malformed)
             case Finished(order, whole):
                 return self._fetcher.finished(order, whole, now)
+            case Lacking(order, pieces):
+                return self._fetcher.lacking(order, pieces, now)
             case Broken(order, error):
                 contents = [content for content, _ in order.files] if isinstance(order, Stage) else [order.content]
                 self._disk_failed(order.compartment, contents, error)
@@ -371,15 +380,16 @@ class Transfer:
         compartment: Compartment,
         wanted: Sequence[Wanted],
         pushed: Mapping[ContentId, bytes],
+        offered: Set[ContentId],
     ) -> tuple[list[ContentId], list[Wanted], list[tuple[ContentId, OSError]]]:
-        """Which contents are in staging now, as they were pushed or lie on this disk; which are to be asked for; and
-        where the disk fails."""
+        """Which contents are in staging now, as they were pushed or offered or lie on this disk; which are to be asked
+        for; and where the disk fails."""
         found: list[ContentId] = []
         missing: list[Wanted] = []
         failed: list[tuple[ContentId, OSError]] = []
         sought = [one.content for one in wanted if one.content not in pushed]
         known = folder.contents.locate(sought) if sought else {}
-        reusable = self._bounds.may_reuse(compartment, sought) if sought else frozenset()
+        reusable = self._bounds.may_reuse(compartment, sought) | offered if sought else frozenset()
         for one in wanted:
             data = pushed.get(one.content)
             try:
@@ -404,8 +414,7 @@ class Transfer:
                         Staged(order, self._folders[order.compartment.mandate].staging.stage_whole(order.files))
                     )
                 else:
-                    assembly = self._assemblies.get((order.compartment, order.content))
-                    results.append(Written(order, assembly.write(order.chunks, order.data) if assembly else ()))
+                    results.append(self._assembling.write(order))
             except OSError as error:
                 results.append(Broken(order, error))
         return results
@@ -413,36 +422,17 @@ class Transfer:
     def _do_slow(self, order: Begin | Finish | Drop) -> Result | None:
         try:
             if isinstance(order, Begin):
-                return self._begin(order)
-            assembly = self._assemblies.pop((order.compartment, order.content), None)
-            if assembly is None:
-                return Finished(order, False) if isinstance(order, Finish) else None
-            try:
-                if isinstance(order, Finish):
-                    return Finished(order, assembly.finish())
-                assembly.close(keep=True)
-            finally:
-                self._folders[order.compartment.mandate].contents.not_under_way(order.content)
+                return self._assembling.begin(order, self._paths.get((order.compartment, order.content)))
+            if isinstance(order, Finish):
+                return self._assembling.finish(order)
+            self._assembling.drop(order)
         except OSError as error:
             return Broken(order, error) if not isinstance(order, Drop) else None
         return None
 
-    def _begin(self, begin: Begin) -> Result:
-        wanted = self._paths.get((begin.compartment, begin.content))
+    def _copy(self, begin: Begin) -> Result | None:
         try:
-            manifest = decode_manifest(begin.manifest)
-        except CodecError:
-            return Begun(begin, None, malformed=True)
-        if manifest.content != begin.content or wanted is None or manifest.size != wanted.size:
-            return Begun(begin, None)  # the size may be the author's lie and not the peer's
-        folder = self._folders[begin.compartment.mandate]
-        before = self._assemblies.pop((begin.compartment, begin.content), None)
-        if before is not None:
-            before.close(keep=True)
-        assembly = Assembly(folder.staging, manifest, begin.compartment.file_class)
-        self._assemblies[begin.compartment, begin.content] = assembly
-        if assembly.missing:
-            may_reuse = partial(self._bounds.may_reuse, begin.compartment)
-            assembly.reuse(lambda hashes: folder.contents.find_chunks(wanted.path, hashes, may_reuse))
-        folder.contents.under_way(assembly)
-        return Begun(begin, assembly.pieces())
+            self._assembling.copy(begin)
+        except OSError as error:
+            return Broken(Finish(begin.compartment, begin.content), error)
+        return None

@@ -62,6 +62,19 @@ class PushContents:
 
 
 @value
+class OfferContent:
+    """Tell connected members what is new in a big file that is being saved, before it is announced: a hint."""
+
+    mandate: MandateId
+    path: RelPath
+    content: ContentId
+    size: int
+    base: ContentId
+    """What the file held before."""
+    file_class: str = ORDINARY
+
+
+@value
 class PlaceItem:
     """Make `put` stand at `path` if `expect` stands there now."""
 
@@ -163,6 +176,7 @@ Effect = (
     | Drain
     | Fetch
     | PushContents
+    | OfferContent
     | Place
     | KeepVersion
     | Merge

@@ -36,6 +36,14 @@ class Observed:
 
 
 @value
+class Suspected:
+    """Files were read whole that may not be saved whole yet: their quiet time is not over."""
+
+    mandate: MandateId
+    seen: tuple[Seen, ...]
+
+
+@value
 class FolderOpened:
     """The mandate's folder was opened and its epoch marker compared with the database's."""
 
@@ -192,7 +200,17 @@ class Tick:
 
 
 DiskEvent = (
-    Observed | FolderOpened | EpochRenewed | ScanFinished | Placed | Fetched | FetchFailed | Kept | WrittenLate | Merged
+    Observed
+    | Suspected
+    | FolderOpened
+    | EpochRenewed
+    | ScanFinished
+    | Placed
+    | Fetched
+    | FetchFailed
+    | Kept
+    | WrittenLate
+    | Merged
 )
 LinkEvent = LinkUp | LinkDown | Received
 Event = DiskEvent | LinkEvent | Tick

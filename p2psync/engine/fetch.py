@@ -13,7 +13,6 @@ queue with that peer marked as tried, and fails when every peer is.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from random import Random
 
 from p2psync.core.chunking import manifest_bytes_max
@@ -63,10 +62,22 @@ class Fetcher:
         """Contents already under way are not taken up twice."""
         wants = self._wants(compartment)
         for one in wanted:
-            if one.content not in wants.items:
+            if one.content in wants.items:
+                wants.items[one.content].wanted = True
+            else:
                 item = wants.items[one.content] = Item(one.content, one.size)
                 (wants.big if item.size > RESPONSE_DATA_BYTES_MAX else wants.small).push(item)
         return self._advance(now)
+
+    def offered(self, begin: Begin, size: int) -> list[Output]:
+        """A peer gives unasked how a big file is cut that may soon be wanted; left alone where enough is under way."""
+        wants = self._wants(begin.compartment)
+        if begin.content in wants.items or wants.big_under_way >= BIG_AT_ONCE or begin.link not in wants.links:
+            return []
+        wants.items[begin.content] = Item(begin.content, size, wanted=False)
+        wants.beginning.add(begin.content)
+        self._in_hand += len(begin.manifest)
+        return [begin]
 
     def peer_joined(self, link: int, compartment: Compartment, now: float, lane_of: int | None = None) -> list[Output]:
         """A link can be asked for a compartment's contents, or a lane of a link that can be asked for them."""
@@ -172,7 +183,10 @@ class Fetcher:
         wants.beginning.remove(begin.content)
         item = wants.items[begin.content]
         if pieces is None:
-            self._push_big(wants, item, begin.link)
+            if item.wanted:
+                self._push_big(wants, item, begin.link if begin.base is None else None)
+            else:
+                del wants.items[begin.content]
             if malformed:
                 self._ban(begin.link, "a manifest that cannot be read")
         else:
@@ -214,6 +228,15 @@ class Fetcher:
         else:
             self._push_big(wants, file.item, file.giver)
             self._ban(file.giver, "a manifest of something else")
+        return self._advance(now)
+
+    def lacking(self, finish: Finish, pieces: Sequence[Piece], now: float) -> list[Output]:
+        """Some of what the disk seemed to have of a big file it has not."""
+        file = self._wants(finish.compartment).files.get(finish.content)
+        if file is not None and file.attempt == finish.attempt:
+            for piece in pieces:
+                file.missing += piece.size
+                file.push(piece)
         return self._advance(now)
 
     def broken(self, output: Stage | Begin | Write | Finish, now: float) -> list[Output]:
@@ -287,7 +310,7 @@ class Fetcher:
         if file.dropped:
             return
         if lacking:
-            file.push(_part(piece, lacking, peer.giver))
+            file.push(piece.part(lacking, peer.giver))
         if have:
             file.open += 1
             self._in_hand += arrived
@@ -321,7 +344,7 @@ class Fetcher:
         if asked.file is not None and asked.piece is not None:
             rest = asked.piece.chunks[asked.next :]
             if rest and not asked.file.dropped:
-                asked.file.push(_part(asked.piece, rest, peer.giver if tried else None))
+                asked.file.push(asked.piece.part(rest, peer.giver if tried else None))
             self._finish_if_whole(asked.compartment, asked.file)
         elif asked.what is What.MANIFEST:
             self._push_big(wants, asked.items[0], peer.giver if tried else None)
@@ -455,7 +478,7 @@ class Fetcher:
         for file in wants.files.values():
             piece = file.holdings.choose(file.todo, peer.giver, wants.links, self._random)
             if piece is not None:
-                piece = _cut(file, piece, request_bytes_max(self._pace, peer))
+                piece = file.cut(piece, request_bytes_max(self._pace, peer))
                 file.holdings.took(peer.giver, piece)
                 number = self._last_number + 1
                 return Asked(number, compartment, What.CHUNK, now, piece.size, [file.item], file, piece)
@@ -475,19 +498,3 @@ class Fetcher:
         if wants is None:
             wants = self._compartments[compartment] = Wants()
         return wants
-
-
-def _part(piece: Piece, chunks: tuple[int, ...], tried: int | None) -> Piece:
-    """The piece that is left, its size estimated from its share."""
-    size = piece.size * len(chunks) // len(piece.chunks)
-    return replace(piece, chunks=chunks, size=size, tried=piece.tried | {tried} if tried is not None else piece.tried)
-
-
-def _cut(file: BigFile, piece: Piece, bytes_max: int) -> Piece:
-    """As much of the piece as one Request asks for; the rest goes back to its place."""
-    count = max(1, len(piece.chunks) * bytes_max // max(1, piece.size))
-    if count >= len(piece.chunks):
-        return piece
-    file.todo.push_back(_part(piece, piece.chunks[count:], None))
-    file.open += 1
-    return _part(piece, piece.chunks[:count], None)

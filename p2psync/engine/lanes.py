@@ -60,6 +60,8 @@ class Item:
     tried: frozenset[int] = frozenset()
     staging: bool = False
     """True while its bytes are with the disk for verification."""
+    wanted: bool = True
+    """False while a peer only says that it may be wanted soon."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +85,15 @@ class BigFile:
     def push(self, piece: Piece) -> None:
         self.todo.push(piece)
         self.open += 1
+
+    def cut(self, piece: Piece, bytes_max: int) -> Piece:
+        """As much of the piece as one Request asks for; the rest goes back to its place."""
+        count = max(1, len(piece.chunks) * bytes_max // max(1, piece.size))
+        if count >= len(piece.chunks):
+            return piece
+        self.todo.push_back(piece.part(piece.chunks[count:], None))
+        self.open += 1
+        return piece.part(piece.chunks[:count], None)
 
 
 @dataclass(slots=True, eq=False)

@@ -33,6 +33,7 @@ from p2psync.engine.events import (
     Merged,
     Observed,
     ScanFinished,
+    Suspected,
     WrittenLate,
 )
 from p2psync.engine.events import Placed as PathsPlaced
@@ -146,6 +147,8 @@ class Mandate:
             case Observed():
                 self._note_folder(event)
                 self.announce(self.replica.observation.observe(event))
+            case Suspected(_, seen):
+                self.replica.observation.suspect(seen)
             case PathsPlaced():
                 self.announce(self.replica.placed(event))
                 self.receipts.placed(o.path for o in event.outcomes if o.placed)

@@ -13,12 +13,13 @@ from dataclasses import replace
 
 from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
+from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import EMPTY_CONTENT, ChangeId, ContentId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import Mode
-from p2psync.engine.effects import KeepVersion, PushContents
+from p2psync.engine.effects import KeepVersion, OfferContent, PushContents
 from p2psync.engine.events import FolderOpened, LateWrite, Observed, Seen
 from p2psync.engine.ledger import Taken
 from p2psync.engine.plan import Plan
@@ -184,10 +185,32 @@ class Observation:
         self._plan.touched(paths, {row.path: row for row in rows})
         return taken
 
+    def suspect(self, seen: Sequence[Seen]) -> None:
+        """Let what is new in big files go ahead that seem to be saved, and will be announced if they stand still."""
+        if self._continuous and self._rights_are_known() and len(seen) <= SAVE_PATHS_MAX:
+            may_write = self._site.ledger.may_write
+            self._offer([s for s in seen if s.path not in self._plan.placing and may_write(s.path, s.entry.kind)])
+
+    def _offer(self, edits: Sequence[Seen]) -> None:
+        big = [s for s in edits if s.entry.content is not None and s.entry.size > MANIFEST_THRESHOLD_BYTES]
+        bases = self._site.state.bases([s.path for s in big]) if big else {}
+        for s in big:
+            base = bases.get(s.path)
+            before = base.entry.content if base is not None and base.heads else None
+            if s.entry.content is not None and before not in (None, EMPTY_CONTENT, s.entry.content):
+                file_class = self._site.ledger.class_of(s.path)
+                self._site.scope.emit(
+                    OfferContent(self._site.mandate, s.path, s.entry.content, s.entry.size, before, file_class)
+                )
+
     def _push(self, edits: Sequence[Seen]) -> None:
-        """Let the contents of small files that somebody just saved, which nobody has yet, go along with their names."""
+        """Let the contents of small files that somebody just saved, which nobody has yet, go along with their names.
+
+        And what is new in big ones.
+        """
         if len(edits) > SAVE_PATHS_MAX:
             return
+        self._offer(edits)
         fresh: defaultdict[str, list[ContentId]] = defaultdict(list)
         for s in edits:
             content = s.entry.content

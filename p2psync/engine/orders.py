@@ -27,6 +27,11 @@ class Piece:
     tried: frozenset[int] = frozenset()
     """Links that could not give it."""
 
+    def part(self, chunks: tuple[int, ...], tried: int | None) -> Piece:
+        """What is left of it, its size estimated from its share; `tried` could not give that."""
+        size = self.size * len(chunks) // len(self.chunks)
+        return Piece(chunks, size, self.tried | {tried} if tried is not None else self.tried)
+
 
 @value
 class Stage:
@@ -46,6 +51,8 @@ class Begin:
     content: ContentId
     manifest: bytes
     """As the peer sent it, not looked at yet."""
+    base: ContentId | None = None
+    """The manifest only tells what is different from this content."""
 
 
 @value

@@ -78,6 +78,8 @@ class _Pending:
     queued_s: float = inf
     """The time of its one valid place in the queue."""
     renamed: bool = False
+    suspected: bool = False
+    """It was read before its quiet time is over, which is done once."""
     gone_s: float | None = None
     explained: bool = False
     keys: tuple[_Key, ...] = ()
@@ -230,7 +232,7 @@ class Settler:
         return path in self._held
 
     def is_quiet(self, path: RelPath, age_s: float, now: float) -> bool:
-        """True if `path` has stood still; else a look is due when it may have. For files too big to read on suspicion.
+        """True if `path` has stood still; else a look is due when it may have. For files that take long to read.
 
         `age_s` as in `found`.
         """
@@ -244,6 +246,14 @@ class Settler:
             pending.changed_s = now - still_s
         self._look_at(path, pending, now + self.quiet_s - still_s)
         return False
+
+    def is_suspect(self, path: RelPath) -> bool:
+        """True once for a path that has not stood still: reading it now may save that time later, or be in vain."""
+        pending = self._pending.get(path)
+        if pending is None or pending.suspected:
+            return False
+        pending.suspected = True
+        return True
 
     def troubles(self, now: float) -> tuple[Problem, ...]:
         """Files that could not be taken in for too long, each told once."""

@@ -1,7 +1,8 @@
 """Putting a big file together in staging: chunks at their places, in any order, from anywhere, each verified.
 
 What was written before a restart counts again if it still verifies. The whole is verified as its beginning grows,
-so that little is left to read at the end.
+so that little is left to read at the end. What comes from other files here is verified by that alone: only where the
+whole is wrong, each chunk is looked at.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import errno
 import os
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from io import FileIO
-from itertools import accumulate
 from pathlib import Path
 
 from blake3 import blake3
@@ -22,7 +22,7 @@ from p2psync.core.block import ORDINARY
 from p2psync.core.chunking import Manifest, Span
 from p2psync.core.ids import ContentId
 from p2psync.engine.orders import Piece
-from p2psync.fs.durable import start_writeback
+from p2psync.fs.durable import start_writeback, sync_descriptor
 from p2psync.fs.reading import open_shared
 from p2psync.fs.staging import Staging
 from p2psync.wire.messages import REQUEST_ITEMS_MAX, RESPONSE_DATA_BYTES_MAX
@@ -39,7 +39,7 @@ STRETCH_BYTES_MAX = 1 << 20
 Data = bytes | memoryview
 Source = tuple[Path, int]
 """A file on this disk, and the offset at which it may hold a chunk."""
-FindChunks = Callable[[Collection[bytes]], Mapping[bytes, Source]]
+FindChunks = Callable[[Set[bytes]], Mapping[bytes, Source]]
 """Looks up chunks by their hashes; what it says is verified before use."""
 
 
@@ -52,6 +52,10 @@ class Assembly:
         self._staging = staging
         self.spans = manifest.spans()
         self._present = bytearray(len(self.spans))
+        self._trusted: set[int] = set()
+        """Chunks that were taken from other files here, and not verified by themselves."""
+        self._elsewhere: list[tuple[Source, list[int]]] = []
+        """What is still to be taken from there: chunks that follow each other, and where the first of them lies."""
         self._part = staging.part(manifest.content, file_class)
         self._file = _open_part(self._part)
         self._lock = threading.Lock()
@@ -81,11 +85,12 @@ class Assembly:
         return self._file.closed
 
     def pieces(self) -> list[Piece]:
-        """What is missing, in parts that one Request may ask for."""
+        """What is missing, and not to be had here, in parts that one Request may ask for."""
         found: list[Piece] = []
         indexes: list[int] = []
         size = 0
-        for index in self.missing:
+        elsewhere = {index for _, stretch in self._elsewhere for index in stretch}
+        for index in (index for index in self.missing if index not in elsewhere):
             more = self.spans[index].size
             if indexes and (size + more > RESPONSE_DATA_BYTES_MAX or len(indexes) == REQUEST_ITEMS_MAX):
                 found.append(Piece(tuple(indexes), size))
@@ -94,19 +99,34 @@ class Assembly:
             size += more
         return [*found, Piece(tuple(indexes), size)] if indexes else found
 
-    def reuse(self, find: FindChunks) -> int:
-        """Copy the missing chunks that lie elsewhere on this disk; returns how many. Raises OSError of our own file."""
+    def reuse(self, find: FindChunks) -> None:
+        """Find the missing chunks that lie elsewhere on this disk, for `copy`; the others can be asked for by then."""
         missing = self.missing
         sources = find({self.spans[index].hash for index in missing})
-        reused = 0
+        self._elsewhere = list(_stretches(self.spans, missing, sources))
+
+    def copy(self) -> None:
+        """Take what was found elsewhere; what is not there any more stays missing. Raises OSError of our own file."""
+        stretches, self._elsewhere = self._elsewhere, []
         with _Readers() as readers:
-            for source, indexes in _stretches(self.spans, missing, sources):
-                sizes = [self.spans[index].size for index in indexes]
-                data = readers.read(source, sum(sizes))
-                if data is not None:
-                    bad = self.write(indexes, _parts(data, sizes))
-                    reused += len(indexes) - len(bad)
-        return reused
+            for source, indexes in stretches:
+                size = sum(self.spans[index].size for index in indexes)
+                data = readers.read(source, size)
+                if data is not None and len(data) == size:
+                    self._take_over(indexes, data)
+
+    def _take_over(self, indexes: Sequence[int], data: bytes) -> None:
+        with self._lock:
+            if self._file.closed:
+                return
+            self._write_at(self.spans[indexes[0]].offset, data)
+            self._trusted.update(indexes)
+            for index in indexes:
+                self._present[index] = 1
+            if indexes[0] == self._hashed_chunks:
+                self._whole.update(data)
+                self._hashed_chunks += len(indexes)
+            self._hash_on({})
 
     def write(self, chunks: Sequence[int], data: Sequence[Data]) -> list[int]:
         """Write chunks by their indexes; returns those that do not fit the manifest. Raises OSError.
@@ -135,19 +155,35 @@ class Assembly:
             data = self._read_at(self.spans[index])
         return data if self._fits(index, data) else None
 
-    def finish(self) -> bool:
-        """Verify the whole and give it its name in staging; False, and nothing is left, if it is something else.
+    def finish(self) -> bool | None:
+        """Verify the whole and give it its name in staging, flushed; False, and nothing is left, if it is another.
 
+        None if some chunks that were taken from other files are not what they should be: `pieces` tells which.
         Raises OSError.
         """
         with self._lock:
             self._hash_on({})
+            is_whole = self._hashed_chunks == len(self.spans) and self._whole.digest() == self.manifest.content
+            if not is_whole:
+                return self._distrust()
+        sync_descriptor(self._file.fileno())  # others may read what is here meanwhile
+        with self._lock:
             self._file.close()
-            if self._hashed_chunks < len(self.spans) or self._whole.digest() != self.manifest.content:
-                self._part.unlink()
-                return False
             os.replace(self._part, self._staging.path(self.manifest.content))
             return True
+
+    def _distrust(self) -> bool | None:
+        """Look at each chunk that was not verified by itself: None if some of them are wrong, else False."""
+        for index in self._trusted:
+            self._present[index] = self._fits(index, self._read_at(self.spans[index]))
+        self._trusted.clear()
+        self._whole = blake3()
+        self._hashed_chunks = 0
+        if self.missing:
+            return None
+        self._file.close()
+        self._part.unlink()
+        return False
 
     def close(self, keep: bool) -> None:
         """Leave it; `keep` for a later attempt. Raises OSError."""
@@ -175,12 +211,28 @@ class Assembly:
         """Hash the whole as far as it is here without a gap."""
         while self._hashed_chunks < len(self.spans) and self._present[self._hashed_chunks]:
             data = at_hand.get(self._hashed_chunks)
-            self._whole.update(self._read_at(self.spans[self._hashed_chunks]) if data is None else data)
-            self._hashed_chunks += 1
+            if data is None:
+                self._hash_stretch(at_hand)
+            else:
+                self._whole.update(data)
+                self._hashed_chunks += 1
+
+    def _hash_stretch(self, at_hand: Container[int]) -> None:
+        """Read what is here and follows, at most about STRETCH_BYTES_MAX; at least one chunk."""
+        first = end = self._hashed_chunks
+        size = 0
+        while end < len(self.spans) and self._present[end] and end not in at_hand and size < STRETCH_BYTES_MAX:
+            size += self.spans[end].size
+            end += 1
+        self._whole.update(self._read(self.spans[first].offset, size))
+        self._hashed_chunks = end
 
     def _read_at(self, span: Span) -> bytes:
-        self._file.seek(span.offset)
-        return self._file.read(span.size) or b""
+        return self._read(span.offset, span.size)
+
+    def _read(self, offset: int, size: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(size) or b""
 
     def _write_at(self, offset: int, data: bytes) -> None:
         self._file.seek(offset)
@@ -214,30 +266,26 @@ def _open_part(path: Path) -> FileIO:
 def _stretches(
     spans: Sequence[Span], indexes: Sequence[int], sources: Mapping[bytes, Source]
 ) -> Iterator[tuple[Source, list[int]]]:
-    """Chunks that lie one behind the other where they come from, too, are read together."""
+    """Chunks that follow each other, and do so where they come from, too, are read together."""
     stretch: list[int] = []
     first: Source = Path(), 0
     size = 0
     for index in indexes:
-        source = sources.get(spans[index].hash)
+        digest, _, length = spans[index]
+        source = sources.get(digest)
         if source is None:
             continue
-        if stretch and (source != (first[0], first[1] + size) or size + spans[index].size > STRETCH_BYTES_MAX):
-            yield first, stretch
-            stretch = []
+        if stretch:
+            is_next = index == stretch[-1] + 1 and source == (first[0], first[1] + size)
+            if not is_next or size + length > STRETCH_BYTES_MAX:
+                yield first, stretch
+                stretch = []
         if not stretch:
             first, size = source, 0
         stretch.append(index)
-        size += spans[index].size
+        size += length
     if stretch:
         yield first, stretch
-
-
-def _parts(data: bytes, sizes: Sequence[int]) -> list[memoryview]:
-    """Of these sizes; what the data does not reach is shorter, or empty."""
-    whole = memoryview(data)
-    ends = list(accumulate(sizes))
-    return [whole[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
 
 def _runs(spans: Sequence[Span], chunks: Mapping[int, Data]) -> Iterator[tuple[int, bytes]]:

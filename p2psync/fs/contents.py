@@ -11,13 +11,14 @@ import errno
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from io import FileIO
 from pathlib import Path
 
 from blake3 import blake3
 
 from p2psync.core.chunking import Chunker, Manifest, Span, encode_parts
+from p2psync.core.difference import encode_difference
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.core.value import value
@@ -36,6 +37,7 @@ REMEMBERED_MAX = 4096
 NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 CHUNKS_CACHED_MAX = 400_000
 """Over all manifests kept in memory, about 50 MB; the last one stays whatever its size."""
+DIFFERENCES_MAX = 16
 CHUNKS_FRESH_MAX = 80_000
 """Over those that nobody asked for yet, about 15 MB until this device is at rest."""
 
@@ -68,6 +70,9 @@ class Contents:
         self._assemblies: dict[ContentId, Assembly] = {}
         self._cut: OrderedDict[ContentId, _Cut] = OrderedDict()
         self._fresh: OrderedDict[ContentId, Sequence[Span]] = OrderedDict()
+        self._unsaved: dict[ContentId, Sequence[Span]] = {}
+        self._differences: OrderedDict[tuple[ContentId, ContentId], bytes | None] = OrderedDict()
+        """Of what to which version before."""
         self._cutting = threading.Lock()
         self._lock = threading.Lock()
 
@@ -166,6 +171,11 @@ class Contents:
         sources = (self._places.where(path), *self._candidates(content))
         return any(_unless_unreadable(self._versions.copy_in, source, content) for source in sources)
 
+    def unstage(self, content: ContentId) -> None:
+        """A content that waits in staging is not wanted after all."""
+        with contextlib.suppress(OSError):  # then it is tidied up later
+            self._staging.path(content).unlink(missing_ok=True)
+
     def remember(self, content: ContentId, path: RelPath) -> None:
         """This path holds the content now, which `where` learns later."""
         with self._lock:
@@ -219,34 +229,77 @@ class Contents:
             return assembly.held()
         return HOLDS_ALL if any(map(os.path.isfile, self._candidates(content))) else None
 
-    def note_cut(self, content: ContentId, spans: Sequence[Span]) -> None:
-        """A file was cut while it was read for another reason: peers that hear of it ask for its manifest soon."""
-        self._cuts.put(content, spans)
+    def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None = None) -> None:
+        """A file was cut while it was read for another reason: peers that hear of it ask for its manifest soon.
+
+        `before`: what it held before, if anything; they may be told what is new.
+        """
+        cut_before = self.cut_before(before) if before is not None and before != content else ()
+        if before is not None and cut_before:
+            difference = encode_difference(spans, cut_before)
+            with self._lock:
+                self._differences[content, before] = difference
+                if len(self._differences) > DIFFERENCES_MAX:
+                    self._differences.popitem(last=False)
+        self._note(content, spans)
         with self._lock:
             self._fresh[content] = spans
             while sum(map(len, self._fresh.values())) > CHUNKS_FRESH_MAX:
                 self._fresh.popitem(last=False)
 
+    def difference(self, content: ContentId, before: ContentId) -> bytes | None:
+        """What is new in a big file that was read just now, see `core.difference`; None if that is not known."""
+        with self._lock:
+            return self._differences.pop((content, before), None)
+
+    def cut_before(self, content: ContentId) -> Sequence[Span]:
+        """How a content was cut, as far as that is in memory."""
+        with self._lock:
+            cut = self._cut.get(content)
+            return cut.spans if cut is not None else self._fresh.get(content, ())
+
     def let_go(self) -> None:
-        """Nobody asked for those manifests so far: keep them no longer."""
+        """Nothing happens just now. Nobody asked for those manifests so far: keep them no longer."""
+        self.save_cuts()
         with self._lock:
             self._fresh.clear()
 
-    def find_chunks(self, path: RelPath, hashes: Collection[bytes], may_reuse: MayReuse) -> Mapping[bytes, Source]:
+    def manifest_at_hand(self, content: ContentId) -> Manifest | None:
+        """Only what is in memory: nothing is read for it."""
+        cut = self._cached(content)
+        return cut.manifest if cut is not None else None
+
+    def find_chunks(self, path: RelPath, hashes: Set[bytes], may_reuse: MayReuse) -> Mapping[bytes, Source]:
         """Where on this disk chunks of the big file that is wanted at a path may lie.
 
         What stands at that path is read for it, unless it is known how that was cut.
         """
         here = self._places.path(path)
+        near = self._chunks_known_at(path, here)
+        if near:
+            return self._reuse.find(hashes - near.keys(), here, may_reuse) | near
+        self.save_cuts()
         found = self._reuse.find(hashes, here, may_reuse)
         return found if any(file == here for file, _offset in found.values()) else self._chunks_of(here) | found
+
+    def chunks_of(self, content: ContentId) -> dict[bytes, Source]:
+        """Where the chunks lie of a big file that is here, if it is in memory how that is cut."""
+        spans = self.cut_before(content)
+        here = next((Path(file) for file in self._candidates(content) if os.path.isfile(file)), None) if spans else None
+        return {span.hash: (here, span.offset) for span in spans} if here is not None else {}
+
+    def _chunks_known_at(self, path: RelPath, here: Path) -> dict[bytes, Source]:
+        """Of what was placed or read there last, if it is in memory how that is cut."""
+        with self._lock:
+            cuts = [cut for content, cut in reversed(self._cut.items()) if self._lately.get(content) == path]
+        return {span.hash: (here, span.offset) for span in cuts[0].spans} if cuts else {}
 
     def _chunks_of(self, file: Path) -> dict[bytes, Source]:
         try:
             content, spans = _cut_file(file)
         except OSError:
             return {}
-        self._cuts.put(content, spans)
+        self._note(content, spans)
         return {span.hash: (file, span.offset) for span in spans}
 
     def under_way(self, assembly: Assembly) -> None:
@@ -256,7 +309,7 @@ class Contents:
     def not_under_way(self, content: ContentId) -> None:
         assembly = self._assemblies.pop(content, None)
         if assembly is not None and self._staging.has(content):
-            self.add_manifest(assembly.manifest)
+            self._cache(_Cut(assembly.manifest, assembly.spans))
 
     # -- helpers --------------------------------------------------------------------------------------------------
 
@@ -295,11 +348,13 @@ class Contents:
             if cut is not None:
                 self._cut.move_to_end(content)
                 return cut
-            spans = self._fresh.pop(content, None)
+            spans = self._fresh.get(content)
         if spans is None:
             return None
         cut = _Cut(Manifest.of(content, spans), spans)
         self._cache(cut)
+        with self._lock:  # not before: others who ask for it at the same time would cut the file
+            self._fresh.pop(content, None)
         return cut
 
     def _cache(self, cut: _Cut) -> None:
@@ -308,7 +363,22 @@ class Contents:
             self._cut.move_to_end(cut.manifest.content)
             while len(self._cut) > 1 and sum(len(one.spans) for one in self._cut.values()) > CHUNKS_CACHED_MAX:
                 self._cut.popitem(last=False)
-        self._cuts.put(cut.manifest.content, cut.spans)
+        self._note(cut.manifest.content, cut.spans)
+
+    def _note(self, content: ContentId, spans: Sequence[Span]) -> None:
+        """Remembered for longer as soon as there is time: somebody waits for the file just now."""
+        with self._lock:
+            self._unsaved[content] = spans
+            is_much = sum(map(len, self._unsaved.values())) > CHUNKS_FRESH_MAX
+        if is_much:
+            self.save_cuts()
+
+    def save_cuts(self) -> None:
+        """How big files were cut that were met lately is remembered for longer than this object lives."""
+        with self._lock:
+            unsaved, self._unsaved = self._unsaved, {}
+        for content, spans in unsaved.items():
+            self._cuts.put(content, spans)
 
     def _cut_any(self, content: ContentId) -> _Cut | None:
         for path in self._candidates(content):

@@ -6,8 +6,9 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from typing import Protocol
 
 from p2psync.books.completeness import Completeness, completeness
 from p2psync.core.change import SIZE_BYTES_MAX
@@ -30,15 +31,28 @@ from p2psync.fs.traits import is_untouched, racy_for_s
 LARGE_BYTES = 8 << 20
 """A look leaves larger files to a reader that keeps nobody waiting."""
 RECALL_S = 2.0
-"""Younger files are likely to be looked at again soon; what was read of them is remembered."""
+"""Younger files are likely to be looked at again soon; what was read of them, and of large ones, is remembered."""
 NS = 1e9
 
-NoteCut = Callable[[ContentId, Sequence[Span]], None]
-"""Told how a file is cut that was read, if it is large enough."""
+
+class Cutting(Protocol):
+    """Who gives files to others, in chunks."""
+
+    def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None) -> None:
+        """A file that was read is cut so; it held `before`."""
+
+    def cut_before(self, content: ContentId) -> Sequence[Span]:
+        """How a content was cut; nothing where that is not at hand."""
 
 
-def note_nothing(content: ContentId, spans: Sequence[Span]) -> None:
+class NoCutting:
     """For whoever gives no files to others."""
+
+    def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None) -> None:
+        pass
+
+    def cut_before(self, content: ContentId) -> Sequence[Span]:
+        return ()
 
 
 @value
@@ -72,9 +86,9 @@ class _Known:
 
 
 class Inspector:
-    def __init__(self, folder: Folder, note_cut: NoteCut = note_nothing) -> None:
+    def __init__(self, folder: Folder, cutting: Cutting | None = None) -> None:
         self._folder = folder
-        self._note_cut = note_cut
+        self._cutting = cutting or NoCutting()
         self._traits = folder.traits
         self._expected: Recall[tuple[FileStat, int]] = Recall()
         self._known: Recall[_Known] = Recall()
@@ -165,7 +179,7 @@ class Inspector:
             return
         known = self._known.get(path)
         begun_ns = time.time_ns()
-        reading = self._reading(path, into)
+        reading = self._reading(path, entry, into)
         if reading is None:
             return
         found = self._found(path, reading, begun_ns, entry, manner)
@@ -179,10 +193,11 @@ class Inspector:
         elif not found.seen.entry.same_as(entry) or not untouched:
             into.found.append(found)
 
-    def _reading(self, path: RelPath, into: Gathering) -> Reading | None:
+    def _reading(self, path: RelPath, entry: Entry, into: Gathering) -> Reading | None:
         """None where there is none, which was told then unless the path merely vanished."""
         try:
-            reading = read_stable(self._folder.where(path), self._stop.is_set)
+            before = self._cutting.cut_before(entry.content) if entry.content is not None else ()
+            reading = read_stable(self._folder.where(path), self._stop.is_set, before)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -194,7 +209,7 @@ class Inspector:
         if reading is None:
             into.unstable.append(path)
         elif reading.spans:
-            self._note_cut(reading.content, reading.spans)
+            self._cutting.note_cut(reading.content, reading.spans, entry.content)
         return reading
 
     def _found(self, path: RelPath, reading: Reading, begun_ns: int, entry: Entry, manner: Manner) -> Found:
@@ -203,7 +218,7 @@ class Inspector:
         new = Entry(Kind.FILE, stat.size, stat.mtime_ns, mode, reading.content)
         whole = completeness(path, reading.head, reading.tail)
         racy_s = racy_for_s(stat.mtime_ns, begun_ns)
-        if racy_s or age_s < RECALL_S or whole is Completeness.TORN:
+        if racy_s or age_s < RECALL_S or stat.size > LARGE_BYTES or whole is Completeness.TORN:
             self._known.put(path, _Known(new, stat, whole, racy_s > 0))
         else:
             self._known.forget(path)

@@ -16,11 +16,12 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from p2psync.books.completeness import ENTRIES, INDEX, MASTER, suffix_of
+from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath, ancestors
-from p2psync.engine.events import Observed, ScanFinished, Seen
+from p2psync.engine.events import Observed, ScanFinished, Seen, Suspected
 from p2psync.engine.settle import HOLD_MAX_S, How, Settler
 from p2psync.fs.folder import Folder, FolderVanished
 from p2psync.fs.scanner import Scanner
@@ -43,11 +44,13 @@ TROUBLED_MAX = 20_000
 TROUBLED_BELOW_MAX = 1_000
 PAUSE_S = 0.005
 """Between two looks: in a storm, what becomes due one by one is looked at together."""
+SUSPECT_BYTES_MAX = 1 << 30
+"""Larger files are not read before their quiet time is over: that would be little of the time that they take."""
 THREADS = 4
 OLD_NS = 60_000_000_000
 _BOOKKEEPING = frozenset({MASTER, INDEX, *ENTRIES})
 
-Emit = Callable[[Observed | ScanFinished], Awaitable[None]]
+Emit = Callable[[Observed | Suspected | ScanFinished], Awaitable[None]]
 Hold = Callable[[Sequence[Seen]], Mapping[RelPath, float]]
 T = TypeVar("T")
 
@@ -291,17 +294,20 @@ class Observer:
     async def _report(self, sight: Sight, overtaken: set[RelPath]) -> list[RelPath]:
         """Tell of what is ready or gone; returns the paths about which that is not decided yet."""
         now = self._clock()
-        seen = self._ready(sight, overtaken, now)
+        seen, suspected = self._ready(sight, overtaken, now)
         seen += self._gone(sight, overtaken, now)
         for path in sight.unstable:
             self._settler.unstable(path, now)
         for path in sight.locked:
             self._settler.locked(path, now)
         for large in sight.large:
-            if self._settler.is_quiet(large.path, large.age_s, now):
+            is_quiet = self._settler.is_quiet(large.path, large.age_s, now)
+            if is_quiet or (large.size <= SUSPECT_BYTES_MAX and self._settler.is_suspect(large.path)):
                 self._large.append(large.path)
                 self._large_there.set()
         self._wake()
+        if suspected:
+            await self._emit_event(Suspected(self._mandate, tuple(suspected)))
         seen = await self._not_held(seen)
         told = {s.path for s in seen}
         for overtaken_of_step in self._steps:
@@ -312,7 +318,7 @@ class Observer:
 
     async def _not_held(self, seen: list[Seen]) -> list[Seen]:
         """Without what has to wait: that is looked at anew. Raises FolderVanished."""
-        doubtful = [s for s in seen if s.entry.kind is Kind.FILE and (is_bookkeeping(s.path) or is_old(s.entry))]
+        doubtful = list(filter(is_doubtful, seen))
         if not doubtful:
             return seen
         async with self._step() as overtaken:
@@ -322,8 +328,10 @@ class Observer:
             self._settler.again(path, now + held.get(path, 0.0), now)
         return [s for s in seen if s.path not in held and s.path not in overtaken]
 
-    def _ready(self, sight: Sight, overtaken: set[RelPath], now: float) -> list[Seen]:
-        seen = []
+    def _ready(self, sight: Sight, overtaken: set[RelPath], now: float) -> tuple[list[Seen], list[Seen]]:
+        """What may be told of, and the big files that will be if they stand still."""
+        seen: list[Seen] = []
+        suspected: list[Seen] = []
         for found in sight.found:
             path = found.seen.path
             if path in overtaken:
@@ -332,7 +340,9 @@ class Observer:
                 seen.append(found.seen)
                 if found.racy_s:
                     self._settler.again(path, now + found.racy_s, now)
-        return seen
+            elif found.seen.entry.size > MANIFEST_THRESHOLD_BYTES and not is_doubtful(found.seen):
+                suspected.append(found.seen)
+        return seen, suspected
 
     def _gone(self, sight: Sight, overtaken: set[RelPath], now: float) -> list[Seen]:
         seen = []
@@ -385,6 +395,11 @@ class Observer:
 
     async def _thread(self, work: Callable[[], T]) -> T:
         return await in_thread(self._pool, work, self._scanner.stop)
+
+
+def is_doubtful(seen: Seen) -> bool:
+    """True for files that are judged before they are told of."""
+    return seen.entry.kind is Kind.FILE and (is_bookkeeping(seen.path) or is_old(seen.entry))
 
 
 def is_bookkeeping(path: RelPath) -> bool:

@@ -19,7 +19,7 @@ from p2psync.engine.events import Seen
 from p2psync.errors import ConfigError
 from p2psync.fs.folder import Folder, FolderVanished
 from p2psync.fs.full_pass import FullPass
-from p2psync.fs.inspector import LARGE_BYTES, Inspector, Manner, NoteCut, age_of, note_nothing
+from p2psync.fs.inspector import LARGE_BYTES, Cutting, Inspector, Manner, age_of
 from p2psync.fs.listing import Sort, children, left_out, unreadable
 from p2psync.fs.presence import Blocked, Presence
 from p2psync.fs.reading import open_shared
@@ -36,7 +36,7 @@ class Scanner:
     """Of one folder. Several passes may run at once, each stepped by one thread at a time."""
 
     def __init__(
-        self, folder: Folder, base: BaseView, note_cut: NoteCut = note_nothing, doubted: Iterable[RelPath] = ()
+        self, folder: Folder, base: BaseView, cutting: Cutting | None = None, doubted: Iterable[RelPath] = ()
     ) -> None:
         """`doubted`: files that are to be read, whatever their stat says."""
         self.folder = folder
@@ -47,7 +47,7 @@ class Scanner:
         self.full = FullPass()
         self._rules_problem: Problem | None = None
         self._base = base
-        self._inspector = Inspector(folder, note_cut)
+        self._inspector = Inspector(folder, cutting)
         for path in doubted:
             self._inspector.doubt(path)
 

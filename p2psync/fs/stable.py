@@ -41,25 +41,29 @@ class Reading:
     """How it is cut, if it is so large that it travels in chunks: whoever fetches it asks for that soon."""
 
 
-def read_stable(path: str | Path, stopped: Callable[[], bool] = lambda: False) -> Reading | None:
+def read_stable(
+    path: str | Path, stopped: Callable[[], bool] = lambda: False, before: Sequence[Span] = ()
+) -> Reading | None:
     """Read and hash a regular file; None if it changes while it is read.
+
+    `before`: how it was cut when it was read last, as far as that is known: most of it may be the same.
 
     Raises OSError, and Stopped soon after `stopped` says so.
     """
     for _ in range(READS_MAX):
-        reading, size = _read_once(path, stopped)
+        reading, size = _read_once(path, stopped, before)
         if reading is not None or size > PIECE_BYTES:
             return reading
     return None
 
 
-def _read_once(path: str | Path, stopped: Callable[[], bool]) -> tuple[Reading | None, int]:
+def _read_once(path: str | Path, stopped: Callable[[], bool], cut_before: Sequence[Span]) -> tuple[Reading | None, int]:
     """What was read, if the file stood still, and its size."""
     descriptor, before = open_descriptor(path)
     if before.st_size <= SMALL_BYTES:
         return _read_small(descriptor, before, stopped), before.st_size
     with FileIO(descriptor, "rb") as reader:
-        hasher = _Hasher(before.st_size)
+        hasher = _Hasher(before.st_size, cut_before)
         head = tail = b""
         count = 0
         for piece in pieces(reader, before.st_size):
@@ -94,9 +98,9 @@ def _read_small(descriptor: int, before: os.stat_result, stopped: Callable[[], b
 class _Hasher:
     """Hashes a file of `size` bytes that is fed in order, and cuts it in the same pass if it is to be cut."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, before: Sequence[Span]) -> None:
         self._whole = blake3()
-        self._chunker = Chunker(size) if MANIFEST_THRESHOLD_BYTES < size <= CUT_BYTES_MAX else None
+        self._chunker = Chunker(size, before) if MANIFEST_THRESHOLD_BYTES < size <= CUT_BYTES_MAX else None
         self._spans: list[Span] = []
 
     def feed(self, piece: memoryview) -> None:

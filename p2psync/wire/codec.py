@@ -15,6 +15,7 @@ import zstandard
 
 from p2psync.core.block import FILE_CLASS_CHARACTERS_MAX
 from p2psync.core.chunking import CHUNKS_MAX
+from p2psync.core.difference import DIFFERENCE_BYTES_MAX
 from p2psync.core.ids import HASH_BYTES, MANDATE_ID_BYTES
 from p2psync.core.relpath import PATH_BYTES_MAX
 from p2psync.core.value import value
@@ -40,6 +41,7 @@ from p2psync.wire.messages import (
     IndexUpdate,
     Lane,
     Message,
+    Offer,
     Ping,
     Placed,
     Pong,
@@ -165,6 +167,16 @@ _ALL = (
     ),
     _layout(12, Widen, Whole(0, LANES_MAX), Whole(0, LANES_MAX), Raw(0, TOKEN_BYTES)),
     _layout(13, Lane, Raw(TOKEN_BYTES, TOKEN_BYTES)),
+    _layout(
+        14,
+        Offer,
+        _MANDATE,
+        _CONTENT,
+        _NUMBER,
+        _CONTENT,
+        Raw(0, DIFFERENCE_BYTES_MAX),
+        Text(FILE_CLASS_CHARACTERS_MAX),
+    ),
 )
 _LAYOUTS = {layout.made: layout for layout in _ALL}
 _BY_NUMBER = {layout.number: layout for layout in _ALL}

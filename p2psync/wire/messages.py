@@ -156,6 +156,21 @@ class Push:
 
 
 @value
+class Offer:
+    """How a big file is cut that may be announced soon, unasked: a hint, which may be passed over."""
+
+    mandate: MandateId
+    content: ContentId
+    size: int
+    """Bytes of the file."""
+    base: ContentId
+    """The version before."""
+    difference: bytes
+    """What is new, see `core.difference`."""
+    file_class: str = ORDINARY
+
+
+@value
 class Ping:
     number: int
 
@@ -203,4 +218,19 @@ class Lane:
     token: bytes
 
 
-Message = Hello | Have | IndexUpdate | Placed | Secret | Request | Response | Ping | Pong | Close | Push | Widen | Lane
+Message = (
+    Hello
+    | Have
+    | IndexUpdate
+    | Placed
+    | Secret
+    | Request
+    | Response
+    | Ping
+    | Pong
+    | Close
+    | Push
+    | Widen
+    | Lane
+    | Offer
+)

@@ -11,9 +11,10 @@ from pathlib import Path
 from p2psync.core.block import ORDINARY
 from p2psync.core.ids import ContentId, MandateId, content_of
 from p2psync.core.relpath import RelPath
+from p2psync.daemon.assembling import MandateContents
 from p2psync.daemon.logs import EventLog, LogEvent
 from p2psync.daemon.tasks import Tasks
-from p2psync.daemon.transfer import MandateContents, Transfer
+from p2psync.daemon.transfer import Transfer
 from p2psync.engine.effects import Fetch, Wanted
 from p2psync.engine.events import Fetched, FetchFailed, Observed
 from p2psync.engine.orders import Compartment
@@ -23,7 +24,7 @@ from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.store.cuts import CutFile, Cuts
 from p2psync.wire.codec import decode
-from p2psync.wire.messages import Message, Push, Request, Response
+from p2psync.wire.messages import Message, Offer, Push, Request, Response
 from tests.fs.disk import Places
 
 MANDATE = MandateId(b"m" * 16)
@@ -99,7 +100,7 @@ class Device:
     requests: list[Request] = field(default_factory=list)
     """Those it answered, in their order."""
     pushes: int = 0
-    """That it got."""
+    """That it got, and offers."""
     fence: Fence = field(default_factory=Fence)
 
     @property
@@ -158,7 +159,7 @@ class Link:
     def push(self, frame: bytes) -> None:
         """To where the bytes are read at once, though the rest may wait at the gate."""
         message = decode(frame)
-        assert isinstance(message, Push)
+        assert isinstance(message, Push | Offer)
         self.to.transfer.on_message(self.number, message)
         self.to.pushes += 1
         self.to.news.set()

@@ -14,6 +14,7 @@ from p2psync.engine.effects import (
     KeepVersion,
     MembersChanged,
     Merge,
+    OfferContent,
     Place,
     PlaceItem,
     PushContents,
@@ -37,6 +38,10 @@ GONE = Entry(Kind.ABSENT)
         (
             Fetch(MANDATE, (Wanted(CONTENT, 4, PATH),)),
             [("fetch", {"mandate": MANDATE, "path": PATH, "size": 4, "content": CONTENT})],
+        ),
+        (
+            OfferContent(MANDATE, PATH, CONTENT, 5, CONTENT),
+            [("offer", {"mandate": MANDATE, "path": PATH, "content": CONTENT})],
         ),
         (PushContents(MANDATE, (CONTENT,)), [("push", {"mandate": MANDATE, "contents": 1})]),
         (

@@ -26,6 +26,7 @@ from p2psync.wire.messages import (
     Hello,
     IndexUpdate,
     Message,
+    Offer,
     Ping,
     Pong,
     Push,
@@ -341,7 +342,7 @@ class Hall:
 
     def __init__(self) -> None:
         self.told: list[Event] = []
-        self.content: list[tuple[int, Request | Response | Push]] = []
+        self.content: list[tuple[int, Request | Response | Push | Offer]] = []
         self.events: list[LogEvent] = []
         self.refuse: RemoteProtocolError | None = None
         self.waits_for_answers = True
@@ -362,7 +363,7 @@ class Hall:
     async def post(self, event: Event) -> None:
         self.told.append(event)
 
-    def _on_content(self, link: int, message: Request | Response | Push) -> bool:
+    def _on_content(self, link: int, message: Request | Response | Push | Offer) -> bool:
         if self.refuse is not None:
             raise self.refuse
         self.content.append((link, message))

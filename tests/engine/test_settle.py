@@ -157,6 +157,8 @@ def test_a_big_file_is_read_once_it_stood_still() -> None:
     assert looks(s, 10.0 + SUSPICION_S) == [TXT]
     assert not s.is_quiet(TXT, 0.03, 10.03)
     assert looks(s, 10.0 + QUIET_S) == [TXT]
+    assert s.is_suspect(TXT)
+    assert not s.is_suspect(TXT), "once"
     assert s.is_quiet(TXT, 0.3, 10.0 + QUIET_S)
     assert s.found(seen(TXT), OPEN, 2.0, 12.0)
     assert s.is_quiet(OTHER, 5.0, 12.0)

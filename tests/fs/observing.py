@@ -11,8 +11,8 @@ from types import TracebackType
 from p2psync.core.entry import Kind
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
-from p2psync.engine.events import Observed, ScanFinished, Seen
-from p2psync.engine.settle import How, Settler
+from p2psync.engine.events import Observed, ScanFinished, Seen, Suspected
+from p2psync.engine.settle import QUIET_S, How, Settler
 from p2psync.fs.observer import Hold, Observer
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.signs import Lost, Noticed, Signs, Watcher
@@ -62,11 +62,11 @@ class Told:
     place: Place
     observer: Observer
     played: PlayedWatcher
-    events: list[Observed | ScanFinished] = field(default_factory=list)
+    events: list[Observed | Suspected | ScanFinished] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def take(self, event: Observed | ScanFinished) -> None:
+    async def take(self, event: Observed | Suspected | ScanFinished) -> None:
         await self.may_go_on.wait()
         self.events.append(event)
         if isinstance(event, Observed):
@@ -95,6 +95,10 @@ class Told:
         return [s for e in self.events if isinstance(e, Observed) for s in e.seen]
 
     @property
+    def suspected(self) -> list[str]:
+        return [s.path for e in self.events if isinstance(e, Suspected) for s in e.seen]
+
+    @property
     def paths(self) -> list[str]:
         return [("-" if s.entry.kind == Kind.ABSENT else "+") + s.path for s in self.seen]
 
@@ -114,10 +118,11 @@ async def observing(
     rescan_s: float = 600.0,
     troubled: tuple[str, ...] = (),
     hold: Hold = lambda seen: {},
+    quiet_s: float = QUIET_S,
 ) -> AsyncIterator[Told]:
     played = PlayedWatcher()
 
-    async def emit(event: Observed | ScanFinished) -> None:
+    async def emit(event: Observed | Suspected | ScanFinished) -> None:
         await told.take(event)
 
     it = Observer(
@@ -125,7 +130,7 @@ async def observing(
         place.folder,
         Scanner(place.folder, place.base),
         watcher or played,
-        Settler(),
+        Settler(quiet_s),
         emit,
         hold=hold,
         troubled=troubled,

@@ -112,15 +112,34 @@ def test_a_manifest_of_something_else_ends_with_nothing(staging: Staging) -> Non
 
 
 def test_what_lies_elsewhere_on_this_disk_is_copied_and_verified(staging: Staging, tmp_path: Path) -> None:
+    """Meanwhile the rest can be asked for; what was not there after all is asked for in the end."""
     (tmp_path / "old").write_bytes(b"shifted" + DATA)
     (tmp_path / "changed").write_bytes(bytes(len(DATA)))
     sources = {span.hash: (tmp_path / "old", span.offset + 7) for span in SPANS}
     sources[SPANS[0].hash] = (tmp_path / "changed", 0)
     sources[SPANS[1].hash] = (tmp_path / "gone", 0)
+    del sources[SPANS[2].hash]
     assembly = Assembly(staging, MANIFEST)
-    assert assembly.reuse(lambda hashes: sources) == COUNT - 2
+    assembly.reuse(lambda hashes: sources)
+    assert [piece.chunks for piece in assembly.pieces()] == [(2,)]
+    assembly.write([2], [chunk(2)])
+    assembly.copy()
+    assert assembly.missing == [1]
+    assert assembly.finish() is None
     assert assembly.missing == [0, 1]
-    assembly.close(keep=False)
+    assert [piece.chunks for piece in assembly.pieces()] == [(0, 1)]
+    assembly.write([0, 1], [chunk(0), chunk(1)])
+    assert assembly.finish()
+    assert staging.path(MANIFEST.content).read_bytes() == DATA
+
+
+def test_what_was_left_meanwhile_is_not_copied_to(staging: Staging, tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(DATA)
+    assembly = Assembly(staging, MANIFEST)
+    assembly.reuse(lambda hashes: {span.hash: (tmp_path / "old", span.offset) for span in SPANS})
+    assembly.close(keep=True)
+    assembly.copy()
+    assert staging.part(MANIFEST.content).stat().st_blocks == 0
 
 
 def test_what_lies_behind_each_other_is_read_together(
@@ -142,9 +161,12 @@ def test_what_lies_behind_each_other_is_read_together(
     monkeypatch.setattr(module, "STRETCH_BYTES_MAX", SPANS[6].offset)
     assembly = Assembly(staging, MANIFEST)
     sources = {span.hash: (old, span.offset + 4) for span in SPANS[:9]}
-    assert assembly.reuse(lambda hashes: sources) == 7
-    assert assembly.missing[:3] == [3, 8, 9]
+    assembly.reuse(lambda hashes: sources)
+    assembly.copy()
+    assert assembly.missing[:4] == [6, 7, 8, 9]
     assert reads == [(4, SPANS[6].offset), (SPANS[6].offset + 4, SPANS[9].offset - SPANS[6].offset)]
+    assert assembly.finish() is None
+    assert assembly.missing[:3] == [3, 6, 7]
     assembly.close(keep=False)
 
 

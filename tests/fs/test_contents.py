@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from p2psync.core.chunking import Chunker, Manifest, Span, decode_manifest
+from p2psync.core.difference import encode_difference
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, MandateId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs import contents as module
@@ -48,9 +49,7 @@ class Mandate:
         self.base.setdefault(content_of(data), []).append(RelPath(path))
         return self.places.path(RelPath(path))
 
-    def find(
-        self, path: str, asked: Collection[bytes], apart: Collection[ContentId] = ()
-    ) -> Mapping[bytes, tuple[Path, int]]:
+    def find(self, path: str, asked: Set[bytes], apart: Collection[ContentId] = ()) -> Mapping[bytes, tuple[Path, int]]:
         return self.contents.find_chunks(RelPath(path), asked, lambda contents: {*contents} - {*apart})
 
 
@@ -312,6 +311,48 @@ def test_only_some_of_what_nobody_asked_for_is_kept_in_memory(m: Mandate, monkey
     for content in several:
         m.contents.note_cut(content, cut(BIG))
     assert [m.contents.manifest(content) is not None for content in several] == [False, False, True, True, True]
+
+
+def test_what_is_new_is_told_once_where_it_is_known_how_both_are_cut(m: Mandate) -> None:
+    edited = BIG[:1_000_000] + b"inserted" + BIG[1_000_000:]
+    content = content_of(edited)
+    m.contents.note_cut(content, cut(edited), BIG_ID)
+    assert m.contents.difference(content, BIG_ID) is None, "it was not known how that was cut"
+    m.contents.note_cut(BIG_ID, cut(BIG))
+    assert m.contents.cut_before(BIG_ID) == cut(BIG)
+    m.contents.note_cut(content, cut(edited), BIG_ID)
+    assert m.contents.difference(content, BIG_ID) == encode_difference(cut(edited), cut(BIG))
+    assert m.contents.difference(content, BIG_ID) is None
+    for number in range(module.DIFFERENCES_MAX + 1):
+        m.contents.note_cut(content_of(bytes([number])), cut(edited), BIG_ID)
+    kept = [m.contents.difference(content_of(bytes([n])), BIG_ID) for n in range(module.DIFFERENCES_MAX + 1)]
+    assert [one is None for one in kept] == [True] + [False] * module.DIFFERENCES_MAX
+
+
+def test_chunks_of_a_version_before_lie_where_it_stands(m: Mandate) -> None:
+    m.contents.note_cut(BIG_ID, cut(BIG))
+    assert m.contents.chunks_of(BIG_ID) == {}
+    path = m.save("big", BIG)
+    found = m.contents.chunks_of(BIG_ID)
+    assert {digest: (str(file), offset) for digest, (file, offset) in found.items()} == {
+        span.hash: (str(path), span.offset) for span in cut(BIG)
+    }
+    assert m.contents.chunks_of(A) == {}
+
+
+def test_nothing_is_looked_up_for_what_was_placed_there_just_now(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
+    m.save("big", BIG)
+    m.contents.manifest(BIG_ID)
+    m.contents.remember(BIG_ID, RelPath("big"))
+    monkeypatch.setattr(m.contents, "save_cuts", None)
+    assert m.find("big", hashes(BIG)).keys() == hashes(BIG)
+
+
+def test_what_is_not_wanted_after_all_does_not_stay(m: Mandate) -> None:
+    m.staging.stage_whole([(A, b"a")])
+    m.contents.unstage(A)
+    m.contents.unstage(A)
+    assert not m.staging.has(A)
 
 
 def test_chunks_are_found_in_what_was_placed_lately_and_in_versions(m: Mandate) -> None:

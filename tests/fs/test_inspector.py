@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,8 @@ import pytest
 
 from p2psync.books.completeness import Completeness
 from p2psync.core.change import SIZE_BYTES_MAX
-from p2psync.core.entry import EMPTY_DIRECTORY
+from p2psync.core.chunking import Span
+from p2psync.core.entry import EMPTY_DIRECTORY, Entry, Kind
 from p2psync.core.ids import ContentId, content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
@@ -24,6 +26,21 @@ from p2psync.fs.stable import Stopped
 from tests.fs.watched import Place
 
 A = RelPath("a")
+
+
+class Told:
+    """Notes how files are cut."""
+
+    def __init__(self) -> None:
+        self.cuts: list[tuple[ContentId, int, ContentId | None]] = []
+        self.before: list[ContentId] = []
+
+    def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None) -> None:
+        self.cuts.append((content, spans[-1].offset, before))
+
+    def cut_before(self, content: ContentId) -> Sequence[Span]:
+        self.before.append(content)
+        return ()
 
 
 def inspect(place: Place, inspector: Inspector, row: object = None) -> Gathering:
@@ -43,16 +60,18 @@ def test_a_new_file_is_read(tmp_path: Path) -> None:
 
 def test_how_a_big_file_is_cut_is_told_once_it_was_read(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    told: list[tuple[ContentId, int]] = []
-    inspector = Inspector(place.folder, lambda content, spans: told.append((content, spans[-1].offset)))
+    told = Told()
+    inspector = Inspector(place.folder, told)
     place.save("a", b"text")
     inspect(place, inspector)
-    assert told == []
+    assert told.cuts == []
     big = os.urandom(2 << 20)
     place.save("a", big)
-    inspect(place, inspector)
-    [(content, last)] = told
-    assert content == content_of(big)
+    old = Entry(Kind.FILE, 4, 1, 0, content_of(b"text"))
+    inspect(place, inspector, (A, old, None))
+    [(content, last, before)] = told.cuts
+    assert (content, before) == (content_of(big), old.content)
+    assert told.before == [old.content]
     assert 0 < last < len(big)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from p2psync.core.ids import content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine import settle
-from p2psync.engine.events import Observed, ScanFinished
+from p2psync.engine.events import Observed, ScanFinished, Suspected
 from p2psync.engine.settle import How
 from p2psync.fs import inspector, observer, scanner, sight, stable
 from p2psync.fs.inotify import InotifyWatcher
@@ -20,6 +21,7 @@ from p2psync.fs.scanner import Scanner
 from p2psync.fs.signs import Lost, Refused, Signs
 from p2psync.fs.traits import SYSTEMS_OWN
 from tests.fs.observing import PATIENCE_S, PlayedWatcher, observing
+from tests.fs.scanning import reads
 from tests.fs.watched import MANDATE, Place
 
 R = RelPath
@@ -235,6 +237,45 @@ async def test_a_file_that_was_read_too_soon_is_read_once_more(place: Place, mon
 
 
 @pytest.mark.asyncio
+async def test_a_large_file_is_read_once_while_its_quiet_time_runs(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it seems to hold goes ahead of what is told in the end, and is not read again for it."""
+    monkeypatch.setattr(inspector, "LARGE_BYTES", 10)
+    monkeypatch.setattr(scanner, "LARGE_BYTES", 10)
+    monkeypatch.setattr(observer, "MANIFEST_THRESHOLD_BYTES", 10)
+    read = reads(monkeypatch)
+    async with observing(place, quiet_s=2.0) as told:
+        await told.scanned()
+        place.save("large", bytes(100), age_s=0.1)
+        place.save("large.ecf", b"x\r\n" * 40, age_s=0.1)
+        told.played.notice(("large", How.MODIFIED), ("large.ecf", How.MODIFIED))
+        await told.path("+large")
+        await told.path("+large.ecf")
+        assert told.suspected == ["large"], "bookkeeping files are judged first"
+        first = next(number for number, e in enumerate(told.events) if isinstance(e, Suspected))
+        assert isinstance(told.events[first], Suspected)
+        assert [s.path for e in told.events[:first] if isinstance(e, Observed) for s in e.seen] == []
+        assert sorted(read) == ["large", "large.ecf"]
+
+
+@pytest.mark.asyncio
+async def test_a_very_large_file_is_not_read_before_it_stands_still(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspector, "LARGE_BYTES", 10)
+    monkeypatch.setattr(scanner, "LARGE_BYTES", 10)
+    monkeypatch.setattr(observer, "MANIFEST_THRESHOLD_BYTES", 10)
+    monkeypatch.setattr(observer, "SUSPECT_BYTES_MAX", 99)
+    async with observing(place) as told:
+        await told.scanned()
+        place.save("large", bytes(100), age_s=0)
+        told.played.notice(("large", How.MODIFIED))
+        await told.path("+large")
+        assert told.suspected == []
+
+
+@pytest.mark.asyncio
 async def test_a_large_file_keeps_nobody_waiting(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspector, "LARGE_BYTES", 10)
     monkeypatch.setattr(scanner, "LARGE_BYTES", 10)
@@ -242,10 +283,10 @@ async def test_a_large_file_keeps_nobody_waiting(place: Place, monkeypatch: pyte
     loop = asyncio.get_running_loop()
     real = stable.read_stable
 
-    def read(path: str, stopped: Callable[[], bool]) -> stable.Reading | None:
+    def read(path: str, *more: Any) -> stable.Reading | None:
         if os.path.basename(path) == "large":
             asyncio.run_coroutine_threadsafe(may_read.wait(), loop).result(PATIENCE_S)
-        return real(path, stopped)
+        return real(path, *more)
 
     async with observing(place) as told:
         await told.scanned()

@@ -144,10 +144,11 @@ def test_rows_that_lie_never_give_wrong_bytes(
         one = Reuse(Told(cuts, hooks=1), lambda contents: {c: places[c] for c in contents})
         manifest = Manifest(content_of(data), len(data), tuple(ChunkRef(HASHES[n], 4096) for n in wanted))
         assembly = Assembly(Staging(root / "staging"), manifest)
-        reused = assembly.reuse(lambda hashes: one.find(hashes, root / "0", all_of_them))
-        present = [index for index in range(len(wanted)) if index not in assembly.missing]
-        assert len(present) == reused
-        assert all(assembly.read(index) == CHUNKS[wanted[index]] for index in present)
-        assembly.write(assembly.missing, [CHUNKS[wanted[index]] for index in assembly.missing])
-        assert assembly.finish()
+        assembly.reuse(lambda hashes: one.find(hashes, root / "0", all_of_them))
+        assembly.copy()
+        assert all(assembly.read(index) in (None, CHUNKS[wanted[index]]) for index in range(len(wanted)))
+        for _ in range(2):
+            assembly.write(assembly.missing, [CHUNKS[wanted[index]] for index in assembly.missing])
+            if assembly.finish():
+                break
         assert Staging(root / "staging").path(manifest.content).read_bytes() == data

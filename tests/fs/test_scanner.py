@@ -379,7 +379,7 @@ def test_names_that_the_disk_took_apart_are_found_composed(place: Place, monkeyp
     scanner = Scanner(place.folder, place.base)
     lstat, read = os.lstat, stable.read_stable
     monkeypatch.setattr(os, "lstat", lambda p: lstat(taken_apart(p)))
-    monkeypatch.setattr(inspector, "read_stable", lambda p, stopped: read(Path(taken_apart(p)), stopped))
+    monkeypatch.setattr(inspector, "read_stable", lambda p, *more: read(Path(taken_apart(p)), *more))
     assert scan(scanner) == ["+M\u00fcller"]
     assert look(scanner, "M\u00fcller") == ["+M\u00fcller"]
     taken(place, scanner)

@@ -36,6 +36,7 @@ from p2psync.wire.messages import (
     IndexUpdate,
     Lane,
     Message,
+    Offer,
     Ping,
     Placed,
     Pong,
@@ -118,6 +119,7 @@ MESSAGES: dict[type, st.SearchStrategy[Any]] = {
         st.one_of(st.just(b""), st.binary(min_size=16, max_size=16)),
     ),
     Lane: st.builds(Lane, st.binary(min_size=16, max_size=16)),
+    Offer: st.builds(Offer, mandates, contents, numbers, contents, st.binary(max_size=2000), texts),
 }
 ANY = st.one_of(*MESSAGES.values())
 

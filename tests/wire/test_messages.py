@@ -7,6 +7,7 @@ import pytest
 
 from p2psync.core import block, chunking, relpath
 from p2psync.core.clock import Tip
+from p2psync.core.difference import DIFFERENCE_BYTES_MAX
 from p2psync.core.ids import BlockHash, ContentId, LogId, MandateId
 from p2psync.core.problem import Code
 from p2psync.engine import ledger, peer
@@ -29,6 +30,7 @@ from p2psync.wire.messages import (
     Hello,
     IndexUpdate,
     Message,
+    Offer,
     Placed,
     Push,
     Request,
@@ -54,6 +56,7 @@ LARGEST: list[Message] = [
     Response(M, 1, 0, (b"r" * RESPONSE_DATA_BYTES_MAX,), True),
     Response(M, 1, 0, (b"",) * REQUEST_ITEMS_MAX, True),
     Push(M, CONTENTS[:PUSH_ITEMS_MAX], (b"p" * (PUSH_BYTES_MAX // PUSH_ITEMS_MAX),) * PUSH_ITEMS_MAX),
+    Offer(M, CONTENTS[0], 1 << 40, CONTENTS[1], b"d" * DIFFERENCE_BYTES_MAX),
     Close(CloseCode.PROTOCOL_ERROR, TEXT),
 ]
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from p2psync.core.ids import MandateId
+from p2psync.core.ids import ContentId, MandateId
 from p2psync.errors import LocalProtocolError, RemoteProtocolError
 from p2psync.wire.messages import (
     Close,
@@ -16,6 +16,7 @@ from p2psync.wire.messages import (
     IndexUpdate,
     Lane,
     Message,
+    Offer,
     Ping,
     Placed,
     Pong,
@@ -37,6 +38,7 @@ MESSAGES: list[Message] = [
         Request(M, 1, What.CONTENT, ()),
         Response(M, 1, 0, (), True),
         Push(M, (), ()),
+        Offer(M, ContentId(bytes(32)), 1, ContentId(bytes(32)), b""),
         Ping(1),
         Pong(1),
         CLOSE,
