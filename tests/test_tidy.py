@@ -24,7 +24,7 @@ PURE = frozenset({"errors", "core", "wire", "pair", "books", "engine"})
 SHELLS = frozenset({"store", "fs", "net", "rendezvous", "api"})
 SHARED = frozenset({"system", "proxies"})
 """What shells and the daemon stand on, and knows nothing of devices and mandates."""
-WORDS = frozenset({"i18n", "remedies", "findings", "checkup"})
+WORDS = frozenset({"i18n", "remedies", "findings", "checkup", "words"})
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "errors": frozenset(),
@@ -32,6 +32,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "remedies": frozenset({"errors", "core", "i18n"}),
     "checkup": frozenset({"errors", "core", "i18n", "remedies"}),
     "findings": frozenset({"errors", "core", "books", "i18n"}),
+    "words": frozenset({"i18n"}),
     "core": frozenset({"errors"}),
     "wire": frozenset({"errors", "core"}),
     "pair": frozenset({"errors", "core"}),

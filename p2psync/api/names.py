@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from p2psync import words
 from p2psync.core.rules import Role
 from p2psync.i18n import _
-
-Texts = Mapping[str, str]
+from p2psync.words import Texts
 
 
 def names_in_words() -> Mapping[str, Texts]:
@@ -20,18 +20,18 @@ def names_in_words() -> Mapping[str, Texts]:
         "masters": {"accounting": _("accounting"), "owner": _("its owner")},
         "classes": _classes(),
         "parts": _parts(),
-        "standings": _standings(),
-        "reasons": _reasons(),
+        "standings": words.standings(),
+        "reasons": words.reasons(),
         "memberships": _memberships(),
-        "left_out": _left_out(),
+        "left_out": words.left_out(),
         "lists": _lists(),
-        "categories": _categories(),
-        "flags": _flags(),
+        "categories": words.categories(),
+        "flags": words.flags(),
         "endings": _endings(),
-        "results": _results(),
+        "results": words.results(),
         "missing": _missing(),
         "items": {"done": _("done"), "waiting": _("still to be moved"), "problem": _("see above")},
-        "kinds": _kinds(),
+        "kinds": words.kinds(),
         "actions": _actions(),
         "plans": {"incremental": _("for changes"), "full": _("all files")},
         "health": {"ok": _("OK:"), "warning": _("note:"), "error": _("wrong:")},
@@ -94,47 +94,8 @@ def _parts() -> Texts:
     }
 
 
-def _standings() -> Texts:
-    return {
-        "current": _("up to date"),
-        "busy": _("being written"),
-        "publishing": _("being published"),
-        "refused": _("not allowed"),
-        "delivering": _("being delivered"),
-        "waiting": _("waits for you"),
-        "open": _("open in a program"),
-        "held": _("held back"),
-        "gone": _("file is gone"),
-        "removed": _("removed by others"),
-        "returned": _("older version"),
-        "collides": _("another file"),
-    }
-
-
-def _reasons() -> Texts:
-    return {
-        "current": _("it stands in the folder now"),
-        "replaced": _("it was replaced"),
-        "removed": _("it was removed"),
-        "conflict": _("it lost a conflict"),
-        "refused": _("this change was not allowed"),
-        "damaged": _("the disk damaged it"),
-        "set-aside": _("it differed from the mandate's when this PC joined"),
-        "edited": _("it was saved on this PC"),
-        "log": _("it was saved earlier"),
-        "posted": _("it was marked as posted"),
-    }
-
-
 def _memberships() -> Texts:
     return {"waiting": _("asks to be let in"), "left": _("has left"), "revoked": _("revoked")}
-
-
-def _left_out() -> Texts:
-    return {
-        "across": _("! {file} has bookings of other periods too: it stays open."),
-        "restricted": _("! {file} stays open: members who may not see it would read its name."),
-    }
 
 
 def _lists() -> Texts:
@@ -144,30 +105,6 @@ def _lists() -> Texts:
         "cost_centres": _("Cost centres"),
         "cost_objects": _("Cost objects"),
         "payment_terms": _("Payment terms"),
-    }
-
-
-def _categories() -> Texts:
-    return {
-        "assets": _("assets"),
-        "liabilities": _("liabilities"),
-        "expense": _("expense"),
-        "income": _("income"),
-        "operating": _("operating"),
-        "other": _("other"),
-    }
-
-
-def _flags() -> Texts:
-    return {
-        "deleted_by_master": _("deleted"),
-        "blocked": _("blocked"),
-        "cash": _("cash"),
-        "project": _("project"),
-        "blocked_from": _("blocked from {value}"),
-        "collective": _("collective account: {value}"),
-        "postable_from": _("from {value}"),
-        "postable_to": _("until {value}"),
     }
 
 
@@ -181,49 +118,11 @@ def _endings() -> Texts:
     }
 
 
-def _results() -> Texts:
-    return {
-        "nothing-new": _("nothing new"),
-        "success": _("done"),
-        "partial": _("partly done"),
-        "failed": _("failed"),
-        "running": _("under way"),
-    }
-
-
 def _missing() -> Texts:
     return {
         "share": _("{mandate} is only on this PC: share it first."),
         "members": _("{mandate} has no other device yet: invite one."),
         "accounting": _("In {mandate} no device does the accounting: an admin gives one that role."),
-    }
-
-
-def _kinds() -> Texts:
-    return {
-        "file": _("saved"),
-        "absent": _("removed"),
-        "directory": _("made a folder"),
-        "posted": _("marked as posted"),
-        "undone": _("took a mark back"),
-        "received": _("received"),
-        "genesis": _("created the mandate"),
-        "admit": _("admitted"),
-        "revoke": _("revoked"),
-        "leave": _("left the mandate"),
-        "hosts": _("named the meeting hosts"),
-        "role": _("gave a role"),
-        "rules": _("changed the rules"),
-        "owner": _("gave a file to"),
-        "primary": _("made primary"),
-        "rename": _("renamed the mandate"),
-        "share": _("shared the mandate"),
-        "secret": _("renewed the secret"),
-        "freeze": _("froze a period"),
-        "unfreeze": _("unfroze a period"),
-        "current": _("books complete until"),
-        "issue": _("invited"),
-        "cancel": _("cancelled an invitation"),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from p2psync import words
 from p2psync.books.master_files import STATED
 from p2psync.cli.rendering import Row, checks, table
 from p2psync.cli.values import moment, quoted
@@ -66,20 +67,7 @@ def accounts(answer: Row) -> str:
 
 def _remarks_on(one: Row) -> str:
     """What only master data of another program say of a record."""
-    said = {
-        "deleted_by_master": _("deleted"),
-        "blocked": _("blocked"),
-        "cash": _("cash"),
-        "project": _("project"),
-    }
-    remarks = [text for field, text in said.items() if one.get(field)]
-    dates = {
-        "blocked_from": _("blocked from {value}"),
-        "collective": _("collective account: {value}"),
-        "postable_from": _("from {value}"),
-        "postable_to": _("until {value}"),
-    }
-    remarks += [text.format(value=one[field]) for field, text in dates.items() if one.get(field)]
+    remarks = [text.format(value=one[field]) for field, text in words.flags().items() if one.get(field)]
     return ", ".join(remarks)
 
 
@@ -139,15 +127,7 @@ def _named(one: Row) -> str:
 
 
 def _category(one: Row) -> str:
-    texts = {
-        "assets": _("assets"),
-        "liabilities": _("liabilities"),
-        "expense": _("expense"),
-        "income": _("income"),
-        "operating": _("operating"),
-        "other": _("other"),
-    }
-    return texts.get(one["category"] or "", one["category"] or "-")
+    return words.categories().get(one["category"] or "", one["category"] or "-")
 
 
 def _rate(one: Row) -> str:

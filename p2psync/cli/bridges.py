@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from p2psync import words
 from p2psync.cli.rendering import table
 from p2psync.cli.values import moment, quoted, size
 from p2psync.i18n import _, ngettext
@@ -76,12 +77,12 @@ def delivered(rows: Sequence[Row]) -> str:
     """`deliver`."""
     if not rows:
         return _("No file is attached. See: p2psync attach --help")
-    words = {
+    texts = {
         "delivered": _("delivered: {file}"),
         "current": _("has it already: {file}"),
         "held": _("not delivered: {file}: {reason}"),
     }
-    lines = [words[row["result"]].format(file=row["file"], reason=row["reason"]) for row in rows]
+    lines = [texts[row["result"]].format(file=row["file"], reason=row["reason"]) for row in rows]
     count = sum(row["result"] == "delivered" for row in rows)
     return "\n".join([*lines, ngettext("{n} file delivered.", "{n} files delivered.", count).format(n=count)])
 
@@ -98,21 +99,7 @@ def migrated(answer: Row) -> str:
 
 def state(word: str) -> str:
     """How an attached file stands."""
-    texts = {
-        "current": _("up to date"),
-        "busy": _("being written"),
-        "publishing": _("being published"),
-        "refused": _("not allowed"),
-        "delivering": _("being delivered"),
-        "waiting": _("waits for you"),
-        "open": _("open in a program"),
-        "held": _("held back"),
-        "gone": _("file is gone"),
-        "removed": _("removed by others"),
-        "returned": _("older version"),
-        "collides": _("another file"),
-    }
-    return texts.get(word, word)
+    return words.standings().get(word, word)
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from p2psync import words
 from p2psync.cli.rendering import Row, table
 from p2psync.cli.values import moment, quoted
 from p2psync.i18n import _, ngettext
@@ -36,10 +37,7 @@ def planned(answer: Row) -> str:
     count = len(answer["files"])
     head = ngettext("Freezing {period} closes {n} file:", "Freezing {period} closes {n} files:", count)
     lines = [head.format(period=answer["period"], n=count), *(f"  {one['path']}" for one in answer["files"])]
-    texts = {
-        "across": _("! {file} has bookings of other periods too: it stays open."),
-        "restricted": _("! {file} stays open: members who may not see it would read its name."),
-    }
+    texts = words.left_out()
     if not count:
         text = _("! The folder has no file of this period. To open it again: {command}")
         command = f"p2psync period {quoted(answer['mandate'])} --unfreeze {quoted(answer['period'])}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from p2psync import words
 from p2psync.cli import rendering
 from p2psync.cli.rendering import awaited, problem_lines, table
 from p2psync.cli.values import files, moment, quoted, short, short_device, size
@@ -86,14 +87,7 @@ def full_when() -> str:
 
 def result(word: str) -> str:
     """How a run ended."""
-    texts = {
-        "nothing-new": _("nothing new"),
-        "success": _("done"),
-        "partial": _("partly done"),
-        "failed": _("failed"),
-        "running": _("under way"),
-    }
-    return texts.get(word, word)
+    return words.results().get(word, word)
 
 
 def _ending(answer: Row) -> str:
@@ -219,19 +213,7 @@ def versions(rows: Sequence[Row]) -> str:
 
 def reason(word: str) -> str:
     """Why a version is kept."""
-    texts = {
-        "current": _("it stands in the folder now"),
-        "replaced": _("it was replaced"),
-        "removed": _("it was removed"),
-        "conflict": _("it lost a conflict"),
-        "refused": _("this change was not allowed"),
-        "damaged": _("the disk damaged it"),
-        "set-aside": _("it differed from the mandate's when this PC joined"),
-        "edited": _("it was saved on this PC"),
-        "log": _("it was saved earlier"),
-        "posted": _("it was marked as posted"),
-    }
-    return texts.get(word, word)
+    return words.reasons().get(word, word)
 
 
 def restored(answer: Row) -> str:
@@ -265,32 +247,7 @@ def log(rows: Sequence[Row]) -> str:
 
 
 def _what(row: Row) -> str:
-    texts = {
-        "file": _("saved"),
-        "absent": _("removed"),
-        "directory": _("made a folder"),
-        "posted": _("marked as posted"),
-        "undone": _("took a mark back"),
-        "received": _("received"),
-        "genesis": _("created the mandate"),
-        "admit": _("admitted"),
-        "revoke": _("revoked"),
-        "leave": _("left the mandate"),
-        "hosts": _("named the meeting hosts"),
-        "role": _("gave a role"),
-        "rules": _("changed the rules"),
-        "owner": _("gave a file to"),
-        "primary": _("made primary"),
-        "rename": _("renamed the mandate"),
-        "share": _("shared the mandate"),
-        "secret": _("renewed the secret"),
-        "freeze": _("froze a period"),
-        "unfreeze": _("unfroze a period"),
-        "current": _("books complete until"),
-        "issue": _("invited"),
-        "cancel": _("cancelled an invitation"),
-    }
-    what = texts.get(row["kind"]) or str(row["kind"])
+    what = words.kinds().get(row["kind"]) or str(row["kind"])
     return what if row.get("accepted", True) else _("{what} (refused)").format(what=what)
 
 
