@@ -56,6 +56,11 @@ def frozen(answer: Row) -> str:
     return text.format(period=answer["period"], n=count)
 
 
+def activated(rows: Sequence[Row]) -> str:
+    """`period --activate`."""
+    return "\n".join(frozen(row) for row in rows) or _("No period before it is open.")
+
+
 def unfrozen(answer: Row) -> str:
     """`period --unfreeze`."""
     return _("{period} is open again. What was set aside stays so until it is restored.").format(

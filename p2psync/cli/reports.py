@@ -41,6 +41,11 @@ def history(rows: Sequence[Row]) -> str:
     )
 
 
+def failed(rows: Sequence[Row]) -> str:
+    """`history --failed`."""
+    return history(rows) if rows else _("No run failed, or was done in part only.")
+
+
 def why(row: Row) -> str:
     """Who or what started a run, and whether it read every file again."""
     texts = {

@@ -42,6 +42,8 @@ def test_what_is_to_be_frozen_is_shown_with_what_stays_open() -> None:
     none = periods.planned({**plan, "period": "1800", "files": [], "left_out": []}).splitlines()
     assert none[1].endswith("p2psync period Cargo --unfreeze 1800")
     assert periods.frozen(plan).startswith("2025 is frozen with 1 file;")
+    assert periods.activated([plan, plan]).count("is frozen with") == 2
+    assert periods.activated([]) == "No period before it is open."
     assert periods.unfrozen(plan).startswith("2025 is open again.")
     assert periods.current({"until": "2025-06-30", **WHO}).startswith("The books are complete until 2025-06-30")
     assert periods.current({"until": "2020-06-30", "note": None, **WHO}).count("\n") == 0

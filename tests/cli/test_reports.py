@@ -62,6 +62,8 @@ def test_history_is_a_line_a_run() -> None:
     assert [line.split()[0] for line in text.splitlines()] == ["RUN", "7", "6"]
     assert "-> a.crp" in reports.past_run([RUN])
     assert "p2psync sync" in reports.history([])
+    assert reports.failed([RUN]) == reports.history([RUN])
+    assert reports.failed([]).startswith("No run failed")
 
 
 def test_history_tells_why_a_run_was_started() -> None:

@@ -340,7 +340,8 @@ def history(
     failed: Annotated[bool, typer.Option("--failed", help=_("Only runs that were not wholly done."))] = False,
 ) -> int:
     past = session.call("history", mandate=mandate, run=run, failed=failed)
-    return session.show(past, reports.history if run is None else reports.past_run)
+    listed = reports.failed if failed else reports.history
+    return session.show(past, listed if run is None else reports.past_run)
 
 
 def verify(

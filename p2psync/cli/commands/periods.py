@@ -11,7 +11,7 @@ from p2psync.cli import periods
 from p2psync.cli.command import Session, command, tell
 from p2psync.cli.commands.books import READ_S
 from p2psync.cli.commands.mandates import MANDATE
-from p2psync.cli.exits import FAILED, WRONG_USAGE, CommandFailed
+from p2psync.cli.exits import DONE, FAILED, WRONG_USAGE, CommandFailed
 from p2psync.cli.several import ALSO, in_each
 from p2psync.i18n import _
 
@@ -24,10 +24,11 @@ def add_to(app: typer.Typer) -> None:
         help=_(
             "Show, freeze or unfreeze accounting periods.\n\nA frozen period's files are changed by nobody any more: "
             "what is saved all the same, or was saved before that was known, is set aside on all devices, kept as a "
-            "version and reported. An admin may unfreeze. --current-until tells all members up to which day the "
-            "books are complete, and --note what they should know of it; only accounting may say so."
+            "version and reported. An admin may unfreeze. At a new year --activate closes all that is before it. "
+            "--current-until tells all members up to which day the books are complete, and --note what they should "
+            "know of it; only accounting may say so."
         ),
-        example="p2psync period Cargo\np2psync period Cargo --freeze 2025\n"
+        example="p2psync period Cargo\np2psync period Cargo --freeze 2025\np2psync period Cargo --activate 2026\n"
         "p2psync period Cargo --current-until 2025-06-30 --also Muster\n"
         "p2psync period Cargo --current-until 2025-06-30 --note 'VAT return of the second quarter is sent'",
     )(period)
@@ -43,6 +44,10 @@ def period(
     unfreeze: Annotated[
         str | None, typer.Option("--unfreeze", metavar="PERIOD", help=_("Open this period again."))
     ] = None,
+    activate: Annotated[
+        str | None,
+        typer.Option("--activate", metavar="PERIOD", help=_("Close all periods before this one, as at a new year.")),
+    ] = None,
     current_until: Annotated[
         str | None, typer.Option("--current-until", metavar="DAY", help=_("The books are complete until this day."))
     ] = None,
@@ -53,8 +58,7 @@ def period(
     yes: Annotated[bool, typer.Option("--yes", help=_("Freeze without a question."))] = False,
     also: ALSO = None,
 ) -> int:
-    given = [name for name, value in (("a", freeze), ("b", unfreeze), ("c", current_until)) if value is not None]
-    if len(given) > 1:
+    if sum(one is not None for one in (freeze, unfreeze, activate, current_until)) > 1:
         raise CommandFailed(_("Freeze, unfreeze or say how far the books are: one at a time."), WRONG_USAGE)
     if also and current_until is None:
         raise CommandFailed(_("--also is for --current-until: periods are frozen one mandate at a time."), WRONG_USAGE)
@@ -62,6 +66,8 @@ def period(
         raise CommandFailed(_("--note goes with --current-until."), WRONG_USAGE)
     if freeze is not None:
         return _freeze(session, mandate, freeze, yes)
+    if activate is not None:
+        return _activate(session, mandate, activate, yes)
     if unfreeze is not None:
         return session.show(session.call("period.unfreeze", mandate=mandate, period=unfreeze), periods.unfrozen)
     told = {"until": current_until, "note": note}
@@ -78,7 +84,29 @@ def _freeze(session: Session, mandate: str, wanted: str, yes: bool) -> int:
     """What is to be frozen is shown before it is signed; a script is not asked."""
     plan = session.call("period.preview", READ_S, mandate=mandate, period=wanted).data
     tell(periods.planned(plan))
-    if sys.stdin.isatty() and not yes and not session.as_json and not typer.confirm(_("Freeze it?"), err=True):
+    if not _agreed(session, yes, _("Freeze it?")):
         return FAILED
     arguments = {"mandate": mandate, "period": wanted, "seen": plan["seen"]}
     return session.show(session.call("period.freeze", READ_S, **arguments), periods.frozen)
+
+
+def _activate(session: Session, mandate: str, wanted: str, yes: bool) -> int:
+    """Freeze what ends before a period begins and is open still."""
+    begin = session.call("period.preview", READ_S, mandate=mandate, period=wanted).data["begin"]
+    known = session.call("period", READ_S, mandate=mandate).data["periods"]
+    earlier = [f"{one['begin']}..{one['end']}" for one in known if one["end"] < begin and not one["frozen"]]
+    plans = {one: session.call("period.preview", READ_S, mandate=mandate, period=one).data for one in earlier}
+    for plan in plans.values():
+        tell(periods.planned(plan))
+    if plans and not _agreed(session, yes, _("Freeze them?")):
+        return FAILED
+    done = [
+        session.call("period.freeze", READ_S, mandate=mandate, period=one, seen=plan["seen"]).data
+        for one, plan in plans.items()
+    ]
+    session.show_data(done, periods.activated)
+    return DONE
+
+
+def _agreed(session: Session, yes: bool, question: str) -> bool:
+    return yes or session.as_json or not sys.stdin.isatty() or typer.confirm(question, err=True)

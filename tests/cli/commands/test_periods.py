@@ -27,6 +27,22 @@ def test_a_period_is_frozen_keeps_its_files_and_is_opened_again(office: Machine)
     assert office.run("period", "Cargo", "--unfreeze", "2025").code == 2
 
 
+def test_a_new_year_closes_the_years_before(office: Machine) -> None:
+    office.ask("mandate", "create", "Years", "--folder", str(office.folder.with_name("years.crsync")))
+    folder = office.folder.with_name("years.crsync")
+    for year in (2021, 2022, 2023):
+        (folder / f"Books {year}.crp").write_bytes(synthetic.chart(year, 20, Random(1)))
+    until(lambda: len(office.ask("period", "Years")["periods"]) == 3, "they are known")
+    assert office.run("period", "Years", "--freeze", "2021").code == 0
+    done = office.run("period", "Years", "--activate", "2023", "--json")
+    assert (done.code, [row["period"] for row in done.data]) == (0, ["2022"])
+    frozen = {row["period"]: bool(row["frozen"]) for row in office.ask("period", "Years")["periods"]}
+    assert frozen == {"2021": True, "2022": True, "2023": False}
+    assert "No period before it is open" in office.run("period", "Years", "--activate", "2023").out
+    assert office.run("period", "Years", "--activate", "next").code == 2
+    assert office.run("period", "Years", "--activate", "2023", "--freeze", "2022").code == 2
+
+
 def test_the_day_up_to_which_the_books_are_complete_is_told(office: Machine) -> None:
     note = "VAT return of the 2nd quarter is sent"
     said = office.run("period", "Cargo", "--current-until", "2025-06-30", "--note", note).out
