@@ -158,6 +158,14 @@ def _invitations() -> Texts:
 
 def _mandate() -> Texts:
     return {
+        "recovery": _("In case the only admin's PC is lost"),
+        "recovery-why": _(
+            "The recovery file makes any PC an admin of this mandate. Save it, keep it offline (on a USB stick in a "
+            "safe, say) and not on this PC."
+        ),
+        "recovery-save": _("Save the recovery file"),
+        "recovery-safe": _("It is in a safe place: forget the key on this PC"),
+        "recovery-forgotten": _("This PC has forgotten the key."),
         "rename": _("Rename"),
         "rename-why": _("The new name is used on all devices. The folders keep their names."),
         "leave": _("Leave the mandate"),
@@ -238,6 +246,29 @@ def _chart() -> Texts:
         "discounts": _("discounts"),
         "discount": _("{percent} % in {days} days"),
         "quantity": _("quantity"),
+        **_master_data(),
+    }
+
+
+def _master_data() -> Texts:
+    return {
+        "import": _("Take master data over from another accounting program"),
+        "import-why": _(
+            "It exports accounts, cost centres and payment terms as XML or CSV; all PCs get them from here."
+        ),
+        "export-hint": _("The export, as in: C:\\Books\\export.xml"),
+        "dry-run": _("only say what would change"),
+        "keep-missing": _("keep what the file leaves out"),
+        "follow": _("take it over again whenever the program writes it anew"),
+        "unfollow": _("Take it over by itself no longer"),
+        "take-over": _("Take over"),
+        "taken": _("Taken over: {file}"),
+        "not-taken": _("Nothing was taken over; this is what would change: {file}"),
+        "import-wrong": _("{file} has mistakes: nothing was taken over."),
+        "import-counts": _("{n} records: +{new} ~{changed} -{deleted}"),
+        "kept-missing": _("kept, though left out: {what}"),
+        "remove": _("Remove"),
+        "remove-sure": _("Remove {number}? The accounting program has marked it as deleted."),
     }
 
 
@@ -258,6 +289,10 @@ def _runs() -> Texts:
             "It is needed after a backup was restored, when a disk is in doubt, or for a difference that nobody can "
             "explain; every month there is one by itself."
         ),
+        "preview": _("What would be exchanged?"),
+        "would-move": _("Nothing was done. A run would move:"),
+        "would-read": _("A full run would read {files} ({size}) of this PC again. {when}"),
+        "nothing-to-exchange": _("There is nothing to exchange."),
         "running": _("Under way."),
         "running-full": _("Under way: every file is read again."),
         "stop-run": _("Stop"),

@@ -24,6 +24,7 @@ class Node {
   getAttribute(name) { return name in this.attributes ? this.attributes[name] : null; }
   removeAttribute(name) { delete this.attributes[name]; }
   hasAttribute(name) { return name in this.attributes; }
+  click() { files.push([this.attributes.download, this.attributes.href]); }
   focus() { document.activeElement = this; }
   contains(node) { return node === this || this.children.some((c) => typeof c !== "string" && c.contains(node)); }
   isEqualNode(other) { return this.markup === other.markup; }
@@ -36,6 +37,7 @@ const places = {};
 const asked = [];
 const confirmed = [];
 const listeners = {};
+const files = [];
 let stream = null;
 global.document = {
   createElement: (tag) => new Node(tag),
@@ -44,6 +46,8 @@ global.document = {
   documentElement: {},
   activeElement: null,
 };
+global.Blob = class { constructor(parts) { this.text = parts.join(""); } };
+global.URL = { createObjectURL: (blob) => blob.text };
 global.location = { hash };
 global.window = { addEventListener: (name, act) => (listeners[name] = act), scrollTo: () => {} };
 global.fetch = async (path, options = {}) => {
@@ -108,5 +112,5 @@ async function pressLast() {
   const mute = inputs.filter((one) => !labels.includes(one) && !one.attributes["aria-label"]).length;
   const links = main.all("a").map((one) => one.attributes.href);
   const bars = main.all("progress").map((one) => [one.attributes.value, one.attributes.max]);
-  console.log(JSON.stringify({ shown, asked, confirmed, focus, mute, links, bars, tags: [...new Set(main.all("b").map((n) => n.tag))] }));
+  console.log(JSON.stringify({ shown, asked, confirmed, files, focus, mute, links, bars, tags: [...new Set(main.all("b").map((n) => n.tag))] }));
 })();

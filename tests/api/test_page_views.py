@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -132,6 +133,8 @@ def test_a_pc_is_invited_with_a_ticket_that_is_shown_until_it_is_put_away() -> N
     assert "P2PTICKET" in page["shown"]["mandates"]
     assert "never by plain e-mail" in page["shown"]["mandates"]
     assert "P2PTICKET" not in shown("#m/ab/devices", answers, filled, {"press": "Put away"})
+    page = seen("#m/ab/devices", answers, filled, {"press": "Save as a file"})
+    assert page["files"] == [["Cargo.p2pticket", "P2PTICKET\n"]]
 
 
 def test_who_is_no_admin_is_told_so_and_a_local_mandate_is_shared_first() -> None:
@@ -163,6 +166,18 @@ def test_a_mandate_is_renamed_and_left() -> None:
     page = seen("#m/ab/settings", answers, {"fill": "mandate/leave", "with": {}})
     assert "Leave Cargo" in page["confirmed"][0]
     assert ["POST", "/api/mandate/leave", {"mandate": "ab", "wipe": False}] in page["asked"]
+
+
+def test_the_recovery_file_is_saved_before_its_key_is_forgotten() -> None:
+    answers: dict[str, object] = {"/api/mandate/recovery": {"text": "KEY"}, "/api/mandate/recovery/saved": {}}
+    save, forget = {"press": "Save the recovery file"}, {"press": "It is in a safe place: forget the key on this PC"}
+    assert forget["press"] not in shown("#m/ab/settings", answers)
+    page = seen("#m/ab/settings", answers, save)
+    assert page["files"] == [["Cargo.p2precovery", "KEY"]]
+    assert "KEY" not in page["shown"]["mandates"]
+    page = seen("#m/ab/settings", answers, save, forget)
+    assert ["POST", "/api/mandate/recovery/saved", {"mandate": "ab"}] in page["asked"]
+    assert forget["press"] not in page["shown"]["mandates"]
 
 
 # -- books ---------------------------------------------------------------------------------------------
@@ -284,6 +299,34 @@ def test_where_no_chart_is_there_the_page_says_how_to_attach_one() -> None:
     assert not any(path == "/api/chart" for _, path, _ in page["asked"])
 
 
+def test_master_data_are_taken_over_after_a_look_at_what_would_change() -> None:
+    told = {"file": "/x.xml", "count": 0, "taken": False, "records": 9, "new": 1, "changed": 2, "deleted": 3}
+    answers: dict[str, object] = {"/api/chart": CHART, "/api/chart/import": {**told, "missing": [{"number": "77"}]}}
+    page = seen("#m/ab/accounts", answers, {"fill": "chart/import", "with": {"file": "/x.xml", "keep_missing": True}})
+    wanted = {"mandate": "ab", "file": "/x.xml", "dry_run": True, "keep_missing": True, "follow": False}
+    assert ["POST", "/api/chart/import", wanted] in page["asked"]
+    text = page["shown"]["mandates"]
+    assert "Nothing was taken over; this is what would change: /x.xml" in text
+    assert "9 records: +1 ~2 -3" in text
+    assert "kept, though left out: 77" in text
+    answers["/api/chart/import"] = {**told, "count": 1, "findings": [{"line": 3, "code": "debit-missing", "facts": {}}]}
+    text = shown("#m/ab/accounts", answers, {"fill": "chart/import", "with": {"file": "/x.xml"}})
+    assert "/x.xml has mistakes: nothing was taken over. Line 3 has no debit account." in text
+    reader = shown("#m/ab/accounts", answers, mandate={**SHARED, "role": "reader"})
+    assert "Take over" not in reader
+    assert "no longer" not in reader
+
+
+def test_a_record_that_the_master_deleted_is_removed_and_an_export_followed_no_longer() -> None:
+    deleted = {**CHART["accounts"][0], "deleted_by_master": True}
+    answers: dict[str, object] = {"/api/chart": {**CHART, "accounts": [deleted]}, "/api/chart/remove": {}}
+    page = seen("#m/ab/accounts", answers, {"press": "Remove"})
+    assert ["POST", "/api/chart/remove", {"mandate": "ab", "record": "account", "number": "1020"}] in page["asked"]
+    assert "Remove" not in shown("#m/ab/accounts", {"/api/chart": CHART})
+    page = seen("#m/ab/accounts", answers, {"press": "Take it over by itself no longer"})
+    assert ["POST", "/api/chart/unfollow", {"mandate": "ab"}] in page["asked"]
+
+
 # -- work ----------------------------------------------------------------------------------------------
 
 RUN = {
@@ -302,6 +345,16 @@ def test_a_mandate_is_synchronised_as_far_as_is_wanted() -> None:
     assert "Not connected, gets it later: PC 9" in page["shown"]["notice"]
     page = seen("#m/ab/exchange", answers, {"fill": "sync", "with": {}})
     assert ["POST", "/api/sync", {"mandate": "ab", "full": False}] in page["asked"]
+
+
+def test_what_a_run_would_do_is_told_without_one() -> None:
+    plan = {"items": RUN["items"], "reads": {"files": 3, "bytes": 1200}}
+    page = seen("#m/ab/exchange", {"/api/history": [], "/api/sync": plan}, {"press": "What would be exchanged?"})
+    assert ["POST", "/api/sync", {"mandate": "ab", "full": True, "dry_run": True}] in page["asked"]
+    assert "A run would move: ↑ sent <b>" in re.sub(r"way file state  ?|  ", "", page["shown"]["mandates"])
+    assert "A full run would read 3 files (1.2 kB) of this PC again. It is needed" in page["shown"]["mandates"]
+    nothing = {"/api/history": [], "/api/sync": {**plan, "items": []}}
+    assert "There is nothing to exchange." in shown("#m/ab/exchange", nothing, {"press": "What would be exchanged?"})
 
 
 def test_a_run_under_way_shows_how_far_it_is_and_is_stopped() -> None:

@@ -2,6 +2,8 @@
 // Views of a mandate's books: what was posted, the periods, what is wrong in bookings, and the chart of accounts.
 
 const LISTS = ["accounts", "vat_codes", "cost_centres", "cost_objects", "payment_terms"];
+// Records of these lists come from another program's export, and can be removed once it has marked them as deleted.
+const RECORDS = { accounts: "account", cost_centres: "cost-centre", cost_objects: "cost-object", payment_terms: "payment-term" };
 
 // -- bookings and periods -----------------------------------------------------------------------------
 
@@ -100,11 +102,12 @@ function finding(one) {
 async function accountsOf(mandate, file) {
   const given = { mandate: mandate.id };
   const missing = (mandate.actions || []).some((one) => one.what === "chart");
-  if (missing) return [section(say("accounts"), [quiet(say("no-chart")), link(say("attach-one"), "m", mandate.id, "files")])];
+  if (missing) return [section(say("accounts"), [quiet(say("no-chart")), link(say("attach-one"), "m", mandate.id, "files")]), ...importing(mandate)];
   const chart = await learn("chart", file ? { ...given, file } : given);
   const others = chart.others.map((other) => link(other, "m", mandate.id, "accounts", other));
-  const lists = LISTS.filter((part) => chart[part].length).map((part) => records(part, chart[part]));
-  return [section(chart.title || chart.file, [...about(chart), ...otherCharts(others)]), ...lists];
+  const lists = LISTS.filter((part) => chart[part].length).map((part) => records(mandate, part, chart[part]));
+  const unfollow = chart.followed && mandate.role === "accounting" ? [button(say("unfollow"), "chart/unfollow", { mandate: mandate.id })] : [];
+  return [section(chart.title || chart.file, [...about(chart), ...unfollow, ...otherCharts(others)]), ...lists, ...importing(mandate)];
 }
 
 function about(chart) {
@@ -124,14 +127,20 @@ function otherCharts(others) {
 }
 
 // Long lists are closed at first, but for the accounts. A last column in which nothing stands is left out.
-function records(part, rows) {
+function records(mandate, part, rows) {
   const fields = { accounts: account, vat_codes: vatCode, cost_centres: centre, cost_objects: centre, payment_terms: term };
-  const cells = rows.map(fields[part]);
+  const cells = rows.map((one) => [...fields[part](one).slice(0, -1), lastOf(mandate, part, one, fields[part](one).at(-1))]);
   const width = cells.some((row) => row.at(-1) !== "") ? cells[0].length : cells[0].length - 1;
   const title = element("summary", `${inWords("lists", part)} (${rows.length.toLocaleString(region())})`);
   const made = element("details", "", "", [title, table(columnsOf(part).slice(0, width), cells.map((row) => row.slice(0, width)), "dense")]);
   if (part === "accounts") made.setAttribute("open", "");
   return element("article", "", "", [made]);
+}
+
+function lastOf(mandate, part, one, text) {
+  if (!one.deleted_by_master || !RECORDS[part]) return text;
+  const given = { mandate: mandate.id, record: RECORDS[part], number: one.number };
+  return element("span", text + " ", "", [button(say("remove"), "chart/remove", given, { sure: say("remove-sure", { number: one.number }) })]);
 }
 
 function columnsOf(part) {
@@ -167,4 +176,28 @@ function centre(one) {
 function term(one) {
   const discounts = [1, 2].filter((at) => one[`discount_${at}_days`]).map((at) => say("discount", { days: one[`discount_${at}_days`], percent: one[`discount_${at}_percent`] }));
   return [one.number, nameIn(one), one.net_days || "–", discounts.join(", "), remarks(one)];
+}
+
+// -- master data of another program -------------------------------------------------------------------
+
+function importing(mandate) {
+  if (mandate.role !== "accounting") return [];
+  const fields = [
+    field(say("whole-path"), "file", { hint: say("export-hint"), must: true }),
+    field(say("dry-run"), "dry_run", { type: "checkbox", value: "yes" }),
+    field(say("keep-missing"), "keep_missing", { type: "checkbox" }),
+    field(say("follow"), "follow", { type: "checkbox" }),
+  ];
+  const then = (answer) => void answers.set("import " + mandate.id, answer);
+  const made = form("chart/import", { mandate: mandate.id }, fields, say("take-over"), { then });
+  return [section(say("import"), [quiet(say("import-why")), made, ...imported(answers.get("import " + mandate.id))])];
+}
+
+function imported(answer) {
+  if (!answer) return [];
+  const file = { file: answer.file };
+  if (answer.count) return [element("p", say("import-wrong", file), "bad"), list(answer.findings.map(finding))];
+  const head = answer.taken ? say("taken", file) : say("not-taken", file);
+  const kept = answer.missing.length ? [quiet(say("kept-missing", { what: answer.missing.map((one) => one.number).join(", ") }))] : [];
+  return [element("p", head, "good"), quiet(say("import-counts", { n: answer.records, new: answer.new, changed: answer.changed, deleted: answer.deleted })), ...kept];
 }

@@ -197,5 +197,18 @@ async function settingsOf(mandate) {
       return answer.wiped ? say("left-wiped", { folder: answer.folder }) : say("left", { folder: answer.folder });
     },
   });
-  return [section(say("rename"), [quiet(say("rename-why")), rename]), section(say("leave-title"), [quiet(say("leave-why")), leave])];
+  return [section(say("recovery"), recovering(mandate)), section(say("rename"), [quiet(say("rename-why")), rename]), section(say("leave-title"), [quiet(say("leave-why")), leave])];
+}
+
+// The key is forgotten here once a person says that its file is safe.
+function recovering(mandate) {
+  const given = { mandate: mandate.id };
+  const key = "recovery " + mandate.id;
+  const then = (answer) => {
+    saveFile(`${mandate.name}.p2precovery`, answer.text);
+    answers.set(key, true);
+  };
+  const tools = [button(say("recovery-save"), "mandate/recovery", given, { then })];
+  if (answers.get(key)) tools.push(button(say("recovery-safe"), "mandate/recovery/saved", given, { then: () => answers.delete(key) && say("recovery-forgotten") }));
+  return [quiet(say("recovery-why")), element("p", "", "tools", tools)];
 }

@@ -16,11 +16,30 @@ async function exchangeOf(mandate) {
   const read = ({ only, full }) => (only ? { only, full } : { full });
   const made = form("sync", given, fields, say("sync"), { read, then: runEnded });
   return [
-    section(say("sync"), [quiet(say("sync-why")), made, ...runUnderWay(mandate)]),
+    section(say("sync"), [quiet(say("sync-why")), made, preview(mandate), ...previewed(mandate), ...runUnderWay(mandate)]),
     section(say("pause"), pauseForm(mandate)),
     section(say("history"), [runTable(runs)]),
     ...runShown(runs),
   ];
+}
+
+// What a run would do is known without one.
+function preview(mandate) {
+  const then = (answer) => void answers.set("dry " + mandate.id, answer);
+  return button(say("preview"), "sync", { mandate: mandate.id, full: true, dry_run: true }, { then });
+}
+
+function previewed(mandate) {
+  const plan = answers.get("dry " + mandate.id);
+  if (!plan) return [];
+  const reads = say("would-read", { files: count("files", plan.reads.files), size: size(plan.reads.bytes), when: say("full-when") });
+  const moved = plan.items.length ? [element("p", say("would-move")), itemTable(plan.items)] : [element("p", say("nothing-to-exchange"))];
+  return [...moved, quiet(reads)];
+}
+
+function itemTable(items) {
+  const rows = items.slice(0, ITEMS_SHOWN).map((item) => [item.direction === "sent" ? say("sent") : say("received"), item.path, itemState(item)]);
+  return table([say("direction"), say("file"), say("state")], rows);
 }
 
 function runEnded(answer) {
@@ -80,8 +99,7 @@ function runShown(runs) {
   const lines = [element("p", runEnded(run))];
   const mandate = status.mandates.find((one) => one.name === run.mandate) || { name: run.mandate };
   if ((run.problems || []).length) lines.push(element("ul", "", "", run.problems.map((one) => problem(mandate, one))));
-  const rows = run.items.slice(0, ITEMS_SHOWN).map((item) => [item.direction === "sent" ? say("sent") : say("received"), item.path, itemState(item)]);
-  if (rows.length) lines.push(table([say("direction"), say("file"), say("state")], rows));
+  if (run.items.length) lines.push(itemTable(run.items));
   if (run.items.length > ITEMS_SHOWN) lines.push(quiet(say("and-more", { files: count("files", run.items.length - ITEMS_SHOWN) })));
   return [section(`${run.mandate} ${moment(run.started)}`, lines)];
 }
