@@ -30,6 +30,8 @@ MANDATE: dict[str, Any] = {
     **{"to_receive": {"files": 0, "bytes": 0}, "to_send": {"files": 0, "bytes": 0}},
 }
 PEER = {"device": "JK4-X", "name": "PC 2", "role": "payroll", "connected": True, "path": "lan", "behind_files": 0}
+TIME = "2020-01-02T03:04:05Z"
+SHARED = {**MANDATE, "name": "Cargo", "peers": [PEER]}
 EVENT = {"event": "place.refused", "mandate": "ab", "path": "<b>a</b>", "code": "locked"}
 
 
@@ -67,6 +69,15 @@ def browse(
     done = subprocess.run(["node", str(browser)], input=json.dumps(given), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def seen(at: str, answers: dict[str, object], *steps: Mapping[str, object], mandate: dict[str, Any] = SHARED) -> Any:
+    """What stands at an address of one mandate after these steps."""
+    return browse(mandate, at=at, answers=answers, steps=steps, events=())
+
+
+def shown(at: str, answers: dict[str, object], *steps: Mapping[str, object], mandate: dict[str, Any] = SHARED) -> str:
+    return str(seen(at, answers, *steps, mandate=mandate)["shown"]["mandates"])
 
 
 def _answer(body: object) -> dict[str, object]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.browsing import MANDATE, PEER, browse, needs_node
+from tests.api.browsing import SHARED, TIME, browse, needs_node
 
 pytestmark = needs_node
 
-TIME = "2020-01-02T03:04:05Z"
-SHARED = {**MANDATE, "name": "Cargo", "peers": [PEER]}
 OTHER = {**SHARED, "id": "cd", "name": "Bakery", "pending": 4, "actions": [{"what": "post", "count": 4}]}
 
 

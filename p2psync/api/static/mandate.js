@@ -197,7 +197,7 @@ async function settingsOf(mandate) {
       return answer.wiped ? say("left-wiped", { folder: answer.folder }) : say("left", { folder: answer.folder });
     },
   });
-  return [section(say("recovery"), recovering(mandate)), section(say("rename"), [quiet(say("rename-why")), rename]), section(say("leave-title"), [quiet(say("leave-why")), leave])];
+  return [section(say("rename"), [quiet(say("rename-why")), rename]), section(say("recovery"), recovering(mandate)), section(say("leave-title"), [quiet(say("leave-why")), leave])];
 }
 
 // The key is forgotten here once a person says that its file is safe.
