@@ -1,6 +1,7 @@
 // As much of a browser as the page needs: reads {script, answers, events, hash, steps, then} on stdin, runs the script
-// and does what a person does, a step each: {press: text}, {fill: call, with: values}, {turn: hash}; without steps it
-// presses the last button twice by the keyboard. From then on the answers of `then` hold. Prints what the page shows.
+// and does what a person does, a step each: {press: text}, {fill: call, with: values} (sent twice at once), {tick: name},
+// {turn: hash}; without steps it presses the last button twice by the keyboard. From then on the answers of `then` hold.
+// Prints what the page shows and has asked for.
 "use strict";
 const { script, answers, events, hash, steps, then } = JSON.parse(require("fs").readFileSync(0, "utf8"));
 
@@ -79,7 +80,7 @@ async function take(step) {
   } else if ("fill" in step) {
     const form = places.mandates.all("form").find((one) => JSON.parse(one.dataset.does)[0] === step.fill);
     for (const [name, value] of Object.entries(step.with)) labelled(form, name)[typeof value === "boolean" ? "checked" : "value"] = value;
-    await form.listeners.submit({ preventDefault: () => {} });
+    await Promise.all([1, 2].map(() => form.listeners.submit({ preventDefault: () => {} })));
   } else {
     await buttons().find((one) => one.textContent === step.press).listeners.click();
   }
