@@ -14,7 +14,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from p2psync.books.entries import AMOUNT, NUMBER, TEXT, VOUCHER, EntriesFile, EntryLine, read_entries
+from p2psync.books.entries import AMOUNT, NUMBER, TEXT, VOUCHER, EntriesFile, read_entries
 from p2psync.books.finding import Finding
 from p2psync.books.text import read_date, read_integer
 from p2psync.core.period import Period, containing
@@ -76,19 +76,6 @@ class Pending:
         return Count(None, *(sum(column) for column in zip(*numbers, strict=True))) if numbers else Count(None, 0, 0, 0)
 
 
-@value
-class Differences:
-    """The lines that make the numbers, in the order of their files."""
-
-    new: tuple[EntryLine, ...] = ()
-    changed: tuple[tuple[EntryLine, EntryLine], ...] = ()
-    """As it was posted, and as it is."""
-    removed: tuple[EntryLine, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.new or self.changed or self.removed)
-
-
 def side_of(data: bytes | None) -> Side:
     """One version of a file, whatever its bytes are; None where there is none."""
     if data is None:
@@ -109,17 +96,6 @@ def pending(posted: Side, current: Side, periods: Sequence[Period] = ()) -> Pend
     if not any(found):
         return Pending(State.POSTED, rewritten=_lots(posted) != _lots(current))
     return Pending(State.PENDING, counts=_counts(posted, current, found, periods))
-
-
-def differences(posted: Side, current: Side) -> Differences:
-    """The lines that are new, changed or removed; both sides can be read."""
-    found = _match(posted, current)
-    before, after = _rows(posted), _rows(current)
-    return Differences(
-        new=tuple(EntryLine(line, after[line - 1]) for line in found.new),
-        changed=tuple((EntryLine(was, before[was - 1]), EntryLine(now, after[now - 1])) for was, now in found.changed),
-        removed=tuple(EntryLine(line, before[line - 1]) for line in found.removed),
-    )
 
 
 class _Found(NamedTuple):

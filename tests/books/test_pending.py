@@ -18,7 +18,6 @@ from p2psync.books.pending import (
     Side,
     State,
     Unreadable,
-    differences,
     pending,
     side_of,
 )
@@ -167,22 +166,6 @@ def test_a_file_that_cannot_be_read_has_no_number(text: str) -> None:
         found = pending(posted, current, [Y2025])
         assert (found.state, found.counts, found.why) == (State.UNCOUNTED, (), broken.why)
         assert str(found.why)
-
-
-def test_the_lines_behind_the_numbers_can_be_shown() -> None:
-    found = differences(ecf(line(1), line(2), line(3)), ecf(line(1), line(2, amount="9.00"), line(4)))
-    assert [(one.line, one.number) for one in found.new] == [(5, 4)]
-    assert [(was.amount, now.amount) for was, now in found.changed] == [(_amount("108.10"), _amount("9.00"))]
-    assert [one.number for one in found.removed] == [3]
-    assert found
-    assert not differences(NoFile(), NoFile())
-    assert differences(ecf(line(1)), NoFile())
-    assert differences(ecf(line(1)), ecf(line(1, amount="9.00")))
-
-
-def _amount(text: str) -> object:
-    (only,) = (one.amount for one in differences(NoFile(), ecf(line(1, amount=text))).new)
-    return only
 
 
 LINES = st.builds(
