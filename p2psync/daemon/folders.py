@@ -50,6 +50,7 @@ from p2psync.fs.folder import EPOCH_BYTES, Folder, Marker
 from p2psync.fs.full_pass import FullPass
 from p2psync.fs.look import disk_problem
 from p2psync.fs.observer import Observer
+from p2psync.fs.openness import is_written
 from p2psync.fs.placer import Placer
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.staging import Staging
@@ -322,7 +323,10 @@ class Folders:
         contents = Contents(folder, staging, versions, reading.sources, Cuts(self._cuts, mandate))
         damaged = [RelPath(p.path) for p in troubled if p.code is Code.DAMAGED]
         scanner = Scanner(folder, reading, contents, damaged)
-        holding = Holding(folder, contents, reading, self._log, edits=past is Past.KNOWN, restoring=past is Past.OTHER)
+        watcher = watcher_for(folder)
+        asked = None if watcher.hears_closing else is_written
+        edits, restoring = past is Past.KNOWN, past is Past.OTHER
+        holding = Holding(folder, contents, reading, self._log, edits=edits, restoring=restoring, is_written=asked)
         scanned = asyncio.Event()
 
         async def emit(event: Observed | Suspected | ScanFinished) -> None:
@@ -337,8 +341,8 @@ class Folders:
             mandate,
             folder,
             scanner,
-            watcher_for(folder),
-            Settler(),
+            watcher,
+            Settler(hears_closing=watcher.hears_closing),
             emit,
             hold=holding.judge,
             troubled=[p.path for p in troubled],

@@ -1,6 +1,7 @@
 """What is done about files before the engine hears of them, so that nothing is announced that must not be.
 
-A bookkeeping file is copied first, for its program may save it again at once. A file that goes back to what it was,
+A bookkeeping file is copied first, for its program may save it again at once; one whose end nothing tells waits until
+its program has closed it, where no sign tells of that. A file that goes back to what it was,
 time and all, waits a little: a backup that is being copied over the folder brings the folder's own `.p2psync`, too,
 and when its marker turns out to be of another past, what the backup brings is old and no edit. Without such a marker
 it is an edit, however many files go back: a person brought them.
@@ -11,12 +12,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from secrets import token_bytes
 
+from p2psync.books.completeness import ENTRIES, suffix_of
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.reading import Reading
 from p2psync.engine.events import Seen
+from p2psync.engine.settle import WRITING_QUIET_S
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import EPOCH_BYTES, Folder, FolderVanished, Marker
 from p2psync.fs.observer import is_bookkeeping, is_old
@@ -25,6 +29,9 @@ HOLD_S = 10.0
 """How long a file that goes back waits for the marker: most copying programs have reached it by then."""
 RESTORING_S = 600.0
 """After a folder with another past was opened, each file that goes back is of the same backup."""
+WRITTEN_S = 1.0
+"""Between two looks whether a file is still open."""
+NS = 1e9
 TOLERANCE_NS = 2_000_000_000
 """Between times that are the same: what archives and other disks make of them."""
 
@@ -41,16 +48,19 @@ class Holding:
         *,
         edits: bool,
         restoring: bool,
+        is_written: Callable[[Path], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`edits`: what differs is an edit from the first; else from the end of the first scan. `restoring`: the
-        folder was found with another past.
+        folder was found with another past. `is_written`: whether a program has a file open for writing; None where the
+        signs of a save tell that already.
         """
         self._folder = folder
         self._contents = contents
         self._reading = reading
         self._log = log
         self._edits = edits
+        self._is_written = is_written
         self._restoring_until_s = clock() + RESTORING_S if restoring else clock()
         self._clock = clock
         self._back: dict[RelPath, float] = {}
@@ -69,12 +79,23 @@ class Holding:
         if not self._edits:
             return {}
         held = {s.path: 0.0 for s in seen if is_bookkeeping(s.path) and not self._is_copied(s)}
+        held |= {s.path: WRITTEN_S for s in seen if self._is_unclosed(s)}
         back = self._going_back([s for s in seen if is_old(s.entry)])
         with self._lock:
             return held | self._waiting(back, [s.path for s in seen])
 
     def _is_copied(self, seen: Seen) -> bool:
         return seen.entry.content is None or self._contents.hold(seen.entry.content, seen.path)
+
+    def _is_unclosed(self, seen: Seen) -> bool:
+        """Its program may only be thinking; but some never close what they have written."""
+        age_ns = time.time_ns() - seen.entry.mtime_ns
+        if self._is_written is None or suffix_of(seen.path) not in ENTRIES or age_ns >= WRITING_QUIET_S * NS:
+            return False
+        try:
+            return self._is_written(self._folder.path(seen.path))
+        except OSError:
+            return False
 
     def _waiting(self, back: Sequence[RelPath], seen: Sequence[RelPath]) -> dict[RelPath, float]:
         now_s = self._clock()

@@ -23,6 +23,10 @@ from p2psync.engine.events import Seen
 
 QUIET_S = 0.3
 """A file whose bytes do not tell that it is whole must have stood still for so long."""
+WRITING_QUIET_S = 5.0
+"""The same for one that a program was seen to write into and not to close: it may only be thinking."""
+WRITING_PATIENCE_S = 30.0
+"""Since the first sign; then it is one of those files that a program never closes, and the quiet time is enough."""
 SUSPICION_S = 0.03
 """Silence after which a look is worth its reading; what it finds waits for the rest of the quiet time."""
 HOLD_S = 1.0
@@ -80,6 +84,10 @@ class _Pending:
     renamed: bool = False
     suspected: bool = False
     """It was read before its quiet time is over, which is done once."""
+    made: bool = False
+    """It was made under this name, and not closed since."""
+    writing: bool = False
+    """A program has written into it, and has not closed it since."""
     gone_s: float | None = None
     explained: bool = False
     keys: tuple[_Key, ...] = ()
@@ -92,6 +100,9 @@ class Settler:
     """Bounded; all times in seconds of one clock that never goes back."""
 
     quiet_s: float = QUIET_S
+    writing_quiet_s: float = WRITING_QUIET_S
+    hears_closing: bool = False
+    """Signs tell when a program closes what it wrote, as inotify's do."""
     overflowed: bool = False
     """Some signs were dropped; whoever scans the folder sets it back."""
     _pending: dict[RelPath, _Pending] = field(default_factory=dict, init=False)
@@ -113,6 +124,8 @@ class Settler:
         pending = self._open(path, now)
         if pending is None:
             return
+        if how in (How.DELETED, How.CLOSED, How.RENAMED):
+            pending.made = pending.writing = False
         if how is How.DELETED:
             pending.renamed = False
             self._look_at(path, pending, now)
@@ -124,9 +137,16 @@ class Settler:
             pending.renamed = True
         elif how in (How.CREATED, How.MODIFIED):
             pending.renamed = False
+            pending.made |= self.hears_closing and how is How.CREATED
+            pending.writing |= self.hears_closing and how is How.MODIFIED
             if now - pending.first_s > PATIENCE_S and pending.held is None:
                 self._hold(path, pending, Code.STILL_CHANGING, pending.first_s + PATIENCE_S)
         self._look_at(path, pending, now + self._look_after_s(path, how, pending))
+
+    def writing(self, path: RelPath, is_written: bool) -> None:
+        """Whether a program has it open for writing, where the system is asked because no sign tells."""
+        if path in self._pending:
+            self._pending[path].writing = is_written
 
     def again(self, path: RelPath, due_s: float, now: float) -> None:
         """Look at `path` once more, not before `due_s`, whatever happens."""
@@ -172,11 +192,11 @@ class Settler:
         pending = self._pending.get(path)
         if pending is not None and pending.due_s != inf:
             return False
-        still_s = self._still_s(pending, age_s, now)
+        still_s, quiet_s = self._still_s(pending, age_s, now), self._quiet_s(pending, now, seen.entry.size == 0)
         if (
             self._came_whole(path, asked)
             or whole is Completeness.WHOLE
-            or (whole is Completeness.OPEN and self._is_quiet(still_s))
+            or (whole is Completeness.OPEN and still_s >= quiet_s - ROUNDING_S)
         ):
             self.settled(path)
             self._appear(seen, now)
@@ -191,7 +211,7 @@ class Settler:
             self._hold(path, pending, Code.INCOMPLETE, now - still_s + PATIENCE_S)
             self._retry(path, pending, now)
         else:
-            self._look_at(path, pending, now + self.quiet_s - still_s)
+            self._look_at(path, pending, now + quiet_s - still_s)
         return False
 
     def missing(self, path: RelPath, entry: Entry, stat: FileStat | None, now: float) -> bool:
@@ -239,12 +259,12 @@ class Settler:
         pending = self._open(path, now)
         if pending is None or pending.due_s != inf:
             return False
-        still_s = self._still_s(pending, age_s, now)
-        if pending.renamed or self._is_quiet(still_s):
+        still_s, quiet_s = self._still_s(pending, age_s, now), self._quiet_s(pending, now, False)
+        if pending.renamed or still_s >= quiet_s - ROUNDING_S:
             return True
         if pending.changed_s is None:
             pending.changed_s = now - still_s
-        self._look_at(path, pending, now + self.quiet_s - still_s)
+        self._look_at(path, pending, now + quiet_s - still_s)
         return False
 
     def is_suspect(self, path: RelPath) -> bool:
@@ -298,8 +318,11 @@ class Settler:
             return max(age_s, 0.0)
         return now - changed_s if age_s < 0 else min(now - changed_s, age_s)
 
-    def _is_quiet(self, still_s: float) -> bool:
-        return still_s >= self.quiet_s - ROUNDING_S
+    def _quiet_s(self, pending: _Pending | None, now: float, is_empty: bool) -> float:
+        """How long it must have stood still. What was made and is not empty may be a second name of a whole file."""
+        if pending is None or now - pending.first_s >= WRITING_PATIENCE_S:
+            return self.quiet_s
+        return self.writing_quiet_s if pending.writing or (pending.made and is_empty) else self.quiet_s
 
     def _came_whole(self, path: RelPath, asked: RelPath | None) -> bool:
         return any(p is not None and p.renamed for p in (self._pending.get(path), self._pending.get(asked or path)))

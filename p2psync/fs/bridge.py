@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from p2psync.books.completeness import completeness
+from p2psync.books.completeness import Completeness, completeness
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
@@ -22,9 +22,12 @@ from p2psync.engine.settle import How, Settler
 from p2psync.fs.inspector import age_of
 from p2psync.fs.listing import unreadable
 from p2psync.fs.look import is_locked
+from p2psync.fs.openness import is_written
 from p2psync.fs.stable import read_stable
 from p2psync.fs.traits import SYSTEMS_OWN, racy_for_s
 
+WRITTEN_S = 1.0
+"""Between looks at a file that a program has open for writing, for nothing tells when it is closed."""
 RETRY_S = 5.0
 """After a file could not be read for a reason other than its being written."""
 
@@ -124,6 +127,8 @@ class ProgramFiles:
         begun_ns = time.time_ns()
         try:
             reading = read_stable(one.file, self._stop.is_set)
+            whole = completeness(path, reading.head, reading.tail) if reading is not None else Completeness.TORN
+            is_unclosed = whole is Completeness.OPEN and is_written(one.file)
         except (FileNotFoundError, NotADirectoryError):
             self._missing(path, one, now)
             return
@@ -141,12 +146,14 @@ class ProgramFiles:
         stat = SYSTEMS_OWN.stat(reading.stat)
         mode = SYSTEMS_OWN.mode(reading.stat, 0)
         entry = Entry(Kind.FILE, stat.size, stat.mtime_ns, mode, reading.content)
-        whole = completeness(path, reading.head, reading.tail)
+        self._settler.writing(path, is_unclosed)
         if self._settler.found(Seen(path, entry, stat), whole, age_of(reading.stat), now):
             self._settle(path, one, Sighting(entry, stat))
             racy_s = racy_for_s(stat.mtime_ns, begun_ns)
             if racy_s:
                 self._settler.again(path, now + racy_s, now)
+        elif is_unclosed:
+            self._settler.again(path, now + WRITTEN_S, now)
 
     def _missing(self, path: RelPath, one: _Watched, now: float) -> None:
         """A folder that is not there says nothing about its files."""

@@ -76,6 +76,8 @@ class _Round:
 
 
 class InotifyWatcher:
+    hears_closing = True
+
     def __init__(self, folder: Folder) -> None:
         self.blind = False
         self._folder = folder

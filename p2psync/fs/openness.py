@@ -43,11 +43,25 @@ def is_open(path: str | Path) -> bool:
     return _is_flocked(path)
 
 
-def is_held(file: _File, processes: Path, own: int) -> bool:
+def is_written(path: str | Path) -> bool:
+    """Whether some program has it open for writing; where the system does not tell what for, open at all.
+
+    Raises OSError for what cannot be looked at.
+    """
+    if not sys.platform.startswith("linux"):
+        return is_open(path)
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return False
+    return is_held((found.st_dev, found.st_ino), PROCESSES, os.getpid(), for_writing=True)
+
+
+def is_held(file: _File, processes: Path, own: int, *, for_writing: bool = False) -> bool:
     """Whether a process of this user, other than `own`, has it open."""
     with contextlib.suppress(OSError), os.scandir(processes) as listed:
         numbers = [entry.name for entry in listed if entry.name.isdecimal() and int(entry.name) != own]
-        return any(_holds(processes / number / "fd", file) for number in numbers)
+        return any(_holds(processes / number, file, for_writing) for number in numbers)
     return False
 
 
@@ -72,15 +86,22 @@ def is_shared_out(path: str | Path, kernel32: Any, last_error: Any) -> bool:
     return False
 
 
-def _holds(directory: Path, file: _File) -> bool:
+def _holds(process: Path, file: _File, for_writing: bool) -> bool:
     """Processes end, and those of others keep their files to themselves."""
-    with contextlib.suppress(OSError), os.scandir(directory) as listed:
+    with contextlib.suppress(OSError), os.scandir(process / "fd") as listed:
         for entry in listed:
             with contextlib.suppress(OSError):
                 found = os.stat(entry.path)
-                if (found.st_dev, found.st_ino) == file:
+                if (found.st_dev, found.st_ino) == file and not (for_writing and not _writes(process, entry.name)):
                     return True
     return False
+
+
+def _writes(process: Path, number: str) -> bool:
+    """A line of it says with which flags it was opened, in octal digits."""
+    lines = (process / "fdinfo" / number).read_text().splitlines()
+    flags = next((int(line.split()[1], 8) for line in lines if line.startswith("flags:")), 0)
+    return flags & os.O_ACCMODE != os.O_RDONLY
 
 
 def _is_flocked(path: str | Path) -> bool:

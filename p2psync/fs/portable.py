@@ -32,6 +32,8 @@ _ORDER = tuple(_HOW)
 
 
 class PortableWatcher:
+    hears_closing = False
+
     def __init__(self, folder: Folder, step_ms: int = STEP_MS) -> None:
         self.blind = False
         self._folder = folder

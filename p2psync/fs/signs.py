@@ -58,6 +58,8 @@ class Lost:
 class Watcher(Protocol):
     """An async iterator, one iteration at a time; to be entered again after it was left."""
 
+    hears_closing: bool
+    """It tells when a program closes what it wrote."""
     blind: bool
     """Some directories are not watched, for the system allows no more: the folder must be scanned often."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +13,7 @@ import pytest
 from p2psync.core.entry import ABSENT, Entry, FileStat
 from p2psync.core.ids import ContentId, MandateId, content_of
 from p2psync.core.relpath import RelPath
-from p2psync.daemon.holding import HOLD_S, RESTORING_S, TOLERANCE_NS, Holding
+from p2psync.daemon.holding import HOLD_S, RESTORING_S, TOLERANCE_NS, WRITTEN_S, Holding
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.reading import Reading
 from p2psync.engine.events import Seen
@@ -47,7 +47,14 @@ class Log:
 class Desk:
     """A folder in which each file was saved twice."""
 
-    def __init__(self, root: Path, *, edits: bool = True, restoring: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        edits: bool = True,
+        restoring: bool = False,
+        is_written: Callable[[Path], bool] | None = None,
+    ) -> None:
         self.now_s = 1000.0
         self.folder = Folder(root / "Cargo")
         self.folder.prepare()
@@ -65,6 +72,7 @@ class Desk:
             *(self.folder, contents, reading, EventLog(None)),
             edits=edits,
             restoring=restoring,
+            is_written=is_written,
             clock=lambda: self.now_s,
         )
 
@@ -147,3 +155,24 @@ def test_a_bookkeeping_file_is_copied_before_it_is_told_of(desk: Desk) -> None:
     assert desk.holding.judge([Seen(R("Cargo.crp"), ABSENT)]) == {}
     os.remove(crp)
     assert desk.holding.judge([second]) == {"Cargo.crp": 0.0}
+
+
+def test_where_signs_do_not_tell_bookings_wait_until_their_program_has_closed_them(tmp_path: Path) -> None:
+    """And no longer than a program may think; whatever has an end of its own does not wait."""
+    asked: list[str] = []
+
+    def is_written(file: Path) -> bool:
+        asked.append(file.name)
+        if file.name == "c.ecf":
+            raise PermissionError
+        return file.name != "b.ecf"
+
+    desk = Desk(tmp_path, is_written=is_written)
+    now_ns = time.time_ns()
+    saved = {"a.ecf": now_ns, "b.ecf": now_ns, "c.ecf": now_ns, "d.crp": now_ns, "e.txt": now_ns, "f.ecs": OLD_NS}
+    for name in saved:
+        (desk.folder.root / name).write_bytes(b"text")
+    held = desk.holding.judge([Seen(R(name), a_file(b"text", mtime_ns)) for name, mtime_ns in saved.items()])
+    assert held == {"a.ecf": WRITTEN_S}
+    assert asked == ["a.ecf", "b.ecf", "c.ecf"]
+    assert Desk(tmp_path / "told").holding.judge([Seen(R("a.ecf"), a_file(b"text", now_ns))]) == {"a.ecf": 0.0}

@@ -15,7 +15,17 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine import settle
 from p2psync.engine.events import Seen
-from p2psync.engine.settle import HOLD_S, INDEX_HOLD_S, PATIENCE_S, QUIET_S, SUSPICION_S, How, Settler, hold_s
+from p2psync.engine.settle import (
+    HOLD_S,
+    INDEX_HOLD_S,
+    PATIENCE_S,
+    QUIET_S,
+    SUSPICION_S,
+    WRITING_QUIET_S,
+    How,
+    Settler,
+    hold_s,
+)
 
 WHOLE, TORN, OPEN = Completeness.WHOLE, Completeness.TORN, Completeness.OPEN
 TXT, CRP, ECC, ECF = (RelPath(name) for name in ("a.txt", "a.crp", "a.ecc", "a.ecf"))
@@ -85,6 +95,78 @@ def test_any_other_file_is_published_when_it_stood_still_for_the_quiet_time() ->
     assert s.next_due() == pytest.approx(10.0 + QUIET_S)
     assert looks(s, 10.0 + QUIET_S) == [TXT]
     assert s.found(seen(TXT), OPEN, QUIET_S, 10.0 + QUIET_S)
+
+
+def test_what_a_program_was_seen_to_write_and_not_to_close_waits_for_that() -> None:
+    s = Settler(hears_closing=True)
+    s.noticed(ECF, How.CREATED, 10.0)
+    s.noticed(ECF, How.MODIFIED, 10.0)
+    assert looks(s, 10.0 + SUSPICION_S) == [ECF]
+    assert not s.found(seen(ECF), OPEN, 0.03, 10.03)
+    assert looks(s, 14.0) == [], "the program thinks"
+    s.noticed(ECF, How.MODIFIED, 14.0)
+    s.noticed(ECF, How.CLOSED, 14.1)
+    assert looks(s, 14.2) == [ECF]
+    assert not s.found(seen(ECF), OPEN, 0.2, 14.2)
+    assert s.next_due() == pytest.approx(14.1 + QUIET_S), "no longer than for any other file"
+    assert looks(s, 14.41) == [ECF]
+    assert s.found(seen(ECF), OPEN, 0.41, 14.41)
+
+
+def test_what_is_never_closed_is_published_after_a_longer_quiet_time() -> None:
+    s = Settler(hears_closing=True)
+    s.noticed(TXT, How.MODIFIED, 10.0)
+    assert looks(s, 10.1) == [TXT]
+    assert not s.found(seen(TXT), OPEN, 0.1, 10.1)
+    assert s.next_due() == pytest.approx(10.0 + WRITING_QUIET_S)
+    assert looks(s, 15.0) == [TXT]
+    assert s.found(seen(TXT), OPEN, WRITING_QUIET_S, 15.0)
+    s.noticed(TXT, How.MODIFIED, 20.0)
+    assert looks(s, 20.1) == [TXT]
+    assert not s.is_quiet(TXT, 0.4, 20.4), "nor is a big one read before"
+    assert s.next_due() == pytest.approx(20.0 + WRITING_QUIET_S)
+
+
+def test_a_log_that_is_written_into_all_the_time_is_published_now_and_then() -> None:
+    s = Settler(hears_closing=True)
+    published = []
+    for tick in range(70):
+        now = 10.0 + tick
+        s.noticed(TXT, How.MODIFIED, now)
+        for at in (now + 0.05, now + 0.5):
+            published += [at for path in s.due(at) if s.found(seen(path), OPEN, 100.0, at)]
+    assert published == [40.5, 71.5]
+    assert s.troubles(100.0) == ()
+
+
+@pytest.mark.parametrize(("data", "waits"), [(b"", True), (b"text", False)])
+def test_a_new_name_waits_for_its_file_to_be_closed_only_while_that_is_empty(data: bytes, waits: bool) -> None:
+    s = Settler(hears_closing=True)
+    s.noticed(TXT, How.CREATED, 10.0)
+    assert looks(s, 10.5) == [TXT]
+    assert s.found(seen(TXT, data), OPEN, 0.5, 10.5) is not waits
+
+
+@pytest.mark.parametrize(("how", "verdict"), [(How.RENAMED, OPEN), (How.MODIFIED, WHOLE)])
+def test_what_is_whole_waits_for_no_program_to_close_it(how: How, verdict: Completeness) -> None:
+    s = Settler(hears_closing=True)
+    s.noticed(CRP, How.MODIFIED, 10.0)
+    s.noticed(CRP, how, 10.0)
+    assert looks(s, 10.03) == [CRP]
+    assert s.found(seen(CRP), verdict, 0.03, 10.03)
+
+
+def test_where_no_sign_tells_of_closing_the_system_may_be_asked() -> None:
+    s = Settler()
+    s.writing(OTHER, True)
+    assert OTHER not in s
+    s.noticed(TXT, How.MODIFIED, 10.0)
+    assert looks(s, 11.0) == [TXT]
+    s.writing(TXT, True)
+    assert not s.found(seen(TXT), OPEN, 1.0, 11.0)
+    assert looks(s, 15.0) == [TXT]
+    s.writing(TXT, False)
+    assert s.found(seen(TXT), OPEN, 1.0, 15.0)
 
 
 def test_a_deletion_after_the_rename_ends_the_trust() -> None:
@@ -392,10 +474,13 @@ def test_a_look_takes_a_bounded_number_of_paths() -> None:
 Sign = tuple[RelPath, How, float]
 
 
-@given(st.lists(st.tuples(st.sampled_from([TXT, CRP, ECC]), st.sampled_from(How), st.floats(0, 1)), max_size=40))
-def test_whatever_is_noticed_comes_to_rest(signs: list[Sign]) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from([TXT, CRP, ECC]), st.sampled_from(How), st.floats(0, 1)), max_size=40),
+    st.booleans(),
+)
+def test_whatever_is_noticed_comes_to_rest(signs: list[Sign], hears_closing: bool) -> None:
     """After the last sign, every path is decided within its hold and quiet time, and nothing is kept."""
-    s, now, there = Settler(), 0.0, dict.fromkeys((TXT, CRP, ECC), False)
+    s, now, there = Settler(hears_closing=hears_closing), 0.0, dict.fromkeys((TXT, CRP, ECC), False)
     for path, how, pause in signs:
         now += pause
         s.noticed(path, how, now)

@@ -12,7 +12,7 @@ from p2psync.core.entry import Kind
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.events import Observed, ScanFinished, Seen, Suspected
-from p2psync.engine.settle import QUIET_S, How, Settler
+from p2psync.engine.settle import QUIET_S, WRITING_QUIET_S, How, Settler
 from p2psync.fs.observer import Hold, Observer
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.signs import Lost, Noticed, Signs, Watcher
@@ -24,6 +24,8 @@ PATIENCE_S = 30
 
 class PlayedWatcher:
     """Tells what the test says; None ends it."""
+
+    hears_closing = False
 
     def __init__(self, refuses: bool = False, blind: bool = False) -> None:
         self.blind = blind
@@ -119,6 +121,7 @@ async def observing(
     troubled: tuple[str, ...] = (),
     hold: Hold = lambda seen: {},
     quiet_s: float = QUIET_S,
+    writing_quiet_s: float = WRITING_QUIET_S,
 ) -> AsyncIterator[Told]:
     played = PlayedWatcher()
 
@@ -130,7 +133,7 @@ async def observing(
         place.folder,
         Scanner(place.folder, place.base),
         watcher or played,
-        Settler(quiet_s),
+        Settler(quiet_s, writing_quiet_s, (watcher or played).hears_closing),
         emit,
         hold=hold,
         troubled=troubled,

@@ -12,7 +12,7 @@ from p2psync.core.ids import content_of
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath, parse
 from p2psync.engine.settle import hold_s
-from p2psync.fs.bridge import RETRY_S, ProgramFiles
+from p2psync.fs.bridge import RETRY_S, WRITTEN_S, ProgramFiles
 from p2psync.fs.stable import Stopped
 
 CRP, ECF, TXT = parse("Cargo.crp"), parse("Cargo.ecf"), parse("Cargo.txt")
@@ -90,6 +90,29 @@ def test_entries_have_to_stand_still(programs: Programs) -> None:
     assert 0 < due_s < 0.4
     programs.save(ECF, line)
     assert programs.after(0.5).content(ECF) == content_of(line)
+
+
+def test_bookings_that_their_program_still_writes_wait_until_they_are_closed(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("p2psync.fs.bridge.is_written", lambda file: file == str(programs.folder / ECF))
+    line = b"#FSC\t9.5.0\tECF\r\n"
+    programs.save(ECF, line)
+    assert programs.after(0.1).after(1).after(1).content(ECF) is None, "it thinks"
+    monkeypatch.setattr("p2psync.fs.bridge.is_written", lambda file: False)
+    assert programs.after(WRITTEN_S).content(ECF) == content_of(line)
+
+
+def test_what_a_program_never_closes_is_known_all_the_same_and_a_whole_chart_at_once(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("p2psync.fs.bridge.is_written", lambda file: True)
+    programs.save(TXT, b"text")
+    programs.save(CRP, WHOLE)
+    assert programs.after(0.1).content(CRP) == content_of(WHOLE)
+    for _ in range(4):
+        assert programs.after(1).content(TXT) is None
+    assert programs.after(2).content(TXT) == content_of(b"text")
 
 
 def test_a_file_is_gone_when_it_stays_so(programs: Programs) -> None:

@@ -465,3 +465,33 @@ async def test_a_day_in_a_folder(place: Place) -> None:
         await told.scanned(2)
         assert sorted(place.base.rows) == ["books.crp", "letter", "new/deep/x", "older"]
         assert told.problems == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["bookings.ecf", "letter.txt", "empty at first.txt"])
+async def test_what_a_program_still_writes_is_told_once_it_was_closed(
+    place: Place, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It pauses for longer than the quiet time, in which another file is told that was written later."""
+    monkeypatch.setattr(settle, "WRITING_PATIENCE_S", 3600.0)
+    async with observing(place, InotifyWatcher(place.folder), writing_quiet_s=3600.0) as told:
+        await told.scanned()
+        with (place.root / name).open("wb", buffering=0) as file:
+            if not name.startswith("empty"):
+                file.write(b"#FSC\t9.5.0\tECF\r\n")
+            place.save("later", b"written and closed", age_s=0)
+            await told.path("+later")
+            assert f"+{name}" not in told.paths
+            file.write(b"#ECC\t1; 1\r\n")
+        await told.path(f"+{name}")
+        [seen] = [s for s in told.seen if s.path == name]
+        assert seen.entry.content == content_of((place.root / name).read_bytes())
+
+
+@pytest.mark.asyncio
+async def test_a_second_name_of_a_file_is_not_waited_for(place: Place) -> None:
+    place.save("a", b"text")
+    async with observing(place, InotifyWatcher(place.folder), writing_quiet_s=3600.0) as told:
+        await told.scanned()
+        os.link(place.root / "a", place.root / "b")
+        await told.path("+b")

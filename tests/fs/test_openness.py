@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from p2psync.fs.openness import is_held, is_locked, is_open, is_shared_out
+from p2psync.fs import openness
+from p2psync.fs.openness import is_held, is_locked, is_open, is_shared_out, is_written
 
 PROGRAM = "import sys; file = open(sys.argv[1], sys.argv[2]); print(flush=True); sys.stdin.read()"
 LOCKER = (
@@ -46,6 +47,18 @@ def test_a_program_that_has_it_open(tmp_path: Path, mode: str) -> None:
         assert is_open(file)
         assert not is_open(other)
     assert not is_open(file)
+
+
+@linux
+@pytest.mark.parametrize(("mode", "writes"), [("rb", False), ("r+b", True), ("ab", True), ("wb", True)])
+def test_a_program_that_writes_is_told_from_one_that_reads(tmp_path: Path, mode: str, writes: bool) -> None:
+    file = tmp_path / "a.ecf"
+    assert not is_written(file)
+    file.write_bytes(b"x")
+    assert not is_written(file)
+    with Opened(PROGRAM, str(file), mode):
+        assert is_written(file) is writes
+    assert not is_written(file)
 
 
 @linux
@@ -106,3 +119,12 @@ def test_windows_gives_a_file_alone_only_if_nobody_has_it(tmp_path: Path) -> Non
     assert is_shared_out(tmp_path / "a", Kernel(-1), lambda: 32)
     with pytest.raises(OSError, match="Windows error 5"):
         is_shared_out(tmp_path / "a", Kernel(-1), lambda: 5)
+
+
+def test_where_the_system_does_not_tell_what_for_open_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(openness, "is_open", lambda path: path == tmp_path / "a.ecf")
+    assert is_written(tmp_path / "a.ecf")
+    assert not is_written(tmp_path / "b.ecf")
