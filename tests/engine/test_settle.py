@@ -15,17 +15,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine import settle
 from p2psync.engine.events import Seen
-from p2psync.engine.settle import (
-    HOLD_S,
-    INDEX_HOLD_S,
-    PATIENCE_S,
-    QUIET_S,
-    SUSPICION_S,
-    WRITING_QUIET_S,
-    How,
-    Settler,
-    hold_s,
-)
+from p2psync.engine.settle import HOLD_S, INDEX_HOLD_S, PATIENCE_S, QUIET_S, SUSPICION_S, How, Settler, hold_s
 
 WHOLE, TORN, OPEN = Completeness.WHOLE, Completeness.TORN, Completeness.OPEN
 TXT, CRP, ECC, ECF = (RelPath(name) for name in ("a.txt", "a.crp", "a.ecc", "a.ecf"))
@@ -118,13 +108,13 @@ def test_what_is_never_closed_is_published_after_a_longer_quiet_time() -> None:
     s.noticed(TXT, How.MODIFIED, 10.0)
     assert looks(s, 10.1) == [TXT]
     assert not s.found(seen(TXT), OPEN, 0.1, 10.1)
-    assert s.next_due() == pytest.approx(10.0 + WRITING_QUIET_S)
+    assert s.next_due() == pytest.approx(10.0 + settle.WRITING_QUIET_S)
     assert looks(s, 15.0) == [TXT]
-    assert s.found(seen(TXT), OPEN, WRITING_QUIET_S, 15.0)
+    assert s.found(seen(TXT), OPEN, settle.WRITING_QUIET_S, 15.0)
     s.noticed(TXT, How.MODIFIED, 20.0)
     assert looks(s, 20.1) == [TXT]
     assert not s.is_quiet(TXT, 0.4, 20.4), "nor is a big one read before"
-    assert s.next_due() == pytest.approx(20.0 + WRITING_QUIET_S)
+    assert s.next_due() == pytest.approx(20.0 + settle.WRITING_QUIET_S)
 
 
 def test_a_log_that_is_written_into_all_the_time_is_published_now_and_then() -> None:
