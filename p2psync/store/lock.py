@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +18,9 @@ NOT_A_LINK = getattr(os, "O_NOFOLLOW", 0)
 """Somebody else may put a link into the directory for temporary files."""
 RUNTIME_DIRECTORY = Path("/run/user")
 """Where Linux has a directory for what runs, for each user who is logged in."""
+LONG_BYTES = struct.calcsize("l")
+FS_IOC_GETVERSION = 2 << 30 | LONG_BYTES << 16 | ord("v") << 8 | 1
+"""Linux' <linux/fs.h>; other systems know no such request."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -26,6 +30,9 @@ if sys.platform == "win32":
 
     def _running() -> Path:
         return Path(tempfile.gettempdir())
+
+    def _generation(folder: Path) -> int:
+        return 0
 else:
     import fcntl
 
@@ -35,6 +42,16 @@ else:
     def _running() -> Path:
         running = RUNTIME_DIRECTORY / str(os.getuid())
         return running if running.is_dir() else Path(tempfile.gettempdir())
+
+    def _generation(folder: Path) -> int:
+        """Tells a directory from those that had its number before it; 0 where the disk does not count them."""
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            return int.from_bytes(fcntl.ioctl(handle, FS_IOC_GETVERSION, bytes(LONG_BYTES))[:4], sys.byteorder)
+        except OSError:
+            return 0
+        finally:
+            os.close(handle)
 
 
 class _FileLock:
@@ -92,12 +109,13 @@ class FolderLock(_FileLock):
     """Keeps this user's other daemons on this PC out of a mandate's folder. Raises FolderError, and OSError.
 
     The file lies elsewhere, named by what the folder is on this PC, whatever it is called: an open file in the folder
-    would keep its drive from being taken out. It goes with its lock.
+    would keep its drive from being taken out. It goes with its lock. A folder that was deleted a moment ago, and still
+    counts as in use, is in no new folder's way, though disks give its number away again.
     """
 
     def __init__(self, folder: Path):
         what = folder.stat()
-        path = _running() / f"p2psync-{what.st_dev:x}-{what.st_ino:x}.{NAME}"
+        path = _running() / f"p2psync-{what.st_dev:x}-{what.st_ino:x}-{_generation(folder):x}.{NAME}"
         while True:
             try:
                 super().__init__(path)

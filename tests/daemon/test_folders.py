@@ -139,7 +139,7 @@ async def test_a_backup_copied_over_a_folder_that_is_looked_after_publishes_noth
         if marker == "first":
             shutil.copy2(tmp_path / "backup" / ".p2psync" / "marker", two.folder / ".p2psync" / "marker")
         for name in names:
-            shutil.copy2(tmp_path / "backup" / name, two.folder / name)
+            (tmp_path / "backup" / name).replace(two.folder / name)  # with its old time from the first moment on
         if marker == "last":
             shutil.copy2(tmp_path / "backup" / ".p2psync" / "marker", two.folder / ".p2psync" / "marker")
         for name in names:

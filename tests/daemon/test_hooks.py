@@ -39,12 +39,13 @@ async def mark(pc: Pc, day: str, note: str = "") -> None:
 async def has_noted(pc: Pc, day: str) -> None:
     def last(device: Device, _: Now) -> list[object]:
         (mandate,) = device.mandates.values()
-        return _told(mandate)[0][:1]
+        key, is_running = _told(mandate)
+        return [*key[:1], is_running]
 
     async def noted() -> bool:
-        return await pc.running.runtime.query(last) == [day]
+        return await pc.running.runtime.query(last) == [day, False]
 
-    await until(noted, f"{pc.name} has noted {day}")
+    await until(noted, f"{pc.name} has noted {day}, and no command runs")
 
 
 async def fails(pc: Pc, reason: str) -> None:
@@ -77,6 +78,7 @@ async def test_each_mark_runs_it_once_with_the_facts_and_no_secret(
         expected["note"] = "VAT return sent"
         assert {name: said[name] for name in expected} == expected
         assert (said["name"], said["own"]) == ("pc1", False)
+        await has_noted(two, "2025-06-30")
         await two.stop()
         monkeypatch.delenv("P2PSYNC_PROXY")
         await two.start()

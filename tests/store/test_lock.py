@@ -128,8 +128,29 @@ def test_a_users_locks_lie_where_all_of_its_programs_look(tmp_path: Path, monkey
 def test_a_link_in_the_locks_place_is_not_followed(tmp_path: Path, locks: Path) -> None:
     folder = tmp_path / "Cargo"
     folder.mkdir()
-    what = folder.stat()
-    (locks / f"p2psync-{what.st_dev:x}-{what.st_ino:x}.lock").symlink_to(tmp_path / "somebody's")
+    with FolderLock(folder):
+        (name,) = (file.name for file in locks.iterdir())
+    (locks / name).symlink_to(tmp_path / "somebody's")
     with pytest.raises(OSError, match="symbolic links"):
         FolderLock(folder)
     assert not (tmp_path / "somebody's").exists()
+
+
+def test_a_deleted_folder_is_in_no_new_folders_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disks give the numbers of deleted directories away again; some count how often."""
+    old = FolderLock(tmp_path)
+    generation = lock._generation(tmp_path)
+    monkeypatch.setattr(lock, "_generation", lambda folder: generation + 1)
+    FolderLock(tmp_path).release()
+    monkeypatch.undo()
+    with pytest.raises(FolderError):
+        FolderLock(tmp_path)
+    old.release()
+
+
+def test_a_renamed_folder_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with FolderLock(tmp_path / "a"):
+        (tmp_path / "a").rename(tmp_path / "b")
+        with pytest.raises(FolderError):
+            FolderLock(tmp_path / "b")
