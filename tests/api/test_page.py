@@ -217,9 +217,11 @@ def test_without_a_login_the_page_says_what_to_do() -> None:
 
 @needs_node
 def test_without_a_mandate_the_page_says_how_to_begin() -> None:
-    seen = browse()
+    seen = browse(steps=[])
     assert "No mandate yet." in seen["shown"]["mandates"]
-    assert seen["links"] == ["#new"]
+    assert "Make a mandate" in seen["shown"]["mandates"]
+    assert "Join a mandate" in seen["shown"]["mandates"]
+    assert "Synchronise all" not in seen["shown"]["mandates"]
 
 
 @pytest.mark.asyncio

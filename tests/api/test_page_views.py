@@ -59,7 +59,7 @@ def test_a_programs_file_is_attached_and_detached() -> None:
     assert page["shown"]["notice"] == (
         "Attached: /b/b.crp. Not attached: no The index beside it names these, too: /b/c.ecf"
     )
-    assert "held back: held: Line 17" in page["shown"]["mandates"]
+    assert "/b/a.crp a.crp held: Line 17 – Detach" in page["shown"]["mandates"]
     page = seen("#m/ab/files", {**FILES, "/api/attached": [row], "/api/detach": {}}, {"press": "Detach"})
     assert page["confirmed"] == ["Detach /b/a.crp? The file itself stays as it is."]
     assert ["POST", "/api/detach", {"mandate": "ab", "file": "/b/a.crp"}] in page["asked"]

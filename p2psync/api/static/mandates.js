@@ -228,8 +228,9 @@ function syncAll() {
   return [element("p", "", "tools", [button(say("sync-all"), "sync", {}, { then })])];
 }
 
+// Where there is none yet, the page begins with how to make or join one.
 async function allMandates() {
   const cards = await Promise.all(status.mandates.map(card));
-  const none = element("p", "", "quiet", [say("no-mandate") + " ", link(inWords("places", "new"), "new")]);
-  return [...syncAll(), ...(cards.length ? cards : [none]), ...hosts(status.rendezvous || [])];
+  const begin = cards.length ? [] : [quiet(say("no-mandate")), ...(await howToBegin())];
+  return [...syncAll(), ...cards, ...begin, ...hosts(status.rendezvous || [])];
 }

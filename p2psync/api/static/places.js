@@ -9,7 +9,7 @@ const chosen = new Set();
 // -- all mandates in one table ------------------------------------------------------------------------
 
 async function overview() {
-  if (!status.mandates.length) return [quiet(say("no-mandate"))];
+  if (!status.mandates.length) return allMandates();
   const titles = [say("choose"), say("mandate"), say("state"), say("to-post"), say("conflicts-short"), say("problems-short"), say("last-sync"), say("your-action")];
   return [section(inWords("places", "overview"), [table(titles, status.mandates.map(overviewRow), "whole")]), section(say("with-chosen"), together())];
 }
