@@ -260,7 +260,8 @@ class Folders:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             one = self._open.get(mandate)
-            if one is not None and await asyncio.to_thread(was_swapped, one.folder, mandate):
+            away = one is not None and one.observer.is_away
+            if one is not None and away and await asyncio.to_thread(was_swapped, one.folder, mandate):
                 await self._shut(mandate)
             elif one is None:
                 before, extent = extent, await asyncio.to_thread(extent_of, root)

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import sys
+import time
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +20,7 @@ from p2psync.errors import FolderError, InvalidId
 from p2psync.fs.attributes import set_hidden
 from p2psync.fs.cloud import service_by_marker, service_by_name
 from p2psync.fs.durable import sync_descriptor, sync_directories
-from p2psync.fs.traits import SYSTEMS_OWN, Traits
+from p2psync.fs.traits import SYSTEMS_OWN, Traits, racy_for_s
 from p2psync.i18n import _
 
 MARKER_FORMAT = 1
@@ -52,6 +53,8 @@ class Folder:
         self._marker_path = self.own / "marker"
         self._ours: tuple[Marker, ...] = ()
         """The marker that was written; while it is being renewed the one before, too."""
+        self._seen: tuple[int, ...] | None = None
+        """What the disk said of the marker when it was read last and found to be ours."""
         self._prefix = os.path.join(self.root, "")
 
     # -- names ----------------------------------------------------------------------------------------------------
@@ -85,6 +88,7 @@ class Folder:
     def write_marker(self, marker: Marker) -> None:
         """Durable and whole, or not at all. Raises OSError."""
         self._ours = (*self._ours[-1:], marker)
+        self._seen = None
         fresh = self._marker_path.with_suffix(".new")
         fields = {"format": MARKER_FORMAT, "mandate": mandate_text(marker.mandate), "epoch": marker.epoch.hex()}
         with fresh.open("wb") as file:
@@ -96,7 +100,13 @@ class Folder:
         self._ours = (marker,)
 
     def trouble(self) -> Code | None:
-        """FOLDER_GONE or FOLDER_MARKER_GONE while this is not the folder that was opened; None if it is."""
+        """FOLDER_GONE or FOLDER_MARKER_GONE while this is not the folder that was opened; None if it is.
+
+        Asked of each folder every few seconds: a marker that nobody touched since is not read again.
+        """
+        seen = self._look_at_marker()
+        if seen is not None and seen == self._seen:
+            return None
         if not self.root.is_dir():
             return Code.FOLDER_GONE
         ours = self._ours
@@ -104,7 +114,16 @@ class Folder:
         ours += self._ours  # it may have been renewed meanwhile
         if marker is None or (ours and marker not in ours):
             return Code.FOLDER_MARKER_GONE
+        if seen is not None and marker in self._ours and not racy_for_s(max(seen[-2:]), time.time_ns()):
+            self._seen = seen
         return None
+
+    def _look_at_marker(self) -> tuple[int, ...] | None:
+        try:
+            found = os.stat(self._marker_path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def is_there(self) -> bool:
         """False for an unplugged drive, an empty mount point, a folder that was swapped for another."""

@@ -89,6 +89,8 @@ class Observer:
         self._large: deque[RelPath] = deque()
         self._full = False
         self._unwatched = False
+        self.is_away = False
+        """The folder is not there, or another one is."""
         self._emitting = asyncio.Lock()
         self._scan_asked = asyncio.Event()
         self._due = asyncio.Event()
@@ -134,6 +136,7 @@ class Observer:
     async def _until_there(self) -> None:
         """Says once that the folder is missing, and answers each scan that is asked for meanwhile."""
         said: Code | None = None
+        self.is_away = True
         while (code := await self._thread(self._folder.trouble)) is not None:
             if code != said or self._scan_asked.is_set():
                 said = code
@@ -143,6 +146,7 @@ class Observer:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RETURN_S):
                     await self._scan_asked.wait()
+        self.is_away = False
         if "" in self._troubled:
             await self._emit(cleared=[RelPath("")])
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code
-from p2psync.core.relpath import Platform, RelPath, parse
+from p2psync.core.relpath import OWN_DIRECTORY, Platform, RelPath, parse
 from p2psync.errors import FolderError, InvalidPath
+from p2psync.fs import folder as folder_module
 from p2psync.fs.folder import Folder, Marker
 from p2psync.fs.traits import Traits
 
@@ -158,6 +159,33 @@ def test_a_marker_is_never_missing_while_it_is_renewed(tmp_path: Path, monkeypat
     assert troubles == [None] * 4
     (folder.own / "marker").write_bytes((folder.own / "marker").read_bytes().replace(b"67" * 16, b"66" * 16))
     assert folder.trouble() == Code.FOLDER_MARKER_GONE, "the epoch before last is another past"
+
+
+def test_a_marker_is_read_again_only_after_it_was_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, marker = prepared(tmp_path), tmp_path / OWN_DIRECTORY / "marker"
+    reads: list[Path] = []
+    real_read = Folder.read_marker
+
+    def read(self: Folder) -> Marker | None:
+        reads.append(self.root)
+        return real_read(self)
+
+    monkeypatch.setattr(Folder, "read_marker", read)
+    assert [folder.trouble() for _ in range(3)] == [None] * 3
+    assert len(reads) == 3, "it was written so lately that it may have been written again"
+    monkeypatch.setattr(folder_module, "racy_for_s", lambda changed_ns, now_ns: 0.0)
+    assert [folder.trouble() for _ in range(3)] == [None] * 3
+    assert len(reads) == 4
+    other = tmp_path / "other"
+    other.write_bytes(marker.read_bytes().replace(b"65" * 16, b"66" * 16))
+    before = marker.stat()
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(marker)
+    assert folder.trouble() == Code.FOLDER_MARKER_GONE
+    folder.write_marker(MARKER)
+    assert [folder.trouble() for _ in range(3)] == [None] * 3
+    marker.unlink()
+    assert folder.trouble() == Code.FOLDER_MARKER_GONE
 
 
 @pytest.mark.parametrize(
