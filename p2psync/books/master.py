@@ -13,7 +13,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import NamedTuple
 
-from p2psync.books.export import DELETED, NAME, Record, RecordKind, canonical, is_field
+from p2psync.books.export import DELETED, FIELDS, NAME, Record, RecordKind, canonical, is_field
 from p2psync.books.finding import shown
 from p2psync.core.ids import DeviceId
 from p2psync.core.value import value
@@ -141,14 +141,23 @@ def edited(
 ) -> MasterData:
     """What a device other than the master writes when its user changes a field.
 
-    Raises UsageError if there is no such record, or the field cannot have this value; NotAllowed if the field is the
-    master's alone.
+    Raises UsageError if there is no such record or field, or the field cannot have this value; NotAllowed if the field
+    is the master's alone.
     """
     if not exists(data, key):
         raise _not_there(key)
+    if not is_field(key.kind, name):
+        known = ", ".join(field.name for field in FIELDS[key.kind])
+        raise UsageError(
+            "{record} has no field {field}. Choose one of: {fields}", record=_said(key), field=shown(name), fields=known
+        )
     if OpenField(key.kind, name) not in open_fields:
         raise NotAllowed(
-            "{record}: {field} belongs to the master, who alone changes it.", record=_said(key), field=name
+            "{record}: {field} belongs to the master, who alone changes it, unless an admin opens it to all: "
+            "p2psync rules MANDATE --open {kind}.{field}",
+            record=_said(key),
+            field=name,
+            kind=key.kind.value,
         )
     value = canonical(key.kind, name, text)
     if value is None:

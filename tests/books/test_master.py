@@ -92,8 +92,10 @@ def test_what_an_export_leaves_out_stays_and_what_it_empties_goes() -> None:
 def test_others_change_open_fields_only() -> None:
     data = after_import(NOTHING, account(cash="false", type="A"))
     assert cash(after_edit(data, "YES")) == "true"
-    with pytest.raises(NotAllowed, match="account 1000: type belongs to the master"):
+    with pytest.raises(NotAllowed, match=r"account 1000: type belongs to the master.* --open account.type"):
         after_edit(data, "L", name="type")
+    with pytest.raises(UsageError, match=r"account 1000 has no field colour. Choose one of: type, collective"):
+        after_edit(data, "red", name="colour")
     with pytest.raises(UsageError, match="cannot be 'maybe'"):
         after_edit(data, "maybe")
     with pytest.raises(UsageError, match="There is no account 1000"):
