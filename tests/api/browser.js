@@ -49,7 +49,15 @@ global.document = {
 };
 global.Blob = class { constructor(parts) { this.text = parts.join(""); } };
 global.URL = { createObjectURL: (blob) => blob.text };
-global.location = { hash };
+let address = hash;
+global.location = {
+  get hash() { return address; },
+  set hash(next) {
+    const moved = `#${next}`.replace("##", "#") !== (address || "#");
+    address = `#${next}`.replace("##", "#");
+    if (moved) setImmediate(() => listeners.hashchange());
+  },
+};
 global.window = { addEventListener: (name, act) => (listeners[name] = act), scrollTo: () => {} };
 global.fetch = async (path, options = {}) => {
   asked.push([options.method || "GET", path, options.body ? JSON.parse(options.body) : null]);
@@ -72,7 +80,6 @@ function labelled(form, name) {
 async function take(step) {
   if ("turn" in step) {
     location.hash = step.turn;
-    listeners.hashchange();
   } else if ("tick" in step) {
     const input = places.mandates.all("input").find((one) => one.attributes["aria-label"] === step.tick);
     input.checked = true;

@@ -106,7 +106,9 @@ def test_a_mandate_is_made_and_joined() -> None:
     step = {"fill": "join", "with": {"ticket": " P2P1 "}}
     page = browse(at="#new", answers={"/api/join": joined}, steps=[step], events=())
     assert ["POST", "/api/join", {"ticket": "P2P1"}] in page["asked"]
-    assert page["shown"]["notice"].endswith("5FAM")
+    assert page["shown"]["notice"].endswith("5FAM"), "also in the view to which that leads"
+    page = browse(SHARED, at="#new", answers={"/api/join": joined}, steps=[step, {"turn": "#pc"}], events=())
+    assert page["shown"]["notice"] == "", "but no further"
     waits = {"waiting_for": "approval", "message": "Still waiting"}
     assert browse(at="#new", answers={"/api/join": waits}, steps=[step])["shown"]["notice"] == "Still waiting"
 

@@ -151,6 +151,7 @@ def test_a_mandate_is_renamed_and_left() -> None:
     page = seen("#m/ab/settings", answers, {"fill": "mandate/leave", "with": {}})
     assert "Leave Cargo" in page["confirmed"][0]
     assert ["POST", "/api/mandate/leave", {"mandate": "ab", "wipe": False}] in page["asked"]
+    assert page["shown"]["notice"] == "Left. The files stay in /f"
 
 
 def test_the_recovery_file_is_saved_before_its_key_is_forgotten() -> None:

@@ -193,7 +193,7 @@ async function settingsOf(mandate) {
   const leave = form("mandate/leave", { mandate: mandate.id }, [field(say("wipe"), "wipe", { type: "checkbox" })], say("leave"), {
     sure: say("leave-sure", { mandate: mandate.name }),
     then: (answer) => {
-      location.hash = "";
+      goTo("");
       return answer.wiped ? say("left-wiped", { folder: answer.folder }) : say("left", { folder: answer.folder });
     },
   });

@@ -73,9 +73,10 @@ async function refresh() {
   }
 }
 
-// Another view begins at its top, and says what went before no longer.
+// Another view begins at its top, and says no longer what went before, unless it is where that led to.
 function turnTo() {
-  tell("");
+  if (!staying) tell("");
+  staying = false;
   learnt.clear();
   showWays();
   document.getElementById("mandates").focus();

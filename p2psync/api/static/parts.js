@@ -8,6 +8,8 @@ let words = { language: "en", problems: {}, signs: {}, news: [], checks: {}, tex
 let status = { mandates: [] };
 // What the daemon answered to what a person asked for: a check, a run, an invitation. By what it is about.
 const answers = new Map();
+// Whether what was told last outlives the next change of the view.
+let staying = false;
 // What was read of the daemon a moment ago: a view that is only looked at does not ask for it again and again.
 const learnt = new Map();
 // What buttons and forms have asked for and wait for; they keep quiet meanwhile, also where they are made anew.
@@ -79,6 +81,12 @@ async function ask(path, options = {}) {
 function act(name, given) {
   const body = JSON.stringify(given);
   return ask("/api/" + name, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+}
+
+// To another view, where what came of this is still read.
+function goTo(hash) {
+  staying = location.hash.slice(1) !== hash;
+  location.hash = hash;
 }
 
 function learn(name, given) {

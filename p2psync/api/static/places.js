@@ -151,7 +151,7 @@ function creating() {
     field(say("folder"), "folder", { hint: say("folder-hint") }),
   ];
   const then = (answer) => {
-    location.hash = `m/${answer.id}`;
+    goTo(`m/${answer.id}`);
     return say("created", { mandate: answer.name, folder: answer.folder });
   };
   return form("mandate/create", {}, fields, say("create-it"), { read: stated, then });
@@ -161,7 +161,7 @@ function joining() {
   const fields = [field(say("ticket-or-code"), "ticket", { must: true }), field(say("folder"), "folder", { hint: say("folder-hint") })];
   const then = (answer) => {
     if (answer.message) return answer.message;
-    location.hash = `m/${answer.id}`;
+    goTo(`m/${answer.id}`);
     return say("joined", { mandate: answer.mandate, role: inWords("roles", answer.role), fingerprint: answer.fingerprint });
   };
   return form("join", {}, fields, say("join-it"), { read: stated, then });
