@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -55,20 +56,28 @@ def waits(pc: Pc, file: str, *expected: tuple[int, int, int]) -> float:
 
 
 def test_alone_one_sees_within_seconds_what_is_to_be_posted(lab: Lab, tmp_path: Path) -> None:
-    """A local mandate: three bookings are added; a file that is half-written never counts."""
+    """A local mandate, made of its accounting file: three bookings are added; a half-written file never counts."""
     with office(lab, tmp_path, "a") as (alone,):
-        data = synthetic.entries("ECF", 5, Random(1))
-        alone.folder.mkdir(exist_ok=True)
-        alone.save(CHART, synthetic.chart(2025, 60, Random(1)))
-        alone.save(INVOICES, data)
-        alone.run("mandate", "create", "Cargo", "--folder", alone.folder)
+        data, books = synthetic.entries("ECF", 5, Random(1)), tmp_path / "books"
+        for folder in (books, tmp_path / "OneDrive"):
+            folder.mkdir()
+            (folder / "Cargo 2025.cre").write_bytes(b"a live database")
+            (folder / CHART).write_bytes(synthetic.chart(2025, 60, Random(1)))
+            (folder / INVOICES).write_bytes(data)
+            listed = synthetic.Listed("ECF", INVOICES, datetime(2025, 12, 31, 9), 1)
+            (folder / "Cargo 2025.ecc").write_bytes(synthetic.index([listed]))
+        words = ("mandate", "create", "Cargo", "--folder", alone.folder, "--accounting")
+        assert "OneDrive" in alone.ask(*words, tmp_path / "OneDrive" / "Cargo 2025.cre").said
+        made = alone.run(*words, books / "Cargo 2025.cre")
+        assert made["state"] == "local"
+        assert {row["path"] for row in made["attached"]} == {CHART, INVOICES, "Cargo 2025.ecc"}
         waits(alone, INVOICES, (5, 0, 0))
         alone.run("posted", "Cargo")
         more = synthetic.more_entries(data, 3, Random(2))
-        (alone.folder / INVOICES).write_bytes(more[:-9])
+        (books / INVOICES).write_bytes(more[:-9])
         pause(TORN_S)
         assert counts(alone, INVOICES) == []
-        (alone.folder / INVOICES).write_bytes(more)
+        (books / INVOICES).write_bytes(more)
         assert waits(alone, INVOICES, (3, 0, 0)) < BANNER_S
         until(lambda: alone.status()["pending"] == 3, "status says so too", BANNER_S)
 
