@@ -113,8 +113,7 @@ class InotifyWatcher:
     async def __anext__(self) -> Signs | Lost:
         while not self._ended:
             await self._readable.wait()
-            await asyncio.sleep(self._pause_s())
-            events = self._inotify.read(timeout=0)
+            events = await self._gather()
             self._read_s = asyncio.get_running_loop().time()
             self._stormy = len(events) > MANY
             told = await self._digest(events)
@@ -123,12 +122,17 @@ class InotifyWatcher:
                 return told
         raise StopAsyncIteration
 
-    def _pause_s(self) -> float:
-        """How long signs are gathered: somebody waits for the first one, nobody for each of many."""
-        if self._stormy:
-            return COALESCE_STORM_S
-        rested = asyncio.get_running_loop().time() - self._read_s > REST_S
-        return COALESCE_FIRST_S if rested else COALESCE_S
+    async def _gather(self) -> list[Event]:
+        """Signs of a moment: somebody waits for the first one, and for a file that came whole, nobody for many."""
+        events: list[Event] = []
+        pause_s = COALESCE_STORM_S if self._stormy else COALESCE_S
+        if asyncio.get_running_loop().time() - self._read_s > REST_S:
+            events = self._inotify.read(timeout=0)
+            if any(event.mask & MOVED_TO for event in events):
+                return events
+            pause_s = COALESCE_FIRST_S
+        await asyncio.sleep(pause_s)
+        return [*events, *self._inotify.read(timeout=0)]
 
     def _listen(self) -> None:
         """One call back, then silence until the queue was read: the loop is not to spin while signs gather."""

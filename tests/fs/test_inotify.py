@@ -169,7 +169,19 @@ async def test_nothing_is_read_while_nothing_happens(place: Place, monkeypatch: 
         assert readings == []
         place.save("a")
         await Listener(watcher).path("a")
-        assert readings == [0]
+        assert readings == [0, 0], "at once, and for what came a moment later"
+
+
+@pytest.mark.asyncio
+async def test_what_comes_to_its_name_whole_is_told_at_once(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inotify, "COALESCE_FIRST_S", 3600.0)
+    (tmp_path / "saved").write_bytes(b"whole")
+    async with InotifyWatcher(place.folder) as watcher:
+        (tmp_path / "saved").rename(place.root / "a")
+        told = await Listener(watcher).path("a")
+        assert told.how("a") == [How.RENAMED]
 
 
 def event_of(watcher: InotifyWatcher, mask: int, name: str = "") -> Event:
