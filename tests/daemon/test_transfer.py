@@ -16,6 +16,7 @@ from p2psync.engine.effects import Wanted
 from p2psync.fs.assembly import Assembly
 from p2psync.fs.staging import Staging
 from p2psync.wire.messages import Request, Response, What
+from tests.daemon.patience import until
 from tests.daemon.peers import LINK_MESSAGES_MAX, MANDATE, OTHER, Device, world
 
 MIB = 1 << 20
@@ -188,6 +189,7 @@ async def test_after_a_break_only_the_rest_is_fetched(tmp_path: Path) -> None:
         gate.spoil = stop_in_the_middle
         b.want(wanted)
         await b.until(lambda: not gate.gate.is_set())
+        await until(lambda: b.transfer.arrived(MANDATE) > 0, "some of it is on the disk")
         w.cut(b, a, link)
         await b.until(lambda: wanted.content in b.failed)
         first = chunks_served(a)
