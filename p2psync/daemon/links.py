@@ -374,6 +374,8 @@ class Links:
         match message:
             case Request() | Response() | Push() | Offer():
                 self._take_content(line, message)
+                if isinstance(message, Push):  # what it names need not be asked for
+                    await self._runtime.post(Received(line.number, message))
             case Ping(count):
                 self.send(line.number, Pong(count))
             case Pong(count):

@@ -153,7 +153,7 @@ class Node:
             Fetch: self.transfer.fetch,
             PushContents: self.transfer.push,
             OfferContent: self.transfer.offer,
-            Place: self.folders.place,
+            Place: lambda effect: self.folders.place(self.transfer.hand_over(effect)),
             KeepVersion: self.folders.keep,
             Merge: self.folders.keep,
             Rescan: self.folders.rescan,

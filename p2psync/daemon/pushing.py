@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
-from p2psync.core.ids import ContentId
+from p2psync.core.ids import ContentId, MandateId
 from p2psync.daemon.compartments import Stock
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import PushContents
@@ -42,7 +42,13 @@ class Pushing:
         compartment = Compartment(effect.mandate, effect.file_class)
         contents = self._stock.contents(effect.mandate)
         open_links = [link for link in links if self._stock.bounds.is_open_to(link, compartment)]
-        if contents is not None and open_links:
+        if contents is None or not open_links:
+            return
+        at_hand = contents.read_lately(effect.contents)
+        if at_hand is not None and sum(map(len, at_hand)) <= PUSH_BYTES_MAX:
+            message = Push(effect.mandate, effect.contents, tuple(at_hand), effect.file_class)
+            self._send_all(open_links, encode(message))
+        else:
             self._tasks.start(self._push(contents, compartment, effect.contents, open_links), "push")
 
     async def _push(
@@ -53,8 +59,11 @@ class Pushing:
             count, frame = await self._stock.threads.read(_next_frame, contents, compartment, rest)
             rest = rest[count:]
             if frame is not None:
-                for link in links:
-                    self._send(link, frame)
+                self._send_all(links, frame)
+
+    def _send_all(self, links: Sequence[int], frame: bytes) -> None:
+        for link in links:
+            self._send(link, frame)
 
     def pushed(self, link: int, message: Push) -> None:
         """Keep for a moment what a peer gave unasked."""
@@ -76,6 +85,15 @@ class Pushing:
                 data = kept.pop((compartment, content), None)
                 if data is not None:
                     found[content] = data
+        return found
+
+    def take_any(self, mandate: MandateId, contents: Set[ContentId]) -> Mapping[ContentId, bytes]:
+        """The same whatever files of a mandate it was given for: who asks knows that it was given for these."""
+        compartments = {compartment for kept in self._kept.values() for compartment, _ in kept}
+        found: dict[ContentId, bytes] = {}
+        for compartment in compartments:
+            if compartment.mandate == mandate:
+                found.update(self.take(compartment, contents))
         return found
 
     def forget(self, link: int) -> None:

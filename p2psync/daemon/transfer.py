@@ -25,7 +25,7 @@ from p2psync.daemon.pushing import Pushing, SendPush
 from p2psync.daemon.serving import Send, Serving
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.threads import Threads
-from p2psync.engine.effects import Fetch, OfferContent, PushContents, Wanted
+from p2psync.engine.effects import Fetch, OfferContent, Place, PushContents, Wanted
 from p2psync.engine.effects import Send as Ask
 from p2psync.engine.events import Fetched, FetchFailed, Observed
 from p2psync.engine.fetch import Fetcher
@@ -175,6 +175,14 @@ class Transfer:
     def push(self, effect: PushContents) -> None:
         """Let contents go along with the change that names them."""
         self._pushing.push(effect, self._links[effect.mandate] - self._lane_of.keys())
+
+    def hand_over(self, effect: Place) -> Place:
+        """Let what a peer gave unasked be at hand where it is placed."""
+        contents = self._contents(effect.mandate)
+        wanted = {item.put.content for item in effect.items if item.put.content is not None}
+        if contents is not None:
+            contents.hand_over(self._pushing.take_any(effect.mandate, wanted))
+        return effect
 
     def offer(self, effect: OfferContent) -> None:
         """Let what is new in a big file go ahead of the change that will name it."""

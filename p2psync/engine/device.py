@@ -35,6 +35,7 @@ from p2psync.wire.messages import (
     Ping,
     Placed,
     Pong,
+    Push,
     Secret,
 )
 from p2psync.wire.session import Conversation
@@ -275,6 +276,10 @@ class Device:
                     mandate.on_message(link.number, message)
                 elif mandate is not None:
                     self._on_stray(link, mandate, message)
+            case Push():
+                giving = self.mandates.get(message.mandate)
+                if giving is not None and link.number in giving.peers:
+                    giving.replica.placement.given(message.file_class, message.contents)
             case _:
                 pass  # requests and responses are the transfer's; pongs only keep the link alive
 

@@ -5,7 +5,7 @@ Placing is compare-and-swap: it says what it expects to find, and what it finds 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,6 +27,9 @@ OBSTRUCTED_S = 0.5
 """After a placement that something else in the folder was in the way of: it may be on its way out itself."""
 MISSING_AFTER_S = 15.0
 """When nobody in reach could give a content for so long, people are told: before, it may be on its way to a peer."""
+GIVEN_S = 4.0
+"""How long what a peer gave unasked is at hand, a little less than it is kept."""
+GIVEN_MAX = 64
 HOLD_SOURCE_S = 0.5
 """How long a removal waits for the files that are copied from what it removes."""
 
@@ -44,6 +47,10 @@ class Placement:
         """When (monotonic seconds) nobody could give a content for the first time."""
         self._ungiven: set[RelPath] = set()
         """Paths that rest since nobody could give their contents."""
+        self._given: OrderedDict[tuple[str, ContentId], float] = OrderedDict()
+        """Contents that came unasked, by class of files, and when (monotonic seconds)."""
+        self._trusting: set[RelPath] = set()
+        """Paths that are being placed from those: what came may not be what it seems."""
         self._cursor: RelPath | None = None
         self.urgent = Urgent()
 
@@ -54,6 +61,8 @@ class Placement:
         self._merging.clear()
         self._missing_since.clear()
         self._ungiven.clear()
+        self._given.clear()
+        self._trusting.clear()
         self._plan.placing.clear()
         self._plan.more = True
 
@@ -92,7 +101,7 @@ class Placement:
             rival = self._plan.rival(target)
             if rival is not None:
                 self._plan.get_stuck(Problem(path, Code.NAME_COLLIDES, rival))
-            elif target.contents:
+            elif target.contents and not self._take_given(target):
                 file_class = self._site.ledger.class_of(path)
                 wanted[file_class] += self._gather(file_class, target)
             else:
@@ -101,6 +110,24 @@ class Placement:
             if several:
                 self._site.scope.emit(Fetch(self._site.mandate, tuple(several), file_class))
         self._place(self._not_held(ready))
+
+    def given(self, file_class: str, contents: Sequence[ContentId]) -> None:
+        """A peer gave these contents, unasked and not verified, for files of a class: placing may find them at hand."""
+        for content in contents:
+            self._given[file_class, content] = self._site.scope.now.monotonic_s
+            self._given.move_to_end((file_class, content))
+        while len(self._given) > GIVEN_MAX:
+            self._given.popitem(last=False)
+
+    def _take_given(self, target: Aim) -> bool:
+        """Whether it can be placed at once; true once for each content that was given."""
+        if not self._given or target.sources or target.put.content is None:
+            return False
+        came_s = self._given.pop((self._site.ledger.class_of(target.path), target.put.content), None)
+        if came_s is None or self._site.scope.now.monotonic_s - came_s > GIVEN_S:
+            return False
+        self._trusting.add(target.path)
+        return True
 
     def _not_held(self, ready: Sequence[Aim]) -> list[Aim]:
         """What vanishes may be a renamed file's only local source: it waits for those that are fetched."""
@@ -206,7 +233,9 @@ class Placement:
         as_foreseen = [o.path for o in event.outcomes if o.placed and self._is_foreseen(o.path)]
         for o in event.outcomes:
             self._plan.placing.pop(o.path, None)
-            if o.problem is not None:
+            trusted = o.path in self._trusting
+            self._trusting.discard(o.path)
+            if o.problem is not None and not (trusted and o.problem.code is Code.CONTENT_MISSING):
                 self._plan.get_stuck(o.problem)
             elif o.found is not None and o.found.entry.same_as(self._expected(o.path)):
                 self._plan.block(o.path, OBSTRUCTED_S)

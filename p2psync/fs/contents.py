@@ -25,6 +25,7 @@ from p2psync.core.value import value
 from p2psync.fs.assembly import Assembly, Source
 from p2psync.fs.clone import copy_verified, pieces
 from p2psync.fs.durable import sync_directories, sync_file
+from p2psync.fs.handful import Handful
 from p2psync.fs.look import Places
 from p2psync.fs.reading import open_descriptor, open_shared, read_up_to
 from p2psync.fs.reuse import Cuts, MayReuse, NoCuts, Reuse
@@ -73,6 +74,8 @@ class Contents:
         self._unsaved: dict[ContentId, Sequence[Span]] = {}
         self._differences: OrderedDict[tuple[ContentId, ContentId], bytes | None] = OrderedDict()
         """Of what to which version before."""
+        self._read_lately = Handful()
+        self._given = Handful()
         self._cutting = threading.Lock()
         self._lock = threading.Lock()
 
@@ -138,6 +141,9 @@ class Contents:
             return True
         if content == EMPTY_CONTENT:
             self._staging.stage_empty()
+            return True
+        given = self._given.take([content])
+        if given is not None and not self._staging.stage_whole([(content, given[0])]):
             return True
         candidates = (*self._standing(content, known), self._versions.where(content))
         return any(_unless_unreadable(self._staging.stage_copy, path, content) for path in candidates)
@@ -229,6 +235,19 @@ class Contents:
             return assembly.held()
         return HOLDS_ALL if any(map(os.path.isfile, self._candidates(content))) else None
 
+    def note_bytes(self, content: ContentId, data: bytes) -> None:
+        """A small file was read: it may have been saved just now, and is to be given to others at once."""
+        self._read_lately.put(content, data)
+
+    def read_lately(self, contents: Sequence[ContentId]) -> list[bytes] | None:
+        """What small files held that were read a moment ago, once; None unless all of it is at hand."""
+        return self._read_lately.take(contents)
+
+    def hand_over(self, given: Mapping[ContentId, bytes]) -> None:
+        """Bytes for what is to be placed now, not verified yet."""
+        for content, data in given.items():
+            self._given.put(content, data)
+
     def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None = None) -> None:
         """A file was cut while it was read for another reason: peers that hear of it ask for its manifest soon.
 
@@ -261,6 +280,8 @@ class Contents:
     def let_go(self) -> None:
         """Nothing happens just now. Nobody asked for those manifests so far: keep them no longer."""
         self.save_cuts()
+        self._read_lately.clear()
+        self._given.clear()
         with self._lock:
             self._fresh.clear()
 

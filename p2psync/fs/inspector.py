@@ -41,6 +41,9 @@ class Cutting(Protocol):
     def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None) -> None:
         """A file that was read is cut so; it held `before`."""
 
+    def note_bytes(self, content: ContentId, data: bytes) -> None:
+        """A small file that was read holds this."""
+
     def cut_before(self, content: ContentId) -> Sequence[Span]:
         """How a content was cut; nothing where that is not at hand."""
 
@@ -49,6 +52,9 @@ class NoCutting:
     """For whoever gives no files to others."""
 
     def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None) -> None:
+        pass
+
+    def note_bytes(self, content: ContentId, data: bytes) -> None:
         pass
 
     def cut_before(self, content: ContentId) -> Sequence[Span]:
@@ -210,6 +216,8 @@ class Inspector:
             into.unstable.append(path)
         elif reading.spans:
             self._cutting.note_cut(reading.content, reading.spans, entry.content)
+        elif reading.data:
+            self._cutting.note_bytes(reading.content, reading.data)
         return reading
 
     def _found(self, path: RelPath, reading: Reading, begun_ns: int, entry: Entry, manner: Manner) -> Found:

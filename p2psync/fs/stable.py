@@ -39,6 +39,8 @@ class Reading:
     tail: bytes
     spans: Sequence[Span] = ()
     """How it is cut, if it is so large that it travels in chunks: whoever fetches it asks for that soon."""
+    data: bytes | None = None
+    """All of a small file."""
 
 
 def read_stable(
@@ -92,7 +94,7 @@ def _read_small(descriptor: int, before: os.stat_result, stopped: Callable[[], b
         os.close(descriptor)
     if len(data) != before.st_size or _times(after) != _times(before):
         return None
-    return Reading(before, content_of(data), data[:HEAD_BYTES], data[-TAIL_BYTES:])
+    return Reading(before, content_of(data), data[:HEAD_BYTES], data[-TAIL_BYTES:], data=data)
 
 
 class _Hasher:

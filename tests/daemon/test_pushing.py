@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from p2psync.core.block import ORDINARY
-from p2psync.core.ids import content_of
+from p2psync.core.entry import ABSENT, Entry, Kind
+from p2psync.core.ids import MandateId, content_of
+from p2psync.core.relpath import RelPath
 from p2psync.daemon import pushing
 from p2psync.daemon.pushing import KEPT_BYTES_MAX
-from p2psync.engine.effects import PushContents
+from p2psync.engine.effects import Effect, Fetch, Place, PlaceItem, PushContents
 from p2psync.engine.orders import Compartment
 from p2psync.wire.messages import PUSH_BYTES_MAX, PUSH_ITEMS_MAX, Push
 from tests.daemon.homes import company
@@ -110,7 +112,26 @@ async def test_what_nobody_came_for_is_forgotten(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.asyncio
+async def test_what_was_read_just_now_is_pushed_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, _link = paired(w)
+        content = content_of(b"saved")
+        a.shelf.contents.note_bytes(content, b"saved")
+        a.transfer.push(PushContents(MANDATE, (content,)))
+        assert b.pushes == 1
+        item = PlaceItem(RelPath("a"), ABSENT, None, Entry(Kind.FILE, 5, 0, 0, content), "replaced")
+        gone = PlaceItem(RelPath("b"), ABSENT, None, ABSENT, "removed")
+        b.transfer.hand_over(Place(OTHER, (item,)))
+        b.transfer.hand_over(Place(MandateId(b"?" * 16), (item,)))
+        assert not b.shelf.contents.stage_from_local(content), "it was given for another mandate"
+        b.transfer.hand_over(Place(MANDATE, (item, gone)))
+        assert b.shelf.contents.stage_from_local(content)
+        assert b.shelf.staged(content) == b"saved"
+
+
+@pytest.mark.asyncio
 async def test_devices_push_what_is_saved(tmp_path: Path) -> None:
+    """It is placed without being fetched."""
     async with company(tmp_path, "payroll") as (one, two):
         got: list[Push] = []
         pushing_there = two.running.transfer._pushing
@@ -121,6 +142,9 @@ async def test_devices_push_what_is_saved(tmp_path: Path) -> None:
             take_in(link, message)
 
         pushing_there.pushed = note  # type: ignore[method-assign]
+        fetched: list[Effect] = []
+        two.running._performers[Fetch] = fetched.append  # type: ignore[index]
         one.save("letter.txt", "pushed")
         await two.has("letter.txt", "pushed")
         await until(lambda: [message.items for message in got] == [(b"pushed",)], "it was pushed")
+        assert fetched == []

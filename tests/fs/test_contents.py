@@ -348,6 +348,24 @@ def test_nothing_is_looked_up_for_what_was_placed_there_just_now(m: Mandate, mon
     assert m.find("big", hashes(BIG)).keys() == hashes(BIG)
 
 
+def test_what_is_handed_over_is_staged_if_it_is_what_it_should_be(m: Mandate) -> None:
+    m.contents.hand_over({A: b"a", content_of(b"b"): b"other"})
+    assert m.contents.stage_from_local(A)
+    assert m.staging.path(A).read_bytes() == b"a"
+    assert not m.contents.stage_from_local(content_of(b"b"))
+
+
+def test_what_was_read_just_now_is_at_hand_for_a_moment(m: Mandate) -> None:
+    m.contents.note_bytes(A, b"a")
+    assert m.contents.read_lately([A, content_of(b"b")]) is None
+    assert m.contents.read_lately([A]) == [b"a"]
+    m.contents.note_bytes(A, b"a")
+    m.contents.hand_over({A: b"a"})
+    m.contents.let_go()
+    assert m.contents.read_lately([A]) is None
+    assert not m.contents.stage_from_local(A)
+
+
 def test_what_is_not_wanted_after_all_does_not_stay(m: Mandate) -> None:
     m.staging.stage_whole([(A, b"a")])
     m.contents.unstage(A)

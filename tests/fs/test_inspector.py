@@ -38,6 +38,9 @@ class Told:
     def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None) -> None:
         self.cuts.append((content, spans[-1].offset, before))
 
+    def note_bytes(self, content: ContentId, data: bytes) -> None:
+        self.bytes = content, data
+
     def cut_before(self, content: ContentId) -> Sequence[Span]:
         self.before.append(content)
         return ()
@@ -64,7 +67,7 @@ def test_how_a_big_file_is_cut_is_told_once_it_was_read(tmp_path: Path) -> None:
     inspector = Inspector(place.folder, told)
     place.save("a", b"text")
     inspect(place, inspector)
-    assert told.cuts == []
+    assert (told.cuts, told.bytes) == ([], (content_of(b"text"), b"text"))
     big = os.urandom(2 << 20)
     place.save("a", big)
     old = Entry(Kind.FILE, 4, 1, 0, content_of(b"text"))

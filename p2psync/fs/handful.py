@@ -1,0 +1,46 @@
+"""The bytes of a few small files for the moment in which somebody needs them; for any thread."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from p2psync.core.ids import ContentId
+
+HELD_BYTES_MAX = 1 << 20
+
+
+class Handful:
+    """The oldest go first."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[ContentId, bytes] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def put(self, content: ContentId, data: bytes) -> None:
+        with self._lock:
+            self._drop(content)
+            self._held[content] = data
+            self._bytes += len(data)
+            while self._bytes > HELD_BYTES_MAX:
+                self._drop(next(iter(self._held)))
+
+    def take(self, contents: Sequence[ContentId]) -> list[bytes] | None:
+        """All of these, which are held no more; None, and nothing is taken, unless each of them is here."""
+        with self._lock:
+            if not all(content in self._held for content in contents):
+                return None
+            taken = [self._held[content] for content in contents]
+            for content in contents:
+                self._drop(content)
+            return taken
+
+    def clear(self) -> None:
+        with self._lock:
+            self._held.clear()
+            self._bytes = 0
+
+    def _drop(self, content: ContentId) -> None:
+        self._bytes -= len(self._held.pop(content, b""))
