@@ -17,6 +17,7 @@ def test_the_overview_is_a_table_of_all_mandates_with_what_to_do_first() -> None
     assert "Bakery all the same everywhere 4 – – – post bookings (4)" in text
     assert {"#m/ab", "#m/cd"} <= set(page["links"])
     assert page["mute"] == 0
+    assert page["title"] == "Overview – p2psync"
 
 
 @pytest.mark.parametrize(

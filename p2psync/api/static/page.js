@@ -30,6 +30,13 @@ function unseen(error) {
   return [section(say("not-shown"), [element("p", error.message, "bad")])];
 }
 
+// Tabs and histories of browsers name a page by this.
+function titleOf(name, id, part) {
+  const mandate = name === "m" && status.mandates.find((one) => one.id === id);
+  const parts = mandate ? [mandate.name, inWords("views", part)] : [inWords("places", name)];
+  return [...parts, "p2psync"].filter(Boolean).join(" – ");
+}
+
 function showWays() {
   const [here] = place();
   for (const made of document.querySelectorAll("#places a")) {
@@ -64,6 +71,7 @@ async function refresh() {
     document.getElementById("device").textContent = `${status.device.name} · ${status.device.version}`;
     tellEvents();
     const [name, ...rest] = place();
+    document.title = titleOf(name, ...rest);
     const sections = await (VIEWS[name] || allMandates)(...rest).catch(unseen);
     if (mine === turn) show(sections);
     connection.textContent = "";
