@@ -145,18 +145,16 @@ def _only_in(side: Side, others: list[str]) -> list[int]:
 
 
 def _numbered(rows: Sequence[str], lines: list[int]) -> dict[str, int]:
-    """Lines by the number that they bear, if no other line bears it."""
-    numbers = [_number(rows[line - 1]) for line in lines]
+    """Lines by the number that they bear, if no other line bears it.
+
+    Most fields stand before the number: cut from the end, a line makes half as many strings.
+    """
+    numbers = [(row := rows[line - 1]).rsplit("\t", row.count("\t") + 1 - NUMBER)[1] for line in lines]
     found = dict(zip(numbers, lines, strict=True))
     if len(found) == len(lines):
         return found
     counts = Counter(numbers)
     return {number: line for number, line in found.items() if counts[number] == 1}
-
-
-def _number(row: str) -> str:
-    """Most fields stand before it: cut from the end, a line makes half as many strings."""
-    return row.rsplit("\t", row.count("\t") + 1 - NUMBER)[1]
 
 
 def _pairs(posted: Side, removed: list[int], current: Side, new: list[int]) -> Iterator[tuple[int, int]]:
@@ -183,11 +181,12 @@ def _counts(posted: Side, current: Side, found: _Found, periods: Sequence[Period
     """A booking that moved into another period is removed there and new here."""
     new, changed, removed = (Counter[Period | None]() for _ in range(3))
     before, after, known = _rows(posted), _rows(current), _Periods(periods)
-    for day, count in Counter(_day(after, line) for line in found.new).items():
+    for day, count in Counter(_days(after, found.new)).items():
         new[known[day]] += count
-    for day, count in Counter(_day(before, line) for line in found.removed).items():
+    for day, count in Counter(_days(before, found.removed)).items():
         removed[known[day]] += count
-    for days, count in Counter((_day(before, was), _day(after, now)) for was, now in found.changed).items():
+    was, now = (_days(rows, [pair[side] for pair in found.changed]) for side, rows in enumerate((before, after)))
+    for days, count in Counter(zip(was, now, strict=True)).items():
         left, entered = (known[day] for day in days)
         if left == entered:
             changed[entered] += count
@@ -208,8 +207,9 @@ class _Periods(dict[str, Period | None]):
         return found
 
 
-def _day(rows: Sequence[str], line: int) -> str:
-    return rows[line - 1].partition("\t")[0]
+def _days(rows: Sequence[str], lines: Sequence[int]) -> list[str]:
+    """The date of each line, as it is written."""
+    return [rows[line - 1].partition("\t")[0] for line in lines]
 
 
 def _in_order(periods: Iterable[Period | None]) -> list[Period | None]:
