@@ -211,6 +211,32 @@ async def test_a_folder_that_goes_away_meanwhile_is_told(tmp_path: Path, monkeyp
 
 
 @pytest.mark.asyncio
+async def test_a_mandate_that_is_left_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(*_: object) -> None:
+        begun.set()
+        go_on.wait()
+
+    monkeypatch.setattr(module, "read_folder", slowly)
+    monkeypatch.setattr(module, "read_versions", lambda *_: None)
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+
+        async def refused() -> None:
+            with pytest.raises(UsageError, match="member of no mandate"):
+                await verify(pc)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(refused(), name="verify")
+            try:
+                await until(begun.is_set)
+                await pc.call("mandate.leave", mandate=MANDATE)
+            finally:
+                go_on.set()
+
+
+@pytest.mark.asyncio
 async def test_a_replica_that_cannot_place_something_is_not_identical(tmp_path: Path) -> None:
     async with company(tmp_path, "payroll") as (one, two):
         (two.folder / "letter.txt").symlink_to(tmp_path)
