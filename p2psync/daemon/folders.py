@@ -59,9 +59,12 @@ from p2psync.fs.watcher import watcher_for
 from p2psync.store.cuts import CutFile, Cuts
 from p2psync.store.database import Database
 from p2psync.store.lock import FolderLock
+from p2psync.system.tasks import cancelled
 
 LOOK_EVERY_S = 5.0
 """How often it is checked that a folder is there, or looked for one that is not."""
+END_AGAIN_S = 5.0
+"""A folder's observer that has not ended by then heard nothing of it: its folder went away just then."""
 RENEW_EPOCH_S = 3600.0
 """How old a backup of the folder may be, at least, to be recognised as one while this device runs on."""
 
@@ -362,8 +365,7 @@ class Folders:
     async def _end(self, mandate: MandateId, one: _Open) -> None:
         self.contents.pop(mandate, None)
         if one.observing is not None:
-            one.observing.cancel()
-            await asyncio.wait([one.observing])
+            await cancelled([one.observing], END_AGAIN_S)
         one.scanned.set()
         await one.placing.stop()
         await asyncio.to_thread(one.contents.contents.save_cuts)

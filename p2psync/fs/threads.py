@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
@@ -19,7 +20,9 @@ async def in_thread(pool: Executor | None, work: Callable[[], T], stop: Callable
         return await asyncio.shield(future)
     except asyncio.CancelledError:
         stop()
-        await asyncio.wait([future])
+        while not future.done():
+            with contextlib.suppress(asyncio.CancelledError):  # who is impatient waits all the same
+                await asyncio.wait([future])
         if not future.cancelled():
             future.exception()  # taken notice of
         raise

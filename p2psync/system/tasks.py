@@ -55,13 +55,15 @@ async def until_one_ends(expected: Expected, *works: Coroutine[Any, Any, None]) 
             raise error
 
 
-async def cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """When all have ended. They are cancelled more than once: `wait_for` of Python 3.11 may swallow a cancellation."""
+async def cancelled(tasks: Iterable[asyncio.Task[Any]], again_s: float = CANCEL_AGAIN_S) -> None:
+    """When all have ended. They are cancelled more than once, as Python may swallow a cancellation: `wait_for` of 3.11
+    does, and up to 3.12 a TaskGroup of which a task fails just then.
+    """
     pending = {task for task in tasks if not task.done()}
     while pending:
         for task in pending:
             task.cancel()
-        _done, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+        _done, pending = await asyncio.wait(pending, timeout=again_s)
 
 
 async def _ending(work: Coroutine[Any, Any, None], expected: Expected) -> Exception | None:

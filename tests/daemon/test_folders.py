@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shutil
 import threading
@@ -15,8 +17,9 @@ from p2psync.daemon import folders
 from p2psync.engine.device import Device
 from p2psync.errors import FolderError
 from p2psync.store.cuts import Cuts
+from p2psync.system.tasks import cancelled
 from tests.daemon.homes import MANDATE, Pc, company, pcs
-from tests.daemon.patience import until
+from tests.daemon.patience import DEADLINE_S, until
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +49,30 @@ async def go_on_after_a_backup(one: Pc, two: Pc, backup: Path) -> None:
     await two.start()
     one.save("a.txt", "today's")
     await two.has("a.txt", "today's")
+
+
+@pytest.mark.asyncio
+async def test_who_looks_after_a_folder_ends_though_its_cancellation_is_swallowed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is when the folder goes away at the same moment."""
+    monkeypatch.setattr(folders, "END_AGAIN_S", 0.05)
+
+    async def stubborn() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    async with pcs(tmp_path, "pc") as (pc,):
+        await pc.create()
+        [one] = pc.running.folders._open.values()
+        assert one.observing is not None
+        await cancelled([one.observing])
+        one.observing = pc.running.tasks.start(stubborn(), "stubborn")
+        await asyncio.sleep(0)
+        async with asyncio.timeout(DEADLINE_S):
+            await pc.running.folders.close_all()
+        assert one.observing.done()
 
 
 @pytest.mark.asyncio

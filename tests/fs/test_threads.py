@@ -43,3 +43,27 @@ async def test_who_is_cancelled_waits_for_the_end_of_the_work(then: object) -> N
         group.create_task(cancel())
     assert task.cancelled()
     assert done.is_set()
+
+
+@pytest.mark.asyncio
+async def test_who_is_cancelled_again_and_again_waits_too() -> None:
+    begun, may_end, stopped = asyncio.Event(), threading.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def work() -> None:
+        loop.call_soon_threadsafe(begun.set)
+        may_end.wait(10)
+
+    async def cancel() -> None:
+        await begun.wait()
+        for _ in range(6):
+            task.cancel()
+            await asyncio.sleep(0)
+        assert stopped.is_set()
+        assert not task.done()
+        may_end.set()
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(in_thread(None, work, stopped.set))
+        group.create_task(cancel())
+    assert task.cancelled()
