@@ -34,6 +34,8 @@ from p2psync.fs.versions import Versions
 
 PLACE_BATCH_AIM = 256
 """Files placed in one hop, about: what one flush of the disk makes durable together."""
+LATE_TOGETHER_S = 0.5
+"""Files that were replaced lately are looked at so much later, with those that were replaced just after them."""
 KEEP_BATCH_MAX = 64
 """Versions copied in one hop."""
 RETRY_S = 5.0
@@ -161,9 +163,9 @@ class Placing:
                     self._log.event("place.refused", mandate=self._mandate, path=problem.path, code=problem.code)
 
     def _rest_s(self) -> float | None:
-        """Until files that were replaced lately are to be looked at again."""
+        """Until files that were replaced lately are to be looked at again, several together."""
         due_s = self._placer.late_due_s()
-        return None if due_s is None else max(0.0, due_s - time.monotonic())
+        return None if due_s is None else max(0.0, due_s + LATE_TOGETHER_S - time.monotonic())
 
     async def _look_for_late_writes(self) -> None:
         writes = await _in_thread(self._threads.place, self._placer.late_writes, time.monotonic())

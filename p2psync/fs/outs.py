@@ -10,6 +10,7 @@ import contextlib
 import os
 import threading
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 from p2psync.books.completeness import HEAD_BYTES, TAIL_BYTES, Completeness, completeness
@@ -60,7 +61,10 @@ class Outs:
         self._staging = staging
         self._versions = versions
         self._traits = traits
-        self._watched: list[Out] = []
+        self._watched: dict[int, Out] = {}
+        """By identity: thousands come out at once when a directory gets another name."""
+        self._next_s = inf
+        """When the first of them is due."""
         self._watchlist = Watchlist(staging.root)
         self._untold: list[LateWrite] = []
         """What the program before this one may have told, or not have come to."""
@@ -74,8 +78,8 @@ class Outs:
                 self._untold.append(self._told(note, note.late))
             spare = lies.parent == self._staging.root
             out = Out(note.path, lies, note.entry, note.stat, 0, now, spare, note.stood, note.late)
-            self._watched.append(replace(out, told=self._untold[-1] if note.late is not None else None))
-        self._watchlist.replace(map(_noted, self._watched))
+            self._watch(replace(out, told=self._untold[-1] if note.late is not None else None))
+        self._watchlist.replace(map(_noted, self._watched.values()))
         return {lies.name for lies in found if lies.parent == self._staging.root}
 
     def _lies(self, note: Note) -> Path | None:
@@ -104,7 +108,7 @@ class Outs:
         watched = Out(rel, lies, entry, stat, 0, due_s, spare, stood, entry.content if told else None, told)
         with self._lock:
             self._watchlist.add(_noted(watched))
-            self._watched.append(watched)
+            self._watch(watched)
         if spare:
             os.rename(out, lies)
         else:
@@ -129,24 +133,28 @@ class Outs:
         `now` is of the same clock as the one that `keep` was called with.
         """
         with self._lock:
-            due = [out for out in self._watched if out.due_s <= now]
+            due = [out for out in self._watched.values() if out.due_s <= now]
             writes, self._untold = self._untold, []
-        for out in due:
+        try:
+            for out in due:
+                with self._lock:
+                    del self._watched[id(out)]
+                with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
+                    late = self._look(out, now)
+                    if late is not None:
+                        writes.append(late)
+        finally:
             with self._lock:
-                self._watched.remove(out)
-            with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
-                late = self._look(out, now)
-                if late is not None:
-                    writes.append(late)
+                self._next_s = min((out.due_s for out in self._watched.values()), default=inf)
         with self._lock:
             if not self._watched or self._watchlist.length > NOTES_MAX + 2 * len(self._watched):
-                self._watchlist.replace(map(_noted, self._watched))
+                self._watchlist.replace(map(_noted, self._watched.values()))
         return writes
 
     def due_s(self) -> float | None:
         """When `late_writes` has something to do; None while nothing is watched."""
         with self._lock:
-            return min((out.due_s for out in self._watched), default=None)
+            return self._next_s if self._watched else None
 
     def _look(self, out: Out, now: float) -> LateWrite | None:
         if self._traits.stat(out.lies.lstat()) == out.stat:
@@ -175,7 +183,7 @@ class Outs:
     def _keep_a_spare(self, content: ContentId) -> bool:
         """A version was written over: whether another file that came out holds the same and takes its place."""
         with self._lock:
-            spares = [out for out in self._watched if out.spare and out.entry.content == content]
+            spares = [out for out in self._watched.values() if out.spare and out.entry.content == content]
         for spare in spares:
             with contextlib.suppress(FileNotFoundError):
                 if self._traits.stat(spare.lies.lstat()) == spare.stat:
@@ -194,7 +202,11 @@ class Outs:
     def _watch_again(self, out: Out, now: float) -> None:
         out.due_s = now + LOOK_AGAIN_AFTER_S[out.looks]
         with self._lock:
-            self._watched.append(out)
+            self._watch(out)
+
+    def _watch(self, out: Out) -> None:
+        self._watched[id(out)] = out
+        self._next_s = min(self._next_s, out.due_s)
 
 
 def _noted(out: Out) -> Note:

@@ -256,3 +256,32 @@ def test_a_name_that_leads_elsewhere_is_not_looked_at(came: Came) -> None:
     after.outs.late_writes(0.0)
     after.outs.late_writes(SECOND)
     assert elsewhere.read_bytes() == b"a user's"
+
+
+def test_the_next_look_is_for_the_one_that_is_due_first(came: Came) -> None:
+    """Whatever was added, looked at or pruned meanwhile."""
+    assert came.outs.due_s() is None
+    came.out(b"one", 0.0)
+    lies = came.out(b"two", 1.0)
+    assert came.outs.due_s() == FIRST
+    came.outs.late_writes(FIRST)
+    assert came.outs.due_s() == FIRST + 1.0
+    lies.unlink()
+    came.outs.late_writes(FIRST + 1.0)
+    assert came.outs.due_s() == FIRST + SECOND
+    came.out(b"three", FIRST + SECOND - 3.0)
+    assert came.outs.due_s() == FIRST + SECOND - 1.0
+
+
+def test_one_that_cannot_be_looked_at_leaves_the_others_watched(came: Came, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        came.out(b"%d" % number, float(number))
+
+    def broken(self: Path) -> os.stat_result:
+        raise PermissionError(13, "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "lstat", broken)
+        with pytest.raises(PermissionError):
+            came.outs.late_writes(FIRST)
+    assert came.outs.due_s() == FIRST + 1.0
