@@ -97,6 +97,8 @@ class Inspector:
         self._cutting = cutting or NoCutting()
         self._traits = folder.traits
         self._expected: Recall[tuple[FileStat, int]] = Recall()
+        self._taken: Recall[bool] = Recall()
+        """What we removed ourselves."""
         self._known: Recall[_Known] = Recall()
         self._doubted: Recall[int] = Recall()
         """Files that a full pass wanted to be read: until their bytes are the base's, no stat says enough. With when
@@ -107,8 +109,14 @@ class Inspector:
         """While a file has just this stat and mode it is ours, and not read; None: nothing of ours stands there."""
         if found is None:
             self._expected.forget(path)
+            self._taken.put(path, True)
         else:
+            self._taken.forget(path)
             self._expected.put(path, (found, mode & self._traits.mode_bits))
+
+    def took_away(self, path: RelPath) -> bool:
+        """Whether that nothing stands there is our own doing, as far as is known; told once."""
+        return self._taken.forget(path) is not None
 
     def doubt(self, path: RelPath) -> None:
         """Read it, whatever its stat says."""

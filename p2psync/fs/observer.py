@@ -22,7 +22,7 @@ from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath, ancestors
 from p2psync.engine.events import Observed, ScanFinished, Seen, Suspected
-from p2psync.engine.settle import HOLD_MAX_S, How, Settler
+from p2psync.engine.settle import HOLD_MAX_S, HOLD_S, How, Settler
 from p2psync.fs.folder import Folder, FolderVanished
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.sight import SIGHT_PATHS_MAX, Sight
@@ -199,7 +199,10 @@ class Observer:
     async def _heard(self, signs: Signs) -> None:
         now = self._clock()
         for noticed in signs.noticed:
-            self._settler.noticed(noticed.path, noticed.how, now)
+            if noticed.how is How.DELETED and self._scanner.took_away(noticed.path):
+                self._settler.again(noticed.path, now + HOLD_S, now)  # by then the base knows it, too
+            else:
+                self._settler.noticed(noticed.path, noticed.how, now)
         self._wake()
         if signs.refused:
             there = {r.problem.path: r.problem for r in signs.refused if r.there}

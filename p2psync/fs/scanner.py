@@ -55,6 +55,10 @@ class Scanner:
         """While a file has just this stat and mode it is ours, and not read; None: nothing of ours stands there."""
         self._inspector.expect(path, found, mode)
 
+    def took_away(self, path: RelPath) -> bool:
+        """Whether that nothing stands there is our own doing, as far as is known; told once."""
+        return self._inspector.took_away(path)
+
     def stop(self) -> None:
         """Passes under way raise Stopped soon."""
         self._inspector.stop()

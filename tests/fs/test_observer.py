@@ -202,20 +202,6 @@ async def test_an_index_that_is_deleted_and_written_anew_was_never_gone(place: P
 
 
 @pytest.mark.asyncio
-async def test_what_was_placed_by_ourselves_is_not_told(place: Place) -> None:
-    async with observing(place) as told:
-        await told.scanned()
-        place.save("ours")
-        told.observer.expect(R("ours"), SYSTEMS_OWN.stat((place.root / "ours").stat()))
-        place.save("theirs")
-        told.played.notice(("ours", How.RENAMED), ("theirs", How.RENAMED))
-        await told.path("+theirs")
-        told.observer.rescan()
-        await told.scanned(2)
-        assert told.paths == ["+theirs"]
-
-
-@pytest.mark.asyncio
 async def test_a_file_that_was_read_too_soon_is_read_once_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is saved within the same tick of the clock changes neither size nor time, and nobody tells of it here."""
     windows = [0.05]
