@@ -10,7 +10,7 @@ from dataclasses import field
 from random import Random
 
 from p2psync.core.entry import Entry
-from p2psync.core.ids import ChangeId, DeviceId, MandateId, device_text
+from p2psync.core.ids import ChangeId, DeviceId, MandateId, device_text, mandate_text
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath
 from p2psync.core.value import mutable
@@ -64,6 +64,15 @@ class _Link:
     """Theirs."""
 
 
+class Mandates(dict[MandateId, Mandate]):
+    """By their ids. Whoever looks again, after it waited for something, may find that a person left one meanwhile."""
+
+    def __missing__(self, mandate: MandateId) -> Mandate:
+        raise UsageError(
+            "This device is a member of no mandate called {name}. See: p2psync mandate list", name=mandate_text(mandate)
+        )
+
+
 class Device:
     def __init__(self, keys: Keys, state: DeviceState, rng: Random, name: str, program: str):
         self.keys = keys
@@ -81,7 +90,7 @@ class Device:
         self._touched: set[MandateId] = set()
         """Mandates to which something happened since the last effects: a hundred idle ones cost nothing."""
         self.run_nonce = rng.randbytes(16)
-        self.mandates: dict[MandateId, Mandate] = {m: self._load(m) for m in state.mandates()}
+        self.mandates = Mandates((m, self._load(m)) for m in state.mandates())
 
     def handle(self, event: Event, now: Now) -> Sequence[Effect]:
         return self.handle_all((event,), now)

@@ -9,7 +9,7 @@ from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import Role
 from p2psync.engine.admin import Newcomer
 from p2psync.engine.events import FolderOpened, Observed, Outcome, ScanFinished
-from p2psync.errors import NotAllowed
+from p2psync.errors import NotAllowed, UsageError
 from tests.engine.village import Village
 
 
@@ -27,6 +27,15 @@ def test_a_saved_file_appears_on_the_other_pc() -> None:
     village.settle()
     assert village["payroll"].disk == {"Cargo.crp": b"chart"}
     village.assert_equal()
+
+
+def test_a_mandate_that_was_left_is_a_persons_matter_and_no_fault() -> None:
+    village = pair()
+    left = village["payroll"].mandate
+    assert left is not None
+    village.leave("payroll")
+    with pytest.raises(UsageError, match="member of no mandate"):
+        village["payroll"].device.mandates[left]
 
 
 def test_both_directions_and_an_edit() -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from p2psync.core.ids import DeviceId, MandateId, device_text, mandate_text
+from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.operations import log
 from p2psync.daemon.operations.arguments import Arguments
@@ -43,12 +43,12 @@ async def verify(node: Node, given: Arguments) -> object:
         if node.verifying.get(mandate) is found:
             del node.verifying[mandate]
     if repair and found.damaged:
-        await node.runtime.call(lambda device, _: device.mend(_still(device, mandate).id, found.damaged))
+        await node.runtime.call(lambda device, _: device.mend(device.mandates[mandate].id, found.damaged))
     await _settle(node, mandate, CONFIRM_S if timeout_s is None else timeout_s)
     left = {seen.path for seen in found.damaged}
     if repair and left:
         again = await _read(node, mandate, Found(), left)
-        mended = await node.runtime.query(lambda device, _: _standing_rightly(_still(device, mandate), left))
+        mended = await node.runtime.query(lambda device, _: _standing_rightly(device.mandates[mandate], left))
         left -= mended - {seen.path for seen in again.damaged}
     shown = await node.runtime.query(lambda device, now: _shown(node, device, now, mandate, found, left))
     shown["log"] = checked.data
@@ -77,16 +77,11 @@ async def _settle(node: Node, mandate: MandateId, timeout_s: float) -> None:
     """Let who is in reach confirm, and what is on its way arrive."""
 
     def busy(device: Device, _: Now) -> bool:
-        standing = look(_still(device, mandate), device.keys.device, None, None)
+        standing = look(device.mandates[mandate], device.keys.device, None, None)
         return standing.is_placing or (bool(standing.connected) and not standing.is_done)
 
     if await node.runtime.query(busy):
         await node.runs.wait(mandate, timeout_s)
-
-
-def _still(device: Device, mandate: MandateId) -> Mandate:
-    """Raises UsageError if the mandate was left while its files were read, which takes long."""
-    return find_mandate(device, mandate_text(mandate))
 
 
 def _standing_rightly(mandate: Mandate, paths: set[RelPath]) -> set[RelPath]:
@@ -100,7 +95,7 @@ def _standing_rightly(mandate: Mandate, paths: set[RelPath]) -> set[RelPath]:
 def _shown(
     node: Node, device: Device, now: Now, mandate: MandateId, found: Found, left: set[RelPath]
 ) -> dict[str, Any]:
-    one = _still(device, mandate)
+    one = device.mandates[mandate]
     standing = look(one, device.keys.device, None, None)
     own_troubles = [t for t in standing.troubles if t.device is None]
     sound = not (left or found.unreadable or own_troubles or standing.is_placing)
