@@ -55,7 +55,7 @@ def check_always(world: World, host: Host, effects: Sequence[Effect]) -> None:
                 require(_is_contained(item.path), "Contained", f"{host.name} places {item.path!r}")
         if isinstance(effect, Fetch):
             require(len(effect.wanted) <= IN_FLIGHT_MAX * 2, "Bounded", f"{host.name} fetches too much at once")
-    if host.device is not None and host.mandate in host.device.mandates:
+    if host.device is not None and host.mandate is not None and host.mandate in host.device.mandates:
         placement = host.device.mandates[host.mandate].replica.placement
         require(placement.in_flight <= 2 * IN_FLIGHT_MAX, "Bounded", f"{host.name} has too much in flight")
 
