@@ -100,6 +100,7 @@ def _of_mandates() -> tuple[Operation, ...]:
         Operation("mandate.list", "The mandates of this device.", reads=True),
         Operation("mandate.show", "One mandate.", _M, reads=True),
         Operation("mandate.files", "Its bookkeeping files, by the PC that they come from.", _M, reads=True),
+        Operation("mandate.open", "Show its folder in this PC's file manager.", _M),
         Operation("mandate.rename", "Give a mandate another name, on all devices.", _required("mandate", "name")),
         Operation("mandate.recovery", "The text of the mandate's recovery file.", (*_M, Argument("old"))),
         Operation("mandate.recovery.saved", "The recovery file is safe: forget its key on this device.", _M),

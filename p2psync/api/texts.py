@@ -95,6 +95,8 @@ def _bookings() -> Mapping[str, str]:
         "uncounted": _("changed, and cannot be counted: {reason}"),
         "look": _("Files of bookings to look at"),
         "mark-posted": _("Mark as posted"),
+        "open-folder": _("Open folder"),
+        "folder-opened": _("The folder is open in the file manager of {device}."),
         "inbox": _("Arrived, and not in its program's file yet"),
         "deliver": _("Deliver"),
         "deliver-anyway": _("Deliver all the same"),

@@ -29,6 +29,7 @@ from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import ConfigError, P2PSyncError
 from p2psync.fs.threads import threaded
+from p2psync.system.process import environment_for_others
 
 if TYPE_CHECKING:
     from p2psync.daemon.logs import EventLog
@@ -43,8 +44,6 @@ LIMIT_S = 60.0
 RETRY_S = 60.0
 SETTING = "mark told"
 """Of a mandate: the last mark, and whether its command still runs."""
-OWN_VARIABLES = "P2PSYNC_"
-"""What p2psync is told by its environment may be secret: no command inherits it."""
 
 
 @value
@@ -185,8 +184,7 @@ def _told(mandate: Mandate) -> tuple[list[object], bool]:
 
 async def _run(words: tuple[str, ...], facts: bytes) -> None:
     """Raises P2PSyncError unless it ends in time and well. It never outlives this: cancelled, it is killed."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(OWN_VARIABLES)}
-    quiet = subprocess.DEVNULL
+    kept, quiet = environment_for_others(), subprocess.DEVNULL
     try:
         process = await asyncio.create_subprocess_exec(
             *words, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, env=kept, start_new_session=True

@@ -1,14 +1,19 @@
-"""A process that serves until somebody ends it: the signals that do, and how many files it may have open."""
+"""A process that serves until somebody ends it: the signals that do, how many files it may have open, and what it
+hands on to programs that it starts.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Iterator
 
 ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
+OWN_VARIABLES = "P2PSYNC_"
+"""What p2psync is told by its environment may be secret: no other program inherits it."""
 
 
 def allow_open_files(most: int) -> None:
@@ -21,6 +26,11 @@ def allow_open_files(most: int) -> None:
     wanted = most if hard == resource.RLIM_INFINITY else min(hard, most)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, soft), hard))
+
+
+def environment_for_others() -> dict[str, str]:
+    """What a program that is none of p2psync's own inherits."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(OWN_VARIABLES)}
 
 
 @contextlib.contextmanager

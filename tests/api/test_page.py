@@ -173,6 +173,20 @@ def test_what_waits_to_be_posted_is_a_banner_and_accounting_marks_it_by_a_button
     assert "Mark as posted" not in payroll["shown"]["mandates"]
 
 
+@needs_node
+def test_the_folder_is_opened_from_the_banner_or_beside_its_path() -> None:
+    step = {"press": "Open folder"}
+    for changes in ({}, {"pending": 6}):
+        answers: dict[str, object] = {"/api/pending": [BOOKINGS], "/api/mandate/open": {"folder": "/f"}}
+        seen = browse({**MANDATE, **changes}, answers=answers, steps=[step])
+        assert ["POST", "/api/mandate/open", {"mandate": "ab"}] in seen["asked"]
+        assert seen["shown"]["notice"] == "The folder is open in the file manager of Office."
+        assert seen["shown"]["mandates"].count("Open folder") == 1
+    refused: dict[str, object] = {"/api/mandate/open": ValueError("p2psync runs here without a screen.")}
+    assert "without a screen" in browse(MANDATE, answers=refused, steps=[step])["shown"]["notice"]
+    assert "Open folder" not in browse({**MANDATE, "folder": None})["shown"]["mandates"]
+
+
 NEWS = {"path": "a.crp", "code": "edit-refused", "detail": ""}
 LOCKED = {"path": "b.crp", "code": "locked", "detail": ""}
 
@@ -301,9 +315,9 @@ def test_what_is_not_delivered_is_listed_with_its_reason_and_delivered_by_a_butt
 @needs_node
 def test_a_mandate_is_paused_and_goes_on_by_a_button() -> None:
     given = {"mandate": "ab"}
-    assert ["POST", "/api/pause", given] in browse(MANDATE)["asked"]
+    assert ["POST", "/api/pause", given] in browse(MANDATE, steps=[{"press": "Pause"}])["asked"]
     paused = {**MANDATE, "rests": {"why": "person", "until": None}}
-    assert ["POST", "/api/resume", given] in browse(paused)["asked"]
+    assert ["POST", "/api/resume", given] in browse(paused, steps=[{"press": "Go on"}])["asked"]
     outside = {**MANDATE, "rests": {"why": "hours", "until": "2020-01-01T00:00:00Z"}}
     asked = {path for _, path, _ in browse(outside)["asked"]}
     assert not asked & {"/api/pause", "/api/resume"}, "hours are no matter of a button"

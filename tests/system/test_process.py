@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from p2psync.system.process import allow_open_files, ended_by_signals
+from p2psync.system.process import allow_open_files, ended_by_signals, environment_for_others
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
@@ -35,3 +35,11 @@ async def test_a_signal_ends_and_the_old_handlers_come_back() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(stop.wait(), 10)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_other_programs_inherit_nothing_that_p2psync_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P2PSYNC_PROXY", "socks5://me:secret@proxy:1080")
+    monkeypatch.setenv("ANOTHER", "kept")
+    inherited = environment_for_others()
+    assert inherited["ANOTHER"] == "kept"
+    assert not any("secret" in text for text in inherited.values())

@@ -97,12 +97,18 @@ function waiting(mandate, row) {
   return item;
 }
 
+// It opens on the PC where p2psync runs, which most often is that of the browser.
+function folderButton(mandate) {
+  if (!mandate.folder) return [];
+  return [button(say("open-folder"), "mandate/open", { mandate: mandate.id }, { then: () => say("folder-opened", { device: status.device.name }) })];
+}
+
 async function banner(mandate) {
   if (!mandate.pending && !mandate.pending_files) return [];
   const rows = (await act("pending", { mandate: mandate.id })).filter((row) => row.file);
   const title = element("strong", mandate.pending ? count("bookings", mandate.pending) : say("look"));
   const list = element("ul", "", "", rows.map((row) => waiting(mandate, row)));
-  return [element("section", "", "banner", [title, list])];
+  return [element("section", "", "banner", [element("p", "", "tools", [title, ...folderButton(mandate)]), list])];
 }
 
 // What a program has open is delivered by itself once that is closed.
@@ -217,8 +223,9 @@ function heading(mandate) {
 
 async function card(mandate) {
   const held = say("holds", { files: count("files", mandate.files), size: size(mandate.bytes) });
-  const folder = element("p", mandate.folder || "", "path");
-  const below = [...(await banner(mandate)), folder, quiet(held), ...books(mandate), ...asked(mandate), ...peers(mandate), ...tasks(mandate), ...(await inbox(mandate)), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];
+  const posting = await banner(mandate);
+  const folder = element("p", (mandate.folder || "") + " ", "path", posting.length ? [] : folderButton(mandate));
+  const below = [...posting, folder, quiet(held), ...books(mandate), ...asked(mandate), ...peers(mandate), ...tasks(mandate), ...(await inbox(mandate)), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];
   return element("article", "", "", [heading(mandate), ways(mandate), ...below]);
 }
 

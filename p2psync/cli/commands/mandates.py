@@ -53,6 +53,12 @@ def _add_mandate_commands(group: typer.Typer) -> None:
     )(show)
     command(
         group,
+        "open",
+        help=_("Open a mandate's folder in this PC's file manager."),
+        example="p2psync mandate open Cargo",
+    )(open_folder)
+    command(
+        group,
         "rename",
         help=_("Give a mandate another name, on all its devices. The folders keep their names."),
         example='p2psync mandate rename Cargo "Cargo Ltd"',
@@ -175,6 +181,11 @@ def show(
     if files:
         return session.show(session.call("mandate.files", mandate=mandate), holdings.shown)
     return session.show(session.call("mandate.show", mandate=mandate), rendering.mandate)
+
+
+def open_folder(session: Session, mandate: MANDATE) -> int:
+    opened = session.call("mandate.open", mandate=mandate)
+    return session.show(opened, lambda row: _("Opened {folder} in the file manager.").format(folder=row["folder"]))
 
 
 def rename(

@@ -38,7 +38,7 @@ SELDOM: Mapping[str, Sequence[str]] = {
     "log": ("log", "log.export", "log.verify"),
     "verify": ("verify",),
     "doctor": ("doctor",),
-    "holdings": ("mandate.files",),
+    "holdings": ("mandate.files", "mandate.open"),
 }
 """Module: its operations. It is imported when somebody wants one of them; on most days nobody does."""
 MODULE_OF = {name: module for module, names in SELDOM.items() for name in names}

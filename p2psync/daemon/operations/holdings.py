@@ -1,9 +1,13 @@
-"""Who brings what into a mandate: its bookkeeping files by the PC that they come from, and who lacks which version."""
+"""What lies in a mandate's folder: its bookkeeping files by the PC that they come from, and who lacks which version.
+
+And the folder itself, to be looked at.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from p2psync.books.companions import role_of
@@ -11,6 +15,7 @@ from p2psync.books.completeness import ENTRIES, INDEX, MASTER
 from p2psync.core.changelog import Stated
 from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.relpath import RelPath
+from p2psync.daemon import file_manager
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.shapes import find_mandate, time_text
 from p2psync.daemon.standing import name_of
@@ -37,6 +42,22 @@ async def holdings(node: Node, given: Arguments) -> object:
     periods = {one.path: str(one.span) for one in await node.shelf.dated(mandate) if one.span is not None}
     paths = sorted(await asyncio.to_thread(reading.files_with, SHOWN))
     return await node.runtime.query(lambda device, now: _by_device(device, now, mandate, paths, periods))
+
+
+async def open_folder(node: Node, given: Arguments) -> object:
+    """In the file manager of this PC; only ever the mandate's own."""
+    named = given.text("mandate")
+    given.done()
+
+    def look(device: Device, _: Now) -> tuple[str, str]:
+        mandate = find_mandate(device, named)
+        return mandate.name, str(mandate.state.get("folder") or "")
+
+    name, folder = await node.runtime.query(look)
+    if not folder:
+        raise FolderError("The mandate's folder is not there. See: p2psync status")
+    await asyncio.to_thread(file_manager.open_folder, Path(folder))
+    return {"mandate": name, "folder": folder}
 
 
 def _by_device(
@@ -78,4 +99,4 @@ def _device(mandate: Mandate, device: DeviceId, is_this: bool, files: list[dict[
     }
 
 
-OPERATIONS = {"mandate.files": holdings}
+OPERATIONS = {"mandate.files": holdings, "mandate.open": open_folder}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.machine import Machine, machines
+from tests.daemon.file_managers import fake_file_manager, needs_programs
 
 
 def test_a_mandate_from_its_making_to_its_end(tmp_path: Path) -> None:
@@ -26,6 +27,16 @@ def test_a_mandate_from_its_making_to_its_end(tmp_path: Path) -> None:
         assert "Left." in pc.run("mandate", "leave", "Cargo Ltd").out
         assert pc.ask("mandate", "list") == []
         assert pc.read("before.txt") == "kept"
+
+
+@needs_programs
+def test_its_folder_is_opened_where_p2psync_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = fake_file_manager(tmp_path, monkeypatch)
+    with machines(tmp_path, "pc") as (pc,):
+        pc.ask("mandate", "create", "Cargo", "--folder", str(pc.folder))
+        result = pc.run("mandate", "open", "Cargo")
+        assert (result.code, result.out) == (0, f"Opened {pc.folder} in the file manager.\n"), result.err
+        assert opened() == [str(pc.folder)]
 
 
 def test_leaving_with_wipe_deletes_the_folder(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from p2psync.books import synthetic
+from p2psync.errors import FolderError, UsageError
+from tests.daemon.file_managers import fake_file_manager, needs_programs
 from tests.daemon.homes import MANDATE, Pc, company
 from tests.daemon.patience import until
 
@@ -42,3 +44,20 @@ async def test_files_are_listed_by_the_pc_that_they_come_from(tmp_path: Path) ->
             return (await files(one))["pc1"][0] == ("Cargo.crp", "2025", ["pc2"])
 
         await until(is_behind, "who is off lacks it")
+
+
+@needs_programs
+@pytest.mark.asyncio
+async def test_the_folder_is_opened_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = fake_file_manager(tmp_path, monkeypatch)
+    async with company(tmp_path) as (one,):
+        assert await one.call("mandate.open", mandate=MANDATE) == {"mandate": MANDATE, "folder": str(one.folder)}
+        assert opened() == [str(one.folder)]
+        with pytest.raises(UsageError, match="unknown argument: folder"):
+            await one.call("mandate.open", mandate=MANDATE, folder=str(tmp_path))
+        with pytest.raises(UsageError, match="no mandate called"):
+            await one.call("mandate.open", mandate=str(tmp_path))
+        one.folder.rename(tmp_path / "away")
+        with pytest.raises(FolderError, match="is not there"):
+            await one.call("mandate.open", mandate=MANDATE)
+        assert opened() == [str(one.folder)]
