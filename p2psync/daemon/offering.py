@@ -36,17 +36,16 @@ class Offering:
         self._unclaimed: dict[tuple[Compartment, ContentId], asyncio.TimerHandle] = {}
 
     def offer(self, effect: OfferContent, links: Iterable[int]) -> None:
-        """Tell the members on these links who may read the file; each content is told once."""
+        """Tell the members on these links who may read the file; what is new is told once each time it was read."""
         compartment = Compartment(effect.mandate, effect.file_class)
         contents = self._stock.contents(effect.mandate)
         open_links = [link for link in links if self._stock.bounds.is_open_to(link, compartment)]
-        key = compartment, effect.content
-        if contents is None or not open_links or key in self._offered:
+        if contents is None or not open_links:
             return
         difference = contents.difference(effect.content, effect.base)
         if difference is None:
             return
-        self._offered[key] = None
+        self._offered[compartment, effect.content] = None
         if len(self._offered) > OFFERED_MAX:
             self._offered.popitem(last=False)
         contents.remember(effect.content, effect.path)

@@ -113,6 +113,14 @@ def test_knowing_how_an_older_version_was_cut_makes_no_difference(edits: list[tu
     assert Manifest.of(content, [*spans, *rest]) == chunked(data)
 
 
+def test_what_is_appended_takes_the_border_away_that_was_none() -> None:
+    data = LARGE[: 2 * MIB]
+    chunker = Chunker(len(data) + 5000, chunked(data).spans())
+    spans = chunker.feed(data + LARGE[-5000:])
+    content, rest = chunker.finish()
+    assert Manifest.of(content, [*spans, *rest]) == chunked(data + LARGE[-5000:])
+
+
 def test_where_nothing_changed_no_border_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     before = WHOLE[MIB].spans()
     chunker = Chunker(len(LARGE), before)

@@ -75,7 +75,7 @@ async def test_what_is_wanted_while_it_is_put_together_is_not_asked_for_twice(tm
         a.transfer.offer(offer())
         b.want(WANTED)
         await b.until_fetched(WANTED)
-        assert b.pushes == 1, "each content is told once"
+        assert b.pushes == 1, "what was read is told once"
         assert {request.what for request in a.requests} == {What.CHUNK}
 
 
