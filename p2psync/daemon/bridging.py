@@ -101,7 +101,7 @@ class _View:
     """Nothing of its mandate is delivered just now, unless a person asks for it."""
 
     def held(self, is_open: bool = False) -> Held:
-        if self.sighting is None:
+        if self.sighting is None or (self.sighting.torn and self.shown.may_publish):
             return Held(ABSENT, settled=False)
         return Held(self.sighting.entry, True, is_open, self.returned)
 

@@ -33,6 +33,9 @@ class Observed:
     """Paths that could not be taken in, with the reason."""
     cleared: tuple[RelPath, ...] = ()
     """Paths looked at that had a problem of the disk's kind before and have none now."""
+    torn: tuple[Seen, ...] = ()
+    """Files that lack their end and were given up: edits only where this device may make none, so that they are
+    refused; told again while they stand there."""
 
 
 @value

@@ -51,7 +51,7 @@ class Observation:
             self._site.state.clear_problems(event.cleared, DISK_CODES)
         if event.problems:
             self._site.state.put_problems(event.problems)
-        differing = self._differing(event.seen)
+        differing = self._differing([*event.seen, *self._never_announced(event.torn)])
         if not differing:
             return []
         adopted, edits = self._sort_out([s for s in differing if s.path not in self._plan.placing])
@@ -62,6 +62,12 @@ class Observation:
         if adopted:
             self._plan.touched(adopted)
         return self._edit(edits)
+
+    def _never_announced(self, torn: Sequence[Seen]) -> list[Seen]:
+        """Of files that were given up: the others wait for their end, or for this device's rights."""
+        if not torn or not self._tells():
+            return []
+        return [s for s in torn if not self._site.ledger.may_write(s.path, s.entry.kind)]
 
     def _differing(self, seen: Sequence[Seen]) -> list[Seen]:
         """What differs from base, each path once; where only the stat does, it is noted."""
@@ -89,7 +95,7 @@ class Observation:
         rows: list[BaseRow] = []
         gone: list[RelPath] = []
         edits: list[Seen] = []
-        tells = self._continuous and self._rights_are_known()
+        tells = self._tells()
         for s in differing:
             known = self._recognise(s, heads.get(s.path, ()), self._plan.cut_off.get(s.path))
             if known is None and tells and s.path not in unjudged and s.path not in self.unsure:
@@ -107,6 +113,10 @@ class Observation:
         self._site.state.drop_todo(TodoKind.PLACE, [r.path for r in unknown])
         self._site.state.drop_todo(TodoKind.JUDGE, [*gone, *(r.path for r in rows if r.heads)])
         return [*gone, *(r.path for r in rows)], edits
+
+    def _tells(self) -> bool:
+        """Whether what differs from base is an edit."""
+        return self._continuous and self._rights_are_known()
 
     def _rights_are_known(self) -> bool:
         """A newcomer's admission comes with the log: what is saved before that is judged as what was found is."""
@@ -187,7 +197,7 @@ class Observation:
 
     def suspect(self, seen: Sequence[Seen]) -> None:
         """Let what is new in big files go ahead that seem to be saved, and will be announced if they stand still."""
-        if self._continuous and self._rights_are_known() and len(seen) <= SAVE_PATHS_MAX:
+        if self._tells() and len(seen) <= SAVE_PATHS_MAX:
             may_write = self._site.ledger.may_write
             self._offer([s for s in seen if s.path not in self._plan.placing and may_write(s.path, s.entry.kind)])
 

@@ -251,6 +251,13 @@ class Settler:
         """True while something other than the quiet time keeps `path` from being taken in."""
         return path in self._held
 
+    def is_given_up(self, path: RelPath, now: float) -> bool:
+        """True once a torn file has stood still for as long as a file may stay torn: nobody will write its end."""
+        pending = self._pending.get(path)
+        if pending is None or pending.held is not Code.INCOMPLETE or pending.changed_s is None:
+            return False
+        return now - pending.changed_s >= PATIENCE_S - ROUNDING_S
+
     def is_quiet(self, path: RelPath, age_s: float, now: float) -> bool:
         """True if `path` has stood still; else a look is due when it may have. For files that take long to read.
 

@@ -40,6 +40,8 @@ class Sighting:
     """ABSENT if it is gone and has stayed so; its mode has the bits that this system keeps."""
     stat: FileStat | None
     """None if it is gone."""
+    torn: bool = False
+    """It lacks its end, and was given up: whether it counts depends on who may write it."""
 
 
 @mutable
@@ -152,6 +154,8 @@ class ProgramFiles:
             racy_s = racy_for_s(stat.mtime_ns, begun_ns)
             if racy_s:
                 self._settler.again(path, now + racy_s, now)
+        elif whole is Completeness.TORN and self._settler.is_given_up(path, now):
+            self._settle(path, one, Sighting(entry, stat, torn=True))
         elif is_unclosed:
             self._settler.again(path, now + WRITTEN_S, now)
 
@@ -166,7 +170,8 @@ class ProgramFiles:
 
     def _settle(self, path: RelPath, one: _Watched, sighting: Sighting) -> None:
         one.sighting, one.changed, one.stat = sighting, False, sighting.stat
-        self.troubles.pop(path, None)
+        if not sighting.torn:
+            self.troubles.pop(path, None)
 
     def _trouble(self, path: RelPath, one: _Watched, problem: Problem) -> None:
         one.changed = True

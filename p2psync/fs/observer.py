@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from p2psync.books.completeness import ENTRIES, INDEX, MASTER, suffix_of
+from p2psync.books.completeness import ENTRIES, INDEX, MASTER, Completeness, suffix_of
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import MandateId
@@ -316,10 +316,11 @@ class Observer:
         if suspected:
             await self._emit_event(Suspected(self._mandate, tuple(suspected)))
         seen = await self._not_held(seen)
-        told = {s.path for s in seen}
+        torn = await self._not_held(self._given_up(sight, overtaken, now))
+        told = {s.path for s in (*seen, *torn)}
         for overtaken_of_step in self._steps:
             overtaken_of_step.update(told)
-        await self._emit(seen, sight.problems, [path for path in told if path in self._troubled])
+        await self._emit(seen, sight.problems, [s.path for s in seen if s.path in self._troubled], torn)
         paths = [f.seen.path for f in sight.found] + [m.path for m in sight.missing] + [x.path for x in sight.large]
         return [path for path in paths if path not in told]
 
@@ -351,6 +352,15 @@ class Observer:
                 suspected.append(found.seen)
         return seen, suspected
 
+    def _given_up(self, sight: Sight, overtaken: set[RelPath], now: float) -> list[Seen]:
+        return [
+            found.seen
+            for found in sight.found
+            if found.whole is Completeness.TORN
+            and found.seen.path not in overtaken
+            and self._settler.is_given_up(found.seen.path, now)
+        ]
+
     def _gone(self, sight: Sight, overtaken: set[RelPath], now: float) -> list[Seen]:
         seen = []
         for missing in sight.missing:
@@ -361,7 +371,11 @@ class Observer:
         return seen
 
     async def _emit(
-        self, seen: Sequence[Seen] = (), problems: Iterable[Problem] = (), cleared: Iterable[RelPath] = ()
+        self,
+        seen: Sequence[Seen] = (),
+        problems: Iterable[Problem] = (),
+        cleared: Iterable[RelPath] = (),
+        torn: Sequence[Seen] = (),
     ) -> None:
         """Problems that were told already, and are not over, are not told again."""
         over = tuple(path for path in cleared if path in self._troubled)
@@ -371,9 +385,9 @@ class Observer:
         for problem in new:
             if problem.path in self._troubled or len(self._troubled) < TROUBLED_MAX:
                 self._troubled[problem.path] = problem
-        if seen or new or over:
+        if seen or new or over or torn:
             async with self._emitting:
-                await self._emit_event(Observed(self._mandate, tuple(seen), new, over))
+                await self._emit_event(Observed(self._mandate, tuple(seen), new, over, tuple(torn)))
 
     async def _finished(self, *, complete: bool) -> None:
         async with self._emitting:

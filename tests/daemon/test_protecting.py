@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from p2psync.core.ids import content_of
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.protecting import guard_of
+from p2psync.engine import settle
 from tests.daemon.homes import MANDATE
 from tests.daemon.patience import until
 from tests.daemon.programs import NAME, Program, chart, content, programs
@@ -53,6 +55,37 @@ async def test_an_edit_of_a_masters_chart_is_kept_and_reported_and_undone(tmp_pa
         two.file.unlink()
         await two.holds("first")
         await is_writable(two, False)
+
+
+@pytest.mark.asyncio
+async def test_an_edit_that_left_a_masters_chart_torn_is_undone_where_it_may_not_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "PATIENCE_S", 1.0)
+    async with programs(tmp_path, "payroll") as (one, two):
+        await enforce(one)
+        await is_writable(two, False)
+        torn, torn_too, edited = chart("mine")[:-11], chart("also mine")[:-11], chart("second")[:-11]
+        (two.pc.folder / NAME).write_bytes(torn)
+        await two.pc.has(NAME, chart("first"))
+        two.file.chmod(0o640)
+        two.file.write_bytes(torn_too)
+        await two.holds("first")
+        await is_writable(two, False)
+        assert {content_of(torn).hex(), content_of(torn_too).hex()} <= await two.versions()
+        assert any(p["code"] == "edit-refused" for p in (await two.pc.status())["problem_list"])
+        (one.pc.folder / NAME).write_bytes(edited)
+        one.file.write_bytes(edited)
+        await has_problem(one, "incomplete")
+        assert (one.read(), one.pc.read(NAME)) == (edited, edited), "it is held back, no more"
+        assert (two.read(), two.pc.read(NAME)) == (chart("first"), chart("first"))
+
+
+async def has_problem(program: Program, code: str) -> None:
+    async def holds() -> bool:
+        return code in [p["code"] for p in (await program.pc.status())["problem_list"]]
+
+    await until(holds, f"{program.pc.name} tells of {code}")
 
 
 @pytest.mark.asyncio

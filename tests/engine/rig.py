@@ -88,6 +88,10 @@ class Rig:
     def look(self, *what: Seen) -> list[Taken]:
         return self.replica.observation.observe(Observed(self.desk.mandate, what))
 
+    def gives_up(self, path: str, text: str) -> list[Taken]:
+        """A file stands there that lacks its end, for long."""
+        return self.replica.observation.observe(Observed(self.desk.mandate, (), torn=(seen(path, text),)))
+
     def takes_in(self) -> Rig:
         """Read what the author wrote, and plan it."""
         taken = self.desk.read(self.author)

@@ -105,6 +105,10 @@ class Told:
         return [("-" if s.entry.kind == Kind.ABSENT else "+") + s.path for s in self.seen]
 
     @property
+    def torn(self) -> list[str]:
+        return [s.path for e in self.events if isinstance(e, Observed) for s in e.torn]
+
+    @property
     def problems(self) -> list[Problem]:
         return [p for e in self.events if isinstance(e, Observed) for p in e.problems]
 

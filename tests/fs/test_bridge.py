@@ -70,12 +70,17 @@ def test_a_whole_file_is_known_at_once(programs: Programs) -> None:
     assert (known.entry.size, known.entry.mtime_ns) == (len(WHOLE), known.stat.mtime_ns)
 
 
-def test_a_torn_file_is_not_known_until_it_is_whole(programs: Programs) -> None:
+def test_a_torn_file_is_not_known_until_it_is_whole_or_given_up(programs: Programs) -> None:
     programs.save(CRP, WHOLE)
     programs.after(0.1)
     programs.save(CRP, WHOLE[:-11])
     assert programs.after(1).content(CRP) is None, "nor is what it held before"
-    assert programs.after(120).files.troubles[CRP].code is Code.INCOMPLETE
+    known = programs.after(120).files.sighting(CRP)
+    assert known is not None
+    assert known.torn, "nobody will write its end"
+    assert known.entry.content == content_of(WHOLE[:-11])
+    assert programs.files.troubles[CRP].code is Code.INCOMPLETE
+    assert CRP in programs.after(120).files.troubles, "it still stands there"
     programs.save(CRP, WHOLE + b"\r\n")
     assert programs.after(1).content(CRP) == content_of(WHOLE + b"\r\n")
     assert CRP not in programs.files.troubles

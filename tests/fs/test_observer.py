@@ -74,6 +74,7 @@ async def test_a_scan_does_not_wait_for_a_file_that_is_held_back(place: Place) -
         await told.scanned()
         await told.until(lambda t: Problem("torn.crp", Code.INCOMPLETE) in t.problems)
         assert told.paths == []
+        await told.until(lambda t: t.torn == ["torn.crp"])
         place.save("torn.crp", b"KEY=\r\nENDOFFILE")
         told.observer.rescan([R("torn.crp")])
         await told.path("+torn.crp")
