@@ -215,38 +215,6 @@ def test_a_forbidden_edit_is_not_announced_and_the_winner_comes_back(rig: Rig, p
     assert (version.content, version.reason) == (content("mine"), "refused")
 
 
-ENFORCED = DEFAULT_RULES.with_setting(parse_setting("*.crp=enforce"))
-
-
-def test_a_torn_file_that_was_given_up_is_refused_where_only_the_master_may_write_it() -> None:
-    rig = Rig(role=Role.PAYROLL, rules=ENFORCED)
-    rig.author.save("a.crp", "one")
-    rig.takes_in().shows("a.crp", "one")
-    assert rig.gives_up("a.crp", "torn") == []
-    assert rig.problems == [("a.crp", Code.EDIT_REFUSED)]
-    rig.gives_up("a.crp", "torn")
-    notices = [e.name for e in rig.effects() if isinstance(e, Notice)]
-    assert notices == ["edit.refused"], "once for these bytes"
-    rig.fetched("one")
-    [item] = rig.places()
-    assert (item.expect, item.put, item.keep_reason) == (file("torn"), rig.desk.heads("a.crp")[0].entry, "refused")
-
-
-@pytest.mark.parametrize("role", [Role.ACCOUNTING, Role.PAYROLL])
-def test_a_torn_file_is_nothing_where_it_may_be_written(role: Role) -> None:
-    rig = Rig(role=role, rules=ENFORCED if role is Role.ACCOUNTING else DEFAULT_RULES)
-    rig.sees("a.ecs", "one")
-    before, base = rig.desk.outcome(), rig.base("a.ecs")
-    assert rig.gives_up("a.ecs", "torn") == []
-    assert (rig.desk.outcome(), rig.base("a.ecs"), rig.problems) == (before, base, [])
-
-
-def test_a_torn_file_is_no_edit_before_this_device_knows_its_rights() -> None:
-    rig = Rig().newcomer()
-    assert rig.gives_up("a.crp", "torn") == []
-    assert (rig.base("a.crp"), rig.problems) == (None, [])
-
-
 @pytest.mark.parametrize(("role", "path"), [(Role.READER, "a.txt"), (Role.PAYROLL, "a.crp")])
 def test_a_forbidden_removal_is_undone(role: Role, path: str) -> None:
     rig = Rig(role=role)
