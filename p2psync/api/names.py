@@ -22,6 +22,10 @@ def names_in_words() -> Mapping[str, Texts]:
         "parts": _parts(),
         "standings": words.standings(),
         "reasons": words.reasons(),
+        "changes": {
+            **{"new": _("new line"), "removed": _("removed line")},
+            **{"before": _("before"), "changed": _("changed line")},
+        },
         "memberships": _memberships(),
         "left_out": words.left_out(),
         "lists": _lists(),

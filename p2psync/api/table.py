@@ -266,7 +266,12 @@ def _of_attachments() -> tuple[Operation, ...]:
         ),
         Operation("attached", "The attached files, and how they stand.", _ANY, reads=True),
         Operation("detach", "Link a file no longer; it stays as it is.", (*_required("file"), Argument("mandate"))),
-        Operation("inbox", "What arrived and was not delivered to its program yet.", _ANY, reads=True),
+        Operation(
+            "inbox",
+            "What arrived and was not delivered to its program yet; with the lines of bookings that would change.",
+            (*_ANY, Argument("lines", Form.FLAG)),
+            reads=True,
+        ),
         Operation(
             "deliver",
             "Put what arrived in the place of the programs' files.",

@@ -98,6 +98,10 @@ def _bookings() -> Mapping[str, str]:
         "open-folder": _("Open folder"),
         "folder-opened": _("The folder is open in the file manager of {device}."),
         "inbox": _("Arrived, and not in its program's file yet"),
+        "would-change": _("{new} new, {changed} changed, {removed} removed"),
+        "show-lines": _("Show the bookings"),
+        "hide-lines": _("Hide the bookings"),
+        **_lines(),
         "deliver": _("Deliver"),
         "deliver-anyway": _("Deliver all the same"),
         "complete-until": _("Books complete until {day}"),
@@ -105,6 +109,19 @@ def _bookings() -> Mapping[str, str]:
         "frozen": _("Frozen periods: {periods}"),
         "checked-for": _("Bookings are checked for: {what}"),
         "unchecked": _("Bookings are not checked: there is no chart of accounts"),
+    }
+
+
+def _lines() -> Mapping[str, str]:
+    """Of bookings that a delivery would bring, change or take."""
+    return {
+        "line": _("line"),
+        "date": _("date"),
+        "debit": _("debit"),
+        "credit": _("credit"),
+        "voucher": _("voucher"),
+        "text": _("text"),
+        "amount": _("amount"),
     }
 
 
@@ -182,6 +199,7 @@ def _counted(n: int) -> Mapping[str, str]:
         "findings": ngettext("{n} finding", "{n} findings", n),
         "not-understood": ngettext("! {n} line was not understood.", "! {n} lines were not understood.", n),
         "files": ngettext("{n} file", "{n} files", n),
+        "more-lines": ngettext("and {n} more line", "and {n} more lines", n),
         "bytes": ngettext("{n} byte", "{n} bytes", n),
     }
 

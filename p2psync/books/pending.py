@@ -14,7 +14,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from p2psync.books.entries import AMOUNT, NUMBER, TEXT, VOUCHER, EntriesFile, read_entries
+from p2psync.books.entries import AMOUNT, NUMBER, TEXT, VOUCHER, EntriesFile, EntryLine, read_entries
 from p2psync.books.finding import Finding
 from p2psync.books.text import read_date, read_integer
 from p2psync.core.period import Period, containing
@@ -76,6 +76,26 @@ class Pending:
         return Count(None, *(sum(column) for column in zip(*numbers, strict=True))) if numbers else Count(None, 0, 0, 0)
 
 
+@value
+class Difference:
+    """One line that is new, was changed or removed."""
+
+    before: EntryLine | None
+    """None for a new one."""
+    after: EntryLine | None
+    """None for one that was removed."""
+
+
+@value
+class Differences:
+    """The lines that `Pending` counts."""
+
+    lines: tuple[Difference, ...]
+    """As they follow each other in their files."""
+    left_out: int
+    """How many more there are."""
+
+
 def side_of(data: bytes | None) -> Side:
     """One version of a file, whatever its bytes are; None where there is none."""
     if data is None:
@@ -96,6 +116,22 @@ def pending(posted: Side, current: Side, periods: Sequence[Period] = ()) -> Pend
     if not any(found):
         return Pending(State.POSTED, rewritten=_lots(posted) != _lots(current))
     return Pending(State.PENDING, counts=_counts(posted, current, found, periods))
+
+
+def differences(posted: Side, current: Side, most: int) -> Differences | None:
+    """At most so many of the lines that are waiting in a file; None if one of its versions cannot be read."""
+    if isinstance(posted, Unreadable) or isinstance(current, Unreadable):
+        return None
+    found = _match(posted, current)
+    pairs = [*((None, line) for line in found.new), *found.changed, *((line, None) for line in found.removed)]
+    pairs.sort(key=lambda pair: (pair[1] or pair[0], pair[1] or 0))
+    before, after = _rows(posted), _rows(current)
+    shown = tuple(Difference(_line(before, was), _line(after, now)) for was, now in pairs[:most])
+    return Differences(shown, len(pairs) - len(shown))
+
+
+def _line(rows: Sequence[str], line: int | None) -> EntryLine | None:
+    return EntryLine(line, rows[line - 1]) if line is not None else None
 
 
 class _Found(NamedTuple):

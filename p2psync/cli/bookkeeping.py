@@ -191,6 +191,30 @@ def pending(rows: Sequence[Row]) -> str:
     return "\n".join(lines + others) or _("Nothing waits to be posted.")
 
 
+def differences(row: Row) -> list[str]:
+    """The lines of bookings of one file that are new, were changed or removed, and how many there are beyond those."""
+    shown = [cells for one in row.get("lines") or () for cells in _difference(one)]
+    if not shown:
+        return []
+    head = ("", _("LINE"), _("DATE"), _("DEBIT"), _("CREDIT"), _("VOUCHER"), _("TEXT"), _("AMOUNT"), _("VAT"))
+    more = row["left_out"]
+    left = [ngettext("and {n} more line", "and {n} more lines", more).format(n=more)] if more else []
+    return ["", f"{row['path']}:", *(f"  {line}" for line in (*table(head, shown, "").splitlines(), *left))]
+
+
+def _difference(one: Row) -> list[tuple[str, ...]]:
+    """A line that was changed stands below what it was."""
+    before, after = one["before"], one["after"]
+    if before and after:
+        return [_cells("", before), _cells("~", after)]
+    return [_cells("+", after) if after else _cells("-", before)]
+
+
+def _cells(sign: str, booking: Row) -> tuple[str, ...]:
+    fields = ("date", "debit", "credit", "voucher", "text", "amount", "vat_code")
+    return (sign, str(booking["line"]), *(booking[field] or "-" for field in fields))
+
+
 def _hint(rows: Sequence[Row]) -> str:
     """What is to be done about what waits, here or by others."""
     mine = sorted({row["mandate"] for row in rows if row["may_post"]})

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from p2psync import words
+from p2psync.cli.bookkeeping import differences
 from p2psync.cli.rendering import table
 from p2psync.cli.values import moment, quoted, size
 from p2psync.i18n import _, ngettext
@@ -65,7 +66,8 @@ def inbox(rows: Sequence[Row]) -> str:
         "",
     )
     command = f"p2psync deliver {quoted(rows[0]['mandate'])}"
-    return "\n".join([shown, *_reasons(rows), "", _("To deliver: {command}").format(command=command)])
+    lines = [line for row in rows for line in differences(row)]
+    return "\n".join([shown, *_reasons(rows), *lines, "", _("To deliver: {command}").format(command=command)])
 
 
 def _bookings(row: Row) -> str:

@@ -21,7 +21,17 @@ from p2psync.books.master import MasterData, OpenField, records_of
 from p2psync.books.master_codec import MASTER_BYTES_MAX
 from p2psync.books.master_files import CHANGED, STATED, together
 from p2psync.books.master_view import books_of_master
-from p2psync.books.pending import NoFile, Pending, Side, State, Unreadable, pending, side_of
+from p2psync.books.pending import (
+    Differences,
+    NoFile,
+    Pending,
+    Side,
+    State,
+    Unreadable,
+    differences,
+    pending,
+    side_of,
+)
 from p2psync.books.validation import Books, Check, active_checks, books_of_chart, validate
 from p2psync.core.entry import Entry, Kind
 from p2psync.core.ids import ContentId, MandateId
@@ -167,6 +177,12 @@ class Shelf:
         """The bookings of one content against those of another; None: there is no file."""
         return await self._read(mandate, lambda files: files.compare(before, after))
 
+    async def differences(
+        self, mandate: MandateId, before: ContentId | None, after: ContentId | None, most: int
+    ) -> Differences | None:
+        """The lines of bookings that `compare` counts, at most so many; None if it has no number."""
+        return await self._read(mandate, lambda files: files.differences(before, after, most))
+
     async def _read(self, mandate: MandateId, work: Callable[[_Files], V]) -> V:
         reading, place = self._folders.reading(mandate), self._folders.contents.get(mandate)
         if reading is None or place is None:
@@ -268,6 +284,9 @@ class _Files:
         return self._memory.pending.get(
             (before, after, ()), lambda: pending(self._side(before, 0), self._side(after, 0), ())
         )
+
+    def differences(self, before: ContentId | None, after: ContentId | None, most: int) -> Differences | None:
+        return differences(self._side(before, 0), self._side(after, 0), most)
 
     # -- one file --------------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ EVERYTHING = Asked(True, 1, [Code.DISK_FULL], 1, 1, True, 1)
         ("masters", set(MASTERS)),
         ("classes", {one.file_class for one in DEFAULT_RULES.rules}),
         ("standings", set(STATES.values())),
+        ("changes", {"new", "before", "changed", "removed"}),
         ("endings", {*(one.value for one in Result), "running"}),
         ("results", {*(one.value for one in Result), "running"}),
         ("kinds", {one.name.lower() for one in EntryKind} | {POSTED, RECEIVED, UNDONE} | STATEMENTS),

@@ -312,6 +312,39 @@ def test_what_is_not_delivered_is_listed_with_its_reason_and_delivered_by_a_butt
     assert "Arrived" not in browse({**MANDATE, "inbox": 1}, answers={"/api/inbox": []})["shown"]["mandates"]
 
 
+def booking(line: int, text: str) -> dict[str, object]:
+    names = {"date": "2025-01-05", "debit": "1100", "credit": "3000", "voucher": "V7", "vat_code": "TVA"}
+    return {**names, "line": line, "text": text, "amount": "108.10"}
+
+
+@needs_node
+def test_the_bookings_of_what_is_not_delivered_are_shown_on_demand() -> None:
+    facts = {"path": "a.ecf", "file": "/books/a.ecf", "state": "waiting", "reason": "your word", "content": "c0"}
+    row = {**facts, "new": 1, "changed": 1, "removed": 5}
+    lines = [
+        {"change": "new", "before": None, "after": booking(3, "<i>first</i>")},
+        {"change": "changed", "before": booking(4, "second"), "after": booking(5, "third")},
+        {"change": "removed", "before": booking(9, "fourth"), "after": None},
+    ]
+    full = {**row, "lines": lines, "left_out": 4}
+    mandate, show = {**MANDATE, "inbox": 1}, {"press": "Show the bookings"}
+    seen = browse(mandate, answers={"/api/inbox": [full]}, steps=[show])
+    shown = " ".join(seen["shown"]["mandates"].split())
+    assert ["POST", "/api/inbox", {"mandate": "ab", "lines": True}] in seen["asked"]
+    assert "a.ecf your word 1 new, 1 changed, 5 removed Deliver Hide the bookings" in shown
+    for text in (
+        "new line 3 2025-01-05 1100 3000 V7 <i>first</i> 108.10 TVA before 4",
+        "second 108.10 TVA changed line 5 2025-01-05 1100 3000 V7 third 108.10 TVA removed line 9",
+        "fourth 108.10 TVA and 4 more lines",
+    ):
+        assert text in shown
+    assert seen["focus"]["stays"]
+    hidden = browse(mandate, answers={"/api/inbox": [full]}, steps=[show, {"press": "Hide the bookings"}])
+    assert "fourth" not in hidden["shown"]["mandates"]
+    none = browse(mandate, answers={"/api/inbox": [{**full, "new": None, "changed": None, "removed": None}]})
+    assert "Show the bookings" not in none["shown"]["mandates"]
+
+
 @needs_node
 def test_a_mandate_is_paused_and_goes_on_by_a_button() -> None:
     given = {"mandate": "ab"}
@@ -319,8 +352,8 @@ def test_a_mandate_is_paused_and_goes_on_by_a_button() -> None:
     paused = {**MANDATE, "rests": {"why": "person", "until": None}}
     assert ["POST", "/api/resume", given] in browse(paused, steps=[{"press": "Go on"}])["asked"]
     outside = {**MANDATE, "rests": {"why": "hours", "until": "2020-01-01T00:00:00Z"}}
-    asked = {path for _, path, _ in browse(outside)["asked"]}
-    assert not asked & {"/api/pause", "/api/resume"}, "hours are no matter of a button"
+    shown = browse(outside)["shown"]["mandates"]
+    assert not any(text in shown for text in ("Pause", "Go on")), "hours are no matter of a button"
 
 
 TASK: dict[str, Any] = {

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from p2psync.books.entries import EntriesFile
 from p2psync.books.pending import (
     Count,
+    Differences,
     NoFile,
     Pending,
     Side,
     State,
     Unreadable,
+    differences,
     pending,
     side_of,
 )
@@ -66,6 +68,34 @@ def test_what_was_posted_waits_no_more() -> None:
 def test_edits_are_counted_as_what_they_are(new: int, changed: int, removed: int, seed: int) -> None:
     after = edited_entries(SALARIES, Random(seed), new, changed, removed)
     assert numbers(side_of(SALARIES), side_of(after)) == (new, changed, removed)
+
+
+@given(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5), st.integers(0, 2**32))
+def test_what_is_counted_is_listed(new: int, changed: int, removed: int, seed: int) -> None:
+    before, after = side_of(SALARIES), side_of(edited_entries(SALARIES, Random(seed), new, changed, removed))
+    found = differences(before, after, 1000)
+    assert found is not None
+    kinds = Counter((one.before is not None, one.after is not None) for one in found.lines)
+    assert (kinds[False, True], kinds[True, True], kinds[True, False]) == (new, changed, removed)
+    assert isinstance(before, EntriesFile)
+    assert isinstance(after, EntriesFile)
+    for one in found.lines:
+        assert one.before is None or before.rows[one.before.line - 1] == one.before.raw
+        assert one.after is None or after.rows[one.after.line - 1] == one.after.raw
+    places = [line.line for one in found.lines if (line := one.after or one.before)]
+    assert places == sorted(places)
+
+
+def test_as_many_lines_are_listed_as_are_wanted() -> None:
+    before, after = ecf(line(1), line(2, "old")), ecf(line(2, "new"), line(3), line(4))
+    found = differences(before, after, 2)
+    assert found is not None
+    whole = differences(before, after, 4)
+    assert whole is not None
+    assert (whole.lines[:2], whole.left_out, found.left_out) == (found.lines, 0, 2)
+    assert differences(before, before, 2) == Differences((), 0)
+    assert differences(side_of(b"torn"), after, 2) is None
+    assert differences(before, side_of(b"torn"), 2) is None
 
 
 def test_more_bookings_are_new_ones() -> None:

@@ -54,6 +54,32 @@ def test_the_inbox_tells_how_to_have_it_delivered() -> None:
     assert bridges.inbox([]).startswith("Nothing waits")
 
 
+def booking(line: int, text: str) -> dict[str, object]:
+    names = {"date": "2025-01-05", "debit": "1100", "credit": "3000", "voucher": "", "vat_code": "TVA"}
+    return {**names, "line": line, "text": text, "amount": "108.10"}
+
+
+def test_the_inbox_lists_the_lines_that_a_delivery_would_change() -> None:
+    lines = [
+        {"change": "new", "before": None, "after": booking(3, "first")},
+        {"change": "changed", "before": booking(4, "second"), "after": booking(5, "third")},
+        {"change": "removed", "before": booking(9, "fourth"), "after": None},
+    ]
+    row = {**ROW, "new": 1, "changed": 1, "removed": 5, "lines": lines, "left_out": 4}
+    text = bridges.inbox([row, {**ROW, "lines": None, "left_out": 0}])
+    assert [" ".join(line.split()) for line in text.splitlines()[-9:]] == [
+        "Cargo.crp:",
+        "LINE DATE DEBIT CREDIT VOUCHER TEXT AMOUNT VAT",
+        "+ 3 2025-01-05 1100 3000 - first 108.10 TVA",
+        "4 2025-01-05 1100 3000 - second 108.10 TVA",
+        "~ 5 2025-01-05 1100 3000 - third 108.10 TVA",
+        "- 9 2025-01-05 1100 3000 - fourth 108.10 TVA",
+        "and 4 more lines",
+        "",
+        'To deliver: p2psync deliver "Cargo Ltd"',
+    ]
+
+
 def test_what_was_delivered_and_what_was_not() -> None:
     rows = [
         {"file": "a", "result": "delivered", "reason": ""},

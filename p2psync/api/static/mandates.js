@@ -113,11 +113,35 @@ async function banner(mandate) {
 
 // What a program has open is delivered by itself once that is closed.
 function undelivered(mandate, row) {
-  const item = element("li", `${row.path}  ${row.reason} `);
+  const counts = typeof row.new === "number" ? say("would-change", row) + " " : "";
+  const item = element("li", `${row.path}  ${row.reason} ${counts}`);
   const held = row.state === "held";
-  if (row.state === "open") return item;
-  item.append(button(held ? say("deliver-anyway") : say("deliver"), "deliver", { mandate: mandate.id, file: row.file, anyway: held }));
+  if (row.state !== "open") item.append(button(held ? say("deliver-anyway") : say("deliver"), "deliver", { mandate: mandate.id, file: row.file, anyway: held }));
+  item.append(...bookingsOf(mandate, row));
   return item;
+}
+
+// Asked for when somebody wants to see them, and shown as long as it is this version that waits.
+function bookingsOf(mandate, row) {
+  if (!(row.new + row.changed + row.removed)) return [];
+  const key = `inbox ${mandate.id} ${row.file}`;
+  const known = answers.get(key);
+  const shown = known && known.lines && known.content === row.content;
+  const then = (rows) => void answers.set(key, rows.find((one) => one.file === row.file));
+  const hide = () => answers.delete(key) && refresh();
+  const turn = shown ? plain(say("hide-lines"), hide) : button(say("show-lines"), "inbox", { mandate: mandate.id, lines: true }, { then });
+  turn.dataset.does = key;
+  return shown ? [turn, ...lineTable(known)] : [turn];
+}
+
+function lineTable(row) {
+  const titles = ["", say("line"), say("date"), say("debit"), say("credit"), say("voucher"), say("text"), say("amount"), say("vat")];
+  const cells = (change, one) => [inWords("changes", change), String(one.line), one.date, one.debit, one.credit, one.voucher, one.text, one.amount, one.vat_code];
+  const rows = row.lines.flatMap(({ change, before, after }) => [
+    ...(before && after ? [cells("before", before)] : []),
+    cells(change, after || before),
+  ]);
+  return [table(titles, rows), ...(row.left_out ? [quiet(count("more-lines", row.left_out))] : [])];
 }
 
 async function inbox(mandate) {

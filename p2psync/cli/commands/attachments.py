@@ -9,6 +9,7 @@ import typer
 
 from p2psync.cli import bridges
 from p2psync.cli.command import Session, command
+from p2psync.cli.commands.books import READ_S
 from p2psync.cli.commands.mandates import MANDATE, OPTIONAL_MANDATE
 from p2psync.cli.exits import WRONG_USAGE, CommandFailed
 from p2psync.cli.values import absolute
@@ -46,8 +47,12 @@ def add_to(app: typer.Typer) -> None:
     command(
         app,
         "inbox",
-        help=_("List what was not delivered yet.\n\nIt arrived and is not in its program's file, with the reason."),
-        example="p2psync inbox Cargo",
+        help=_(
+            "List what was not delivered yet.\n\nIt arrived and is not in its program's file, with the reason. "
+            "BOOKINGS counts the lines that would come, change and go there; --lines lists them. What waits for your "
+            "word waits until you deliver it, and newer versions take its place meanwhile."
+        ),
+        example="p2psync inbox Cargo\np2psync inbox Cargo --lines",
     )(inbox)
     command(
         app,
@@ -126,8 +131,14 @@ def detach(
     return session.show(session.call("detach", file=absolute(file)), bridges.detached)
 
 
-def inbox(session: Session, mandate: OPTIONAL_MANDATE = None) -> int:
-    return session.show(session.call("inbox", mandate=mandate), bridges.inbox)
+def inbox(
+    session: Session,
+    mandate: OPTIONAL_MANDATE = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help=_("Each line of bookings that a delivery would bring, change or take."))
+    ] = False,
+) -> int:
+    return session.show(session.call("inbox", READ_S, mandate=mandate, lines=lines), bridges.inbox)
 
 
 def deliver(

@@ -22,7 +22,7 @@ from p2psync.daemon.attaching import MINE, THEIRS, Found, Wanted, is_held
 from p2psync.daemon.bridging import NOT_DELIVERED, Standing
 from p2psync.daemon.delivering import Key
 from p2psync.daemon.operations.arguments import Arguments
-from p2psync.daemon.operations.books import finding_row
+from p2psync.daemon.operations.books import difference_row, finding_row
 from p2psync.daemon.operations.result import DONE, PARTLY_DONE, WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_device, find_mandate, find_mandates, time_text
 from p2psync.daemon.operations.versions import path_in
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 FINDINGS_SAID = 3
 """Of those that hold a file, in one sentence; --json and `check` have more."""
+LINES_SHOWN = 200
+"""Of each file that waits."""
 STATES = {
     Act.NOTHING: "current",
     Act.AGREE: "current",
@@ -167,11 +169,29 @@ async def attached(node: Node, given: Arguments) -> object:
 
 
 async def inbox(node: Node, given: Arguments) -> object:
-    named = given.text_or("mandate", "")
+    named, lines = given.text_or("mandate", ""), given.flag("lines")
     given.done()
     rows = await _rows(node, named, lambda standing: standing.act in NOT_DELIVERED)
     found = {(one.attached.file, one.attached.path): one for one in node.bridging.standings().values()}
-    return [{**row, **await _bookings(node, found.get((row["file"], row["path"])))} for row in rows]
+    answer = []
+    for row in rows:
+        standing = found.get((row["file"], row["path"]))
+        counts = await _bookings(node, standing)
+        more = await _lines(node, standing if counts["new"] is not None else None) if lines else {}
+        answer.append({**row, **counts, **more})
+    return answer
+
+
+async def _lines(node: Node, standing: Standing | None) -> dict[str, object]:
+    """The lines that are counted, with how many there are beyond those; None for what has no number."""
+    found = None
+    if standing is not None:
+        attached = standing.attached
+        with suppress(FolderError):
+            found = await node.shelf.differences(attached.mandate, attached.agreed, standing.shown.content, LINES_SHOWN)
+    if found is None:
+        return {"lines": None, "left_out": 0}
+    return {"lines": [difference_row(one) for one in found.lines], "left_out": found.left_out}
 
 
 async def _bookings(node: Node, standing: Standing | None) -> dict[str, int | None]:

@@ -8,9 +8,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from p2psync.books.crp import Account, Chart, CostCentre, Language, Names, VatCode
+from p2psync.books.entries import AMOUNT, DATE, EntryLine
 from p2psync.books.export import FIELDS, NAME, Record, RecordKind
 from p2psync.books.finding import Finding, Findings
 from p2psync.books.master import Key, records_of
+from p2psync.books.pending import Difference
 from p2psync.core.ids import MandateId, device_text
 from p2psync.core.period import Period
 from p2psync.core.relpath import RelPath
@@ -274,6 +276,22 @@ def findings_rows(findings: Findings) -> dict[str, Any]:
 def finding_row(one: Finding) -> dict[str, Any]:
     """Its sentence is said where it is shown."""
     return {"line": one.line, "code": one.trouble.value, "facts": dict(one.facts)}
+
+
+def difference_row(one: Difference) -> dict[str, Any]:
+    """One line of bookings that is new, was changed or removed."""
+    change = "new" if one.before is None else "removed" if one.after is None else "changed"
+    return {"change": change, "before": _booking(one.before), "after": _booking(one.after)}
+
+
+def _booking(line: EntryLine | None) -> dict[str, Any] | None:
+    """As its program wrote it; a day that can be read is written as in all answers."""
+    if line is None:
+        return None
+    return {
+        **{"line": line.line, "date": str(line.date or line.field(DATE)), "debit": line.debit, "credit": line.credit},
+        **{"voucher": line.voucher, "text": line.text, "amount": line.field(AMOUNT), "vat_code": line.vat_code},
+    }
 
 
 OPERATIONS = {"chart": chart, "check": check}

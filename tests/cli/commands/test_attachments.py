@@ -23,6 +23,7 @@ def test_a_file_goes_from_program_to_program(office: Machine, home: Machine, tmp
     mine.write_text(WHOLE.format("second"), newline="")
     until(lambda: home.ask("inbox", "Cargo") != [], "it waits")
     assert "waits for you" in home.run("inbox").out
+    assert [row["lines"] for row in home.ask("inbox", "Cargo", "--lines")] == [None], "a chart has no bookings"
     assert "first" in theirs.read_text()
     result = home.run("deliver", "Cargo", str(theirs))
     assert (result.code, result.out) == (0, f"delivered: {theirs}\n1 file delivered.\n")

@@ -10,6 +10,7 @@ import pytest
 
 from p2psync.books import synthetic
 from p2psync.daemon import delivering
+from p2psync.daemon.operations import attachments
 from p2psync.errors import FolderError, NotAllowed, P2PSyncError, UsageError
 from tests.daemon.homes import MANDATE, Pc, company
 from tests.daemon.patience import until
@@ -158,6 +159,40 @@ async def test_what_a_delivery_would_change_is_counted_in_bookings(tmp_path: Pat
 
             await two.has("Cargo.ecf", data)
             await until(waits, f"{expected} wait")
+            (row,) = await two.call("inbox", lines=True)
+            assert counted(row["lines"]) == expected
+            assert row["left_out"] == 0
+        assert "lines" not in (await two.call("inbox"))[0]
+
+
+def counted(lines: list[dict[str, Any]] | None) -> tuple[int | None, ...]:
+    """How many are new, changed and removed."""
+    changes = ("new", "changed", "removed")
+    return tuple(None if lines is None else sum(one["change"] == change for one in lines) for change in changes)
+
+
+@pytest.mark.asyncio
+async def test_only_so_many_lines_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attachments, "LINES_SHOWN", 2)
+    async with company(tmp_path, "accounting") as (one, two):
+        data = synthetic.entries("ECF", 8, Random(1))
+        one.save("Cargo.ecf", data)
+        await two.has("Cargo.ecf", data)
+        file = tmp_path / "books" / "Cargo.ecf"
+        file.parent.mkdir()
+        await attach(two, file, ask=True)
+
+        async def waits() -> bool:
+            return [row["new"] for row in await two.call("inbox")] == [8]
+
+        await until(waits, "they wait")
+        (row,) = await two.call("inbox", lines=True)
+        assert (row["left_out"], [line["before"] for line in row["lines"]]) == (6, [None, None])
+        first = row["lines"][0]["after"]
+        raw = data.decode("cp1252").splitlines()[first["line"] - 1].split("\t")
+        assert [first[name] for name in ("debit", "credit", "text", "amount")] == [
+            raw[at].strip() for at in (1, 2, 4, 5)
+        ]
 
 
 async def _is_waiting(pc: Pc) -> bool:
