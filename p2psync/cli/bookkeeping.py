@@ -13,6 +13,8 @@ from p2psync.i18n import _, language, ngettext
 
 FINDINGS_SHOWN = 30
 """Of each file; --json has more."""
+FIELD_CHARACTERS = 40
+"""Of one field of a booking; --json has all."""
 
 
 # -- charts --------------------------------------------------------------------------------------------
@@ -212,7 +214,11 @@ def _difference(one: Row) -> list[tuple[str, ...]]:
 
 def _cells(sign: str, booking: Row) -> tuple[str, ...]:
     fields = ("date", "debit", "credit", "voucher", "text", "amount", "vat_code")
-    return (sign, str(booking["line"]), *(booking[field] or "-" for field in fields))
+    return (sign, str(booking["line"]), *(_cut(booking[field]) or "-" for field in fields))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= FIELD_CHARACTERS else text[: FIELD_CHARACTERS - 1] + "…"
 
 
 def _hint(rows: Sequence[Row]) -> str:

@@ -63,7 +63,7 @@ def test_the_inbox_lists_the_lines_that_a_delivery_would_change() -> None:
     lines = [
         {"change": "new", "before": None, "after": booking(3, "first")},
         {"change": "changed", "before": booking(4, "second"), "after": booking(5, "third")},
-        {"change": "removed", "before": booking(9, "fourth"), "after": None},
+        {"change": "removed", "before": booking(9, "f" * 41), "after": None},
     ]
     row = {**ROW, "new": 1, "changed": 1, "removed": 5, "lines": lines, "left_out": 4}
     text = bridges.inbox([row, {**ROW, "lines": None, "left_out": 0}])
@@ -73,7 +73,7 @@ def test_the_inbox_lists_the_lines_that_a_delivery_would_change() -> None:
         "+ 3 2025-01-05 1100 3000 - first 108.10 TVA",
         "4 2025-01-05 1100 3000 - second 108.10 TVA",
         "~ 5 2025-01-05 1100 3000 - third 108.10 TVA",
-        "- 9 2025-01-05 1100 3000 - fourth 108.10 TVA",
+        "- 9 2025-01-05 1100 3000 - " + "f" * 39 + "… 108.10 TVA",
         "and 4 more lines",
         "",
         'To deliver: p2psync deliver "Cargo Ltd"',
