@@ -127,6 +127,13 @@ _TEXTS = {
         _("What the other accounting program exported was not taken over: {detail}."),
         _("Export it anew; what is wrong in it is told by: p2psync chart import {mandate} FILE --dry-run"),
     ),
+    Code.JOINED: lambda: (
+        _("{path} joined by itself, as it is of the period after an attached file's: {detail}."),
+        _(
+            'Nothing, if it belongs to the mandate. If not: p2psync detach "{detail}". To let none join by itself: '
+            "p2psync attach --mandate {mandate} --no-follow"
+        ),
+    ),
     Code.HOOK_FAILED: lambda: (
         _("The command that this PC runs when the books are marked as complete failed: {detail}."),
         _("It is not run again for this mark. Try it yourself, and see what is set with: p2psync hook"),

@@ -264,6 +264,11 @@ def _of_attachments() -> tuple[Operation, ...]:
                 Argument("allow_cloud", Form.FLAG),
             ),
         ),
+        Operation(
+            "attach.follow",
+            "Whether files of a new period join a mandate by themselves on this PC, as they do.",
+            (*_M, Argument("off", Form.FLAG)),
+        ),
         Operation("attached", "The attached files, and how they stand.", _ANY, reads=True),
         Operation("detach", "Link a file no longer; it stays as it is.", (*_required("file"), Argument("mandate"))),
         Operation(

@@ -47,7 +47,17 @@ def attached(rows: Sequence[Row]) -> str:
         ((r["mandate"], r["file"], state(r["state"]), moment(r["published"]), moment(r["delivered"])) for r in rows),
         _("No file is attached. See: p2psync attach --help"),
     )
-    return "\n".join([shown, *_reasons(rows)])
+    alone = sorted({r["mandate"] for r in rows if not r["follows"]})
+    return "\n".join([shown, *_reasons(rows), *(follows({"mandate": one, "follows": False}) for one in alone)])
+
+
+def follows(answer: Row) -> str:
+    """`attach --no-follow`, and what `attach` says of it later."""
+    if answer["follows"]:
+        return _("Files of a new period join {mandate} by themselves.").format(mandate=answer["mandate"])
+    command = f"p2psync attach --mandate {quoted(answer['mandate'])} --follow"
+    text = _("Files of a new period do not join {mandate} by themselves here. To let them: {command}")
+    return text.format(mandate=answer["mandate"], command=command)
 
 
 def inbox(rows: Sequence[Row]) -> str:

@@ -38,6 +38,8 @@ class Code(StrEnum):
     OPEN_CONFLICT = "open-conflict"
     INDEX_CONFLICT = "index-conflict"
     EXPORT_REFUSED = "export-refused"
+    # programs' own files
+    JOINED = "joined"
     # this PC's own commands
     HOOK_FAILED = "hook-failed"
     # devices
@@ -54,7 +56,7 @@ class Code(StrEnum):
 NEWS = frozenset(
     {
         *(Code.EDIT_REFUSED, Code.PERIOD_FROZEN, Code.SET_ASIDE, Code.LOG_FORKED, Code.BLOCK_REFUSED),
-        *(Code.DATABASE_REBUILT, Code.HOOK_FAILED),
+        *(Code.DATABASE_REBUILT, Code.HOOK_FAILED, Code.JOINED),
     }
 )
 """What has happened and stays so: it is over when a person has looked at it."""

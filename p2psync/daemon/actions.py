@@ -9,6 +9,8 @@ from p2psync.core.value import value
 
 PASSING = frozenset({Code.STILL_CHANGING, Code.LOCKED, Code.CONTENT_MISSING, Code.INCOMPLETE})
 """Problems that p2psync gets over by itself, most likely; all others ask for a person."""
+HARMLESS = frozenset({Code.JOINED})
+"""News of which nothing is wrong."""
 URGENT = ("update", "conflicts", "problems")
 """What has to be done before all is well; the others are everyday work. The words are part of the interface."""
 
@@ -37,7 +39,7 @@ def actions(asked: Asked) -> list[dict[str, object]]:
     counts = {
         "update": int(asked.is_stopped),
         "conflicts": asked.conflicts,
-        "problems": sum(code not in PASSING and code is not Code.UPDATE_NEEDED for code in asked.codes),
+        "problems": sum(code not in PASSING | HARMLESS | {Code.UPDATE_NEEDED} for code in asked.codes),
         "newcomers": asked.newcomers,
         "inbox": asked.inbox,
         "chart": int(asked.is_chartless),

@@ -26,7 +26,7 @@ from p2psync.core.value import value
 from p2psync.daemon.attaching import Found, Wanted, find, link
 from p2psync.daemon.delivering import Delivering, Key, keep_copy
 from p2psync.daemon.folders import Desk, Folders
-from p2psync.daemon.following import Following, expected
+from p2psync.daemon.following import Following, alone, expected
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.mastering import open_fields_of
 from p2psync.daemon.protecting import Guard, Protecting, guard_of
@@ -163,8 +163,13 @@ class Bridging:
             if row is not None:
                 await self._delivering.end(row)
                 await self._protecting.release(row)
-            await self._runtime.call(lambda *_: self.attachments.drop(*key))
+            await self._runtime.call(partial(self._drop, key))
             await self._load()
+
+    def _drop(self, key: Key, device: Device, _now: Now) -> None:
+        self.attachments.drop(*key)
+        if key[0] in device.mandates:
+            device.mandates[key[0]].state.clear_problems([key[1]], [Code.JOINED])
 
     async def deliver(self, keys: Sequence[Key], *, anyway: bool = False) -> dict[Key, tuple[Standing, bool]]:
         """Deliver now, whatever the mode; returns how each stands then, and whether something was delivered.
@@ -260,13 +265,15 @@ class Bridging:
     async def _follow(self) -> None:
         """Attach the files of a new accounting period, and those that an index leads its program to."""
         declined = await self._runtime.query(lambda *_: self.attachments.declined())
+        left = await self._runtime.query(alone)
         for mandate in tuple(self._watches):
             rows = [row for row in self._rows.values() if row.mandate == mandate]
             following = self._following.setdefault(mandate, Following())
             absent = await threaded(following.absent, rows, declined)
             if absent:
                 absent = await self._runtime.query(partial(expected, mandate, absent))
-            for like, file in [*await threaded(following.find, rows, declined), *absent]:
+            news = await threaded(following.find, rows, declined) if mandate not in left else []
+            for like, file in [*news, *absent]:
                 try:
                     found = await threaded(find, str(file), self._folders.roots(), allow_cloud=True)
                     made = await self._runtime.call(partial(self._link, like, found))
@@ -282,6 +289,8 @@ class Bridging:
         role = like.role if suffix_of(like.path) == suffix_of(found.path) else ""
         made = link(self.attachments, mandate, found, Wanted(like.mode, role, ""), {})
         self.attachments.put(made)
+        if found.is_there:
+            mandate.state.put_problems([Problem(made.path, Code.JOINED, made.file)])
         return made
 
     async def _poll(self) -> None:

@@ -31,6 +31,9 @@ from p2psync.fs.traits import SYSTEMS_OWN
 NAMED_MAX = 500
 """Files of one index that are looked for."""
 
+SETTING = "joins_not"
+"""Of a mandate: whether files of a new period are left alone on this PC until a person attaches them."""
+
 Follower = tuple[Attachment, Path]
 """An attached file, and the one that follows it."""
 
@@ -109,6 +112,11 @@ class Following:
                 return _chart_like(file, by_name)
             case _:
                 return by_name.get(follower_of(file.name, by_name.keys()) or "")
+
+
+def alone(device: Device, _now: Now) -> frozenset[MandateId]:
+    """The mandates that no file of a new period joins by itself."""
+    return frozenset(one.id for one in device.mandates.values() if one.state.get(SETTING))
 
 
 def expected(mandate: MandateId, followers: Sequence[Follower], device: Device, _now: Now) -> list[Follower]:

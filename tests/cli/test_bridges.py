@@ -15,7 +15,7 @@ ROW: dict[str, Any] = {
     **{"mandate": "Cargo Ltd", "path": "Cargo.crp", "file": "/books/Cargo.crp", "mode": "ask", "role": "accounting"},
     **{"state": "waiting", "reason": "it waits for your word", "received": "2020-01-01T10:00:00Z", "from": "Office"},
     **{"size": 12, "content": "c", "published": None, "delivered": "2020-01-01T10:00:00Z"},
-    **{"new": None, "changed": None, "removed": None},
+    **{"new": None, "changed": None, "removed": None, "follows": True},
 }
 
 
@@ -44,6 +44,15 @@ def test_all_that_is_attached() -> None:
     assert "waits for you" in text
     assert text.endswith("  Cargo.crp: it waits for your word")
     assert "p2psync attach --help" in bridges.attached([])
+
+
+def test_where_no_new_periods_file_joins_that_is_told_once_with_the_way_back() -> None:
+    text = bridges.attached([{**ROW, "follows": False}, {**ROW, "follows": False}, {**ROW, "mandate": "Other"}])
+    assert text.splitlines()[-1].endswith(
+        'Cargo Ltd by themselves here. To let them: p2psync attach --mandate "Cargo Ltd" --follow'
+    )
+    assert text.count("--follow") == 1
+    assert bridges.follows({"mandate": "Other", "follows": True}) == "Files of a new period join Other by themselves."
 
 
 def test_the_inbox_tells_how_to_have_it_delivered() -> None:

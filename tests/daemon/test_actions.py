@@ -13,6 +13,7 @@ NOTHING = Asked(False, 0, (), 0, 0, False, 0)
 def test_nothing_is_asked_for_what_goes_by_itself() -> None:
     assert actions(NOTHING) == []
     assert actions(replace(NOTHING, codes=[Code.LOCKED, Code.INCOMPLETE])) == []
+    assert actions(replace(NOTHING, codes=[Code.JOINED])) == [], "nor for news of which nothing is wrong"
     assert not needs_person([])
 
 

@@ -168,10 +168,38 @@ async def test_a_new_periods_files_join_the_mandate(tmp_path: Path, monkeypatch:
         rows = {row["path"]: row["mode"] for row in await one.call("attached")}
         assert rows == dict.fromkeys([*rows], "ask")
         assert len(rows) == 4
+        news = (await one.status())["problem_list"]
+        assert {(one["path"], one["code"]) for one in news} == {
+            (name, "joined") for name in ("Cargo 2026.crp", ENTRIES.format(2026))
+        }
+        assert [row["detail"] for row in news] == [str(books / row["path"]) for row in news]
+        assert (await one.status())["actions"] == [], "it is told, and nothing is wrong"
         await one.call("detach", file=str(books / "Cargo 2026.crp"))
+        assert [row["path"] for row in (await one.status())["problem_list"]] == [ENTRIES.format(2026)]
         (books / "Cargo 2026.crp").write_bytes(chart(2026) + b"\r\n")
         await _looked(one)
         assert "Cargo 2026.crp" not in {row["path"] for row in await one.call("attached")}
+
+
+@pytest.mark.asyncio
+async def test_no_new_periods_file_joins_where_that_is_switched_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridging, "FOLLOW_EVERY_S", 0.2)
+    async with company(tmp_path) as (one,):
+        books = tmp_path / "books"
+        books.mkdir()
+        (books / "Cargo 2025.crp").write_bytes(chart(2025))
+        await one.call("attach", mandate=MANDATE, files=[str(books / "Cargo 2025.crp")])
+        assert await one.call("attach.follow", mandate=MANDATE, off=True) == {"mandate": MANDATE, "follows": False}
+        (books / "Cargo 2026.crp").write_bytes(chart(2026))
+        await _looked(one)
+        await until(lambda: bool(one.running.bridging.standings()), "it was looked at")
+        assert [(row["path"], row["follows"]) for row in await one.call("attached")] == [("Cargo 2025.crp", False)]
+        await one.call("attach.follow", mandate=MANDATE)
+        await one.has("Cargo 2026.crp", chart(2026))
+        await until(lambda: len(one.running.bridging.standings()) == 2, "both are attached")
+        assert {row["follows"] for row in await one.call("attached")} == {True}
 
 
 async def _looked(pc: Pc) -> None:

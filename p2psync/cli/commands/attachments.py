@@ -32,11 +32,12 @@ def add_to(app: typer.Typer) -> None:
             "the program saves is published; what arrives from the others takes its place, unless a program has it "
             "open. Where there is no file yet, name one that the mandate has: it is put there. An edit is never "
             "overwritten: what was changed in two places is a conflict. An attached file that is attached again with "
-            "--ask or --checked is delivered so from then on. Without FILE: the files that are attached, and how they "
-            "stand. Exit code 3: some could not be attached."
+            "--ask or --checked is delivered so from then on. A new period's files join by themselves, unless "
+            "--no-follow was said for the mandate. Without FILE: the files that are attached, and how they stand. "
+            "Exit code 3: some could not be attached."
         ),
         example='p2psync attach "C:\\Books\\Cargo 2025.crp" --mandate Cargo\np2psync attach Cargo.crp --mandate Cargo '
-        "--siblings\np2psync attach Cargo.ecf --mandate Cargo --ask",
+        "--siblings\np2psync attach Cargo.ecf --mandate Cargo --ask\np2psync attach --mandate Cargo --no-follow",
     )(attach)
     command(
         app,
@@ -111,17 +112,33 @@ def attach(
     allow_cloud: Annotated[
         bool, typer.Option("--allow-cloud", help=_("Though the file lies in a folder that a cloud service keeps."))
     ] = False,
+    follow: Annotated[
+        bool | None,
+        typer.Option(
+            "--follow/--no-follow",
+            help=_("Whether files of a new period join the mandate by themselves on this PC, as they do."),
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
+    if follow is not None:
+        told = session.call("attach.follow", mandate=_named(mandate), off=not follow)
+        if not files:
+            return session.show(told, bridges.follows)
     if not files:
         return session.show(session.call("attached", mandate=mandate), bridges.attached)
-    if mandate is None:
-        raise CommandFailed(_("Say which mandate, with --mandate MANDATE."), WRONG_USAGE)
     linked = session.call(
         "attach",
-        **{"mandate": mandate, "files": [absolute(file) for file in files], "role": role, "use": use},
+        **{"mandate": _named(mandate), "files": [absolute(file) for file in files], "role": role, "use": use},
         **{"ask": ask, "checked": checked, "siblings": siblings, "allow_cloud": allow_cloud},
     )
     return session.show(linked, bridges.linked)
+
+
+def _named(mandate: str | None) -> str:
+    if mandate is None:
+        raise CommandFailed(_("Say which mandate, with --mandate MANDATE."), WRONG_USAGE)
+    return mandate
 
 
 def detach(

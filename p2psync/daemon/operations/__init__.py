@@ -30,7 +30,7 @@ SELDOM: Mapping[str, Sequence[str]] = {
     "recovery": ("mandate.recovery", "mandate.recovery.saved"),
     "conflicts": ("conflicts", "conflicts.keep"),
     "versions": ("restore", "versions"),
-    "attachments": ("attach", "attached", "deliver", "detach", "inbox", "migrate"),
+    "attachments": ("attach", "attach.follow", "attached", "deliver", "detach", "inbox", "migrate"),
     "books": ("chart", "check"),
     "masters": ("chart.import", "chart.remove", "chart.set", "chart.unfollow", "rules.open"),
     "postings": ("pending", "posted"),

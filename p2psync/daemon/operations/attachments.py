@@ -17,7 +17,7 @@ from p2psync.core.ids import MandateId, device_text
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import parse_role
-from p2psync.daemon import attaching, lineage
+from p2psync.daemon import attaching, following, lineage
 from p2psync.daemon.attaching import MINE, THEIRS, Found, Wanted, is_held
 from p2psync.daemon.bridging import NOT_DELIVERED, Standing
 from p2psync.daemon.delivering import Key
@@ -162,6 +162,20 @@ async def detach(node: Node, given: Arguments) -> object:
     return _linked(known)
 
 
+async def follow(node: Node, given: Arguments) -> object:
+    named, off = given.text("mandate"), given.flag("off")
+    given.done()
+
+    def act(device: Device, _: Now) -> object:
+        mandate = find_mandate(device, named)
+        mandate.state.put(following.SETTING, off)
+        return {"mandate": mandate.name, "follows": not off}
+
+    told = await node.runtime.call(act)
+    node.bridging.wake()
+    return told
+
+
 async def attached(node: Node, given: Arguments) -> object:
     named = given.text_or("mandate", "")
     given.done()
@@ -298,6 +312,7 @@ def _row(mandate: Mandate, standing: Standing) -> dict[str, Any]:
         "file": one.file,
         "mode": one.mode.value,
         "role": one.role,
+        "follows": not mandate.state.get(following.SETTING),
         "state": STATES[standing.act],
         "reason": reason(standing),
         "findings": [finding_row(one) for one in standing.hold.findings.items] if standing.hold is not None else [],
@@ -367,6 +382,7 @@ def _linked(one: Attachment) -> dict[str, Any]:
 
 OPERATIONS = {
     "attach": attach,
+    "attach.follow": follow,
     "attached": attached,
     "detach": detach,
     "inbox": inbox,

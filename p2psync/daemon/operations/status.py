@@ -16,7 +16,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.rules import Role
 from p2psync.core.schedule import Run
 from p2psync.core.ways import DIRECT, PUNCHED
-from p2psync.daemon.actions import Asked, actions, needs_person
+from p2psync.daemon.actions import HARMLESS, Asked, actions, needs_person
 from p2psync.daemon.mastering import open_fields_of
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.mandates import described
@@ -146,7 +146,7 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         "files": files,
         "bytes": size,
         "in_sync": mandate.is_in_sync,
-        "health": _health(mandate, asked, bool(problems), peers),
+        "health": _health(mandate, asked, any(p.code not in HARMLESS for p in problems), peers),
         "actions": asked,
         "to_receive": {"files": wanted_files, "bytes": max(0, wanted_bytes - beside.arrived)},
         "to_send": {"files": to_send.files, "bytes": to_send.bytes},

@@ -34,6 +34,19 @@ def test_a_file_goes_from_program_to_program(office: Machine, home: Machine, tmp
         assert (result.code, result.out) == (0, f"Detached: {file}. It stays as it is.\n")
 
 
+def test_new_periods_files_may_be_kept_from_joining(office: Machine, tmp_path: Path) -> None:
+    result = office.run("attach", "--mandate", "Cargo", "--no-follow")
+    assert (result.code, "do not join Cargo" in result.out) == (0, True)
+    file = tmp_path / "Year.crp"
+    file.write_text(WHOLE.format("year"), newline="")
+    result = office.run("attach", str(file), "--mandate", "Cargo", "--follow")
+    assert (result.code, result.out) == (0, f"Attached: {file}, what arrives is delivered\n")
+    until(lambda: [row["follows"] for row in office.ask("attach")] == [True], "files join again")
+    assert office.run("detach", str(file)).code == 0
+    result = office.run("attach", "--follow")
+    assert (result.code, "--mandate" in result.err) == (2, True)
+
+
 def test_what_is_wrong_is_told(office: Machine, tmp_path: Path) -> None:
     database = tmp_path / "Cargo.cre"
     database.write_bytes(b"x")
