@@ -20,7 +20,9 @@ random or outside is under it, so that many devices run in one process under a v
     fs/          scanner, watcher, placer, bridge
     net/         identity, link (the contract), tls, mdns, dialer
     rendezvous/  the meeting host and its client; protocol/ is PURE
-    daemon/      the composition root: config, runtime, scheduler, logs
+    daemon/      the composition root: node, runtime, config, timetable, logs; and what it does about
+                 finding/ others, pairing/ with them, linking/ to them, contents/ on their way,
+                 the disk/ with the folders, programs/ and their files, operations/ that people ask for
     api/         HTTP on loopback, and the web page's files
     cli/         commands, and how their answers look
     sim/         the deterministic world: virtual clock, network, disks, faults, checkers

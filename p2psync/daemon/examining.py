@@ -18,9 +18,9 @@ from p2psync.core.address import host_and_port
 from p2psync.core.block import verify_ed25519
 from p2psync.core.problem import Code
 from p2psync.core.value import value
-from p2psync.daemon import hosts, way_out
 from p2psync.daemon.config import Config
-from p2psync.daemon.places import hosts_among
+from p2psync.daemon.finding import hosts, way_out
+from p2psync.daemon.finding.places import hosts_among
 from p2psync.daemon.rescue import DATABASE_FILE
 from p2psync.engine.device import Device
 from p2psync.engine.ledger import Keys

@@ -20,34 +20,35 @@ from p2psync import __version__
 from p2psync.core.authority import Authority
 from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.daemon import hosts, rescue, way_out, web
+from p2psync.daemon import rescue, web
 from p2psync.daemon.activity import Activity
-from p2psync.daemon.bandwidth import Bandwidth, stored_limits
-from p2psync.daemon.bridging import Bridging
-from p2psync.daemon.code_inviting import CodeInviting
-from p2psync.daemon.code_joining import CodeJoining
-from p2psync.daemon.compartments import Compartments
 from p2psync.daemon.config import DETAILED, Config
+from p2psync.daemon.contents.compartments import Compartments
+from p2psync.daemon.contents.transfer import Transfer
 from p2psync.daemon.detail import details
-from p2psync.daemon.discovery import Discovery, Survey
-from p2psync.daemon.exporting import Exporting
-from p2psync.daemon.folders import Folders
-from p2psync.daemon.hooks import NOTICE, Hooks
-from p2psync.daemon.inviting import Inviting
-from p2psync.daemon.links import Links
+from p2psync.daemon.disk.folders import Folders
+from p2psync.daemon.disk.verifying import Found
+from p2psync.daemon.finding import hosts, way_out
+from p2psync.daemon.finding.discovery import Discovery, Survey
+from p2psync.daemon.finding.places import addresses_among, rendezvous_of
+from p2psync.daemon.linking.bandwidth import Bandwidth, stored_limits
+from p2psync.daemon.linking.links import Links
 from p2psync.daemon.logs import EventLog
-from p2psync.daemon.mastering import Mastering
 from p2psync.daemon.operations import Operations
 from p2psync.daemon.operations.mandates import default_folder
 from p2psync.daemon.operations.running import Runs
-from p2psync.daemon.places import addresses_among, rendezvous_of
+from p2psync.daemon.pairing.code_inviting import CodeInviting
+from p2psync.daemon.pairing.code_joining import CodeJoining
+from p2psync.daemon.pairing.inviting import Inviting
+from p2psync.daemon.programs.bridging import Bridging
+from p2psync.daemon.programs.exporting import Exporting
+from p2psync.daemon.programs.hooks import NOTICE, Hooks
+from p2psync.daemon.programs.mastering import Mastering
+from p2psync.daemon.programs.shelf import Shelf
+from p2psync.daemon.programs.tally import Tally
 from p2psync.daemon.runtime import Runtime
-from p2psync.daemon.shelf import Shelf
-from p2psync.daemon.tally import Tally
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.timetable import Timetable, WallClock
-from p2psync.daemon.transfer import Transfer
-from p2psync.daemon.verifying import Found
 from p2psync.daemon.web import Web
 from p2psync.engine.device import Device
 from p2psync.engine.effects import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.daemon.file_manager import command
+from p2psync.daemon.programs.file_manager import command
 
 needs_programs = pytest.mark.skipif(os.name == "nt", reason="Windows opens folders itself")
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from p2psync.daemon.relaying import Relay
-from p2psync.daemon.wayfinding import Wayfinder
+from p2psync.daemon.finding.relaying import Relay
+from p2psync.daemon.finding.wayfinding import Wayfinder
 from p2psync.pair.ticket import encode, parse
 from p2psync.rendezvous import certificate
 from p2psync.rendezvous.server import Server

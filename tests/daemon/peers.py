@@ -11,10 +11,10 @@ from pathlib import Path
 from p2psync.core.block import ORDINARY
 from p2psync.core.ids import ContentId, MandateId, content_of
 from p2psync.core.relpath import RelPath
-from p2psync.daemon.assembling import MandateContents
+from p2psync.daemon.contents.assembling import MandateContents
+from p2psync.daemon.contents.transfer import Transfer
 from p2psync.daemon.logs import EventLog, LogEvent
 from p2psync.daemon.tasks import Tasks
-from p2psync.daemon.transfer import Transfer
 from p2psync.engine.effects import Fetch, Wanted
 from p2psync.engine.events import Fetched, FetchFailed, Observed
 from p2psync.engine.orders import Compartment

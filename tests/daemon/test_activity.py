@@ -10,7 +10,7 @@ import pytest
 from p2psync.daemon.activity import LOOK_EVERY, LOOK_IDLY_EVERY
 from p2psync.errors import UsageError
 from tests.daemon.homes import MANDATE, Pc, company, pcs
-from tests.daemon.programs import NAME, chart, programs
+from tests.daemon.program_files import NAME, chart, programs
 from tests.daemon.test_timetable import Sundial, on_time
 
 NOON = datetime(2025, 6, 10, 12, 0, tzinfo=UTC)

@@ -11,7 +11,8 @@ import pytest
 
 from p2psync.core.ids import content_of, parse_mandate
 from p2psync.core.relpath import Platform, parse, to_disk
-from p2psync.daemon import folders, ground, runtime
+from p2psync.daemon import runtime
+from p2psync.daemon.disk import folders, ground
 from p2psync.engine import settle
 from p2psync.fs import inspector, observer, reading, stable, traits
 from p2psync.fs.exchange import EXCHANGE, Exchange, windows_error

@@ -17,15 +17,15 @@ from p2psync.core.ids import MandateId, device_text
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import parse_role
-from p2psync.daemon import attaching, following, lineage
-from p2psync.daemon.attaching import MINE, THEIRS, Found, Wanted, is_held
-from p2psync.daemon.bridging import NOT_DELIVERED, Standing
-from p2psync.daemon.delivering import Key
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.books import difference_row, finding_row
 from p2psync.daemon.operations.result import DONE, PARTLY_DONE, WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_device, find_mandate, find_mandates, time_text
 from p2psync.daemon.operations.versions import path_in
+from p2psync.daemon.programs import attaching, following, lineage
+from p2psync.daemon.programs.attaching import MINE, THEIRS, Found, Wanted, is_held
+from p2psync.daemon.programs.bridging import NOT_DELIVERED, Standing
+from p2psync.daemon.programs.delivering import Key
 from p2psync.daemon.standing import name_of
 from p2psync.engine.bridge import Act, Attachment, Mode
 from p2psync.engine.device import Device

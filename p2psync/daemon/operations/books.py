@@ -16,13 +16,13 @@ from p2psync.books.pending import Difference
 from p2psync.core.ids import MandateId, device_text
 from p2psync.core.period import Period
 from p2psync.core.relpath import RelPath
-from p2psync.daemon.exporting import followed
-from p2psync.daemon.mastering import Deletion, open_fields_of
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, PARTLY_DONE, OperationResult
 from p2psync.daemon.operations.shapes import find_mandate, time_text
 from p2psync.daemon.operations.versions import path_in
-from p2psync.daemon.shelf import ChartFile, Checked, MasterShelf
+from p2psync.daemon.programs.exporting import followed
+from p2psync.daemon.programs.mastering import Deletion, open_fields_of
+from p2psync.daemon.programs.shelf import ChartFile, Checked, MasterShelf
 from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate

@@ -10,10 +10,10 @@ from p2psync import __version__
 from p2psync.checkup import Finding, Sign, State
 from p2psync.core.ids import parse_mandate
 from p2psync.daemon import examining
+from p2psync.daemon.finding.places import hosts_among
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, PARTLY_DONE, OperationResult
 from p2psync.daemon.operations.status import status
-from p2psync.daemon.places import hosts_among
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node

@@ -15,9 +15,9 @@ from p2psync.books.completeness import ENTRIES, INDEX, MASTER
 from p2psync.core.changelog import Stated
 from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.relpath import RelPath
-from p2psync.daemon import file_manager
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.shapes import find_mandate, time_text
+from p2psync.daemon.programs import file_manager
 from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate

@@ -12,10 +12,10 @@ from p2psync.core.ids import ChangeId, DeviceId, LogId, MandateId, change_text, 
 from p2psync.core.mark import RECEIVED
 from p2psync.core.statement import UnknownStatement
 from p2psync.core.value import value
+from p2psync.daemon.disk.past import history_of
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, FAILED, OperationResult
 from p2psync.daemon.operations.shapes import find_mandate, time_text
-from p2psync.daemon.past import history_of
 from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate

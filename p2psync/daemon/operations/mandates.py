@@ -20,12 +20,12 @@ from p2psync.core.rules import (
     part_of,
 )
 from p2psync.core.statement import NAME_CHARACTERS_MAX
-from p2psync.daemon import attaching
+from p2psync.daemon.finding.places import canonical_place
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.recovery import KEY_SETTING
 from p2psync.daemon.operations.result import OperationResult
 from p2psync.daemon.operations.shapes import find_mandate, find_mandates
-from p2psync.daemon.places import canonical_place
+from p2psync.daemon.programs import attaching
 from p2psync.engine.admin import Founding
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate

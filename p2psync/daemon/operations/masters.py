@@ -24,12 +24,12 @@ from p2psync.books.master import (
     removed,
 )
 from p2psync.books.master_files import format_of, read_export
-from p2psync.daemon.mastering import Known
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.books import findings_rows, named_file
 from p2psync.daemon.operations.mandates import shown_rules
 from p2psync.daemon.operations.result import DONE, FAILED, OperationResult
 from p2psync.daemon.operations.shapes import find_mandate
+from p2psync.daemon.programs.mastering import Known
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import CodecError, P2PSyncError, UsageError

@@ -12,16 +12,16 @@ from p2psync.core.authority import Member
 from p2psync.core.ids import DeviceId, MandateId, device_text, mandate_text
 from p2psync.core.rules import Role, parse_role
 from p2psync.core.statement import Admit
-from p2psync.daemon.inviting import cancel_ticket
-from p2psync.daemon.joining import Admitted, Quest
+from p2psync.daemon.finding.places import host_of, hosts_among
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.recovery import get_back_in
 from p2psync.daemon.operations.result import WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_device, find_mandate, time_text
 from p2psync.daemon.operations.status import shown_path
-from p2psync.daemon.places import host_of, hosts_among
-from p2psync.daemon.recovery import is_recovery
-from p2psync.daemon.seeking import StillWaiting
+from p2psync.daemon.pairing.inviting import cancel_ticket
+from p2psync.daemon.pairing.joining import Admitted, Quest
+from p2psync.daemon.pairing.recovery import is_recovery
+from p2psync.daemon.pairing.seeking import StillWaiting
 from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate

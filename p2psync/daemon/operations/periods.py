@@ -16,7 +16,7 @@ from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.period import Period
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.shapes import find_mandate, time_text
-from p2psync.daemon.shelf import Dated
+from p2psync.daemon.programs.shelf import Dated
 from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate

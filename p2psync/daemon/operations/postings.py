@@ -11,11 +11,11 @@ from p2psync.books.posting import Mark, Progress, Step, progress
 from p2psync.core.ids import ContentId, DeviceId, device_text
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import Role
-from p2psync.daemon.mastering import open_fields_of
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.books import finding_row, named_file
 from p2psync.daemon.operations.shapes import find_mandates, time_text
-from p2psync.daemon.shelf import Marked, Waiting, marked
+from p2psync.daemon.programs.mastering import open_fields_of
+from p2psync.daemon.programs.shelf import Marked, Waiting, marked
 from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate

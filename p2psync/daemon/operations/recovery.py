@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from p2psync.core.ids import mandate_text
-from p2psync.daemon.attempts import Place
+from p2psync.daemon.finding.attempts import Place
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_mandate
-from p2psync.daemon.recovery import Recovery, RecoveryFile
+from p2psync.daemon.pairing.recovery import Recovery, RecoveryFile
 from p2psync.engine.admin import Newcomer, Welcome
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now

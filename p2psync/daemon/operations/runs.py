@@ -12,7 +12,7 @@ from p2psync.core.ids import MandateId
 from p2psync.core.moment import ms_of
 from p2psync.core.rate import OFF, parse_rate
 from p2psync.core.schedule import Run as Due
-from p2psync.daemon.bandwidth import Limits, store_limits
+from p2psync.daemon.linking.bandwidth import Limits, store_limits
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING, OperationResult
 from p2psync.daemon.operations.running import NO_REASONS, Result, Wanted

@@ -17,16 +17,16 @@ from p2psync.core.rules import Role
 from p2psync.core.schedule import Run
 from p2psync.core.ways import DIRECT, PUNCHED
 from p2psync.daemon.actions import HARMLESS, Asked, actions, needs_person
-from p2psync.daemon.mastering import open_fields_of
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.mandates import described
 from p2psync.daemon.operations.monitoring import Seen, tasks
 from p2psync.daemon.operations.running import Result
 from p2psync.daemon.operations.runs import past
 from p2psync.daemon.operations.shapes import find_mandates, time_text
-from p2psync.daemon.shelf import marked
+from p2psync.daemon.programs.mastering import open_fields_of
+from p2psync.daemon.programs.shelf import marked
+from p2psync.daemon.programs.tally import Totals
 from p2psync.daemon.standing import name_of
-from p2psync.daemon.tally import Totals
 from p2psync.daemon.timetable import planned
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.relpath import RelPath
+from p2psync.daemon.disk.verifying import Found, read_folder, read_versions
 from p2psync.daemon.operations import log
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_mandate, time_text
 from p2psync.daemon.standing import Standing, Trouble, look, name_of
-from p2psync.daemon.verifying import Found, read_folder, read_versions
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now

@@ -11,9 +11,9 @@ from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.moment import ms_of
 from p2psync.core.relpath import RelPath, parse
 from p2psync.core.value import value
+from p2psync.daemon.disk.past import CURRENT, Version, at_time, by_name, versions_of
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.shapes import find_mandate, time_text
-from p2psync.daemon.past import CURRENT, Version, at_time, by_name, versions_of
 from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from p2psync.daemon.hooks import HOOKS_FILE, command
+from p2psync.daemon.programs.hooks import HOOKS_FILE, command
 from tests.cli.machine import Result, run
 
 

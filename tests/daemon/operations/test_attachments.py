@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from p2psync.books import synthetic
-from p2psync.daemon import delivering
 from p2psync.daemon.operations import attachments
+from p2psync.daemon.programs import delivering
 from p2psync.errors import FolderError, NotAllowed, P2PSyncError, UsageError
 from tests.daemon.homes import MANDATE, Pc, company
 from tests.daemon.patience import until

@@ -11,7 +11,7 @@ from p2psync.daemon.operations.mandates import checked_name, default_folder, fol
 from p2psync.errors import FolderError, NotAllowed, UsageError
 from tests.daemon.homes import company, pcs
 from tests.daemon.patience import until
-from tests.daemon.programs import chart
+from tests.daemon.program_files import chart
 
 
 @pytest.mark.asyncio

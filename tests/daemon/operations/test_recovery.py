@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from p2psync.core.ids import mandate_text, parse_device
-from p2psync.daemon.recovery import RecoveryFile
+from p2psync.daemon.pairing.recovery import RecoveryFile
 from p2psync.errors import FolderError, UsageError
 from tests.daemon.homes import MANDATE, company, pcs
 from tests.daemon.patience import until

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from p2psync.daemon import verifying
+from p2psync.daemon.disk import verifying
 from p2psync.daemon.operations import verify as module
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING
 from p2psync.daemon.rescue import DATABASE_FILE

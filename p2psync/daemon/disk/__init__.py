@@ -1,0 +1,1 @@
+"""The mandates' folders on this PC: looked after, changed, checked."""

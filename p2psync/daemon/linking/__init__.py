@@ -1,0 +1,1 @@
+"""The open links to other devices, and how much goes over them."""

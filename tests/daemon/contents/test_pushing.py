@@ -1,0 +1,150 @@
+"""What was just saved goes along with its name; nobody has to trust it, want it, or keep it for long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from p2psync.core.block import ORDINARY
+from p2psync.core.entry import ABSENT, Entry, Kind
+from p2psync.core.ids import MandateId, content_of
+from p2psync.core.relpath import RelPath
+from p2psync.daemon.contents import pushing
+from p2psync.daemon.contents.pushing import KEPT_BYTES_MAX
+from p2psync.engine.effects import Effect, Fetch, Place, PlaceItem, PushContents
+from p2psync.engine.orders import Compartment
+from p2psync.wire.messages import PUSH_BYTES_MAX, PUSH_ITEMS_MAX, Push
+from tests.daemon.homes import company
+from tests.daemon.patience import until
+from tests.daemon.peers import MANDATE, OTHER, Device, World, world
+
+OPEN = Compartment(MANDATE, ORDINARY)
+
+
+def paired(w: World) -> tuple[Device, Device, int]:
+    a, b = w.device("a"), w.device("b", (MANDATE, OTHER))
+    return a, b, w.join(a, b)
+
+
+@pytest.mark.asyncio
+async def test_what_was_pushed_is_not_asked_for(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, _link = paired(w)
+        saved = [a.shelf.save(f"{number}.txt", bytes([number]) * 100) for number in range(PUSH_ITEMS_MAX)]
+        a.transfer.push(PushContents(MANDATE, tuple(one.content for one in saved)))
+        await b.until(lambda: b.pushes == 1)
+        b.want(*saved)
+        await b.until_fetched(*saved)
+        assert a.requests == []
+        assert b.shelf.staged(saved[3].content) == bytes([3]) * 100
+
+
+@pytest.mark.asyncio
+async def test_much_goes_in_several_messages_and_what_is_gone_is_left_out(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, _link = paired(w)
+        saved = [a.shelf.save(f"{number}.txt", bytes([number]) * PUSH_BYTES_MAX) for number in range(3)]
+        (a.shelf.places.root / "1.txt").write_bytes(b"another")
+        a.transfer.push(PushContents(MANDATE, tuple(one.content for one in saved)))
+        await b.until(lambda: b.pushes == 2)
+        b.want(saved[0], saved[2])
+        await b.until_fetched(saved[0], saved[2])
+        assert a.requests == []
+
+
+@pytest.mark.asyncio
+async def test_other_bytes_than_promised_are_asked_for_as_if_nothing_had_come(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, link = paired(w)
+        saved = a.shelf.save("a.txt", b"right")
+        b.transfer.on_message(link, Push(MANDATE, (saved.content,), (b"wrong",)))
+        b.want(saved)
+        await b.until_fetched(saved)
+        assert b.shelf.staged(saved.content) == b"right"
+        assert len(a.requests) == 1
+
+
+@pytest.mark.asyncio
+async def test_only_who_may_know_of_a_class_of_files_gets_it(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, link = paired(w)
+        c = w.device("c")
+        other = w.join(a, c)
+        a.fence.closed.add((link, "restricted *.ecs"))
+        saved = a.shelf.save("a.ecs", b"salaries")
+        a.transfer.push(PushContents(MANDATE, (saved.content,), "restricted *.ecs"))
+        await c.until(lambda: c.pushes == 1)
+        assert (b.pushes, other) == (0, 2)
+        c.want(saved)
+        c.want(saved, file_class="restricted *.ecs")
+        await c.until_fetched(saved)
+        assert [request.file_class for request in a.requests] == [ORDINARY], "it was not given for other files"
+
+
+@pytest.mark.asyncio
+async def test_who_pushes_without_end_or_for_nobody_fills_no_memory(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        _a, b, link = paired(w)
+        kept = b.transfer._pushing
+        many = [bytes([number]) * PUSH_BYTES_MAX for number in range(2 * KEPT_BYTES_MAX // PUSH_BYTES_MAX)]
+        for data in many:
+            b.transfer.on_message(link, Push(MANDATE, (content_of(data),), (data,)))
+            b.transfer.on_message(link, Push(OTHER, (content_of(data),), (data,)))
+            b.transfer.on_message(link + 1, Push(MANDATE, (content_of(data),), (data,)))
+        found = kept.take(OPEN, [content_of(data) for data in many])
+        assert sum(map(len, found.values())) == KEPT_BYTES_MAX
+        assert list(found.values()) == many[-len(found) :], "the newest"
+        assert kept.take(Compartment(OTHER, ORDINARY), [content_of(data) for data in many]) == {}, "no member there"
+
+
+@pytest.mark.asyncio
+async def test_what_nobody_came_for_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pushing, "KEPT_S", 0.0)
+    async with world(tmp_path) as w:
+        a, b, link = paired(w)
+        b.transfer.on_message(link, Push(MANDATE, (content_of(b"x"),), (b"x",)))
+        await until(lambda: not b.transfer._pushing._kept, "it is forgotten")
+        monkeypatch.setattr(pushing, "KEPT_S", 1000.0)
+        b.transfer.on_message(link, Push(MANDATE, (content_of(b"x"),), (b"x",)))
+        w.cut(a, b, link)
+        assert b.transfer._pushing.take(OPEN, [content_of(b"x")]) == {}
+
+
+@pytest.mark.asyncio
+async def test_what_was_read_just_now_is_pushed_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, _link = paired(w)
+        content = content_of(b"saved")
+        a.shelf.contents.note_bytes(content, b"saved")
+        a.transfer.push(PushContents(MANDATE, (content,)))
+        assert b.pushes == 1
+        item = PlaceItem(RelPath("a"), ABSENT, None, Entry(Kind.FILE, 5, 0, 0, content), "replaced")
+        gone = PlaceItem(RelPath("b"), ABSENT, None, ABSENT, "removed")
+        b.transfer.hand_over(Place(OTHER, (item,)))
+        b.transfer.hand_over(Place(MandateId(b"?" * 16), (item,)))
+        assert not b.shelf.contents.stage_from_local(content), "it was given for another mandate"
+        b.transfer.hand_over(Place(MANDATE, (item, gone)))
+        assert b.shelf.contents.stage_from_local(content)
+        assert b.shelf.staged(content) == b"saved"
+
+
+@pytest.mark.asyncio
+async def test_devices_push_what_is_saved(tmp_path: Path) -> None:
+    """It is placed without being fetched."""
+    async with company(tmp_path, "payroll") as (one, two):
+        got: list[Push] = []
+        pushing_there = two.running.transfer._pushing
+        take_in = pushing_there.pushed
+
+        def note(link: int, message: Push) -> None:
+            got.append(message)
+            take_in(link, message)
+
+        pushing_there.pushed = note  # type: ignore[method-assign]
+        fetched: list[Effect] = []
+        two.running._performers[Fetch] = fetched.append  # type: ignore[index]
+        one.save("letter.txt", "pushed")
+        await two.has("letter.txt", "pushed")
+        await until(lambda: [message.items for message in got] == [(b"pushed",)], "it was pushed")
+        assert fetched == []
