@@ -38,7 +38,7 @@ def test_every_option_is_explained(words: tuple[str, ...], command: Any) -> None
 def test_an_example_is_a_command_that_exists(words: tuple[str, ...], command: Any) -> None:
     lines = examples(command)
     assert lines
-    known = {option for parameter in command.params for option in parameter.opts}
+    known = {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
     for line in lines:
         typed = shlex.split(line.split("&&")[0])
         assert tuple(typed[1 : 1 + len(words)]) == words
