@@ -18,12 +18,11 @@ from pathlib import Path
 from blake3 import blake3
 
 from p2psync.core.chunking import Chunker, Manifest, Span, encode_parts
-from p2psync.core.difference import encode_difference
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.core.relpath import RelPath
-from p2psync.core.value import value
 from p2psync.fs.assembly import Assembly, Source
 from p2psync.fs.clone import copy_verified, pieces
+from p2psync.fs.cut_memory import Cut, CutMemory
 from p2psync.fs.durable import sync_directories, sync_file
 from p2psync.fs.handful import Handful
 from p2psync.fs.look import Places
@@ -36,11 +35,6 @@ from p2psync.wire.messages import HOLDS_ALL
 REMEMBERED_MAX = 4096
 """Paths placed lately, kept in mind until the database surely knows them."""
 NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-CHUNKS_CACHED_MAX = 400_000
-"""Over all manifests kept in memory, about 50 MB; the last one stays whatever its size."""
-DIFFERENCES_MAX = 16
-CHUNKS_FRESH_MAX = 80_000
-"""Over those that nobody asked for yet, about 15 MB until this device is at rest."""
 
 
 Known = Mapping[ContentId, Sequence[RelPath]]
@@ -65,15 +59,11 @@ class Contents:
         self._staging = staging
         self._versions = versions
         self._where = where
-        self._cuts: Cuts = cuts or NoCuts()
-        self._reuse = Reuse(self._cuts, self._files_with)
+        lasting = cuts or NoCuts()
+        self.cuts = CutMemory(lasting)
+        self._reuse = Reuse(lasting, self._files_with)
         self._lately: OrderedDict[ContentId, RelPath] = OrderedDict()
         self._assemblies: dict[ContentId, Assembly] = {}
-        self._cut: OrderedDict[ContentId, _Cut] = OrderedDict()
-        self._fresh: OrderedDict[ContentId, Sequence[Span]] = OrderedDict()
-        self._unsaved: dict[ContentId, Sequence[Span]] = {}
-        self._differences: OrderedDict[tuple[ContentId, ContentId], bytes | None] = OrderedDict()
-        """Of what to which version before."""
         self._read_lately = Handful()
         self._given = Handful()
         self._cutting = threading.Lock()
@@ -205,10 +195,6 @@ class Contents:
         manifest = self.manifest(content)
         return encode_parts(manifest) if manifest is not None else None
 
-    def add_manifest(self, manifest: Manifest) -> None:
-        """Saves reading the file again, for whoever has cut it while hashing it."""
-        self._cache(_Cut(manifest, manifest.spans()))
-
     def read_chunks(self, content: ContentId, indexes: Sequence[int], limit: int) -> list[bytes | None]:
         """Answers for the first of `indexes`, at least one, together at most `limit` bytes; None for each not here."""
         assembly = self._assemblies.get(content)
@@ -249,46 +235,18 @@ class Contents:
             self._given.put(content, data)
 
     def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None = None) -> None:
-        """A file was cut while it was read for another reason: peers that hear of it ask for its manifest soon.
-
-        `before`: what it held before, if anything; they may be told what is new.
-        """
-        cut_before = self.cut_before(before) if before is not None and before != content else ()
-        if before is not None and cut_before:
-            difference = encode_difference(spans, cut_before)
-            with self._lock:
-                self._differences[content, before] = difference
-                if len(self._differences) > DIFFERENCES_MAX:
-                    self._differences.popitem(last=False)
-        self._note(content, spans)
-        with self._lock:
-            self._fresh[content] = spans
-            while sum(map(len, self._fresh.values())) > CHUNKS_FRESH_MAX:
-                self._fresh.popitem(last=False)
-
-    def difference(self, content: ContentId, before: ContentId) -> bytes | None:
-        """What is new in a big file that was read just now, see `core.difference`; None if that is not known."""
-        with self._lock:
-            return self._differences.pop((content, before), None)
+        """See `CutMemory.add_fresh`."""
+        self.cuts.add_fresh(content, spans, before)
 
     def cut_before(self, content: ContentId) -> Sequence[Span]:
         """How a content was cut, as far as that is in memory."""
-        with self._lock:
-            cut = self._cut.get(content)
-            return cut.spans if cut is not None else self._fresh.get(content, ())
+        return self.cuts.spans(content)
 
     def let_go(self) -> None:
-        """Nothing happens just now. Nobody asked for those manifests so far: keep them no longer."""
-        self.save_cuts()
+        """Nothing happens just now: what can be had again is not kept in memory."""
+        self.cuts.let_go()
         self._read_lately.clear()
         self._given.clear()
-        with self._lock:
-            self._fresh.clear()
-
-    def manifest_at_hand(self, content: ContentId) -> Manifest | None:
-        """Only what is in memory: nothing is read for it."""
-        cut = self._cached(content)
-        return cut.manifest if cut is not None else None
 
     def find_chunks(self, path: RelPath, hashes: Set[bytes], may_reuse: MayReuse) -> Mapping[bytes, Source]:
         """Where on this disk chunks of the big file that is wanted at a path may lie.
@@ -299,28 +257,27 @@ class Contents:
         near = self._chunks_known_at(path, here)
         if near:
             return self._reuse.find(hashes - near.keys(), here, may_reuse) | near
-        self.save_cuts()
+        self.cuts.save()
         found = self._reuse.find(hashes, here, may_reuse)
         return found if any(file == here for file, _offset in found.values()) else self._chunks_of(here) | found
 
     def chunks_of(self, content: ContentId) -> dict[bytes, Source]:
         """Where the chunks lie of a big file that is here, if it is in memory how that is cut."""
-        spans = self.cut_before(content)
+        spans = self.cuts.spans(content)
         here = next((Path(file) for file in self._candidates(content) if os.path.isfile(file)), None) if spans else None
         return {span.hash: (here, span.offset) for span in spans} if here is not None else {}
 
     def _chunks_known_at(self, path: RelPath, here: Path) -> dict[bytes, Source]:
         """Of what was placed or read there last, if it is in memory how that is cut."""
-        with self._lock:
-            cuts = [cut for content, cut in reversed(self._cut.items()) if self._lately.get(content) == path]
-        return {span.hash: (here, span.offset) for span in cuts[0].spans} if cuts else {}
+        spans = self.cuts.latest(lambda content: self._lately.get(content) == path)
+        return {span.hash: (here, span.offset) for span in spans}
 
     def _chunks_of(self, file: Path) -> dict[bytes, Source]:
         try:
             content, spans = _cut_file(file)
         except OSError:
             return {}
-        self._note(content, spans)
+        self.cuts.note(content, spans)
         return {span.hash: (file, span.offset) for span in spans}
 
     def under_way(self, assembly: Assembly) -> None:
@@ -330,7 +287,7 @@ class Contents:
     def not_under_way(self, content: ContentId) -> None:
         assembly = self._assemblies.pop(content, None)
         if assembly is not None and self._staging.has(content):
-            self._cache(_Cut(assembly.manifest, assembly.spans))
+            self.cuts.add(Cut(assembly.manifest, assembly.spans))
 
     # -- helpers --------------------------------------------------------------------------------------------------
 
@@ -356,68 +313,22 @@ class Contents:
     def _kept(self, content: ContentId) -> tuple[str, str]:
         return self._staging.where(content), self._versions.where(content)
 
-    def _cut_of(self, content: ContentId) -> _Cut | None:
-        cut = self._cached(content)
+    def _cut_of(self, content: ContentId) -> Cut | None:
+        cut = self.cuts.at_hand(content)
         if cut is not None:
             return cut
         with self._cutting:  # several peers ask for the same one at the same time
-            return self._cached(content) or self._cut_any(content)
+            return self.cuts.at_hand(content) or self._cut_any(content)
 
-    def _cached(self, content: ContentId) -> _Cut | None:
-        with self._lock:
-            cut = self._cut.get(content)
-            if cut is not None:
-                self._cut.move_to_end(content)
-                return cut
-            spans = self._fresh.get(content)
-        if spans is None:
-            return None
-        cut = _Cut(Manifest.of(content, spans), spans)
-        self._cache(cut)
-        with self._lock:  # not before: others who ask for it at the same time would cut the file
-            self._fresh.pop(content, None)
-        return cut
-
-    def _cache(self, cut: _Cut) -> None:
-        with self._lock:
-            self._cut[cut.manifest.content] = cut
-            self._cut.move_to_end(cut.manifest.content)
-            while len(self._cut) > 1 and sum(len(one.spans) for one in self._cut.values()) > CHUNKS_CACHED_MAX:
-                self._cut.popitem(last=False)
-        self._note(cut.manifest.content, cut.spans)
-
-    def _note(self, content: ContentId, spans: Sequence[Span]) -> None:
-        """Remembered for longer as soon as there is time: somebody waits for the file just now."""
-        with self._lock:
-            self._unsaved[content] = spans
-            is_much = sum(map(len, self._unsaved.values())) > CHUNKS_FRESH_MAX
-        if is_much:
-            self.save_cuts()
-
-    def save_cuts(self) -> None:
-        """How big files were cut that were met lately is remembered for longer than this object lives."""
-        with self._lock:
-            unsaved, self._unsaved = self._unsaved, {}
-        for content, spans in unsaved.items():
-            self._cuts.put(content, spans)
-
-    def _cut_any(self, content: ContentId) -> _Cut | None:
+    def _cut_any(self, content: ContentId) -> Cut | None:
         for path in self._candidates(content):
             with contextlib.suppress(OSError):
                 found, spans = _cut_file(path)
                 if found == content:
-                    cut = _Cut(Manifest.of(content, spans), spans)
-                    self._cache(cut)
+                    cut = Cut(Manifest.of(content, spans), spans)
+                    self.cuts.add(cut)
                     return cut
         return None
-
-
-@value
-class _Cut:
-    """A manifest, and where each of its chunks lies."""
-
-    manifest: Manifest
-    spans: Sequence[Span]
 
 
 def _unless_unreadable(copy: Callable[[Path, ContentId], bool], source: str, content: ContentId) -> bool:

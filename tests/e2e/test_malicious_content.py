@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.core.chunking import Chunker, Manifest, Span, encode_manifest
+from p2psync.core.chunking import Manifest, Span, encode_manifest
 from p2psync.core.ids import ContentId, MandateId, content_of, device_text
 from p2psync.errors import LinkError, P2PSyncError, PeerRefused
 from p2psync.net.tls import LINKS_PER_DEVICE_MAX
@@ -25,6 +25,7 @@ from p2psync.wire.messages import (
     Response,
     What,
 )
+from tests.core.cutting import cut
 from tests.e2e.here import PcHere, at_work, company_here, little_memory
 from tests.e2e.mallory import Mallory, a_file, nowhere
 from tests.e2e.pc import until
@@ -273,12 +274,6 @@ async def give_chunks_until_lost(mallory: Mallory, content: ContentId, data: byt
 
 async def answer(mallory: Mallory, request: Request, *items: bytes | None) -> None:
     await mallory.say(Response(request.mandate, request.number, 0, items, True))
-
-
-def cut(data: bytes) -> Sequence[Span]:
-    chunker = Chunker(len(data))
-    spans = chunker.feed(data)
-    return [*spans, *chunker.finish()[1]]
 
 
 def name() -> str:

@@ -11,24 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from p2psync.core.chunking import Chunker, Manifest
 from p2psync.core.ids import ContentId
 from p2psync.fs import assembly as module
 from p2psync.fs.assembly import Assembly, Source, check_room
 from p2psync.fs.staging import Staging
 from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX
+from tests.core.cutting import manifest_of
 
 DATA = Random(1).randbytes(3 << 20)
 
 
-def cut(data: bytes) -> Manifest:
-    chunker = Chunker(len(data))
-    spans = chunker.feed(data)
-    content, rest = chunker.finish()
-    return Manifest.of(content, [*spans, *rest])
-
-
-MANIFEST = cut(DATA)
+MANIFEST = manifest_of(DATA)
 SPANS = MANIFEST.spans()
 COUNT = len(SPANS)
 

@@ -9,18 +9,19 @@ from random import Random
 
 import pytest
 
-from p2psync.core.chunking import Chunker, Manifest, Span, decode_manifest
-from p2psync.core.difference import encode_difference
+from p2psync.core.chunking import Manifest, decode_manifest
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, MandateId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs import contents as module
 from p2psync.fs.assembly import Assembly
 from p2psync.fs.clone import copy_verified
 from p2psync.fs.contents import Contents
+from p2psync.fs.cut_memory import Cut
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.store.cuts import CutFile, Cuts
 from p2psync.wire.messages import HOLDS_ALL
+from tests.core.cutting import cut
 from tests.fs.disk import Places
 
 A = content_of(b"a")
@@ -214,12 +215,12 @@ def test_a_manifest_that_is_given_saves_reading(m: Mandate, monkeypatch: pytest.
     assert manifest is not None
     other = Mandate(m.places.root)
     monkeypatch.setattr(module, "_cut_file", None)
-    other.contents.add_manifest(manifest)
+    other.contents.cuts.add(Cut(manifest, manifest.spans()))
     assert other.contents.manifest(BIG_ID) == manifest
 
 
 def test_old_manifests_are_forgotten_first(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNKS_CACHED_MAX", 1)
+    monkeypatch.setattr("p2psync.fs.cut_memory.CHUNKS_CACHED_MAX", 1)
     m.save("big", BIG)
     m.save("other", BIG[1:])
     m.contents.manifest(BIG_ID)
@@ -305,30 +306,6 @@ def test_what_was_cut_while_it_was_read_is_not_cut_again_soon(m: Mandate, monkey
     assert m.contents.manifest(content_of(BIG[::-1])) is None
 
 
-def test_only_some_of_what_nobody_asked_for_is_kept_in_memory(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNKS_FRESH_MAX", 3 * len(cut(BIG)))
-    several = [content_of(bytes([n])) for n in range(5)]
-    for content in several:
-        m.contents.note_cut(content, cut(BIG))
-    assert [m.contents.manifest(content) is not None for content in several] == [False, False, True, True, True]
-
-
-def test_what_is_new_is_told_once_where_it_is_known_how_both_are_cut(m: Mandate) -> None:
-    edited = BIG[:1_000_000] + b"inserted" + BIG[1_000_000:]
-    content = content_of(edited)
-    m.contents.note_cut(content, cut(edited), BIG_ID)
-    assert m.contents.difference(content, BIG_ID) is None, "it was not known how that was cut"
-    m.contents.note_cut(BIG_ID, cut(BIG))
-    assert m.contents.cut_before(BIG_ID) == cut(BIG)
-    m.contents.note_cut(content, cut(edited), BIG_ID)
-    assert m.contents.difference(content, BIG_ID) == encode_difference(cut(edited), cut(BIG))
-    assert m.contents.difference(content, BIG_ID) is None
-    for number in range(module.DIFFERENCES_MAX + 1):
-        m.contents.note_cut(content_of(bytes([number])), cut(edited), BIG_ID)
-    kept = [m.contents.difference(content_of(bytes([n])), BIG_ID) for n in range(module.DIFFERENCES_MAX + 1)]
-    assert [one is None for one in kept] == [True] + [False] * module.DIFFERENCES_MAX
-
-
 def test_chunks_of_a_version_before_lie_where_it_stands(m: Mandate) -> None:
     m.contents.note_cut(BIG_ID, cut(BIG))
     assert m.contents.chunks_of(BIG_ID) == {}
@@ -344,7 +321,7 @@ def test_nothing_is_looked_up_for_what_was_placed_there_just_now(m: Mandate, mon
     m.save("big", BIG)
     m.contents.manifest(BIG_ID)
     m.contents.remember(BIG_ID, RelPath("big"))
-    monkeypatch.setattr(m.contents, "save_cuts", None)
+    monkeypatch.setattr(m.contents.cuts, "save", None)
     assert m.find("big", hashes(BIG)).keys() == hashes(BIG)
 
 
@@ -400,13 +377,6 @@ def test_the_file_at_the_path_is_not_read_where_it_is_known_how_it_was_cut(
     assert m.find("big", hashes(BIG)).keys() == hashes(BIG)
     monkeypatch.setattr(module, "_cut_file", None)
     assert m.find("big", hashes(BIG)).keys() == hashes(BIG)
-
-
-def cut(data: bytes) -> list[Span]:
-    chunker = Chunker(len(data))
-    spans = chunker.feed(data)
-    _content, rest = chunker.finish()
-    return [*spans, *rest]
 
 
 def hashes(data: bytes) -> set[bytes]:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, Chunker, Span
+from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, Span
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.fs import stable
 from p2psync.fs.clone import PIECE_BYTES
 from p2psync.fs.stable import Stopped, read_stable
+from tests.core.cutting import cut
 
 
 class Writer:
@@ -44,14 +45,11 @@ def test_a_file_is_hashed_with_its_first_and_last_bytes(tmp_path: Path, size: in
 
 def test_a_file_that_travels_in_chunks_is_cut_in_the_same_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = os.urandom(3 * PIECE_BYTES + 17)
-    chunker = Chunker(len(data))
-    spans = chunker.feed(data)
-    content, rest = chunker.finish()
-    assert cut_while_read(tmp_path, data) == (content, [*spans, *rest])
+    assert cut_while_read(tmp_path, data) == (content_of(data), cut(data))
     small = data[:MANIFEST_THRESHOLD_BYTES]
     assert cut_while_read(tmp_path, small) == (content_of(small), [])
     monkeypatch.setattr(stable, "CUT_BYTES_MAX", len(data) - 1)
-    assert cut_while_read(tmp_path, data) == (content, []), "a very large one only when it is asked for"
+    assert cut_while_read(tmp_path, data) == (content_of(data), []), "a very large one only when it is asked for"
 
 
 def cut_while_read(tmp_path: Path, data: bytes) -> tuple[ContentId, list[Span]]:

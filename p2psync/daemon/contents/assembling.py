@@ -96,8 +96,10 @@ class Assembling:
             return decode_manifest(begin.manifest)
         if wanted is None or begin.base not in self._may_reuse(begin.compartment, [begin.base]):
             return None
-        base = self._folders[begin.compartment.mandate].contents.manifest_at_hand(begin.base)
-        return decode_difference(begin.manifest, begin.content, wanted.size, base) if base is not None else None
+        base = self._folders[begin.compartment.mandate].contents.cuts.at_hand(begin.base)
+        if base is None:
+            return None
+        return decode_difference(begin.manifest, begin.content, wanted.size, base.manifest)
 
     def copy(self, begin: Begin) -> None:
         """Bring what lies elsewhere on this disk, while the rest is on its way."""

@@ -42,7 +42,7 @@ class Offering:
         open_links = [link for link in links if self._stock.bounds.is_open_to(link, compartment)]
         if contents is None or not open_links:
             return
-        difference = contents.difference(effect.content, effect.base)
+        difference = contents.cuts.difference(effect.content, effect.base)
         if difference is None:
             return
         self._offered[compartment, effect.content] = None

@@ -368,7 +368,7 @@ class Folders:
             await cancelled([one.observing], END_AGAIN_S)
         one.scanned.set()
         await one.placing.stop()
-        await asyncio.to_thread(one.contents.contents.save_cuts)
+        await asyncio.to_thread(one.contents.contents.cuts.save)
         if one.lock is not None:
             one.lock.release()
         self._log.event("folder.closed", mandate=mandate, folder=one.folder.root)

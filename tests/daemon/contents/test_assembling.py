@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from p2psync.core.block import ORDINARY
-from p2psync.core.chunking import Chunker, Manifest, Span, encode_manifest
+from p2psync.core.chunking import Manifest, encode_manifest
 from p2psync.core.difference import encode_difference
 from p2psync.core.ids import ContentId, content_of
 from p2psync.core.relpath import RelPath
@@ -16,6 +16,7 @@ from p2psync.daemon.contents.assembling import Assembling, Begun, Finished, Lack
 from p2psync.engine.effects import Wanted
 from p2psync.engine.orders import Begin, Compartment, Drop, Finish, Write
 from p2psync.store.cuts import CutFile, Cuts
+from tests.core.cutting import cut
 from tests.daemon.peers import MANDATE, Shelf
 
 OPEN = Compartment(MANDATE, ORDINARY)
@@ -24,11 +25,6 @@ NEW = OLD[:700_000] + b"inserted" + OLD[700_000:]
 OLD_ID, NEW_ID = content_of(OLD), content_of(NEW)
 WANTED = Wanted(NEW_ID, len(NEW), RelPath("big"))
 FINISH = Finish(OPEN, NEW_ID)
-
-
-def cut(data: bytes) -> list[Span]:
-    chunker = Chunker(len(data))
-    return [*chunker.feed(data), *chunker.finish()[1]]
 
 
 def difference(new: bytes = NEW) -> bytes:
@@ -75,7 +71,9 @@ def test_only_what_is_new_is_asked_for(desk: Desk, begin: Begin) -> None:
     desk.it.copy(begin)
     assert desk.it.finish(FINISH) == Finished(FINISH, True)
     assert desk.shelf.staged(NEW_ID) == NEW
-    assert desk.shelf.contents.manifest_at_hand(NEW_ID) == Manifest.of(NEW_ID, cut(NEW))
+    known = desk.shelf.contents.cuts.at_hand(NEW_ID)
+    assert known is not None
+    assert known.manifest == Manifest.of(NEW_ID, cut(NEW))
 
 
 def test_what_is_not_here_after_all_is_asked_for_in_the_end(desk: Desk) -> None:

@@ -9,12 +9,12 @@ from random import Random
 import pytest
 
 from p2psync.core.block import ORDINARY
-from p2psync.core.chunking import Chunker, Span
 from p2psync.core.ids import ContentId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.contents import offering
 from p2psync.engine.effects import OfferContent, Wanted
 from p2psync.wire.messages import Offer, What
+from tests.core.cutting import cut
 from tests.daemon.homes import company
 from tests.daemon.patience import until
 from tests.daemon.peers import MANDATE, Device, Shelf, World, world
@@ -24,11 +24,6 @@ NEW = OLD[:700_000] + b"inserted" + OLD[700_000:]
 OLD_ID, NEW_ID = content_of(OLD), content_of(NEW)
 WANTED = Wanted(NEW_ID, len(NEW), RelPath("big"))
 BIG = RelPath("big")
-
-
-def cut(data: bytes) -> list[Span]:
-    chunker = Chunker(len(data))
-    return [*chunker.feed(data), *chunker.finish()[1]]
 
 
 def knows(shelf: Shelf, data: bytes, before: ContentId | None = None) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.core.chunking import Chunker
 from p2psync.core.ids import content_of, parse_mandate
 from p2psync.daemon.disk import folders
 from p2psync.engine.device import Device
 from p2psync.errors import FolderError
 from p2psync.store.cuts import Cuts
 from p2psync.system.tasks import cancelled
+from tests.core.cutting import cut
 from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.patience import DEADLINE_S, until
 
@@ -345,8 +345,7 @@ async def test_how_big_files_are_cut_is_known_until_the_mandate_is_left(tmp_path
         data = os.urandom(2 << 20)
         pc.save("big.bak", data)
         await pc.holds(1)
-        chunker = Chunker(len(data))
-        hashes = {span.hash for span in (*chunker.feed(data), *chunker.finish()[1])}
+        hashes = {span.hash for span in cut(data)}
         cuts = Cuts(pc.running.cuts, mandate)
         await pc.running.let_go()
         assert set(cuts.alike(hashes)) == {content_of(data)}
