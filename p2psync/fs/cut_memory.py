@@ -43,6 +43,7 @@ class CutMemory:
         self._lock = threading.Lock()
 
     def at_hand(self, content: ContentId) -> Cut | None:
+        """None if it is not in memory: nothing is read for it."""
         with self._lock:
             cut = self._asked.get(content)
             if cut is not None:
