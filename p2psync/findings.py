@@ -21,6 +21,22 @@ UNREADABLE = (
     later("Line {line}: there is a second block {name!r}."),
     later("Line {line}: a block ends where none began."),
     later("There is no chart of accounts to check it against."),
+    later("The file is empty."),
+    later("A master export has at most {limit} records; this one has more."),
+    later("""A master export begins with <master-export version="1">; this file does not."""),
+    later("Line {line}: this is no whole XML: {reason}."),
+    later("Line {line}: XML with a document type (<!DOCTYPE) is not read."),
+    later("XML in the encoding {name} is not read."),
+    later("Line {line}: this is not {name}, as the XML says it is."),
+    later("Line {line}: elements lie more than {limit} deep."),
+    later("Line {line}: there are more than {limit} elements."),
+    later("Line {line}: an element has more than {limit} attributes."),
+    later("Line {line}: a text is longer than {limit} characters."),
+    later("Line {line}: this is no whole CSV: {reason}."),
+    later("Line 1: it must name the columns record and number."),
+    later("Line 1: there are more than {limit} columns."),
+    later("Line 1: there are two columns {name!r}."),
+    later("Line 1: the column {name!r} is not known."),
 )
 """Why a file cannot be read at all, as its reader says it."""
 
@@ -72,6 +88,19 @@ _TEXTS: Mapping[Trouble, Callable[[], str]] = {
     Trouble.FIELD_MISSING: lambda: _("Line {line}: {number} has no {field}."),
     Trouble.NAME_MISSING: lambda: _("Line {line}: {number} has no name."),
     Trouble.DATES_REVERSED: lambda: _("Line {line}: {number} begins on {begin}, after its end on {end}."),
+    Trouble.TOO_LONG: lambda: _("Line {line}: {field} has more than {characters} characters: {text}"),
+    Trouble.FLAG_EXPECTED: lambda: _("Line {line}: {field} cannot be {text}. Write true or false."),
+    Trouble.DAY_EXPECTED: lambda: _(
+        "Line {line}: {field} cannot be {text}. Write a day of the calendar, as 2025-12-31."
+    ),
+    Trouble.DAYS_EXPECTED: lambda: _("Line {line}: {field} cannot be {text}. Write whole days, at most {limit}."),
+    Trouble.AMOUNT_EXPECTED: lambda: _("Line {line}: {field} cannot be {text}. Write a number, as 1234.5."),
+    Trouble.PERCENT_EXPECTED: lambda: _("Line {line}: {field} cannot be {text}. Write a number from 0 to 100, as 2.5."),
+    Trouble.CHOICE_EXPECTED: lambda: _("Line {line}: {field} cannot be {text}. Write one of: {choices}"),
+    Trouble.LANGUAGE_EXPECTED: lambda: _(
+        "Line {line}: a name needs its language in two small letters, as fr; not {text}."
+    ),
+    Trouble.DISCOUNT_HALF: lambda: _("Line {line}: {number} has {field}, but no {other}."),
 }
 _KNOWN = frozenset(trouble.value for trouble in _TEXTS)
 

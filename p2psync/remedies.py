@@ -119,8 +119,9 @@ _TEXTS = {
     Code.PERIOD_FROZEN: lambda: (
         _("{path} belongs to the period {detail}, which is frozen: a change of it was set aside."),
         _(
-            "The PC where it was made keeps it as a version; see p2psync period {mandate}. If it should count, an "
-            "admin unfreezes the period, and that PC restores its version."
+            'The PC that saved it keeps it: see there p2psync versions {mandate} "{path}". If it should count, an '
+            "admin unfreezes the period (p2psync period {mandate} --unfreeze {detail}), and that PC restores its "
+            "version."
         ),
     ),
     Code.EXPORT_REFUSED: lambda: (
@@ -147,7 +148,7 @@ _TEXTS = {
         _('Choose with: p2psync conflicts {mandate} "{path}" --keep mine (or theirs).'),
     ),
     Code.INDEX_CONFLICT: lambda: (
-        _("The index {path} names things twice or that do not exist: {detail}. All lines were kept."),
+        _("The index {path} has one number for several files: {detail}. All lines were kept."),
         _("Check it in the bookkeeping program that writes it."),
     ),
     Code.LOG_FORKED: lambda: (

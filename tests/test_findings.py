@@ -7,7 +7,7 @@ import inspect
 
 import pytest
 
-from p2psync.books import crp, entries, text
+from p2psync.books import crp, entries, export_csv, export_xml, master_files, safe_xml, text
 from p2psync.books.finding import SENTENCES, Collector, Finding, Trouble
 from p2psync.findings import UNREADABLE, sentence, texts_of_findings
 from tests.catalogs import calls, name_of
@@ -16,7 +16,7 @@ FACTS = {
     name: f"<{name}>"
     for name in (
         *("text", "characters", "fields", "needed", "begin", "end", "field", "number", "first", "date", "period"),
-        *("lines", "account", "code", "centre", "other"),
+        *("lines", "account", "code", "centre", "other", "limit", "choices"),
     )
 }
 
@@ -45,10 +45,14 @@ def test_what_a_newer_daemon_finds_is_told_as_it_came() -> None:
     assert sentence(Trouble.DEBIT_UNKNOWN.value, 3, {}) == "Line 3: debit-unknown"
 
 
-@pytest.mark.parametrize("module", [crp, entries, text], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [crp, entries, export_csv, export_xml, master_files, safe_xml, text], ids=lambda module: module.__name__
+)
 def test_why_a_file_cannot_be_read_is_in_the_catalogs(module: object) -> None:
     raised = [call for call in calls(inspect.getsource(module)) if name_of(call) == "CodecError"]  # type: ignore[arg-type]
     assert raised
-    for call in raised:
-        assert isinstance(call.args[0], ast.Constant)
-        assert call.args[0].value in UNREADABLE
+    bounds = [call.args[1] for call in calls(inspect.getsource(module)) if name_of(call) == "_bound"]  # type: ignore[arg-type]
+    for said in [*(call.args[0] for call in raised), *bounds]:
+        if not (bounds and isinstance(said, ast.Name)):
+            assert isinstance(said, ast.Constant)
+            assert said.value in UNREADABLE

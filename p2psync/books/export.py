@@ -8,7 +8,7 @@ stays what it was; an empty one is stated to be empty. An export with a finding 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from p2psync.books.finding import Collector, Findings, Trouble
@@ -64,6 +64,8 @@ class Field:
 
 
 SIDES = ("debtor", "creditor")
+DISCOUNTS = tuple((f"discount-{at}-days", f"discount-{at}-percent") for at in (1, 2))
+"""The fields that say nothing without each other: within how many days, and how much."""
 _STANDING = (Field("blocked", Form.FLAG), Field(DELETED, Form.FLAG))
 _CENTRE = (
     Field("unit", Form.TEXT),
@@ -97,6 +99,16 @@ FIELDS: Mapping[RecordKind, tuple[Field, ...]] = {
 }
 """The fields of each kind of record."""
 
+_NONE = ("", "0")
+"""Of days or percent: no discount."""
+_EXPECTED = {
+    Form.FLAG: Trouble.FLAG_EXPECTED,
+    Form.DAY: Trouble.DAY_EXPECTED,
+    Form.DAYS: Trouble.DAYS_EXPECTED,
+    Form.AMOUNT: Trouble.AMOUNT_EXPECTED,
+    Form.PERCENT: Trouble.PERCENT_EXPECTED,
+    Form.CHOICE: Trouble.CHOICE_EXPECTED,
+}
 _BY_NAME = {kind: {field.name: field for field in fields} for kind, fields in FIELDS.items()}
 
 
@@ -146,7 +158,7 @@ class Builder:
     def _number(self, kind: RecordKind, text: str, line: int) -> str:
         number = canonical_number(kind, text)
         if number is None:
-            self._collector.add(line, Trouble.FIELD_UNREADABLE, field="number", text=text)
+            self._refuse(line, Form.CODE, "number", text, _number_characters_max(kind))
         elif not number:
             self._collector.add(line, Trouble.NUMBER_MISSING)
         elif (kind, number) in self._lines:
@@ -157,12 +169,28 @@ class Builder:
 
     def _value(self, kind: RecordKind, name: str, text: str, line: int) -> str:
         if not is_field(kind, name):
-            self._collector.add(line, Trouble.FIELD_UNKNOWN, field=name)
+            first, _, language = name.partition(".")
+            if first == NAME:
+                self._collector.add(line, Trouble.LANGUAGE_EXPECTED, text=language or "?")
+            else:
+                self._collector.add(line, Trouble.FIELD_UNKNOWN, field=name)
             return ""
         value = canonical(kind, name, text)
         if value is None:
-            self._collector.add(line, Trouble.FIELD_UNREADABLE, field=name, text=text)
+            field = _BY_NAME[kind].get(name, Field(name, Form.TEXT))
+            longest = NUMBER_CHARACTERS_MAX if field.form is Form.CODE else TEXT_CHARACTERS_MAX
+            self._refuse(line, field.form, name, text, longest, field.choices)
         return value or ""
+
+    def _refuse(self, line: int, form: Form, name: str, text: str, longest: int, choices: Sequence[str] = ()) -> None:
+        """Say what a value should look like."""
+        if form not in _EXPECTED and len(text.strip()) > longest:
+            self._collector.add(line, Trouble.TOO_LONG, field=name, characters=longest, text=text)
+            return
+        facts: dict[str, object] = {"choices": ", ".join(choices)} if choices else {}
+        if form is Form.DAYS:
+            facts["limit"] = DAYS_MAX
+        self._collector.add(line, _EXPECTED.get(form, Trouble.FIELD_UNREADABLE), field=name, text=text, **facts)
 
     def _complete(self, kind: RecordKind, number: str, fields: Mapping[str, str], line: int) -> None:
         """What a record needs beside proper fields."""
@@ -175,6 +203,10 @@ class Builder:
         begin, end = fields.get("postable-from", ""), fields.get("postable-to", "")
         if begin and end and begin > end:
             self._collector.add(line, Trouble.DATES_REVERSED, number=number, begin=begin, end=end)
+        for first, second in DISCOUNTS:
+            for stated, other in ((first, second), (second, first)):
+                if fields.get(stated, "") not in _NONE and not fields.get(other):
+                    self._collector.add(line, Trouble.DISCOUNT_HALF, number=number, field=stated, other=other)
 
 
 def is_field(kind: RecordKind, name: str) -> bool:
@@ -185,8 +217,7 @@ def is_field(kind: RecordKind, name: str) -> bool:
 
 def canonical_number(kind: RecordKind, text: str) -> str | None:
     """A record's number without the blanks around it; None if it cannot be one."""
-    longest = TERM_NUMBER_CHARACTERS_MAX if kind is RecordKind.PAYMENT_TERM else NUMBER_CHARACTERS_MAX
-    return _text(text, longest)
+    return _text(text, _number_characters_max(kind))
 
 
 def canonical(kind: RecordKind, name: str, text: str) -> str | None:
@@ -212,6 +243,10 @@ def canonical(kind: RecordKind, name: str, text: str) -> str | None:
             return next((choice for choice in field.choices if choice.lower() == plain.lower()), None)
         case Form.TEXT | Form.CODE:
             return _text(plain, TEXT_CHARACTERS_MAX if field.form is Form.TEXT else NUMBER_CHARACTERS_MAX)
+
+
+def _number_characters_max(kind: RecordKind) -> int:
+    return TERM_NUMBER_CHARACTERS_MAX if kind is RecordKind.PAYMENT_TERM else NUMBER_CHARACTERS_MAX
 
 
 def _text(text: str, longest: int) -> str | None:

@@ -52,14 +52,14 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _check_columns(columns: list[str]) -> None:
     if RECORD not in columns or NUMBER not in columns:
-        raise CodecError("The first line must name the columns record and number.")
+        raise CodecError("Line 1: it must name the columns record and number.")
     if len(columns) > COLUMNS_MAX:
-        raise CodecError("There are more than {limit} columns.", limit=COLUMNS_MAX)
+        raise CodecError("Line 1: there are more than {limit} columns.", limit=COLUMNS_MAX)
     for name in columns:
         if columns.count(name) > 1:
-            raise CodecError("There are two columns {name!r}.", name=shown(name))
+            raise CodecError("Line 1: there are two columns {name!r}.", name=shown(name))
         if name not in (RECORD, NUMBER) and not any(is_field(kind, name) for kind in RecordKind):
-            raise CodecError("The column {name!r} is not known.", name=shown(name))
+            raise CodecError("Line 1: the column {name!r} is not known.", name=shown(name))
 
 
 def _read_row(line: int, columns: list[str], cells: list[str], builder: Builder, collector: Collector) -> None:

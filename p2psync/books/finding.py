@@ -52,6 +52,15 @@ class Trouble(StrEnum):
     FIELD_MISSING = "field-missing"
     NAME_MISSING = "name-missing"
     DATES_REVERSED = "dates-reversed"
+    TOO_LONG = "too-long"
+    FLAG_EXPECTED = "flag-expected"
+    DAY_EXPECTED = "day-expected"
+    DAYS_EXPECTED = "days-expected"
+    AMOUNT_EXPECTED = "amount-expected"
+    PERCENT_EXPECTED = "percent-expected"
+    CHOICE_EXPECTED = "choice-expected"
+    LANGUAGE_EXPECTED = "language-expected"
+    DISCOUNT_HALF = "discount-half"
 
 
 SENTENCES: Mapping[Trouble, str] = {
@@ -82,6 +91,15 @@ SENTENCES: Mapping[Trouble, str] = {
     Trouble.FIELD_MISSING: "Line {line}: {number} has no {field}.",
     Trouble.NAME_MISSING: "Line {line}: {number} has no name.",
     Trouble.DATES_REVERSED: "Line {line}: {number} begins on {begin}, after its end on {end}.",
+    Trouble.TOO_LONG: "Line {line}: {field} has more than {characters} characters: {text}",
+    Trouble.FLAG_EXPECTED: "Line {line}: {field} cannot be {text}. Write true or false.",
+    Trouble.DAY_EXPECTED: "Line {line}: {field} cannot be {text}. Write a day of the calendar, as 2025-12-31.",
+    Trouble.DAYS_EXPECTED: "Line {line}: {field} cannot be {text}. Write whole days, at most {limit}.",
+    Trouble.AMOUNT_EXPECTED: "Line {line}: {field} cannot be {text}. Write a number, as 1234.5.",
+    Trouble.PERCENT_EXPECTED: "Line {line}: {field} cannot be {text}. Write a number from 0 to 100, as 2.5.",
+    Trouble.CHOICE_EXPECTED: "Line {line}: {field} cannot be {text}. Write one of: {choices}",
+    Trouble.LANGUAGE_EXPECTED: "Line {line}: a name needs its language in two small letters, as fr; not {text}.",
+    Trouble.DISCOUNT_HALF: "Line {line}: {number} has {field}, but no {other}.",
 }
 
 

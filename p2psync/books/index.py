@@ -120,15 +120,11 @@ def parse(data: bytes) -> Index:
 
 
 def shared_uids(lines: Iterable[IndexLine]) -> list[str]:
-    """A sentence for each uid that two programs gave to different files while they were apart."""
+    """Each uid that two programs gave to different files while they were apart, with their names."""
     names: dict[int, set[str]] = {}
     for line in lines:
         names.setdefault(line.uid, set()).add(line.name)
-    return [
-        f"the number {uid} stands for several files: {', '.join(sorted(files))}"
-        for uid, files in sorted(names.items())
-        if len(files) > 1
-    ]
+    return [f"{uid} ({', '.join(sorted(files))})" for uid, files in sorted(names.items()) if len(files) > 1]
 
 
 def moment_of(text: str) -> Moment:

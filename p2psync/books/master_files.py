@@ -15,7 +15,7 @@ from p2psync.books.master_codec import decode
 from p2psync.books.text import BOM
 from p2psync.core.ids import DeviceId, device_text
 from p2psync.core.relpath import RelPath
-from p2psync.errors import UsageError
+from p2psync.errors import CodecError, UsageError
 
 STATED = ".p2pmaster"
 CHANGED = ".p2pfields"
@@ -55,6 +55,8 @@ def format_of(name: str, data: bytes, wanted: str = "") -> str:
 
 def read_export(data: bytes, written: str) -> Export:
     """Take an export apart. Raises CodecError if it is none, or could do harm."""
+    if not data.removeprefix(BOM).strip():
+        raise CodecError("The file is empty.")
     if written == XML:
         from p2psync.books.export_xml import read_xml_export
 

@@ -59,8 +59,9 @@ def _text(data: bytes, bytes_max: int) -> str:
     if ENCODINGS.get(name) == "utf-8":
         try:
             data.decode("utf-8")
-        except UnicodeDecodeError:
-            raise CodecError("The XML is not in {name}, as it says.", name=name) from None
+        except UnicodeDecodeError as error:
+            line = 1 + data.count(b"\n", 0, error.start)
+            raise CodecError("Line {line}: this is not {name}, as the XML says it is.", line=line, name=name) from None
     return decoded(data, bytes_max)
 
 

@@ -13,6 +13,8 @@ from p2psync.i18n import _, ngettext
 
 Row = Mapping[str, Any]
 ITEMS_SHOWN = 30
+MANUAL = "manual"
+"""The rule under which a person decides which version stands."""
 
 
 # -- runs ----------------------------------------------------------------------------------------------
@@ -168,17 +170,26 @@ def conflicts(rows: Sequence[Row]) -> str:
         return _("No open conflicts.")
     lines = [ngettext("{n} open conflict:", "{n} open conflicts:", len(rows)).format(n=len(rows))]
     for row in rows:
-        lines += ["", f"{row['mandate']}  {row['path']}"]
-        lines.append("  " + _("stands:     {version}").format(version=_version(row["winner"])))
-        lines += ["  " + _("kept aside: {version}").format(version=_version(loser)) for loser in row["losers"]]
+        lines += ["", f"{row['mandate']}  {row['path']}", *_choices(row)]
     first = rows[0]
-    named = f"{quoted(first['mandate'])} {quoted(first['path'])}"
-    example = f"p2psync conflicts {named} --keep {short(first['losers'][0]['id'])}"
-    lines += [
-        "",
-        _("All versions are safe. To choose another one, or to close the conflict: {command}").format(command=example),
-    ]
+    keep = f"p2psync conflicts {quoted(first['mandate'])} {quoted(first['path'])} --keep"
+    stands, aside = (f"{keep} {short(one['id'])}" for one in (first["winner"], first["losers"][0]))
+    lines += ["", _("All versions are safe.")]
+    if first["rule"] == MANUAL:
+        lines.append(_("No PC replaces its own until a person chooses: {command}").format(command=stands))
+    else:
+        lines.append(_("If what stands is right, close the conflict: {command}").format(command=stands))
+        lines.append(_("If the other one is right, let it stand everywhere: {command}").format(command=aside))
     return "\n".join(lines)
+
+
+def _choices(row: Row) -> list[str]:
+    """The versions of a path; where a person decides, none stands before the others."""
+    if row["rule"] == MANUAL:
+        return [f"  {_version(one)}" for one in (row["winner"], *row["losers"])]
+    stands = _("stands:     {version}").format(version=_version(row["winner"]))
+    aside = [_("kept aside: {version}").format(version=_version(loser)) for loser in row["losers"]]
+    return [f"  {line}" for line in (stands, *aside)]
 
 
 def _version(one: Row) -> str:

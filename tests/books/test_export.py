@@ -130,19 +130,70 @@ def test_what_breaks_a_rule_is_named_and_left_out() -> None:
         (3, Trouble.NUMBER_MISSING),
         (4, Trouble.NAME_MISSING),
         (5, Trouble.FIELD_UNKNOWN),
-        (6, Trouble.FIELD_UNREADABLE),
+        (6, Trouble.CHOICE_EXPECTED),
         (7, Trouble.FIELD_UNREADABLE),
         (8, Trouble.FIELD_MISSING),
         (10, Trouble.DATES_REVERSED),
         (11, Trouble.NAME_MISSING),
     ]
-    assert str(export.findings.items[4]) == "Line 6: type cannot be x."
+    assert str(export.findings.items[4]) == "Line 6: type cannot be x. Write one of: A, L, R, E, C"
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "text", "sentence"),
+    [
+        (TERM, "number", "123456789", "Line 1: number has more than 8 characters: 123456789"),
+        (ACCOUNT, "number", "1" * 41, "Line 1: number has more than 40 characters: " + "1" * 41),
+        (ACCOUNT, "name.fr", "x" * 201, "Line 1: name.fr has more than 200 characters: " + "x" * 59 + "…"),
+        (ACCOUNT, "cost-type", "7" * 41, "Line 1: cost-type has more than 40 characters: " + "7" * 41),
+        (ACCOUNT, "cash", "maybe", "Line 1: cash cannot be maybe. Write true or false."),
+        (
+            *(ACCOUNT, "blocked-from", "31.02.2025"),
+            "Line 1: blocked-from cannot be 31.02.2025. Write a day of the calendar, as 2025-12-31.",
+        ),
+        (TERM, "net-days", "-30", "Line 1: net-days cannot be -30. Write whole days, at most 9999."),
+        (CENTRE, "quantity", "many", "Line 1: quantity cannot be many. Write a number, as 1234.5."),
+        (
+            *(TERM, "discount-1-percent", "200"),
+            "Line 1: discount-1-percent cannot be 200. Write a number from 0 to 100, as 2.5.",
+        ),
+        (TERM, "side", "both", "Line 1: side cannot be both. Write one of: debtor, creditor"),
+        (ACCOUNT, "name.french", "a", "Line 1: a name needs its language in two small letters, as fr; not french."),
+        (ACCOUNT, "name.", "a", "Line 1: a name needs its language in two small letters, as fr; not ?."),
+        (ACCOUNT, "name", "a", "Line 1: a name needs its language in two small letters, as fr; not ?."),
+    ],
+)
+def test_a_mistake_is_told_with_what_would_be_right(kind: RecordKind, field: str, text: str, sentence: str) -> None:
+    right = {"number": "1", "name.it": "a", "side": "debtor"} if kind is TERM else {"number": "1", "name.it": "a"}
+    assert [str(one) for one in built((kind, {**right, field: text})).findings.items] == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"discount-1-percent": "2"}, ["Line 1: 30N has discount-1-percent, but no discount-1-days."]),
+        ({"discount-1-days": "10"}, ["Line 1: 30N has discount-1-days, but no discount-1-percent."]),
+        (
+            {"discount-2-percent": "2", "discount-2-days": ""},
+            ["Line 1: 30N has discount-2-percent, but no discount-2-days."],
+        ),
+        ({"discount-1-days": "0", "discount-1-percent": "2"}, []),
+        ({"discount-1-days": "10", "discount-1-percent": "0"}, []),
+        ({"discount-1-days": "0"}, []),
+        ({"discount-1-days": "", "discount-1-percent": ""}, []),
+    ],
+)
+def test_a_discount_has_both_its_days_and_its_percent(fields: dict[str, str], told: list[str]) -> None:
+    export = built((TERM, {"number": "30N", "side": "debtor", **fields}))
+    assert [str(one) for one in export.findings.items] == told
+    assert bool(export.records) == (not told)
 
 
 def test_what_is_just_within_the_rules_is_taken() -> None:
     names = {f"name.{chr(97 + at)}x": "h" for at in range(LANGUAGES_MAX)}
     day = {"postable-from": "2025-02-01", "postable-to": "2025-02-01"}
     terms = {"side": "debtor", "discount-1-percent": "0", "discount-2-percent": "100", "net-days": "9999"}
+    terms["discount-2-days"] = "0"
     assert not built((CENTRE, {"number": "1", **names, **day}), (TERM, {"number": "2", **terms})).findings
 
 

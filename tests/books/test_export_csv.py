@@ -71,11 +71,11 @@ def test_rows_that_are_none_are_named_by_line() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "must name the columns"),
-        (b"number;name.fr\r\n", "must name the columns"),
-        (b"record;name.fr\r\n", "must name the columns"),
+        (b"", "Line 1: it must name the columns"),
+        (b"number;name.fr\r\n", "Line 1: it must name the columns"),
+        (b"record;name.fr\r\n", "Line 1: it must name the columns"),
         (b"record;number;colour\r\n", "'colour' is not known"),
-        (b"record;number;cash;cash\r\n", "two columns 'cash'"),
+        (b"record;number;cash;cash\r\n", "Line 1: there are two columns 'cash'"),
         (b"record;number" + b";cash" * COLUMNS_MAX, "more than 100 columns"),
         (b'record;number\r\naccount;"1\r\n', "Line 2: this is no whole CSV"),
         (b'record;number\r\naccount;"1"x\r\n', "Line 2: this is no whole CSV"),

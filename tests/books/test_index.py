@@ -111,7 +111,7 @@ def test_files_of_the_same_name_and_another_tag_are_two() -> None:
 def test_one_number_for_two_files_keeps_both_lines_and_says_so() -> None:
     merged = merge([index(OWN, ecf("b.ecf", 2)), index(OWN, ecf("Assets.ecf", 2))])
     assert merged.data == index(OWN, ecf("Assets.ecf", 2), ecf("b.ecf", 2))
-    assert merged.problems == ("the number 2 stands for several files: Assets.ecf, b.ecf",)
+    assert merged.problems == ("2 (Assets.ecf, b.ecf)",)
 
 
 def test_a_line_is_kept_as_its_program_wrote_it() -> None:

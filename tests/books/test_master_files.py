@@ -46,6 +46,13 @@ def test_each_device_has_a_file_of_its_own() -> None:
     assert STATED_FILE == "master-data.p2pmaster"
 
 
+@pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b" \r\n"])
+def test_an_empty_export_is_said_to_be_empty(data: bytes) -> None:
+    for written in ("xml", "csv"):
+        with pytest.raises(CodecError, match="The file is empty"):
+            read_export(data, written)
+
+
 def test_an_export_is_known_by_what_a_person_says_by_its_name_or_by_its_beginning() -> None:
     records = master_records(20, Random(1))
     xml, csv = master_xml(records), master_csv(records)

@@ -117,9 +117,18 @@ def test_conflicts_show_all_versions_and_how_to_choose() -> None:
     assert "stands:     aaaaaaaaaaaa  by Office" in text
     assert "kept aside: bbbbbbbbbbbb  by Home" in text
     assert "removed" in text
-    assert 'p2psync conflicts Cargo "Cargo 2025.crp" --keep bbbbbbbbbbbb' in text
+    assert 'close the conflict: p2psync conflicts Cargo "Cargo 2025.crp" --keep aaaaaaaaaaaa' in text
+    assert 'stand everywhere: p2psync conflicts Cargo "Cargo 2025.crp" --keep bbbbbbbbbbbb' in text
     assert reports.conflicts([]) == "No open conflicts."
     assert "aaaaaaaaaaaa" in reports.kept({"path": "a", "kept": "a" * 64})
+
+
+def test_where_a_person_decides_no_version_is_said_to_stand() -> None:
+    text = reports.conflicts([{**CONFLICT, "rule": "manual"}])
+    assert "  aaaaaaaaaaaa  by Office" in text
+    assert "  bbbbbbbbbbbb  by Home" in text
+    assert "stands" not in text
+    assert "until a person chooses: p2psync conflicts" in text
 
 
 @pytest.mark.parametrize(

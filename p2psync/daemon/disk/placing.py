@@ -257,9 +257,9 @@ class Placing:
         except CodecError as error:
             self._log.event("merge.failed", mandate=self._mandate, path=effect.path, reason=error)
             return Merged(self._mandate, effect.path, effect.sources, None)
-        problems = tuple(Problem(effect.path, Code.INDEX_CONFLICT, text) for text in merged.problems)
+        told = [Problem(effect.path, Code.INDEX_CONFLICT, "; ".join(merged.problems))] if merged.problems else []
         entry = Entry(Kind.FILE, len(merged.data), 0, 0, content)
-        return Merged(self._mandate, effect.path, effect.sources, entry, problems)
+        return Merged(self._mandate, effect.path, effect.sources, entry, tuple(told))
 
 
 async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[T], R], argument: T) -> R:

@@ -53,9 +53,10 @@ async def chart(node: Node, given: Arguments) -> object:
             path=chosen.path,
             reason=said(chosen.read),
         )
+    lacking = await _lacking(node, mandate) if master is not None and path is None else {}
     return {
         **{"mandate": name, "file": chosen.path},
-        **_chart(chosen.read),
+        **{**_chart(chosen.read), **lacking},
         **_others([one for one in charts if one.path != chosen.path], master),
         **await node.runtime.query(lambda device, _: _use(device, mandate, chosen.path)),
     }
@@ -64,6 +65,12 @@ async def chart(node: Node, given: Arguments) -> object:
 async def _master(node: Node, mandate: MandateId) -> dict[str, Any]:
     known = await node.mastering.known(mandate)
     return await asyncio.to_thread(lambda: _chart_of(records_of(known.data, known.open_fields)))
+
+
+async def _lacking(node: Node, mandate: MandateId) -> dict[str, Any]:
+    """Of master data from elsewhere, the lists that no `.crp` has."""
+    told = await _master(node, mandate)
+    return {name: told[name] for name in ("cost_objects", "payment_terms")}
 
 
 def _others(charts: Sequence[ChartFile], master: MasterShelf | None) -> dict[str, Any]:

@@ -20,8 +20,10 @@ from p2psync.daemon.runtime import Runtime
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import FolderError, P2PSyncError
+from p2psync.findings import sentence
 from p2psync.fs.threads import threaded
 from p2psync.fs.traits import SYSTEMS_OWN
+from p2psync.i18n import said
 
 if TYPE_CHECKING:
     from p2psync.daemon.operations.result import OperationResult
@@ -97,7 +99,7 @@ class Exporting:
         except (FolderError, OnItsWay):  # the next look finds it better
             return
         except P2PSyncError as error:
-            reason = str(error)
+            reason = said(error)
         if reason:
             self._rest_until_s[mandate] = time.monotonic() + RETRY_S
         else:
@@ -124,7 +126,8 @@ def _note(device: Device, mandate: MandateId, reason: str) -> None:
 def _mistake(data: Any) -> str:
     """The first line that is wrong."""
     first = data["findings"][0]
-    return f"{data['file']}, {first['line']}: {first['code']} (+{data['count'] - 1})"
+    more = f" (+{data['count'] - 1})" if data["count"] > 1 else ""
+    return f"{data['file']}: {sentence(first['code'], first['line'], first['facts'])}{more}"
 
 
 def _look(file: Path) -> object:

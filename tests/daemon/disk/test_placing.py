@@ -136,6 +136,22 @@ async def test_indexes_are_merged_into_staging(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_all_numbers_that_an_index_has_twice_are_one_problem(tmp_path: Path) -> None:
+    lines = [f"#ECF\t1; 05/01/2025 09:00:00; {n} {u}.ecf; {u}" for n in "ab" for u in (1, 2)]
+    first, second = ("\r\n".join(["#FSC\t9.3\tECC", *half, "#END", ""]).encode() for half in (lines[:2], lines[2:]))
+    async with desk(tmp_path) as d:
+        sources = (content_of(first), content_of(second))
+        d.staging.stage_whole(list(zip(sources, (first, second), strict=True)))
+        d.placing.keep(Merge(MANDATE, RelPath("a.ecc"), sources))
+        await until(lambda: len(d.told) == 1)
+        (merged,) = d.told
+        assert isinstance(merged, Merged)
+        assert [(p.code, p.detail) for p in merged.problems] == [
+            (Code.INDEX_CONFLICT, "1 (a 1.ecf, b 1.ecf); 2 (a 2.ecf, b 2.ecf)")
+        ]
+
+
+@pytest.mark.asyncio
 async def test_what_cannot_be_merged_is_told_apart_from_what_is_not_here(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         torn, missing = content_of(b"torn"), content_of(b"missing")

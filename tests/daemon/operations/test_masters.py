@@ -142,7 +142,13 @@ async def test_bookings_are_held_to_imported_master_data_where_there_is_no_chart
         assert all(row["count"] == 0 for row in await one.call("check", mandate=MANDATE)), "the chart counts"
         shown = await one.call("mandate.show", mandate=MANDATE)
         assert shown["checks"] == ["accounts", "dates", "vat-codes"]
-        assert (await one.call("chart", mandate=MANDATE))["others"] == ["master-data.p2pmaster"]
+        await taken(one, tmp_path, HEAD + "account;1000;Caisse;;A;;true;;\r\npayment-term;30N;;;;;;debtor;\r\n")
+        shown = await one.call("chart", mandate=MANDATE)
+        assert (shown["file"], shown["others"]) == ("Cargo 2025.crp", ["master-data.p2pmaster"])
+        assert len(shown["accounts"]) > 10
+        assert [row["number"] for row in shown["payment_terms"]] == ["30N"], "no .crp has any"
+        shown = await one.call("chart", mandate=MANDATE, file="Cargo 2025.crp")
+        assert shown["payment_terms"] == [], "of the file that was asked for"
         shown = await one.call("chart", mandate=MANDATE, file="master-data.p2pmaster")
         assert shown["others"] == ["Cargo 2025.crp"]
 
