@@ -136,6 +136,11 @@ def _of_members() -> tuple[Operation, ...]:
             (Argument("ticket"), Argument("folder"), Argument("name"), _TIMEOUT),
             waits=True,
         ),
+        Operation(
+            "join.show",
+            "What a ticket, a code or a recovery file says, before anybody is asked.",
+            (Argument("ticket"),),  # by POST alone: a ticket stands in no address
+        ),
         Operation("devices", "The members of a mandate.", _M, reads=True),
         Operation("devices.revoke", "Refuse a device from now on.", _required("mandate", "device")),
         Operation("devices.approve", "Let in a device that waits for approval.", _required("mandate", "device")),

@@ -393,7 +393,7 @@ def devices(rows: Sequence[Row]) -> str:
         (_("NAME"), _("ROLE"), _("STATE"), _("LAST SEEN"), _("LET IN BY"), _("FINGERPRINT"), _("DEVICE")),
         (
             (
-                *(d["name"], _role(d), _membership(d), _seen(d)),
+                *(d["name"], role_of(d), _membership(d), _seen(d)),
                 *(_let_in(d), d.get("fingerprint") or "-", short_device(d["device"])),
             )
             for d in rows
@@ -402,7 +402,7 @@ def devices(rows: Sequence[Row]) -> str:
     )
 
 
-def _role(device: Row) -> str:
+def role_of(device: Row) -> str:
     extra = [_("admin")] if device["admin"] else []
     extra += [_("primary")] if device.get("primary") else []
     return ", ".join([device["role"] or "-", *extra])
@@ -433,7 +433,13 @@ def invites(rows: Sequence[Row]) -> str:
     return table(
         (_("ID"), _("ROLE"), _("EXPIRES"), _("USES LEFT"), _("CODE")),
         (
-            (i["id"], _role({"admin": False, **i}), moment(i["expires"]), str(i["uses_left"]), _spoken(i.get("number")))
+            (
+                i["id"],
+                role_of({"admin": False, **i}),
+                moment(i["expires"]),
+                str(i["uses_left"]),
+                _spoken(i.get("number")),
+            )
             for i in rows
         ),
         _("No open invitation. Make one with: p2psync invite MANDATE --role ROLE"),
@@ -443,43 +449,6 @@ def invites(rows: Sequence[Row]) -> str:
 def _spoken(number: int | None) -> str:
     """Of a code no more than its number: the words are said once."""
     return "-" if number is None else f"{number}-..."
-
-
-def joined(answer: Row) -> str:
-    """`join`."""
-    if "waiting_for" in answer:
-        return _awaited(answer)
-    text = (
-        _("This device is a member of {mandate} already, as {role}.")
-        if answer.get("already")
-        else _("You are a member of {mandate} now, as {role}.")
-    )
-    return "\n".join(
-        [
-            text.format(mandate=answer["mandate"], role=answer["role"]),
-            _("The folder: {folder}").format(folder=answer.get("folder", "-")),
-            _("Invited by a device with the fingerprint: {print}").format(print=answer["fingerprint"]),
-        ]
-    )
-
-
-def _awaited(answer: Row) -> str:
-    texts = {
-        "approval": _(
-            "Still waiting for an admin's approval; the same command goes on from here. Compare by telephone: this PC "
-            "has the fingerprint {own}, the inviting one {fingerprint}."
-        ),
-        "inviter": _("Still waiting for the inviting device ({fingerprint}); the same command goes on from here."),
-    }
-    if answer["waiting_for"] == "inviter" and answer.get("number"):
-        sentence = _("Nobody who answers to the number {number} was found; the same command goes on from here.")
-        return sentence.format(number=answer["number"])
-    text = texts.get(answer["waiting_for"])
-    return (
-        text.format(fingerprint=answer.get("fingerprint"), own=answer.get("own_fingerprint"))
-        if text
-        else str(answer["message"])
-    )
 
 
 def recovery_saved(answer: Row) -> str:

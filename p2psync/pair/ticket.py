@@ -1,13 +1,16 @@
 """Tickets: one line that lets one device, once, meet the device that issued it and prove who sent it.
 
-A ticket carries no names and no rights: what its holder becomes is known to the issuing device alone.
+A ticket gives no rights: what its holder becomes is known to the issuing device alone. What it says of that, and the
+names in it, are for its holder to read before he asks anybody; whoever makes a ticket can write there what he likes,
+but for the inviter's key, of which the fingerprint is shown.
 The line is `P2P1` and base32 without any separator, so that a double click
 marks it whole and no mail program breaks it:
 
-    mandate 16 | ticket id 8 | secret 16 | inviter 32 | expiry 4 | addresses | rendezvous | check 4
+    mandate 16 | ticket id 8 | secret 16 | inviter 32 | expiry 4 | addresses | rendezvous | about | check 4
 
-The check covers the prefix too. It stays at the end in later versions, so that a newer ticket can be told from a
-mistyped one.
+`about` is nothing, or role and right 1 | mandate's name | inviter's name, each name with its length before it. The
+check covers the prefix too. It stays at the end in later versions, so that a newer ticket can be told from a mistyped
+one.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from blake3 import blake3
 
 from p2psync.core.address import host_and_port
 from p2psync.core.ids import DEVICE_ID_BYTES, MANDATE_ID_BYTES, DeviceId, MandateId
+from p2psync.core.rules import Role
+from p2psync.core.statement import NOTE_REFUSED
 from p2psync.core.value import value
 from p2psync.errors import TicketExpired, TicketMalformed
 from p2psync.pair import base32
@@ -36,10 +41,17 @@ ADDRESSES_MAX = 4
 HOST_CHARACTERS_MAX = 80
 RENDEZVOUS_CHARACTERS_MAX = 200
 PIN_BYTES = 32
+NAME_BYTES_MAX = 40
+"""Of a name in UTF-8: a ticket is copied by hand at worst."""
 EXPIRY_S_MAX = (1 << 32) - 1
 TEXT_CHARACTERS_MAX = 8192
 """What `parse` looks at: a ticket file with its comment."""
 
+_ROLES = (Role.ACCOUNTING, Role.INVOICING, Role.PAYROLL, Role.BANKING, Role.READER, Role.KEEPER)
+"""A role's number is its place here, from 1 on: new ones come at the end."""
+_ADMIN = 0x80
+"""Set in the same byte if the holder may admit others."""
+_MORE = "\u2026"
 CHECK_BYTES = 4  # a mistyped ticket passes once in 4 billion times
 PREFIX = re.compile("P2P([0-9A-Z])")
 # What mail programs, word processors and people add: white space, zero-width characters, dashes of all kinds, quotes,
@@ -62,6 +74,30 @@ class Rendezvous:
 
 
 @value
+class About:
+    """What a ticket says to people; the inviting device is not bound by it. Raises TicketMalformed for what cannot be
+    shown."""
+
+    mandate: str
+    """Its name when the ticket was made, at most NAME_BYTES_MAX in UTF-8."""
+    inviter: str
+    """What the issuing device is called; the same."""
+    role: Role
+    """What its holder is to be."""
+    admin: bool
+
+    def __post_init__(self) -> None:
+        for name in (self.mandate, self.inviter):
+            if len(name.encode()) > NAME_BYTES_MAX or not NOTE_REFUSED.isdisjoint(name) or not name.strip():
+                raise _damaged("an impossible name")
+
+
+def about(mandate: str, inviter: str, role: Role, admin: bool) -> About:
+    """With names that are cut where they are too long."""
+    return About(_fitting(mandate), _fitting(inviter), role, admin)
+
+
+@value
 class Ticket:
     """An invitation as its holder has it. Raises TicketMalformed when a field is out of its range."""
 
@@ -77,6 +113,8 @@ class Ticket:
     addresses: tuple[str, ...] = ()
     """At most 4 `host:port`, IPv6 as `[::1]:port`, where the inviter may be reached."""
     rendezvous: Rendezvous | None = None
+    about: About | None = None
+    """None in tickets of former days, and where nobody reads it."""
 
     def __post_init__(self) -> None:
         sizes = [(self.mandate, MANDATE_ID_BYTES), (self.id, TICKET_ID_BYTES), (self.secret, SECRET_BYTES)]
@@ -92,13 +130,15 @@ class Ticket:
 
 
 def encode(ticket: Ticket) -> str:
-    """The ticket as one line without a line end: 136 characters, and 11 or 12 for each IPv4 address."""
+    """The ticket as one line without a line end: 136 characters, 11 or 12 for each IPv4 address, and what it says of
+    itself."""
     body = b"".join(
         [
             *(ticket.mandate, ticket.id, ticket.secret, ticket.inviter, ticket.expires_s.to_bytes(4, "big")),
             bytes([len(ticket.addresses)]),
             *(_pack_address(address) for address in ticket.addresses),
             _pack_rendezvous(ticket.rendezvous),
+            _pack_about(ticket.about),
         ]
     )
     prefix = f"P2P{VERSION}"
@@ -126,7 +166,7 @@ def parse(text: str) -> Ticket:
     prefix = f"P2P{base32.VALUES.get(version[1], version[1])}"
     body = _verified_body(prefix, compact[len(version[0]) :])
     if prefix != f"P2P{VERSION}":
-        raise TicketMalformed("This ticket was made by a newer version of p2psync. Update p2psync on this PC.")
+        raise _newer()
     return _unpack(body)
 
 
@@ -186,6 +226,22 @@ def _pack_rendezvous(rendezvous: Rendezvous | None) -> bytes:
     return bytes([len(rendezvous.url)]) + rendezvous.url.encode("ascii") + bytes([len(pin)]) + pin
 
 
+def _pack_about(said: About | None) -> bytes:
+    if said is None:
+        return b""
+    names = (name.encode() for name in (said.mandate, said.inviter))
+    role = _ROLES.index(said.role) + 1 | (_ADMIN if said.admin else 0)
+    return bytes([role]) + b"".join(bytes([len(name)]) + name for name in names)
+
+
+def _fitting(name: str) -> str:
+    """A name without what cannot be shown, and cut with a sign where it is too long."""
+    plain = "".join(c for c in name if c not in NOTE_REFUSED).strip() or _MORE
+    if len(plain.encode()) <= NAME_BYTES_MAX:
+        return plain
+    return plain.encode()[: NAME_BYTES_MAX - len(_MORE.encode())].decode(errors="ignore").rstrip() + _MORE
+
+
 def _check_rendezvous(rendezvous: Rendezvous) -> None:
     if not _URL.fullmatch(rendezvous.url) or len(rendezvous.url) > RENDEZVOUS_CHARACTERS_MAX:
         raise _damaged("an impossible rendezvous address")
@@ -214,6 +270,16 @@ class _Reader:
         except UnicodeDecodeError:
             raise _damaged("an impossible address") from None
 
+    def name(self) -> str:
+        try:
+            return self.take(self.number(1)).decode()
+        except UnicodeDecodeError:
+            raise _damaged("an impossible name") from None
+
+    @property
+    def is_at_end(self) -> bool:
+        return not self._body
+
     def end(self) -> None:
         if self._body:
             raise _damaged("something stands after its end")
@@ -226,8 +292,9 @@ def _unpack(body: bytes) -> Ticket:
     expires_s = reader.number(4)
     addresses = tuple(_unpack_address(reader) for _ in range(reader.number(1)))
     rendezvous = _unpack_rendezvous(reader)
+    said = None if reader.is_at_end else _unpack_about(reader)
     reader.end()
-    return Ticket(mandate, ticket_id, secret, inviter, expires_s, addresses, rendezvous)
+    return Ticket(mandate, ticket_id, secret, inviter, expires_s, addresses, rendezvous, said)
 
 
 def _unpack_address(reader: _Reader) -> str:
@@ -248,6 +315,14 @@ def _unpack_rendezvous(reader: _Reader) -> Rendezvous | None:
     return Rendezvous(reader.text(length), reader.take(reader.number(1)) or None)
 
 
+def _unpack_about(reader: _Reader) -> About:
+    code = reader.number(1)
+    number = code & ~_ADMIN
+    if not 0 < number <= len(_ROLES):
+        raise _newer()
+    return About(reader.name(), reader.name(), _ROLES[number - 1], bool(code & _ADMIN))
+
+
 def _verified_body(prefix: str, characters: str) -> bytes:
     raw = base32.decode(characters)
     if raw is not None and len(raw) > CHECK_BYTES:
@@ -259,6 +334,10 @@ def _verified_body(prefix: str, characters: str) -> bytes:
 
 def _check(prefix: str, body: bytes) -> bytes:
     return blake3(b"p2psync ticket\0" + prefix.encode() + body).digest()[:CHECK_BYTES]
+
+
+def _newer() -> TicketMalformed:
+    return TicketMalformed("This ticket was made by a newer version of p2psync. Update p2psync on this PC.")
 
 
 def _damaged(detail: str) -> TicketMalformed:

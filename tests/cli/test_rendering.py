@@ -171,19 +171,6 @@ def test_rules_in_words() -> None:
     assert "Only accounting, payroll" in text
 
 
-def test_who_joined_and_who_waits() -> None:
-    answer = {"mandate": "Cargo", "role": "payroll", "folder": "/f", "fingerprint": "AAAA-BBBB"}
-    assert "member of Cargo now, as payroll" in rendering.joined(answer)
-    assert "AAAA-BBBB" in rendering.joined(answer)
-    waiting = {"waiting_for": "inviter", "fingerprint": "AAAA-BBBB", "message": "in the daemon's language"}
-    assert rendering.joined(waiting).startswith("Still waiting for the inviting device (AAAA-BBBB)")
-    held = {"waiting_for": "approval", "fingerprint": "AAAA-BBBB", "own_fingerprint": "CCCC-DDDD", "message": ""}
-    assert "this PC has the fingerprint CCCC-DDDD, the inviting one AAAA-BBBB" in rendering.joined(held)
-    by_code = {"waiting_for": "inviter", "fingerprint": None, "number": 4217, "message": "in the daemon's language"}
-    assert "the number 4217" in rendering.joined(by_code)
-    assert rendering.joined({"waiting_for": "member", "message": "nobody is there"}) == "nobody is there"
-
-
 def test_overview_is_a_line_a_mandate() -> None:
     text = rendering.overview({"mandates": [{**MANDATE, "last_sync": None}]})
     assert len(text.splitlines()) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from blake3 import blake3
@@ -10,13 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.rules import Role
 from p2psync.errors import TicketExpired, TicketMalformed
 from p2psync.pair import base32
 from p2psync.pair.ticket import (
+    NAME_BYTES_MAX,
     TEXT_CHARACTERS_MAX,
+    About,
     Rendezvous,
     Ticket,
     TicketId,
+    about,
     canonical_address,
     check_expiry,
     encode,
@@ -44,6 +49,7 @@ TICKETS = st.builds(
     st.integers(0, 2**32 - 1),
     st.lists(ADDRESSES, max_size=4).map(tuple),
     st.none() | RENDEZVOUS,
+    st.none() | st.builds(about, st.text(), st.text(), st.sampled_from(Role), st.booleans()),
 )
 TICKET = Ticket(
     MandateId(bytes(range(16))),
@@ -79,7 +85,27 @@ def test_a_ticket_is_short() -> None:
     assert len(encode(TICKET)) == 177
 
 
-def test_a_ticket_shows_neither_secret_nor_names() -> None:
+def test_what_a_ticket_says_of_itself_makes_it_little_longer() -> None:
+    said = replace(TICKET, about=about("Cargo AG", "Büro 1", Role.PAYROLL, False))
+    text = encode(said)
+    assert text == (
+        "P2P1000G40R40M30E209185GR38E1XT6JRVBCNT6JS34CNK6ET39D9NPRVBEDXR72WKK000G40R40M30E209185GR38E1W8124GK2GAHC5RR34"
+        "D1P70X3RFPGKQ1G0101G58043H2ER1ZT0000000000000000000000048KP003111P2WK7DWG42HR78B1VRWKF40RT3JCB4M"
+    )
+    assert parse(text) == said
+    assert len(text) == len(encode(TICKET)) + 29
+    longest = replace(TICKET, about=about("é" * 200, "ß" * 200, Role.KEEPER, True))
+    assert len(encode(longest)) <= len(encode(TICKET)) + 133
+
+
+def test_names_are_cut_where_a_character_ends_and_show_nothing_that_writes_over_the_rest() -> None:
+    cut = about("é" * 30, "PC\u202e\n\x1b[1m 1", Role.READER, False)
+    assert cut == About("é" * 18 + "…", "PC[1m 1", Role.READER, False)
+    assert len(cut.mandate.encode()) <= NAME_BYTES_MAX
+    assert about("\n", " ", Role.READER, True) == About("…", "…", Role.READER, True)
+
+
+def test_a_ticket_shows_no_secret() -> None:
     assert repr(TICKET.secret) not in repr(TICKET)
     assert "secret" not in repr(TICKET)
 
@@ -195,7 +221,17 @@ FIXED = bytes(76)
         (FIXED[:50], "ends too early"),
         (FIXED, "ends too early"),
         (FIXED + b"\x00", "ends too early"),
-        (FIXED + b"\x00\x00\x00", "after its end"),
+        (FIXED + b"\x00\x00\x00", "newer version"),
+        (FIXED + b"\x00\x00\x07\x01a\x01b", "newer version"),
+        (FIXED + b"\x00\x00\x01", "ends too early"),
+        (FIXED + b"\x00\x00\x01\x05abc", "ends too early"),
+        (FIXED + b"\x00\x00\x01\x01a\x01bc", "after its end"),
+        (FIXED + b"\x00\x00\x01\x00\x01b", "impossible name"),
+        (FIXED + b"\x00\x00\x01\x01a\x01 ", "impossible name"),
+        (FIXED + b"\x00\x00\x01\x01a\x01\x1b", "impossible name"),
+        (FIXED + b"\x00\x00\x01\x03\xe2\x80\xae\x01b", "impossible name"),
+        (FIXED + b"\x00\x00\x01\x02\xc3(\x01b", "impossible name"),
+        (FIXED + b"\x00\x00\x01\x29" + b"a" * 41 + b"\x01b", "impossible name"),
         (FIXED + b"\x01\x00\x01\x02", "ends too early"),
         (FIXED + b"\x01\x00\x01\x02\x03\x04\x00\x00\x00", "HOST:PORT"),
         (FIXED + b"\x01\x04a b\x01\x01\x00", "HOST:PORT"),

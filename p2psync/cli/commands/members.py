@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from p2psync.cli import progress, rendering
+from p2psync.cli import progress, rendering, tickets
 from p2psync.cli.command import Session, command, tell
 from p2psync.cli.commands.mandates import MANDATE, ROLES
 from p2psync.cli.exits import TIMED_OUT, WRONG_USAGE, CommandFailed
 from p2psync.cli.values import absolute, parse_count, parse_duration, quoted
-from p2psync.cli.wording import Group
-from p2psync.errors import TicketError
+from p2psync.cli.wording import Group, wrong
 from p2psync.i18n import _
 
 USES_MAX = 100
 ANSWER_S = 15.0
 """How much longer than its own timeout a call that waits may take."""
-TICKET_CHARACTERS_MAX = 1 << 20
-"""A recovery file names every member."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,9 +48,11 @@ def add_to(app: typer.Typer) -> None:
             "Join a mandate with a ticket.\n\nThe ticket is the line itself, a file that holds it, or - for standard "
             "input (other users of this PC can see the words of a command). If the inviting device is off, or an admin "
             "has to approve, the same command goes on later. A code that was said over the telephone does as well, "
-            "while the inviting device is on."
+            "while the inviting device is on. With --show nothing is sent or stored: it tells who invites to what, and "
+            "the fingerprint to compare by telephone."
         ),
-        example="p2psync join P2P1... --folder ~/Cargo.crsync\np2psync join ticket.p2pticket --folder ~/Cargo.crsync\n"
+        example="p2psync join P2P1... --folder ~/Cargo.crsync\n"
+        "p2psync join ticket.p2pticket --show\np2psync join ticket.p2pticket --folder ~/Cargo.crsync\n"
         "p2psync join 4217-tamiro-marilu --folder ~/Cargo.crsync",
     )(join)
     command(
@@ -200,8 +198,14 @@ def join(
         ),
     ],
     folder: Annotated[
-        Path, typer.Option("--folder", metavar="DIR", help=_("The folder on this PC; made if it is not there."))
-    ],
+        Path | None,
+        typer.Option(
+            "--folder",
+            metavar="DIR",
+            help=_("The folder on this PC; made if it is not there. Required, but with --show."),
+            show_default=False,
+        ),
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option("--name", metavar="TEXT", help=_("What the others call this device."), show_default=False),
@@ -209,19 +213,26 @@ def join(
     timeout: Annotated[
         str, typer.Option("--timeout", metavar="TIME", help=_("How long to wait for the inviting device."))
     ] = "60s",
+    show: Annotated[
+        bool, typer.Option("--show", help=_("Only tell what the ticket says: who invites to what, and as what."))
+    ] = False,
 ) -> int:
-    text = ticket_text(ticket)
+    if folder is None and not show:
+        raise wrong("p2psync join", _("{name} is missing.").format(name="--folder DIR"))
+    text = tickets.ticket_text(ticket)
+    if show or folder is None:
+        return session.show(session.call("join.show", ticket=text), tickets.told)
     timeout_s = parse_duration(timeout)
-    if not session.as_json and looks_right(text):
+    if not session.as_json and tickets.looks_right(text):
         tell(_("Looking for the device that made this ticket ..."))
     joined = session.call(
         "join", timeout_s + ANSWER_S, ticket=text, folder=absolute(folder), name=name, timeout_s=timeout_s
     )
     if joined.exit == TIMED_OUT:
         if not session.as_json:
-            raise CommandFailed(rendering.joined(joined.data), TIMED_OUT)
-        return session.show(joined, rendering.joined)
-    session.show(joined, rendering.joined)
+            raise CommandFailed(tickets.joined(joined.data), TIMED_OUT)
+        return session.show(joined, tickets.joined)
+    session.show(joined, tickets.joined)
     if not joined.data.get("already"):
         _receive(session, joined.data["id"])
     return joined.exit
@@ -234,34 +245,6 @@ def _receive(session: Session, mandate: str) -> None:
             tell(_("The files come as soon as another PC of the mandate is on. See: p2psync status"))
     except KeyboardInterrupt:
         tell(_("The files go on coming. See: p2psync status"))
-
-
-def looks_right(text: str) -> bool:
-    """Whether it is worth while to look for anybody."""
-    from p2psync.pair.code import is_code
-    from p2psync.pair.code import parse as parse_code
-    from p2psync.pair.ticket import parse
-
-    with suppress(TicketError):
-        (parse_code if is_code(text) else parse)(text)
-        return True
-    return False
-
-
-def ticket_text(given: str) -> str:
-    """What was meant: the words themselves, what a file holds, or what stands on standard input."""
-    if given == "-":
-        return sys.stdin.read(TICKET_CHARACTERS_MAX)
-    try:
-        path = Path(given).expanduser()
-        if path.is_file():
-            with path.open(encoding="utf-8", errors="replace") as file:
-                return file.read(TICKET_CHARACTERS_MAX)
-    except (OSError, RuntimeError):
-        return given
-    if path.suffix == ".p2pticket" or len(path.parts) > 1:
-        raise CommandFailed(_("There is no file {file}. Check the path of the ticket.").format(file=given))
-    return given
 
 
 def devices(

@@ -25,8 +25,9 @@ OFTEN = (status, mandates, runs)
 SELDOM: Mapping[str, Sequence[str]] = {
     "members": (
         *("devices", "devices.approve", "devices.primary", "devices.revoke", "devices.role"),
-        *("invite", "invites", "invites.cancel", "join"),
+        *("invite", "invites", "invites.cancel"),
     ),
+    "joining": ("join", "join.show"),
     "recovery": ("mandate.recovery", "mandate.recovery.saved"),
     "conflicts": ("conflicts", "conflicts.keep"),
     "versions": ("restore", "versions"),

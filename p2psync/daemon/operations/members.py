@@ -1,48 +1,36 @@
-"""Members: invitations, joining, and what each device may do."""
+"""Members: invitations, and what each device may do."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from pathlib import Path
+from dataclasses import replace
 from secrets import randbelow, token_bytes
 from typing import TYPE_CHECKING
 
 from p2psync.core.authority import Member
-from p2psync.core.ids import DeviceId, MandateId, device_text, mandate_text
+from p2psync.core.ids import DeviceId, MandateId, device_text
 from p2psync.core.rules import Role, parse_role
 from p2psync.core.statement import Admit
-from p2psync.daemon.finding.places import host_of, hosts_among
 from p2psync.daemon.operations.arguments import Arguments
-from p2psync.daemon.operations.recovery import get_back_in
-from p2psync.daemon.operations.result import WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_device, find_mandate, time_text
 from p2psync.daemon.operations.status import shown_path
 from p2psync.daemon.pairing.inviting import cancel_ticket
-from p2psync.daemon.pairing.joining import Admitted, Quest
-from p2psync.daemon.pairing.recovery import is_recovery
-from p2psync.daemon.pairing.seeking import StillWaiting
 from p2psync.daemon.standing import name_of
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import UsageError
-from p2psync.i18n import _
-from p2psync.pair.code import Code, draw, is_code
-from p2psync.pair.code import parse as parse_code
+from p2psync.pair.code import Code, draw
 from p2psync.pair.fingerprint import device_fingerprint
 from p2psync.pair.invitation import USES_MAX, Invitation
 from p2psync.pair.ticket import (
     EXPIRY_S_MAX,
     SECRET_BYTES,
     TICKET_ID_BYTES,
-    Ticket,
+    About,
     TicketId,
-    check_expiry,
+    about,
     encode,
-    parse,
 )
-from p2psync.rendezvous.protocol.address import HostAddress
 from p2psync.store.records import SpokenCode
 
 if TYPE_CHECKING:
@@ -54,8 +42,6 @@ CODE_EXPIRES_S = 600
 CODE_EXPIRES_S_MAX = 24 * 3600
 NUMBERS_KEPT_APART = 1000
 """Codes made here: as long as there are fewer, a number is not given again."""
-JOIN_TIMEOUT_S = 60.0
-NEVER_S = 1e9
 
 
 # -- invitations ---------------------------------------------------------------------------------------
@@ -71,19 +57,20 @@ async def invite(node: Node, given: Arguments) -> object:
         await _check_code(node, named, expires_s, uses)
     ticket_id, secret = TicketId(token_bytes(TICKET_ID_BYTES)), token_bytes(SECRET_BYTES)
 
-    def act(device: Device, now: Now) -> tuple[Invitation, Code | None]:
+    def act(device: Device, now: Now) -> tuple[Invitation, About, Code | None]:
         mandate = find_mandate(device, named)
         until_s = min(now.wall_ms // 1000 + expires_s, EXPIRY_S_MAX)
         device.admin(mandate.id).issue(ticket_id, role, admin, uses, until_s)
         invitation = Invitation(ticket_id, mandate.id, secret, until_s, uses, confirm)
         node.records.add_invitation(invitation, role, admin)
-        return invitation, _add_code(node, ticket_id) if by_code else None
+        said = about(mandate.name, node.config.name, role, admin)
+        return invitation, said, _add_code(node, ticket_id) if by_code else None
 
-    invitation, code = await node.runtime.call(act)
+    invitation, said, code = await node.runtime.call(act)
     await node.discovery.renew()
     return {
         "id": ticket_id.hex(),
-        "ticket": encode(node.ticket_of(invitation)) if code is None else str(code),
+        "ticket": encode(replace(node.ticket_of(invitation), about=said)) if code is None else str(code),
         "code": None if code is None else str(code),
         "expires": time_text(invitation.expires_s * 1000),
     }
@@ -152,140 +139,6 @@ def _shown(mandate: Mandate, invitation: Invitation, spoken: SpokenCode | None) 
         "uses_left": invitation.uses_left,
         "confirm": invitation.confirm,
         "number": None if spoken is None else spoken.code.number,
-    }
-
-
-# -- joining -------------------------------------------------------------------------------------------
-
-
-async def join(node: Node, given: Arguments) -> object:
-    text = given.text_or("ticket", "")
-    folder_text, name = given.text_or("folder", ""), given.text_or("name", node.config.name)
-    timeout_s = given.seconds("timeout_s", JOIN_TIMEOUT_S)
-    given.done()
-    if is_recovery(text):
-        folder = node.chosen_folder(folder_text, "")
-        return await get_back_in(node, text, folder, name, timeout_s if timeout_s is not None else NEVER_S)
-    began_s = asyncio.get_running_loop().time()
-    patience_s = timeout_s if timeout_s is not None else NEVER_S
-    ticket = await _behind_code(node, parse_code(text), patience_s) if is_code(text) else _read(node, text)
-    if isinstance(ticket, OperationResult):
-        return ticket
-    known = await node.runtime.query(lambda device, _: _membership(device, ticket))
-    if known is not None:
-        return known
-    if not is_code(text):  # a code's ticket was taken in time
-        check_expiry(ticket, time.time())
-    folder = node.chosen_folder(folder_text, "")
-    hosts = _hosts(node, ticket)
-    quest = Quest(ticket, name, node.identity, node.discovery, node.log, hosts)
-    async with node.folders.prepared(folder, ticket.mandate) as keep_folder:
-        outcome = await quest.run(patience_s - (asyncio.get_running_loop().time() - began_s))
-        if isinstance(outcome, StillWaiting):
-            return OperationResult(_still_waiting(node, ticket, outcome), WAITING)
-        keep_folder()
-        await _enter(node, ticket, outcome, folder)
-    return {
-        "mandate": outcome.welcome.name,
-        "id": mandate_text(ticket.mandate),
-        "role": outcome.welcome.role.value,
-        "folder": str(folder),
-        "fingerprint": device_fingerprint(ticket.inviter),
-        "already": False,
-    }
-
-
-def _read(node: Node, text: str) -> Ticket:
-    """Raises TicketMalformed if it is none, UsageError if this device issued it."""
-    ticket = parse(text)
-    if ticket.inviter == node.identity.device:
-        raise _own()
-    return ticket
-
-
-async def _behind_code(node: Node, code: Code, timeout_s: float) -> Ticket | OperationResult:
-    """The ticket that a code stands for. Raises TicketError if it is good for nothing, UsageError if it is our own."""
-    hosts = hosts_among(node.config.rendezvous)
-    if not node.discovery.finds_strangers(hosts):
-        raise UsageError("A code needs mDNS or a meeting host, and neither is on here. Ask for a ticket instead.")
-    codes = await node.runtime.query(lambda *_: node.records.codes().values())
-    if any(spoken.code == code for spoken in codes):
-        raise _own()
-    found = await node.code_joining.ticket_for(code, timeout_s, hosts)
-    return OperationResult(_nobody(code, found), WAITING) if isinstance(found, StillWaiting) else found
-
-
-def _own() -> UsageError:
-    return UsageError("This ticket was issued by this device. Use it on the PC that is to join.")
-
-
-def _nobody(code: Code, outcome: StillWaiting) -> dict[str, object]:
-    sentence = _("Nobody who answers to the number {number} was found; the same command goes on from here.")
-    return {
-        "waiting_for": "inviter",
-        "fingerprint": None,
-        "number": code.number,
-        "reason": outcome.reason or None,
-        "message": sentence.format(number=code.number),
-    }
-
-
-async def _enter(node: Node, ticket: Ticket, admitted: Admitted, folder: Path) -> None:
-    address = admitted.address
-    found = str(address) if address is not None else ""
-    host = host_of(ticket.rendezvous) if ticket.rendezvous is not None else None
-
-    def act(device: Device, _: Now) -> None:
-        device.join(admitted.welcome)
-        device.mandates[ticket.mandate].state.put("folder", str(folder))
-        if found in ticket.addresses:
-            node.records.add_address(ticket.mandate, found)
-        if host is not None:
-            node.records.add_address(ticket.mandate, str(host))
-
-    await node.runtime.call(act)
-    await node.folders.open(ticket.mandate, folder)
-    await node.discovery.renew()
-
-
-def _hosts(node: Node, ticket: Ticket) -> tuple[HostAddress, ...]:
-    """Where the inviter may be met: what the ticket says, and what this device knows. Raises ConfigError."""
-    named = (host_of(ticket.rendezvous),) if ticket.rendezvous is not None else ()
-    return tuple(dict.fromkeys((*named, *hosts_among(node.config.rendezvous))))
-
-
-def _membership(device: Device, ticket: Ticket) -> dict[str, object] | None:
-    """The same command again, after it succeeded."""
-    mandate = device.mandates.get(ticket.mandate)
-    if mandate is None:
-        return None
-    role = mandate.own_role or mandate.state.get("role")
-    return {
-        "mandate": mandate.name,
-        "id": mandate_text(mandate.id),
-        "role": str(role),
-        "folder": mandate.state.get("folder"),
-        "fingerprint": device_fingerprint(ticket.inviter),
-        "already": True,
-    }
-
-
-def _still_waiting(node: Node, ticket: Ticket, outcome: StillWaiting) -> dict[str, object]:
-    who, own = device_fingerprint(ticket.inviter), device_fingerprint(node.identity.device)
-    sentence = (
-        _(
-            "Still waiting for an admin's approval; the same command goes on from here. Compare by telephone: this PC "
-            "has the fingerprint {own}, the inviting one {fingerprint}."
-        )
-        if outcome.approval
-        else _("Still waiting for the inviting device ({fingerprint}); the same command goes on from here.")
-    )
-    return {
-        "waiting_for": "approval" if outcome.approval else "inviter",
-        "fingerprint": who,
-        "own_fingerprint": own,
-        "reason": outcome.reason or None,
-        "message": sentence.format(fingerprint=who, own=own),
     }
 
 
@@ -432,7 +285,6 @@ OPERATIONS = {
     "invite": invite,
     "invites": invites,
     "invites.cancel": cancel,
-    "join": join,
     "devices": devices,
     "devices.revoke": revoke,
     "devices.approve": approve,

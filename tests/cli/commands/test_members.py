@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.cli.commands.members import qr_text, ticket_text
-from p2psync.cli.exits import CommandFailed
+from p2psync.cli.commands.members import qr_text
+from p2psync.cli.tickets import ticket_text
 from tests.cli.machine import Machine, company, machines, until
 
 
@@ -98,6 +98,7 @@ def test_addresses_are_added_listed_and_removed(office: Machine) -> None:
         (["join", "4217-hello", "--folder", "/tmp/x"], 1, "two words"),
         (["join", "4217 tamiro marilx", "--folder", "/tmp/x"], 1, "marilu"),
         (["join", "/none/t.p2pticket", "--folder", "/tmp/x"], 1, "/none/t.p2pticket"),
+        (["join", "P2P1X"], 2, "--folder DIR is missing"),
         (["join", "P2P1X", "--folder", "/tmp/x", "--timeout", "x"], 2, "90s"),
         (["devices", "Nope"], 2, "Nope"),
         (["devices", "Cargo", "--revoke", "ZZZZZZZ"], 2, "ZZZZZZZ"),
@@ -115,14 +116,20 @@ def test_what_cannot_be_is_told(office: Machine, words: list[str], code: int, fr
     office.refuses(*words, code=code, saying=fragment)
 
 
-def test_a_ticket_that_looks_like_a_file_must_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert ticket_text("P2P1ABC") == "P2P1ABC"
-    (tmp_path / "t.txt").write_text("P2P1ABC\n")
-    assert ticket_text("t.txt") == "P2P1ABC\n"
-    with pytest.raises(CommandFailed, match=r"t\.p2pticket"):
-        ticket_text("t.p2pticket")
-    assert ticket_text("x" * 5000) == "x" * 5000
+def test_what_a_ticket_says_is_shown_and_nothing_happens(office: Machine, home: Machine, tmp_path: Path) -> None:
+    with machines(tmp_path, "guest") as (guest,):
+        made = office.ask("invite", "Cargo", "--role", "reader", "--admin")
+        shown = guest.run("join", "-", "--show", stdin=made["ticket"])
+        fingerprint = office.ask("status")["device"]["fingerprint"]
+        assert shown.code == 0
+        lines = [line.split() for line in shown.out.splitlines()]
+        for line in ("mandate Cargo", "invited by office", f"fingerprint {fingerprint}", "role reader, admin"):
+            assert line.split() in lines
+        assert guest.ask("join", made["ticket"], "--show")["expires"] == made["expires"]
+        assert guest.ask("mandate", "list") == []
+        assert "says nothing by itself" in guest.run("join", "4217-tamiro-marilu", "--show").out
+        guest.refuses("join", made["ticket"][:-1], "--show", code=1, saying="typing error")
+    assert "member of it already" in home.run("join", made["ticket"], "--show").out
 
 
 def test_a_qr_code_fits_a_terminal() -> None:
