@@ -172,8 +172,15 @@ def _of_files() -> tuple[Operation, ...]:
         ),
         Operation("pause", "Exchange, place and deliver nothing for now.", (*_ANY, Argument("until"))),
         Operation("resume", "Go on.", _ANY),
-        Operation("limit", "How many bytes per second may leave this network and come into it.", reads=True),
-        Operation("limit.set", "Change that: 500K, 2M, or off.", (Argument("up"), Argument("down"))),
+        Operation(
+            "limit",
+            "How many bytes per second may leave this network and come into it, and what percent of a processor "
+            "reading everything may take.",
+            reads=True,
+        ),
+        Operation(
+            "limit.set", "Change that: 500K, 2M, 25%, or off.", (Argument("up"), Argument("down"), Argument("cpu"))
+        ),
         Operation("wait", "Wait until all is in sync.", (*_ANY, _TIMEOUT), reads=True, waits=True),
         Operation("conflicts", "Open conflicts.", _ANY, reads=True),
         Operation("conflicts.keep", "Choose which version stands.", _required("mandate", "path", "keep")),

@@ -382,7 +382,7 @@ def _this_pc() -> Texts:
     return {
         "pc-is": _("It is called {name}. Its fingerprint: {fingerprint}"),
         "compare": _("When a PC joins, compare its fingerprint by telephone: both PCs must show the same."),
-        "limit": _("How much of the Internet line p2psync takes"),
+        "limit": _("How much of the Internet line and of a processor p2psync takes"),
         "limit-why": _("Within your own network there is no limit."),
         "limits-are": _("To and from places outside of this network: up {up}, down {down}"),
         "per-second": _("{size} per second"),
@@ -390,6 +390,9 @@ def _this_pc() -> Texts:
         "up": _("up, kB per second"),
         "down": _("down, kB per second"),
         "rate-hint": _("At least 50. Empty: no limit."),
+        "cpu": _("reading everything, % of one processor"),
+        "cpu-hint": _("From 1 to 100. Empty: no limit. Small files that you save are read at once all the same."),
+        "cpu-is": _("Reading everything: at most {share} of one processor"),
         "unlimit": _("Take the limits away"),
         "schedule": _("When p2psync works by itself"),
         "incremental": _("looking for changes"),

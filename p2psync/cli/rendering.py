@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from p2psync.checkup import Sign, said_of
+from p2psync.cli.bounds import limit_lines, rest_text
 from p2psync.cli.values import files, moment, quoted, short, short_device, size
 from p2psync.core.problem import NEWS, Code, Problem
 from p2psync.findings import check_names
@@ -66,16 +67,6 @@ def status(answer: Row) -> str:
     for mandate in mandates:
         lines += ["", *_mandate_lines(mandate)]
     return "\n".join(lines)
-
-
-def limit_lines(limits: Row) -> list[str]:
-    """What p2psync may take of the Internet line; nothing where it may take all."""
-    if limits["up"] is None and limits["down"] is None:
-        return []
-    rates = {name: _("{size} per second").format(size=size(limits[name])) for name in ("up", "down") if limits[name]}
-    all_of_it = _("no limit")
-    text = _("To and from places outside of this network: up {up}, down {down}")
-    return [text.format(up=rates.get("up", all_of_it), down=rates.get("down", all_of_it))]
 
 
 def _host_line(host: Row) -> str:
@@ -195,7 +186,7 @@ def state(mandate: Row) -> str:
     if mandate["health"] == "action":
         return _("needs you")
     if mandate.get("rests"):
-        return resting(mandate["rests"])
+        return rest_text(mandate["rests"])
     if mandate["peers"] and not connected:
         return _("waiting for {devices}").format(devices=awaited(mandate["peers"]))
     if receiving["files"]:
@@ -205,14 +196,6 @@ def state(mandate: Row) -> str:
     if sending:
         return _("sending, {files} left").format(files=files(sending))
     return _("in sync") if mandate["in_sync"] else _("working")
-
-
-def resting(rest: Row) -> str:
-    """Why nothing is exchanged, and until when."""
-    if rest["until"] is None:
-        return _("paused until p2psync resume")
-    text = _("paused until {time}") if rest["why"] == "person" else _("rests outside of its hours until {time}")
-    return text.format(time=moment(rest["until"]))
 
 
 def awaited(devices: Sequence[Row]) -> str:

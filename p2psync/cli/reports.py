@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from p2psync import words
-from p2psync.cli import rendering
+from p2psync.cli.bounds import limit_lines, rest_text
 from p2psync.cli.rendering import awaited, problem_lines, table
 from p2psync.cli.values import files, moment, quoted, short, short_device, size
 from p2psync.i18n import _, ngettext
@@ -285,12 +285,12 @@ def schedule(answer: Row) -> str:
 
 def resting(rows: Sequence[Row]) -> str:
     """`pause` and `resume`: each mandate with whether it rests."""
-    return "\n".join(f"{row['mandate']}: {rendering.resting(row) if row['why'] else _('goes on')}" for row in rows)
+    return "\n".join(f"{row['mandate']}: {rest_text(row) if row['why'] else _('goes on')}" for row in rows)
 
 
 def limits(answer: Row) -> str:
     """`limit`."""
-    return "\n".join(rendering.limit_lines(answer)) or _("There is no limit.")
+    return "\n".join(limit_lines(answer)) or _("There is no limit.")
 
 
 def verified(answer: Row) -> str:

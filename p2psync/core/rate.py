@@ -1,4 +1,4 @@
-"""Rates: how people write them, and a bucket that tells how much may pass so that a rate is kept.
+"""Rates and shares: how people write them, and a bucket that tells how much may pass so that a rate is kept.
 
 What passes is counted when it is known, so a bucket can be in debt; then the next waits until that is paid. Small
 things may go ahead of big ones, up to a bound. In any time t no more passes than rate * t, a second's worth, what may
@@ -16,11 +16,14 @@ OFF: Final = "off"
 LEAST: Final = 50_000
 """Slower than this, other devices would take this one for silent before a part of a file is through."""
 MOST: Final = 10**12
+WHOLE: Final = 100
+"""Percent."""
 AHEAD_BYTES: Final = 1 << 20
 """By how much small things may exceed what there is: twice the largest part of a big file, which they do not wait for.
 """
 BURST_S: Final = 1.0
 """What is not used is kept for so long."""
+_SHARE: Final = re.compile(r"([0-9]{1,3})\s*%?", re.ASCII)
 _RATE: Final = re.compile(r"([0-9]{1,12})([.,][0-9]{1,3})?\s*([KMG]?)B?(?:/S)?", re.ASCII)
 _FACTORS: Final = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3}
 
@@ -40,6 +43,19 @@ def parse_rate(text: str) -> int | None:
             text=text,
         )
     return rate
+
+
+def parse_share(text: str) -> int | None:
+    """Percent of one processor in "25%" or "25"; None for "off" and for all of it. Raises UsageError."""
+    plain = text.strip().lower()
+    if plain == OFF:
+        return None
+    found = _SHARE.fullmatch(plain)
+    if not found or not 1 <= int(found[1]) <= WHOLE:
+        raise UsageError(
+            "{text!r} is no share of a processor. Write a whole number from 1% to 100%, like 25%, or off.", text=text
+        )
+    return int(found[1]) if int(found[1]) < WHOLE else None
 
 
 class Bucket:

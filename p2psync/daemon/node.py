@@ -20,7 +20,7 @@ from p2psync import __version__
 from p2psync.core.authority import Authority
 from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId
-from p2psync.daemon import rescue, web
+from p2psync.daemon import limits, rescue, web
 from p2psync.daemon.activity import Activity
 from p2psync.daemon.config import DETAILED, Config
 from p2psync.daemon.contents.compartments import Compartments
@@ -31,7 +31,7 @@ from p2psync.daemon.disk.verifying import Found
 from p2psync.daemon.finding import hosts, way_out
 from p2psync.daemon.finding.discovery import Discovery, Survey
 from p2psync.daemon.finding.places import addresses_among, rendezvous_of
-from p2psync.daemon.linking.bandwidth import Bandwidth, stored_limits
+from p2psync.daemon.linking.bandwidth import Bandwidth
 from p2psync.daemon.linking.links import Links
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.operations import Operations
@@ -213,7 +213,7 @@ class Node:
         self.tasks.keep(self._keep_rescue, "rescue file")
         self.log.event("started", device=self.identity.device, name=self.config.name, version=__version__)
         undo.push_async_callback(self._part)
-        self.bandwidth.put(await self.runtime.query(lambda *_: stored_limits(self.records)))
+        await limits.load(self)
         await self.activity.look()
         roots = await self.runtime.query(_folders_of)
         await asyncio.gather(*(self.folders.open(mandate, root) for mandate, root in roots))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.core.moment import moment_of, ms_of
+from p2psync.core.rate import WHOLE
 from p2psync.core.schedule import (
     Kind,
     Plan,
@@ -48,7 +49,7 @@ ALWAYS = "always"
 LOOK_EVERY = timedelta(hours=1)
 """A clock that is set, or a PC that slept, is noticed after so long."""
 TIMEOUT_S = 3600.0
-"""A run that nobody waits for gives up then."""
+"""A run that nobody waits for gives up then; later where reading is limited to a share of a processor."""
 ABSENT = timedelta(days=30)
 """With whom there was no contact for so long, everything is compared."""
 NIGHTLY, MONTHLY, RETURNED = "nightly", "monthly", "returned"
@@ -168,7 +169,8 @@ class Timetable:
         while True:
             self._woken.clear()
             for mandate, run in (await self._due()).items():
-                self._ask(mandate, Wanted(timeout_s=TIMEOUT_S, **planned(run)))
+                slower = WHOLE / (self._node.bandwidth.limits.cpu or WHOLE)
+                self._ask(mandate, Wanted(timeout_s=TIMEOUT_S * slower, **planned(run)))
             await self._run_all()
             coming = [run.at for _, run in (await self.coming()).values() if run is not None]
             await self._clock.rest(min([self._clock.now() + LOOK_EVERY, *coming]), self._woken)

@@ -23,6 +23,7 @@ from p2psync.engine.settle import QUIET_S
 from p2psync.fs.folder import Folder
 from p2psync.fs.listing import unreadable
 from p2psync.fs.look import is_locked
+from p2psync.fs.pacing import UNPACED, Turn
 from p2psync.fs.recall import Recall
 from p2psync.fs.sight import Found, Gathering, Large, Row
 from p2psync.fs.stable import Reading, Stopped, read_stable
@@ -75,6 +76,8 @@ class Manner:
     """The directory that the pass was meant for."""
     moved: Mapping[FileStat, Entry] = field(default_factory=dict)
     """Files that left their names: met again under others, they need not be read."""
+    turn: Turn = UNPACED
+    """It rests between files and between pieces of big ones."""
 
     def reads(self, size: int, age_s: float) -> bool:
         return size <= LARGE_BYTES or self.large_unquiet or (self.large and age_s >= QUIET_S)
@@ -140,6 +143,10 @@ class Inspector:
     def resume(self) -> None:
         self._stop.clear()
 
+    @property
+    def is_stopped(self) -> bool:
+        return self._stop.is_set()
+
     def check(self) -> None:
         """Raises Stopped once `stop` was called."""
         if self._stop.is_set():
@@ -193,7 +200,7 @@ class Inspector:
             return
         known = self._known.get(path)
         begun_ns = time.time_ns()
-        reading = self._reading(path, entry, into)
+        reading = self._reading(path, entry, into, manner.turn)
         if reading is None:
             return
         found = self._found(path, reading, begun_ns, entry, manner)
@@ -207,11 +214,16 @@ class Inspector:
         elif not found.seen.entry.same_as(entry) or not untouched:
             into.found.append(found)
 
-    def _reading(self, path: RelPath, entry: Entry, into: Gathering) -> Reading | None:
+    def _reading(self, path: RelPath, entry: Entry, into: Gathering, turn: Turn) -> Reading | None:
         """None where there is none, which was told then unless the path merely vanished."""
+
+        def stopped() -> bool:
+            turn.rest()
+            return self._stop.is_set()
+
         try:
             before = self._cutting.cut_before(entry.content) if entry.content is not None else ()
-            reading = read_stable(self._folder.where(path), self._stop.is_set, before)
+            reading = read_stable(self._folder.where(path), stopped, before)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

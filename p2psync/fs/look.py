@@ -13,6 +13,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.events import Seen
 from p2psync.fs.clone import content_of_file
+from p2psync.fs.pacing import UNPACED, Turn
 from p2psync.fs.traits import Traits, racy_for_s
 
 LOOKS_MAX = 5
@@ -65,11 +66,11 @@ def matches(path: Path, expect: Entry, known: FileStat | None, traits: Traits) -
     return found.st_size == expect.size and content_of_file(path) == expect.content
 
 
-def look(path: Path, rel: RelPath, carried: int, traits: Traits) -> Seen | Problem:
+def look(path: Path, rel: RelPath, carried: int, traits: Traits, turn: Turn = UNPACED) -> Seen | Problem:
     """What stands at a path now, read whole; a Problem where that cannot be said."""
     try:
         for _ in range(LOOKS_MAX):
-            seen = _look_once(path, rel, carried, traits)
+            seen = _look_once(path, rel, carried, traits, turn)
             if seen is not None:
                 return seen
     except (FileNotFoundError, NotADirectoryError):
@@ -90,7 +91,7 @@ def disk_problem(rel: RelPath, error: OSError) -> Problem:
     return Problem(rel, code, error.strerror or str(error))
 
 
-def _look_once(path: Path, rel: RelPath, carried: int, traits: Traits) -> Seen | Problem | None:
+def _look_once(path: Path, rel: RelPath, carried: int, traits: Traits, turn: Turn) -> Seen | Problem | None:
     """None if the file changed while it was read."""
     before = path.lstat()
     if stat.S_ISDIR(before.st_mode):
@@ -99,7 +100,7 @@ def _look_once(path: Path, rel: RelPath, carried: int, traits: Traits) -> Seen |
         return Problem(rel, Code.SYMBOLIC_LINK)
     if not stat.S_ISREG(before.st_mode):
         return Problem(rel, Code.SPECIAL_FILE)
-    content = content_of_file(path)
+    content = content_of_file(path, turn.rest)
     known = traits.stat(before)
     if traits.stat(path.lstat()) != known:
         return None

@@ -21,6 +21,7 @@ from p2psync.fs.folder import Folder, FolderVanished
 from p2psync.fs.full_pass import FullPass
 from p2psync.fs.inspector import LARGE_BYTES, Cutting, Inspector, Manner, age_of
 from p2psync.fs.listing import Sort, children, left_out, unreadable
+from p2psync.fs.pacing import UNPACED, Pacer, Turn
 from p2psync.fs.presence import Blocked, Presence
 from p2psync.fs.reading import open_shared
 from p2psync.fs.sight import BaseView, Found, Gathering, Missing, Row, Sight
@@ -36,9 +37,16 @@ class Scanner:
     """Of one folder. Several passes may run at once, each stepped by one thread at a time."""
 
     def __init__(
-        self, folder: Folder, base: BaseView, cutting: Cutting | None = None, doubted: Iterable[RelPath] = ()
+        self,
+        folder: Folder,
+        base: BaseView,
+        cutting: Cutting | None = None,
+        doubted: Iterable[RelPath] = (),
+        pacer: Pacer | None = None,
     ) -> None:
-        """`doubted`: files that are to be read, whatever their stat says."""
+        """`doubted`: files that are to be read, whatever their stat says. `pacer`: scans and the reading of large files
+        rest as it says; a look at what was saved just now does not.
+        """
         self.folder = folder
         self.ignore: IgnoreRules = DEFAULT_RULES
         """Read from the folder's `.p2psyncignore` by each scan, and when a look meets it."""
@@ -47,6 +55,7 @@ class Scanner:
         self.full = FullPass()
         self._rules_problem: Problem | None = None
         self._base = base
+        self._pacer = pacer or Pacer()
         self._inspector = Inspector(folder, cutting)
         for path in doubted:
             self._inspector.doubt(path)
@@ -79,7 +88,11 @@ class Scanner:
             listing = walk.listing(None)
         except OSError:
             raise FolderVanished from None
-        yield from self._pass(walk.steps(listing, self._base.all()), batch, Manner(full=full, large=True))
+        turn = Turn(self._pacer, lambda: self._inspector.is_stopped or (full and not self.full.wanted))
+        manner = Manner(full=full, large=True, turn=turn)
+        for sight in self._pass(walk.steps(listing, self._base.all()), batch, manner):
+            yield sight
+            turn.begin()
         if not self.folder.is_there():
             raise FolderVanished
         yield batch.take()
@@ -98,10 +111,13 @@ class Scanner:
         moved = {known: entry for _, entry, known in vanished if known is not None and known.inode}
         self._fill_ancestors(above, rows, batch)
         whole = {path for path, found in present if stat.S_ISDIR(found.st_mode)}
+        turn = Turn(self._pacer, lambda: self._inspector.is_stopped) if large else UNPACED
         for path, found in present:
             if path in whole and not whole.isdisjoint(ancestors(path)):
                 continue  # looked at with the directory that it lies in
-            yield from self._look_at(path, found, rows, batch, Manner(large=large, large_unquiet=large, moved=moved))
+            yield from self._look_at(
+                path, found, rows, batch, Manner(large=large, large_unquiet=large, moved=moved, turn=turn)
+            )
         for row in vanished:
             self._vanished(row, batch)
             if batch.is_full:
@@ -111,6 +127,10 @@ class Scanner:
 
     def _pass(self, steps: Iterator[Step], batch: Gathering, manner: Manner) -> Iterator[Sight]:
         for step in steps:
+            if manner.turn.is_due():
+                if len(batch):
+                    yield self._checked(batch)  # what was found does not wait
+                manner.turn.rest()
             self._inspector.check()
             if step.child is None:
                 self._missing(step.row, batch)

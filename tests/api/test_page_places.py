@@ -42,7 +42,7 @@ def test_the_same_is_done_in_all_chosen_mandates(step: dict[str, object], call: 
 
 
 PC: dict[str, object] = {
-    "/api/limit": {"up": 500_000, "down": None},
+    "/api/limit": {"up": 500_000, "down": None, "cpu": None},
     "/api/schedule": {"incremental": "02:00", "full": "mon,thu 02:00", "active": "6:00-22:00", "mandates": []},
     "/api/limit/set": {},
     "/api/schedule/set": {},
@@ -52,11 +52,16 @@ PC: dict[str, object] = {
 def test_the_bandwidth_is_limited_and_the_limit_taken_away() -> None:
     page = browse(at="#pc", answers=PC, steps=[{"fill": "limit/set", "with": {"down": "2000"}}], events=())
     assert "up 500 kB per second, down no limit" in page["shown"]["mandates"]
-    assert ["POST", "/api/limit/set", {"up": "500K", "down": "2000K"}] in page["asked"]
+    assert ["POST", "/api/limit/set", {"up": "500K", "down": "2000K", "cpu": "off"}] in page["asked"]
     page = browse(at="#pc", answers=PC, steps=[{"press": "Take the limits away"}], events=())
-    assert ["POST", "/api/limit/set", {"up": "off", "down": "off"}] in page["asked"]
-    none = {**PC, "/api/limit": {"up": None, "down": None}}
+    assert ["POST", "/api/limit/set", {"up": "off", "down": "off", "cpu": "off"}] in page["asked"]
+    none = {**PC, "/api/limit": {"up": None, "down": None, "cpu": None}}
     assert "Take the limits away" not in browse(at="#pc", answers=none, steps=[], events=())["shown"]["mandates"]
+    capped = {**none, "/api/limit": {"up": None, "down": None, "cpu": 25}}
+    page = browse(at="#pc", answers=capped, steps=[{"fill": "limit/set", "with": {"cpu": "10"}}], events=())
+    assert "Reading everything: at most 25% of one processor" in page["shown"]["mandates"]
+    assert "Take the limits away" in page["shown"]["mandates"]
+    assert ["POST", "/api/limit/set", {"up": "off", "down": "off", "cpu": "10%"}] in page["asked"]
 
 
 def test_a_plan_that_is_not_changed_stays_as_it_was_written() -> None:

@@ -57,7 +57,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "",
     "pause": "MANDATE --until",
     "resume": "MANDATE",
-    "limit": "--up --down",
+    "limit": "--up --down --cpu",
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 DEVICE = re.compile(r"[A-Z2-7]{7}(-[A-Z2-7]{7})+")

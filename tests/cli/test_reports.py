@@ -94,6 +94,8 @@ def test_limits_are_shown_or_that_there_is_none() -> None:
     assert reports.limits({"up": None, "down": None}) == "There is no limit."
     text = reports.limits({"up": 500_000, "down": None})
     assert text == "To and from places outside of this network: up 500 kB per second, down no limit"
+    text = reports.limits({"up": None, "down": None, "cpu": 25})
+    assert text == "Reading everything: at most 25% of one processor"
 
 
 def test_plans_are_shown_with_the_next_run() -> None:

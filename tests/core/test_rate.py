@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2psync.core.rate import AHEAD_BYTES, BURST_S, LEAST, Bucket, parse_rate
+from p2psync.core.rate import AHEAD_BYTES, BURST_S, LEAST, Bucket, parse_rate, parse_share
 from p2psync.errors import UsageError
 
 SIZE_MAX = 512 * 1024
@@ -25,6 +25,17 @@ def test_rates_are_bytes_per_second() -> None:
 def test_what_is_no_rate_is_told(text: str) -> None:
     with pytest.raises(UsageError, match="Write bytes per second, like 500K or 2M, or off"):
         parse_rate(text)
+
+
+def test_shares_are_percent_of_a_processor_and_all_of_it_is_no_limit() -> None:
+    texts = {"25%": 25, "1": 1, " 99 % ": 99, "100%": None, "OFF": None}
+    assert {text: parse_share(text) for text in texts} == texts
+
+
+@pytest.mark.parametrize("text", ["", "0%", "0", "101%", "-5%", "2.5%", "fast", "25%%", "1000", "\u0665%"])
+def test_what_is_no_share_is_told(text: str) -> None:
+    with pytest.raises(UsageError, match="Write a whole number from 1% to 100%, like 25%, or off"):
+        parse_share(text)
 
 
 @pytest.mark.parametrize("text", ["0", "49999", "0.04M", "1001G"])

@@ -76,13 +76,18 @@ async function thisPc() {
 function limiting(limits) {
   const rate = (text) => (text ? `${text}K` : "off");
   const kilo = (bytes) => (bytes ? String(bytes / RATE_UNIT) : "");
-  const fields = [field(say("up"), "up", { type: "number", value: kilo(limits.up) }), field(say("down"), "down", { type: "number", value: kilo(limits.down), hint: say("rate-hint") })];
-  const read = ({ up, down }) => ({ up: rate(up), down: rate(down) });
+  const fields = [
+    field(say("up"), "up", { type: "number", value: kilo(limits.up) }),
+    field(say("down"), "down", { type: "number", value: kilo(limits.down), hint: say("rate-hint") }),
+    field(say("cpu"), "cpu", { type: "number", value: limits.cpu ? String(limits.cpu) : "", hint: say("cpu-hint") }),
+  ];
+  const read = ({ up, down, cpu }) => ({ up: rate(up), down: rate(down), cpu: cpu ? `${cpu}%` : "off" });
   const made = form("limit/set", {}, fields, say("set-it"), { read, then: () => say("is-set") });
   const shown = (bytes) => (bytes ? say("per-second", { size: size(bytes) }) : say("no-limit"));
   const now = say("limits-are", { up: shown(limits.up), down: shown(limits.down) });
-  const off = limits.up || limits.down ? [button(say("unlimit"), "limit/set", { up: "off", down: "off" })] : [];
-  return [quiet(say("limit-why")), element("p", now), made, ...off];
+  const share = limits.cpu ? [element("p", say("cpu-is", { share: `${limits.cpu}%` }))] : [];
+  const off = limits.up || limits.down || limits.cpu ? [button(say("unlimit"), "limit/set", { up: "off", down: "off", cpu: "off" })] : [];
+  return [quiet(say("limit-why")), element("p", now), ...share, made, ...off];
 }
 
 // A time of the day where that is all there is to say; who wants more writes the plan as the command line has it.

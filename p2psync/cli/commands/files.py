@@ -126,13 +126,16 @@ def _add_schedule(app: typer.Typer) -> None:
         app,
         "limit",
         help=_(
-            "Show or limit how much of the Internet line p2psync takes.\n\nA RATE is in bytes per second, like 500K "
-            "or 2M (1M is 1000K), at least 50K, or off. It holds for this PC, for all mandates and all devices "
-            "together, where the other device is outside of this PC's own network, over a tunnel to another office "
-            "too; within the network there is no limit. Small files go before big ones. What the devices say to each "
-            "other counts too, but never waits. A limit stays after a restart. Without options: what is set."
+            "Show or limit how much of the Internet line p2psync takes, and of a processor.\n\nA RATE is in bytes per "
+            "second, like 500K or 2M (1M is 1000K), at least 50K, or off. It holds for this PC, for all mandates and "
+            "all devices together, where the other device is outside of this PC's own network, over a tunnel to "
+            "another office too; within the network there is no limit. Small files go before big ones. What the "
+            "devices say to each other counts too, but never waits. With --cpu the reading of whole folders and of "
+            "big files, as by a full run or verify, takes that share of one processor at most, and longer; small "
+            "files that you save are read at once all the same. A limit stays after a restart. Without options: what "
+            "is set."
         ),
-        example="p2psync limit --up 500K --down 2M\np2psync limit --up off\np2psync limit",
+        example="p2psync limit --up 500K --down 2M\np2psync limit --up off\np2psync limit --cpu 25%\np2psync limit",
     )(limit)
 
 
@@ -280,10 +283,19 @@ def limit(
             "--down", metavar="RATE|off", help=_("The most that comes, in bytes per second: 2M."), show_default=False
         ),
     ] = None,
+    cpu: Annotated[
+        str | None,
+        typer.Option(
+            "--cpu",
+            metavar="SHARE|off",
+            help=_("The most of one processor that reading everything takes: 25%."),
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
-    if up is None and down is None:
+    if up is None and down is None and cpu is None:
         return session.show(session.call("limit"), reports.limits)
-    return session.show(session.call("limit.set", up=up, down=down), reports.limits)
+    return session.show(session.call("limit.set", up=up, down=down, cpu=cpu), reports.limits)
 
 
 def wait(session: Session, mandate: OPTIONAL_MANDATE = None, timeout: TIMEOUT = None) -> int:

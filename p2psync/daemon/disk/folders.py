@@ -51,6 +51,7 @@ from p2psync.fs.full_pass import FullPass
 from p2psync.fs.look import disk_problem
 from p2psync.fs.observer import Observer
 from p2psync.fs.openness import is_written
+from p2psync.fs.pacing import Pacer
 from p2psync.fs.placer import Placer
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.staging import Staging
@@ -105,6 +106,8 @@ class Folders:
         self._runtime = runtime
         self._tasks = tasks
         self._log = log
+        self.pacer = Pacer()
+        """Of all that is read in full."""
         self._threads = DiskThreads()
         self._roots: dict[MandateId, Path] = {}
         """Where each mandate's folder is, whether it is there or not."""
@@ -326,7 +329,7 @@ class Folders:
         staging, versions = Staging(folder.staging), Versions(folder.versions)
         contents = Contents(folder, staging, versions, reading.sources, Cuts(self._cuts, mandate))
         damaged = [RelPath(p.path) for p in troubled if p.code is Code.DAMAGED]
-        scanner = Scanner(folder, reading, contents, damaged)
+        scanner = Scanner(folder, reading, contents, damaged, self.pacer)
         watcher = watcher_for(folder)
         asked = None if watcher.hears_closing else is_written
         edits, restoring = past is Past.KNOWN, past is Past.OTHER

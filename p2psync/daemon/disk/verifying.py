@@ -19,6 +19,7 @@ from p2psync.engine.events import Seen
 from p2psync.fs.clone import content_of_file
 from p2psync.fs.folder import Folder
 from p2psync.fs.look import look
+from p2psync.fs.pacing import Pacer, Turn
 from p2psync.fs.traits import is_untouched
 from p2psync.fs.versions import Versions
 
@@ -43,22 +44,26 @@ class Found:
     damaged_versions: list[ContentId] = field(default_factory=list)
 
 
-def read_folder(folder: Folder, rows: Iterable[Known], found: Found, ended: threading.Event) -> None:
+def read_folder(folder: Folder, rows: Iterable[Known], found: Found, ended: threading.Event, pacer: Pacer) -> None:
     """Compare each file with what is known of it, until `ended`. Blocks."""
+    turn = Turn(pacer, ended.is_set)
     for path, entry, known in rows:
+        turn.rest()
         if ended.is_set():
             return
         if entry.kind is Kind.FILE:
-            _compare(folder, (path, entry, known), found)
+            _compare(folder, (path, entry, known), found, turn)
 
 
-def read_versions(versions: Versions, found: Found, ended: threading.Event) -> None:
+def read_versions(versions: Versions, found: Found, ended: threading.Event, pacer: Pacer) -> None:
     """Each kept version lies under the id of its content. Blocks."""
+    turn = Turn(pacer, ended.is_set)
     for content in versions.iterate():
+        turn.rest()
         if ended.is_set():
             return
         try:
-            same = content_of_file(versions.path(content)) == content
+            same = content_of_file(versions.path(content), turn.rest) == content
         except FileNotFoundError:
             continue  # dropped meanwhile
         except OSError:
@@ -68,9 +73,9 @@ def read_versions(versions: Versions, found: Found, ended: threading.Event) -> N
             found.damaged_versions.append(content)
 
 
-def _compare(folder: Folder, row: Known, found: Found) -> None:
+def _compare(folder: Folder, row: Known, found: Found, turn: Turn) -> None:
     path, entry, known = row
-    seen = look(folder.path(path), path, entry.mode, folder.traits)
+    seen = look(folder.path(path), path, entry.mode, folder.traits, turn)
     if isinstance(seen, Problem):
         found.unreadable.append(seen)
         return

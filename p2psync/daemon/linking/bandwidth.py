@@ -9,19 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import asdict
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from p2psync.core.rate import LEAST, MOST, Bucket
-from p2psync.core.value import value
+from p2psync.core.rate import Bucket
 from p2psync.core.ways import NEAR
+from p2psync.daemon.limits import Limits
 from p2psync.net.addresses import is_loopback, is_neighbour
 from p2psync.net.link import Link
-from p2psync.store.records import Records
 from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX
 
-SETTING: Final = "limits"
-"""A device's limits."""
 PART_BYTES_MIN: Final = 64 * 1024
 PARTS_PER_S: Final = 4
 """Big files go in parts of a fraction of a second."""
@@ -29,26 +25,6 @@ PATIENCE_S: Final = 10.0
 """After so long a part of a big file takes its turn among small files: who asked for it would give it up."""
 LOOK_S: Final = 0.01
 """It is not looked more often whether something may be asked for."""
-
-
-@value
-class Limits:
-    """Bytes per second that leave and that come; None for as many as there are."""
-
-    up: int | None = None
-    down: int | None = None
-
-
-def stored_limits(records: Records) -> Limits:
-    """As they were set last."""
-    found: Any = records.setting(SETTING)
-    given = found if isinstance(found, dict) else {}
-    rates = {name: given.get(name) for name in ("up", "down")}
-    return Limits(**{name: rate for name, rate in rates.items() if isinstance(rate, int) and LEAST <= rate <= MOST})
-
-
-def store_limits(records: Records, limits: Limits) -> None:
-    records.put_setting(SETTING, asdict(limits))
 
 
 def leaves_network(link: Link) -> bool:

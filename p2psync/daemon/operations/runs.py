@@ -1,4 +1,4 @@
-"""Runs: `sync`, `wait`, and `history`; when p2psync works, and how much of the line it takes."""
+"""Runs: `sync`, `wait`, and `history`; when p2psync works, and how much of the line and of a processor it takes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from p2psync.core.ids import MandateId
 from p2psync.core.moment import ms_of
-from p2psync.core.rate import OFF, parse_rate
+from p2psync.core.rate import OFF, parse_rate, parse_share
 from p2psync.core.schedule import Run as Due
-from p2psync.daemon.linking.bandwidth import Limits, store_limits
+from p2psync.daemon.limits import Limits, set_limits
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING, OperationResult
 from p2psync.daemon.operations.running import NO_REASONS, Result, Wanted
@@ -193,11 +193,10 @@ async def limit(node: Node, given: Arguments) -> object:
 async def limit_set(node: Node, given: Arguments) -> object:
     before = node.bandwidth.limits
     up, down = given.text_or("up", str(before.up or OFF)), given.text_or("down", str(before.down or OFF))
+    cpu = given.text_or("cpu", str(before.cpu or OFF))
     given.done()
-    limits = Limits(parse_rate(up), parse_rate(down))
-    await node.runtime.call(lambda *_: store_limits(node.records, limits))
-    node.bandwidth.put(limits)
-    node.log.event("limits.changed", up=limits.up, down=limits.down)
+    limits = Limits(parse_rate(up), parse_rate(down), parse_share(cpu))
+    await set_limits(node, limits)
     return asdict(limits)
 
 

@@ -63,9 +63,9 @@ async def _read(node: Node, mandate: MandateId, found: Found, only: set[RelPath]
     ended = threading.Event()
     rows = reading.all() if only is None else [(path, *row) for path, row in reading.get_many(sorted(only)).items()]
     try:
-        await asyncio.to_thread(read_folder, folder, rows, found, ended)
+        await asyncio.to_thread(read_folder, folder, rows, found, ended, node.folders.pacer)
         if only is None:
-            await asyncio.to_thread(read_versions, desk.versions, found, ended)
+            await asyncio.to_thread(read_versions, desk.versions, found, ended, node.folders.pacer)
     except OSError as error:  # it went away meanwhile
         raise FolderError("{file} cannot be read: {reason}", file=folder.root, reason=reason_of(error)) from error
     finally:

@@ -14,6 +14,7 @@ from p2psync.core.problem import Code
 from p2psync.core.relpath import parse
 from p2psync.daemon.disk.verifying import Found, Known, read_folder, read_versions
 from p2psync.fs.folder import Folder
+from p2psync.fs.pacing import Pacer
 from p2psync.fs.versions import Versions
 
 UNENDED = threading.Event()
@@ -35,7 +36,7 @@ def test_other_bytes_under_the_same_stat_are_damage_and_under_another_an_edit(tm
     folder.path(parse("gone.txt")).unlink()
     (folder.root / "link.txt").symlink_to(tmp_path)
     found = Found()
-    read_folder(folder, [*rows.values(), (parse("link.txt"), entry, then), DIRECTORY], found, UNENDED)
+    read_folder(folder, [*rows.values(), (parse("link.txt"), entry, then), DIRECTORY], found, UNENDED, Pacer())
     assert [seen.path for seen in found.damaged] == ["damaged.txt"]
     assert found.damaged[0].entry.content == content_of(b"as It was")
     assert found.changing == ["edited.txt", "gone.txt", "set-back.txt"], "also if its time was set back"
@@ -49,7 +50,7 @@ def test_kept_versions_hold_what_their_names_say(tmp_path: Path) -> None:
         versions.put(text, content_of(text))
     versions.path(content_of(b"one")).write_bytes(b"else")
     found = Found()
-    read_versions(versions, found, UNENDED)
+    read_versions(versions, found, UNENDED, Pacer())
     assert (found.versions, found.damaged_versions) == (2, [content_of(b"one")])
 
 
@@ -59,8 +60,8 @@ def test_it_ends_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
     versions.put(b"one", content_of(b"one"))
     ended, found = threading.Event(), Found()
     ended.set()
-    read_folder(folder, [known(folder, "a.txt", "a")], found, ended)
-    read_versions(versions, found, ended)
+    read_folder(folder, [known(folder, "a.txt", "a")], found, ended, Pacer())
+    read_versions(versions, found, ended, Pacer())
     assert (found.files, found.versions) == (0, 0)
 
 
@@ -73,7 +74,7 @@ def test_a_version_that_went_or_cannot_be_read(tmp_path: Path) -> None:
     for text in (b"one", b"two"):
         Versions(tmp_path / "versions").put(text, content_of(text))
     found = Found()
-    read_versions(versions, found, UNENDED)
+    read_versions(versions, found, UNENDED, Pacer())
     assert (found.versions, found.damaged_versions) == (1, [content_of(b"two")])
 
 

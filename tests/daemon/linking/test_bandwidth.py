@@ -14,18 +14,15 @@ import pytest
 
 from p2psync.core.rate import AHEAD_BYTES, BURST_S, LEAST
 from p2psync.core.ways import DIRECT, LAN, RELAY
+from p2psync.daemon.limits import Limits
 from p2psync.daemon.linking.bandwidth import (
     PART_BYTES_MIN,
     PATIENCE_S,
     Bandwidth,
-    Limits,
     SteadyClock,
     leaves_network,
-    store_limits,
-    stored_limits,
 )
 from p2psync.engine import lanes
-from p2psync.errors import UsageError
 from p2psync.net.link import FramedLink
 from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX
 from tests.daemon.homes import Pc, pcs
@@ -144,28 +141,6 @@ async def test_what_is_small_overtakes_a_big_file_that_waits_for_the_line(
 def _parts(pc: Pc) -> int:
     (mandate,) = pc.running.folders.contents
     return pc.running.transfer.arrived(mandate)
-
-
-@pytest.mark.asyncio
-async def test_a_limit_is_told_and_outlasts_a_restart(tmp_path: Path) -> None:
-    async with pcs(tmp_path, "pc") as (pc,):
-        assert await pc.call("limit") == {"up": None, "down": None}
-        assert await pc.call("limit.set", up="500K") == {"up": 500_000, "down": None}
-        assert await pc.call("limit.set", down="2M") == {"up": 500_000, "down": 2_000_000}
-        for wrong in ("fast", "", "1K"):
-            with pytest.raises(UsageError, match="is no rate"):
-                await pc.ask("limit.set", up=wrong)
-        await pc.stop()
-        await pc.start()
-        told = {"up": 500_000, "down": 2_000_000}
-        assert (await pc.call("status"))["device"]["limits"] == told
-        assert (await pc.call("limit.set", up="off"))["up"] is None
-        records = pc.running.records
-        odd = {"up": LEAST - 1, "down": "fast"}
-        await pc.running.runtime.call(lambda *_: records.put_setting("limits", odd))
-        assert await pc.running.runtime.query(lambda *_: stored_limits(records)) == Limits()
-        await pc.running.runtime.call(lambda *_: store_limits(records, Limits(None, RATE)))
-        assert await pc.running.runtime.query(lambda *_: stored_limits(records)) == Limits(None, RATE)
 
 
 @pytest.mark.parametrize(
