@@ -48,7 +48,7 @@ def test_each_kind_of_thing(tmp_path: Path, file: Path) -> None:
 def test_a_file_that_changes_while_it_is_read_is_read_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = []
 
-    def read_and_change(path: Path) -> object:
+    def read_and_change(path: Path, between: object) -> object:
         reads.append(path)
         os.utime(path, ns=(OLD_NS, OLD_NS + len(reads)))
         return EMPTY_CONTENT
@@ -59,7 +59,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(file: Path, monkeypa
 
 
 def test_a_file_that_cannot_be_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> None:
+    def refuse(path: Path, between: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(looking, "content_of_file", refuse)
