@@ -13,7 +13,7 @@ from itertools import compress
 from random import Random
 from typing import TypeVar
 
-from p2psync.core.authority import Authority, Constitution
+from p2psync.core.authority import Authority
 from p2psync.core.block import (
     AUTHORITY,
     CHANGES_MAX,
@@ -34,6 +34,7 @@ from p2psync.core.change import NAMED_MAX, Change
 from p2psync.core.changelog import Stated, covers_block, differing, stamp, with_block
 from p2psync.core.clock import Tip, Tips
 from p2psync.core.conflict import Verdict, judge
+from p2psync.core.constitution import Constitution
 from p2psync.core.cut import Cut, cut_of
 from p2psync.core.entry import Kind
 from p2psync.core.ids import BlockHash, ChangeId, DeviceId, LogId, MandateId

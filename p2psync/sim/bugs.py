@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from p2psync.core import authority, conflict, statement
+from p2psync.core import conflict, constitution, statement
 from p2psync.core.changelog import Stated
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId
@@ -175,7 +175,7 @@ def _who_left_still_knows_the_secret() -> list[Patch]:
 def _freezes_bind_only_who_knows_of_them() -> list[Patch]:
     """What was saved while a freeze was not known yet counts."""
 
-    def in_force(self: authority.Constitution, view: int, outside: Callable[[Any], bool]) -> int:
+    def in_force(self: constitution.Constitution, view: int, outside: Callable[[Any], bool]) -> int:
         freezes = [one for one in self._takings if isinstance(one[1], statement.Freeze)]
         rest = [one for one in self._takings if one not in freezes]
         self._takings, all_of_them = rest, self._takings
@@ -184,8 +184,8 @@ def _freezes_bind_only_who_knows_of_them() -> list[Patch]:
         finally:
             self._takings = all_of_them
 
-    honest = authority.Constitution.in_force
-    return [(authority.Constitution, "in_force", in_force)]
+    honest = constitution.Constitution.in_force
+    return [(constitution.Constitution, "in_force", in_force)]
 
 
 BUGS: dict[str, Callable[[], list[Patch]]] = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from p2psync.core.authority import Authority, Constitution, mandate_id_of
+from p2psync.core.authority import Authority, mandate_id_of
 from p2psync.core.block import Block
+from p2psync.core.constitution import Constitution
 from p2psync.core.cut import Cut
 from p2psync.core.ids import DeviceId, LogId
 from p2psync.core.rules import DEFAULT_RULES, Role, RuleTable, parse_restriction
