@@ -19,6 +19,8 @@ from p2psync.core.value import value
 RANK_RECOVERY = 0
 RANK_CREATOR = 1
 RANK_STRANGER = 1 << 30
+GIVEN_MAX = 5000
+"""Files that members may have given to each other without an admin: any of them could go on with that for ever."""
 
 
 @value
@@ -30,6 +32,8 @@ class Member:
     admin: bool
     rank: int
     """Seniority: lower is senior."""
+    person: str = ""
+    """Who works there, for people; empty if nobody said so."""
 
 
 @value
@@ -44,6 +48,14 @@ class Authority:
     """Of the former members those who went by their own word."""
     rules: RuleTable = DEFAULT_RULES
     owners: Mapping[str, DeviceId] = field(default_factory=dict)
+    """Whose a file is, where an admin said that."""
+    given: Mapping[str, Mapping[DeviceId, DeviceId]] = field(default_factory=dict)
+    """Where none did: for those that gave away what is theirs of a file if they made it, who has that now.
+
+    Who made a file stands in no authority block; so each gives its own claim, whether there is anything to it or not.
+    """
+    attach_admins: bool = False
+    """Programs' files are attached and detached by admins alone."""
     primary: DeviceId | None = None
     recovery: DeviceId | None = None
     """The offline key that is senior to every admin; it belongs without being a member."""
@@ -141,15 +153,39 @@ class Authority:
 
     def _owns(self, member: Member, path: RelPath, rule: Rule, makers: Callable[[RelPath], Set[DeviceId]]) -> bool:
         """Whether a file is this member's: it was given to it, or it made it; an orphan is accounting's."""
+        owner = self.owner_of(path, rule, makers)
+        if owner is None and path not in self.owners and not makers(path):
+            return member.role in rule.owner_roles
+        return owner == member.device if owner is not None else member.role == Role.ACCOUNTING
+
+    def owner_of(self, path: RelPath, rule: Rule, makers: Callable[[RelPath], Set[DeviceId]]) -> DeviceId | None:
+        """Whose a file of a rule is whose master is its owner; None if it is nobody's any more, or not yet.
+
+        By an admin's word, else it is of the first of those who made it, or of whom that one gave it to.
+        """
         named = self.owners.get(path)
         if named is not None:
-            return named == member.device if named in self.members else member.role == Role.ACCOUNTING
-        made_by = makers(path)
-        if not made_by:
-            return member.role in rule.owner_roles
-        able = (d for d in made_by if d in self.members and self.members[d].role in rule.owner_roles)
-        owner = min(able, default=None)
-        return owner == member.device if owner is not None else member.role == Role.ACCOUNTING
+            return named if named in self.members else None
+        given = self.given.get(path, {})
+        holders = (given.get(maker, maker) for maker in sorted(makers(path)))
+        return next((d for d in holders if d in self.members and self.members[d].role in rule.owner_roles), None)
+
+    def may_give(self, device: DeviceId, path: RelPath, to: DeviceId) -> bool:
+        """Whether this member's own word moves to another what is its own of a file: if it made it, the file.
+
+        Only where files have owners, to whom the rules let own such a file, and of no file that some may not know of.
+        """
+        giver, taker, rule = self.members.get(device), self.members.get(to), self.rules.rule_for(path)
+        if giver is None or taker is None or giver is taker or rule.master != OWNER:
+            return False
+        if taker.role not in rule.owner_roles or self.rules.class_id(path) is not None:
+            return False
+        if path in self.owners:
+            return self.owners[path] == device
+        given = self.given.get(path)
+        if given is None:
+            return giver.role in rule.owner_roles and len(self.given) < GIVEN_MAX
+        return giver.role in rule.owner_roles and (device not in given or device in given.values())
 
     def is_master(self, device: DeviceId, path: RelPath, rule: Rule) -> bool:
         """Whether the rule's master is this device: accounting, or the file's owner."""

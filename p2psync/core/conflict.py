@@ -58,14 +58,7 @@ def judge(
 def _owner(
     path: RelPath, rule: Rule, authority: Authority, founders: Callable[[RelPath], Set[DeviceId]]
 ) -> DeviceId | None:
-    """The first device of a role that may own the file, unless it was given to another; None if there is none."""
-    if rule.master != OWNER:
-        return None
-    named = authority.owners.get(path)
-    if named is not None:
-        return named if named in authority.members else None
-    able = (d for d in founders(path) if d in authority.members and authority.members[d].role in rule.owner_roles)
-    return min(able, default=None)
+    return authority.owner_of(path, rule, founders) if rule.master == OWNER else None
 
 
 def _merit(path: RelPath, head: Stated, rule: Rule, authority: Authority, owner: DeviceId | None) -> tuple[object, ...]:

@@ -19,6 +19,7 @@ from p2psync.core.authority import RANK_CREATOR, RANK_STRANGER, Authority, Membe
 from p2psync.core.block import Block
 from p2psync.core.cut import Cut
 from p2psync.core.ids import BlockHash, DeviceId, MandateId
+from p2psync.core.relpath import RelPath
 from p2psync.core.rules import Role, fold
 from p2psync.core.statement import (
     TAKING,
@@ -26,13 +27,16 @@ from p2psync.core.statement import (
     CancelIssue,
     Freeze,
     Genesis,
+    Give,
     Issue,
     Leave,
     Rename,
     Revoke,
+    SetAttach,
     SetCurrent,
     SetHosts,
     SetOwner,
+    SetPerson,
     SetPrimary,
     SetRole,
     SetRules,
@@ -249,6 +253,10 @@ class Constitution:
             return author in state.members
         if isinstance(statement, SetCurrent):
             return author in state.members and state.members[author].role == Role.ACCOUNTING
+        if isinstance(statement, Give):
+            return state.may_give(author, RelPath(statement.path), statement.device)
+        if isinstance(statement, SetPerson) and author == statement.device:
+            return author in state.members
         return state.is_admin(author)
 
 
@@ -267,8 +275,16 @@ def _apply(state: Authority, author: DeviceId, statement: Any) -> Authority:
             return replace(state, members={**state.members, device: changed})
         case SetRules(rules):
             return replace(state, rules=rules)
+        case SetPerson(device, person) if device in state.members:
+            called = replace(state.members[device], person=person)
+            return replace(state, members={**state.members, device: called})
         case SetOwner(path, device):
-            return replace(state, owners={**state.owners, path: device})
+            given = {p: claims for p, claims in state.given.items() if p != path}
+            return replace(state, owners={**state.owners, path: device}, given=given)
+        case Give(path, device):
+            return _give(state, author, path, device)
+        case SetAttach(admins):
+            return replace(state, attach_admins=admins)
         case SetPrimary(device):
             return replace(state, primary=device)
         case Rename(name):
@@ -311,7 +327,8 @@ def _begin(state: Authority, author: DeviceId, genesis: Genesis) -> Authority:
 def _admit(state: Authority, admit: Admit) -> Authority:
     known = state.members.get(admit.device) or state.former.get(admit.device)
     rank = known.rank if known else state.next_rank
-    member = Member(admit.device, admit.certificate, admit.name, admit.role, admit.admin, rank)
+    person = known.person if known else ""
+    member = Member(admit.device, admit.certificate, admit.name, admit.role, admit.admin, rank, person)
     by_ticket = dict(state.admitted_by_ticket)
     if admit.ticket:
         by_ticket[admit.ticket] = (*by_ticket.get(admit.ticket, ()), admit.device)
@@ -323,6 +340,15 @@ def _admit(state: Authority, admit: Admit) -> Authority:
         admitted_by_ticket=by_ticket,
         next_rank=state.next_rank + (known is None),
     )
+
+
+def _give(state: Authority, author: DeviceId, path: str, device: DeviceId) -> Authority:
+    """A file that is the author's by an admin's word; else what it has of it: its own claim, and those it was given."""
+    if path in state.owners:
+        return replace(state, owners={**state.owners, path: device}) if state.owners[path] == author else state
+    before = state.given.get(path, {})
+    claims = {maker: device if holder == author else holder for maker, holder in before.items()}
+    return replace(state, given={**state.given, path: {author: device, **claims}})
 
 
 def _revoke(state: Authority, device: DeviceId) -> Authority:

@@ -27,12 +27,14 @@ HOST_CHARACTERS_MAX = 400
 FROZEN_MAX = 500
 """Files that one freeze may list."""
 NOTE_CHARACTERS_MAX = 500
+PERSON_CHARACTERS_MAX = 80
 NOTE_REFUSED = frozenset(
     chr(code)
     for first, last in ((0x00, 0x1F), (0x7F, 0x9F), (0x200E, 0x200F), (0x2028, 0x202E), (0x2066, 0x2069))
     for code in range(first, last + 1)
 )
 """Controls, ends of lines, and what turns the direction of writing: a note is one line and looks like what it says.
+So does what a person is called.
 
 A list of its own, for what is printable differs from one version of Python to the next, and all judge a block alike.
 """
@@ -113,6 +115,33 @@ class SetOwner:
     KIND: ClassVar = "owner"
     path: str
     device: DeviceId
+
+
+@value
+class Give:
+    """Gives: an owned file of its author's goes to another member; it needs no admin, whose word counts for more."""
+
+    KIND: ClassVar = "give"
+    path: str
+    device: DeviceId
+
+
+@value
+class SetPerson:
+    """Who works at a device, for people; a member says it of itself, an admin of anybody."""
+
+    KIND: ClassVar = "person"
+    device: DeviceId
+    person: str
+    """Empty if that is not to be told."""
+
+
+@value
+class SetAttach:
+    """Whether programs' files are attached and detached by admins alone; each device holds its own user to it."""
+
+    KIND: ClassVar = "attach"
+    admins: bool
 
 
 @value
@@ -220,6 +249,9 @@ Statement = (
     | SetRole
     | SetRules
     | SetOwner
+    | Give
+    | SetPerson
+    | SetAttach
     | SetPrimary
     | Rename
     | Share
@@ -255,6 +287,11 @@ def pack_statements(statements: tuple[Statement, ...]) -> list[object]:
 def is_note(text: str) -> bool:
     """Whether a statement may carry this note."""
     return len(text) <= NOTE_CHARACTERS_MAX and NOTE_REFUSED.isdisjoint(text)
+
+
+def is_person(text: str) -> bool:
+    """Whether somebody may be called so."""
+    return len(text) <= PERSON_CHARACTERS_MAX and NOTE_REFUSED.isdisjoint(text)
 
 
 def unpack_statements(packed: object) -> tuple[Any, ...]:
@@ -356,6 +393,12 @@ def _note(value: object) -> str:
     return value
 
 
+def _person(value: object) -> str:
+    if not isinstance(value, str) or not is_person(value):
+        raise ValueError("a person who is no text, too long, or more than a line")
+    return value
+
+
 def _period(value: object) -> Period:
     match value:
         case [first, last] if (begin := _day(first)) <= (end := _day(last)):
@@ -397,6 +440,7 @@ _READERS: dict[str, Any] = {
     "rules": RuleTable.decode,
     "device": device_id,
     "admin": _flag,
+    "admins": _flag,
     "ticket": _bytes(TICKET_ID_BYTES_MAX),
     "cut": _cut,
     "path": _path,
@@ -408,5 +452,6 @@ _READERS: dict[str, Any] = {
     "files": _closed,
     "until": _day,
     "note": _note,
+    "person": _person,
     "hosts": _hosts,
 }

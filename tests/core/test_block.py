@@ -34,9 +34,11 @@ from p2psync.core.block import (
 )
 from p2psync.core.change import Change
 from p2psync.core.clock import Tip
+from p2psync.core.cut import Cut
 from p2psync.core.ids import BlockHash, DeviceId, LogId, MandateId
 from p2psync.core.relpath import parse
-from p2psync.core.statement import Rename, SetCurrent, Share, UnknownStatement
+from p2psync.core.rules import Role
+from p2psync.core.statement import Admit, Rename, SetCurrent, SetOwner, SetRole, Share, UnknownStatement
 from p2psync.errors import CodecError, SignatureInvalid
 from tests.core.making import ANNA, BERT, LOG, M, batches, digest, file, first_block, tips
 
@@ -64,6 +66,22 @@ BEFORE_NOTES = bytes.fromhex(
     "3032352d30362d3330"
 )
 """What p2psync signed with KEY for "the books are complete until 2025-06-30" before that could carry a note."""
+
+BEFORE_PERSONS = bytes.fromhex(
+    "5ff73ec110b6fac1f0da35adb6e174160f1012ddd86f87073c2d61c85d55cc71"
+    "45f5b1eee82a89911f22b55007e0166f202d203ab17c7c5fc882eeda78e1a404"
+    "9901c4106c6c6c6c6c6c6c6c6c6c6c6c6c6c6c6c02c42018c52a7ed981fbffa1"
+    "2fbf611b593c451f6a5700af2206c612b5c3dd2888909bcf0000018bcfe56800"
+    "90c0aa73746174656d656e74739392a561646d697486a6646576696365c42062"
+    "62626262626262626262626262626262626262626262626262626262626262ab"
+    "6365727469666963617465c40463657274a46e616d65a25043a4726f6c65a770"
+    "6179726f6c6ca561646d696ec2a67469636b6574c4017492a4726f6c6584a664"
+    "6576696365c42062626262626262626262626262626262626262626262626262"
+    "62626262626262a4726f6c65a9696e766f6963696e67a561646d696ec2a36375"
+    "7492909092a56f776e657282a470617468a5782e656366a6646576696365c420"
+    "6262626262626262626262626262626262626262626262626262626262626262"
+)
+"""What p2psync signed with KEY for three statements about Bert before members' persons could be told."""
 
 
 def check(mandate: MandateId, raw: bytes) -> SignedBlock:
@@ -286,3 +304,14 @@ def test_a_block_that_was_signed_before_there_were_notes_is_read_verified_and_ma
     assert signed.hash.hex() == "42b1d3d310d76668522a7d69b159bcf669f9c26a229bdde9090012c23d83957b"
     assert signed.block.statements == (SetCurrent(date(2025, 6, 30)),)
     assert sign_block(M, signed.block, KEY.sign).raw == BEFORE_NOTES
+
+
+def test_a_block_that_was_signed_before_there_were_persons_is_read_verified_and_made_the_same_today() -> None:
+    signed = check(M, BEFORE_PERSONS)
+    assert signed.hash.hex() == "df93eb6f4bafed8123796e498dfe859ac13e1324ac1aaab10ec72e7dd704e38a"
+    assert signed.block.statements == (
+        Admit(BERT, b"cert", "PC", Role.PAYROLL, False, b"t"),
+        SetRole(BERT, Role.INVOICING, False, Cut()),
+        SetOwner("x.ecf", BERT),
+    )
+    assert sign_block(M, signed.block, KEY.sign).raw == BEFORE_PERSONS

@@ -20,10 +20,14 @@ from p2psync.core.statement import (
     Closed,
     Freeze,
     Genesis,
+    Give,
     Leave,
     Rename,
+    SetAttach,
     SetCurrent,
     SetHosts,
+    SetOwner,
+    SetPerson,
     SetRole,
     SetRules,
     SetSecret,
@@ -36,6 +40,7 @@ from tests.core.making import ANNA, BERT, CARL, DORA, digest
 PEOPLE = [ANNA, BERT, CARL, DORA]
 people = st.sampled_from(PEOPLE)
 PERIODS = [Period(date(year, 1, 1), date(year, 12, 31)) for year in (2024, 2025)]
+paths = st.sampled_from(["x.ecf", "y.ecf", "z.crp"])
 cuts = st.sampled_from([Cut(), Cut({LogId(b"l" * 16): (Tip(1, digest("t")),)})])
 said = st.one_of(
     st.builds(admit, people, st.sampled_from(Role), st.booleans()),
@@ -48,6 +53,10 @@ said = st.one_of(
     st.builds(Unfreeze, st.sampled_from(PERIODS)),
     st.builds(SetCurrent, st.dates(), st.text("abc", max_size=2)),
     st.builds(SetHosts, st.sampled_from([(), ("a",), ("b", "c")])),
+    st.builds(SetOwner, paths, people),
+    st.builds(Give, paths, people),
+    st.builds(SetPerson, people, st.text("abc", max_size=2)),
+    st.builds(SetAttach, st.booleans()),
     st.just(Leave()),
     st.just(UnknownStatement("later")),
 )
@@ -107,7 +116,9 @@ def test_a_right_is_never_won_without_an_admins_word(debate: list[Said], data: s
     court = arrived(debate)
     admins = {ANNA, RECOVERY}
     for turn in court.constitution.turns:
-        if not turn.void and not isinstance(turn.statement, Genesis | Leave):
+        if not turn.void and isinstance(turn.statement, SetPerson):
+            assert turn.author in admins | {turn.statement.device}
+        elif not turn.void and not isinstance(turn.statement, Genesis | Leave | Give):
             assert turn.author in admins
         if not turn.void and isinstance(turn.statement, Admit | SetRole) and turn.statement.admin:
             admins.add(turn.statement.device)

@@ -24,6 +24,7 @@ from p2psync.core.statement import (
     NAME_CHARACTERS_MAX,
     NOTE_CHARACTERS_MAX,
     NOTE_REFUSED,
+    PERSON_CHARACTERS_MAX,
     SEALED_BYTES_MAX,
     STATEMENTS_MAX,
     TAKING,
@@ -32,13 +33,16 @@ from p2psync.core.statement import (
     Closed,
     Freeze,
     Genesis,
+    Give,
     Issue,
     Leave,
     Rename,
     Revoke,
+    SetAttach,
     SetCurrent,
     SetHosts,
     SetOwner,
+    SetPerson,
     SetPrimary,
     SetRole,
     SetRules,
@@ -48,6 +52,7 @@ from p2psync.core.statement import (
     Unfreeze,
     UnknownStatement,
     is_note,
+    is_person,
     pack_statements,
     unpack_statements,
 )
@@ -59,6 +64,7 @@ tips_of_logs = st.dictionaries(logs, st.lists(tips, min_size=1, max_size=2, uniq
 cuts = st.builds(cut_of, tips_of_logs, tips_of_logs, st.integers().map(Random))
 devices = st.binary(min_size=32, max_size=32).map(DeviceId)
 names = st.text(max_size=NAME_CHARACTERS_MAX)
+persons = st.text(max_size=PERSON_CHARACTERS_MAX).filter(is_person)
 notes = st.text(max_size=NOTE_CHARACTERS_MAX).filter(is_note)
 certificates = st.binary(max_size=200)
 tickets = st.binary(max_size=32)
@@ -78,6 +84,9 @@ MADE: dict[Any, st.SearchStrategy[Any]] = {
     SetRole: st.builds(SetRole, devices, roles, st.booleans(), cuts),
     SetRules: st.builds(SetRules, rules, cuts),
     SetOwner: st.builds(SetOwner, paths, devices),
+    Give: st.builds(Give, paths, devices),
+    SetPerson: st.builds(SetPerson, devices, persons),
+    SetAttach: st.builds(SetAttach, st.booleans()),
     SetPrimary: st.builds(SetPrimary, devices),
     Rename: st.builds(Rename, names),
     Share: st.just(Share()),
@@ -150,6 +159,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "freeze": {"period": ["2025-01-01", "2025-12-31"], "files": [["a.crp", bytes(32), 0]], "cut": [[], []]},
     "unfreeze": {"period": ["2025-01-01", "2025-01-01"]},
     "current": {"until": "2025-06-30"},
+    "give": {"path": "a.ecf", "device": ANNA},
+    "person": {"device": ANNA, "person": "Anna Müller"},
+    "attach": {"admins": True},
     "genesis": {
         **{"salt": bytes(16), "name": "Cargo", "certificate": b"", "device_name": "PC", "role": "accounting"},
         **{"recovery": None, "recovery_certificate": b"", "rules": DEFAULT_RULES.encode()},
@@ -174,6 +186,7 @@ LONGEST: list[tuple[str, str, Any]] = [
     ("freeze", "files", [[f"{i}.crp", bytes(32), i] for i in range(FROZEN_MAX)]),
     ("unfreeze", "period", ["0001-01-01", "9999-12-31"]),
     ("current", "note", "\U0001f4b6" * NOTE_CHARACTERS_MAX),
+    ("person", "person", "\U0001f469" * PERSON_CHARACTERS_MAX),
 ]
 
 
@@ -217,6 +230,9 @@ BAD: list[tuple[str, str, list[Any]]] = [
     ("freeze", "files", [[["a", bytes(32), 0]] * (FROZEN_MAX + 1)]),
     ("unfreeze", "period", ["2025-01-01"]),
     ("current", "note", [None, 5, b"note", "x" * (NOTE_CHARACTERS_MAX + 1), "two\nlines", "\x1b[2J", "\u202egnp.exe"]),
+    ("person", "person", [None, 5, b"Anna", "x" * (PERSON_CHARACTERS_MAX + 1), "two\nlines", "\x1b[2J", "\u202eannA"]),
+    ("person", "device", [b"short", "text"]),
+    ("attach", "admins", [None, 1, "yes"]),
     ("current", "until", [None, 5, "2025-02-30", "30.06.2025", "2025-W01-1", "20250630", b"2025-06-30"]),
     ("genesis", "recovery", [b"short"]),
     ("genesis", "salt", [bytes(65)]),
