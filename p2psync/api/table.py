@@ -94,7 +94,7 @@ def _of_mandates() -> tuple[Operation, ...]:
             (
                 *_required("name"),
                 *(Argument("folder"), Argument("role"), Argument("restrict", Form.TEXTS)),
-                *(Argument("accounting"), Argument("allow_cloud", Form.FLAG)),
+                *(Argument("accounting"), Argument("allow_cloud", Form.FLAG), Argument("person")),
             ),
         ),
         Operation("mandate.list", "The mandates of this device.", reads=True),
@@ -108,6 +108,11 @@ def _of_mandates() -> tuple[Operation, ...]:
         Operation("share", "Let other devices find and join a mandate.", _M),
         Operation("seen", "A person has looked at what had happened: it is no problem any more.", _M),
         Operation("rules", "Which files belong to whom.", _M, reads=True),
+        Operation(
+            "rules.attach",
+            "Who attaches and detaches programs' files: admins, or all.",
+            _required("mandate", "who"),
+        ),
         Operation("rules.set", "Change one rule: PATTERN=MODE[:MASTER].", _required("mandate", "setting")),
         Operation(
             "rules.open",
@@ -133,7 +138,7 @@ def _of_members() -> tuple[Operation, ...]:
         Operation(
             "join",
             "Become a member by a ticket or a code.",
-            (Argument("ticket"), Argument("folder"), Argument("name"), _TIMEOUT),
+            (Argument("ticket"), Argument("folder"), Argument("name"), Argument("person"), _TIMEOUT),
             waits=True,
         ),
         Operation(
@@ -144,6 +149,11 @@ def _of_members() -> tuple[Operation, ...]:
         Operation("devices", "The members of a mandate.", _M, reads=True),
         Operation("devices.revoke", "Refuse a device from now on.", _required("mandate", "device")),
         Operation("devices.approve", "Let in a device that waits for approval.", _required("mandate", "device")),
+        Operation(
+            "devices.person",
+            "Say who works at a device; an empty text takes that away.",
+            (*_required("mandate", "device"), Argument("person")),
+        ),
         Operation("devices.primary", "Let one accounting device break ties.", _required("mandate", "device")),
         Operation("devices.role", "Give a device another role.", _required("mandate", "device", "role")),
         Operation("peer.add", "Where a device may be reached.", _required("mandate", "address")),

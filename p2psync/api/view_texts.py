@@ -70,6 +70,7 @@ def _files() -> Texts:
         "detach-sure": _("Detach {file}? The file itself stays as it is."),
         "attach": _("Attach another program's file"),
         "attach-how": _("For a chart of accounts (.crp) or files of bookings (.ecf, .ecs) anywhere on this PC."),
+        "attach-admins": _("Programs' files are attached and detached by admins alone."),
         "whole-path": _("file, with its folders"),
         "path-hint": _("As in: C:\\Books\\Cargo 2025.crp"),
         "when-arrives": _("what arrives"),
@@ -120,6 +121,10 @@ def _devices() -> Texts:
             "Refuse {device} from now on? It gets nothing new; what it has already cannot be called back."
         ),
         "change-role": _("What a device may do"),
+        "persons": _("Who works where"),
+        "persons-why": _("All PCs of the mandate show it. An admin can say it of every PC, you of this one."),
+        "person": _("Who works there"),
+        "person-hint": _("nothing takes it away"),
     }
 
 

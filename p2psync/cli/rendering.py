@@ -241,7 +241,7 @@ def way_name(way: str) -> str:
 
 
 def _peer_line(peer: Row) -> str:
-    who = f"{peer['name']} ({peer['role']}, {short_device(peer['device'])})"
+    who = f"{_called(peer)} ({peer['role']}, {short_device(peer['device'])})"
     behind = peer.get("behind_files") or 0
     lacks = ", " + _("{files} behind").format(files=files(behind)) if behind else ""
     if peer["connected"]:
@@ -294,44 +294,6 @@ def shown_state(row: Row) -> str:
     return {"local": _("local"), "shared": _("shared")}.get(row["state"]) or str(row["state"])
 
 
-def rules(rows: Sequence[Row]) -> str:
-    """`rules`: first match wins; then who alone may read what."""
-    lines = [
-        table(
-            (_("FILES"), _("KIND"), _("IN A CONFLICT"), _("MASTER")),
-            ((r["pattern"], r["class"], _mode(r["mode"]), r["master"] or "-") for r in rows if "mode" in r),
-            "",
-        )
-    ]
-    lines += [
-        _("Only {roles} (and admins and keepers) get: {pattern}").format(
-            roles=", ".join(r["readers"]), pattern=r["pattern"]
-        )
-        for r in rows
-        if "readers" in r
-    ]
-    lines += [
-        _("Fields of the master data that others than the master may change: {fields}").format(
-            fields=", ".join(r["open_fields"])
-        )
-        for r in rows
-        if "open_fields" in r
-    ]
-    return "\n".join(lines)
-
-
-def _mode(mode: str) -> str:
-    texts = {
-        "prefer": _("the master's version wins"),
-        "enforce": _("only the master may change it"),
-        "newest": _("the version with most saves wins"),
-        "manual": _("a person decides"),
-        "merge": _("all versions are merged"),
-        "once": _("written once, nobody changes or removes it"),
-    }
-    return f"{mode}: {texts[mode]}" if mode in texts else mode
-
-
 def overview(answer: Row) -> str:
     """`overview`: a line for each mandate."""
     return table(
@@ -376,13 +338,18 @@ def devices(rows: Sequence[Row]) -> str:
         (_("NAME"), _("ROLE"), _("STATE"), _("LAST SEEN"), _("LET IN BY"), _("FINGERPRINT"), _("DEVICE")),
         (
             (
-                *(d["name"], role_of(d), _membership(d), _seen(d)),
+                *(_called(d), role_of(d), _membership(d), _seen(d)),
                 *(_let_in(d), d.get("fingerprint") or "-", short_device(d["device"])),
             )
             for d in rows
         ),
         _("No devices."),
     )
+
+
+def _called(device: Row) -> str:
+    """A device's name, and who works there."""
+    return f"{device['name']} ({device['person']})" if device.get("person") else str(device["name"])
 
 
 def role_of(device: Row) -> str:

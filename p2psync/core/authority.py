@@ -35,6 +35,11 @@ class Member:
     person: str = ""
     """Who works there, for people; empty if nobody said so."""
 
+    @property
+    def title(self) -> str:
+        """As people look for it: the device's name, and who works there."""
+        return f"{self.name} ({self.person})" if self.person else self.name
+
 
 @value
 class Authority:

@@ -18,25 +18,30 @@ from p2psync.core.ids import ChangeId, ContentId, DeviceId, MandateId, change_te
 from p2psync.core.period import Period
 from p2psync.core.problem import NEWS
 from p2psync.core.relpath import RelPath
-from p2psync.core.rules import DEFAULT_RULES, Mode, Role, RuleTable, Setting
+from p2psync.core.rules import DEFAULT_RULES, OWNER, Mode, Role, RuleTable, Setting
 from p2psync.core.statement import (
     HOSTS_MAX,
     NOTE_CHARACTERS_MAX,
+    PERSON_CHARACTERS_MAX,
     Admit,
     CancelIssue,
     Genesis,
+    Give,
     Issue,
     Leave,
     Rename,
     Revoke,
+    SetAttach,
     SetCurrent,
     SetHosts,
     SetOwner,
+    SetPerson,
     SetPrimary,
     SetRole,
     SetRules,
     Share,
     is_note,
+    is_person,
 )
 from p2psync.core.value import value
 from p2psync.engine.mandate import Mandate
@@ -258,14 +263,76 @@ class Admin:
         self._mandate.state_authority(SetPrimary(device))
 
     def set_owner(self, path: RelPath, device: DeviceId) -> None:
-        """Move a file's home to another device. Raises UsageError for a restricted file: every member reads this."""
-        self._require_admin()
-        self._require_member(device)
+        """Move a file's home to another device; a file of its own a member may give away without being an admin.
+
+        Raises UsageError for a restricted file, since every member reads this, and NotAllowed.
+        """
+        taker = self._require_member(device)
         if self._mandate.authority.rules.class_id(path) is not None:
             raise UsageError(
                 "The owner of {path!r} cannot be named: members who may not see this file would read it.", path=path
             )
-        self._mandate.state_authority(SetOwner(path, device))
+        if self._mandate.authority.is_admin(self._device):
+            self._mandate.state_authority(SetOwner(path, device))
+        else:
+            self._require_gift(path, taker)
+            self._mandate.state_authority(Give(path, device))
+
+    def _require_gift(self, path: RelPath, taker: Member) -> None:
+        authority, asked = self._mandate.authority, {"path": path, "admins": self._admins()}
+        rule = authority.rules.rule_for(path)
+        if rule.master != OWNER:
+            raise NotAllowed(
+                "By the rules {path} belongs to no device: only an admin may name one. Ask {admins}.", **asked
+            )
+        owner = authority.owner_of(path, rule, self._mandate.ledger.makers_here)
+        if owner != self._device:
+            if owner is None:
+                raise NotAllowed("{path} does not belong to this device. Ask {admins} to move it.", **asked)
+            name = authority.members[owner].title
+            raise NotAllowed(
+                "{path} belongs to {owner}: only from there, or by an admin, it is moved. Ask {owner} or {admins}.",
+                owner=name,
+                **asked,
+            )
+        if taker.device == self._device:
+            raise UsageError("{path} belongs to this device already.", path=path)
+        if not authority.may_give(self._device, path, taker.device):
+            raise NotAllowed(
+                "{path} cannot go to {device}, whose role is {role}: it may belong to a device whose role is one of "
+                "{roles}. Name such a device, or ask {admins}.",
+                **{"device": taker.title, "role": taker.role, "roles": ", ".join(rule.owner_roles), **asked},
+            )
+
+    def set_person(self, device: DeviceId, person: str) -> None:
+        """Tell all members who works at a device, empty for nobody; of itself every member may. Raises UsageError."""
+        if device != self._device:
+            self._require_admin()
+        member = self._require_member(device)
+        check_person(person)
+        if person != member.person:
+            self._mandate.state_authority(SetPerson(device, person))
+
+    def set_attach(self, admins: bool) -> None:
+        """Whether only admins attach and detach programs' files; what is attached stays so."""
+        self._require_admin()
+        if admins != self._mandate.authority.attach_admins:
+            self._mandate.state_authority(SetAttach(admins))
+
+    def require_attach(self) -> None:
+        """Raises NotAllowed if programs' files are attached and detached by admins alone, and this device is none."""
+        if self._mandate.authority.attach_admins and not self._mandate.authority.is_admin(self._device):
+            raise NotAllowed(
+                "In {mandate} only admins attach and detach files. Ask {admins}: they can make this device an admin "
+                "(p2psync devices {mandate} --role DEVICE=ROLE+admin), or let everybody attach "
+                "(p2psync rules {mandate} --attach all).",
+                mandate=self._mandate.name,
+                admins=self._admins(),
+            )
+
+    def _admins(self) -> str:
+        """For people, whom to ask."""
+        return ", ".join(sorted(m.title for m in self._mandate.authority.members.values() if m.admin))
 
     def check_may_leave(self) -> None:
         """Raises UsageError if this device is the last admin and others remain."""
@@ -369,7 +436,7 @@ class Admin:
         base = state.bases([path]).get(path)
         self._require_bytes(heads, base.entry.content if base else None)
         if not self._mandate.ledger.may_write(path, chosen.entry.kind):
-            self._mandate.require_changeable(path)
+            self._mandate.periods.require_changeable(path)
             raise NotAllowed(
                 "The role of this device may not decide about {path!r}. Ask accounting or an admin.", path=path
             )
@@ -385,6 +452,15 @@ class Admin:
         missing = contents - self._mandate.state.has_version(contents) - {standing}
         if missing:
             raise UsageError("The other versions have not arrived here yet. Try again in a moment, with their PCs on.")
+
+
+def check_person(person: str) -> None:
+    """Raises UsageError unless somebody may be called so."""
+    if not is_person(person):
+        raise UsageError(
+            "What a person is called is one line of at most {limit} characters, without control characters.",
+            limit=PERSON_CHARACTERS_MAX,
+        )
 
 
 def _distinct(heads: Sequence[Stated]) -> tuple[Stated, ...]:

@@ -129,9 +129,9 @@ class Ledger:
 
     def may_write(self, path: RelPath, kind: Kind = Kind.FILE) -> bool:
         """Whether a change of this path by this device, to that kind of entry, would be accepted."""
-        return self.authority.may_write(self._keys.device, path, self._makers_here, kind, self._replaces_here)
+        return self.authority.may_write(self._keys.device, path, self.makers_here, kind, self._replaces_here)
 
-    def _makers_here(self, path: RelPath) -> Set[DeviceId]:
+    def makers_here(self, path: RelPath) -> Set[DeviceId]:
         return self._ancestry.makers(tuple(head.id for head in self._state.heads([path]).get(path, ())))
 
     def _replaces_here(self, path: RelPath) -> bool:

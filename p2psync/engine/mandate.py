@@ -18,8 +18,9 @@ from p2psync.core.block import AUTHORITY
 from p2psync.core.ids import DeviceId, LogId, MandateId, device_text
 from p2psync.core.moment import moment_of
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import Folding, RelPath
-from p2psync.core.rules import Mode, Role
+from p2psync.core.relpath import Folding
+from p2psync.core.rules import Role
+from p2psync.core.statement import SetPerson
 from p2psync.engine.arrears import Arrears
 from p2psync.engine.conduct import Conduct
 from p2psync.engine.effects import MembersChanged, PeerJoined, PeerLeft, Rescan, Send
@@ -49,7 +50,6 @@ from p2psync.engine.scope import Scope
 from p2psync.engine.secrets import Secrets
 from p2psync.engine.site import Site
 from p2psync.engine.state import MandateState
-from p2psync.errors import NotAllowed
 from p2psync.wire.messages import UNPLACED_MAX, Have, IndexUpdate, Placed, Secret
 
 SECRET_MISSED_S = 10.0
@@ -382,6 +382,7 @@ class Mandate:
             self.state.clear_problems([""], [Code.UPDATE_NEEDED])
         if self._keys.device in self.authority.members and self.state.get("provisional"):
             self.state.put("provisional", [])
+            self._introduce()
         # Roles and rules choose between heads: every conflict may have another winner now.
         self.replica.plan.touched(self.state.conflicted())
         members = self.members()
@@ -398,6 +399,13 @@ class Mandate:
             if peer.claimed is not None:
                 self._learn_secret(peer, *peer.claimed)
         self._scope.emit(MembersChanged(self.id))
+
+    def _introduce(self) -> None:
+        """Tell who works at this device, if a person said so before it was a member."""
+        person = self.state.get("person")
+        if isinstance(person, str) and person:
+            self.state.put("person", "")
+            self.state_authority(SetPerson(self._keys.device, person))
 
     def _note_removal(self) -> None:
         """Say who removed this device, or go on where it was left when it belongs again."""
@@ -461,19 +469,6 @@ class Mandate:
             tips = {} if busy else self.ledger.readable_tips(peer.device)
             visible = tuple(u for u in unplaced if self._may_know(peer.device, u[0]))
             peer.say_placed(Placed(self.id, tips, waiting if busy else len(visible), visible))
-
-    def require_changeable(self, path: RelPath) -> None:
-        """Raises NotAllowed if nobody may change the file: its period is frozen, or it is written once."""
-        self.periods.require_open(path)
-        rule = self.authority.rules.rule_for(path)
-        if rule.mode == Mode.ONCE:
-            raise NotAllowed(
-                "{path} is written once, and stays as it is. An admin can let it be changed: "
-                "p2psync rules {mandate} --set {setting!r}",
-                path=path,
-                mandate=self.name,
-                setting=f"{rule.pattern}={Mode.NEWEST}",
-            )
 
     def _may_know(self, device: DeviceId, path: str) -> bool:
         return self.authority.may_read(device, self.authority.rules.class_id(path) or "")  # type: ignore[arg-type]

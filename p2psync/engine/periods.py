@@ -11,7 +11,7 @@ from p2psync.core.entry import Kind
 from p2psync.core.ids import ChangeId, ContentId, DeviceId
 from p2psync.core.period import Period, period_in_name
 from p2psync.core.relpath import RelPath, name
-from p2psync.core.rules import DATED, fold
+from p2psync.core.rules import DATED, Mode, fold
 from p2psync.core.statement import FROZEN_MAX, Closed, Freeze, SetCurrent, Unfreeze
 from p2psync.core.value import value
 from p2psync.engine.refusals import REFUSED_SEEN_MAX
@@ -100,16 +100,25 @@ class Periods:
         content = refused.entry.content
         return content is not None and bool(self._site.state.with_content(refused.path, content))
 
-    def require_open(self, path: RelPath) -> None:
-        """Raises NotAllowed if the file belongs to a frozen period."""
-        period = self._site.ledger.authority.frozen_period(path)
+    def require_changeable(self, path: RelPath) -> None:
+        """Raises NotAllowed if nobody may change the file: its period is frozen, or it is written once."""
+        authority = self._site.ledger.authority
+        period, rule = authority.frozen_period(path), authority.rules.rule_for(path)
         if period is not None:
             raise NotAllowed(
                 "{path} belongs to the period {period}, which is frozen. An admin can open it: "
                 "p2psync period {mandate} --unfreeze PERIOD",
                 path=path,
                 period=period,
-                mandate=self._site.ledger.authority.name,
+                mandate=authority.name,
+            )
+        if rule.mode == Mode.ONCE:
+            raise NotAllowed(
+                "{path} is written once, and stays as it is. An admin can let it be changed: "
+                "p2psync rules {mandate} --set {setting!r}",
+                path=path,
+                mandate=authority.name,
+                setting=f"{rule.pattern}={Mode.NEWEST}",
             )
 
     def freeze(self, period: Period, versions: Mapping[RelPath, ContentId]) -> Freeze:

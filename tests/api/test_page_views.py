@@ -144,6 +144,22 @@ def test_an_invitation_is_cancelled_and_a_role_given() -> None:
     assert ["POST", "/api/devices/role", {"mandate": "ab", "device": "JK4-X", "role": "reader"}] in page["asked"]
 
 
+def test_who_works_where_is_shown_and_said_of_ones_own_pc_by_everybody() -> None:
+    rows = [{**OWN, "admin": False}, {**MEMBER, "person": "Anna <Müller>"}]
+    answers: dict[str, object] = {"/api/devices": rows, "/api/invites": [], "/api/devices/person": []}
+    page = seen("#m/ab/devices", answers, {"fill": "devices/person", "with": {"device": "OWN-X", "person": "Bert"}})
+    assert ["POST", "/api/devices/person", {"mandate": "ab", "device": "OWN-X", "person": "Bert"}] in page["asked"]
+    assert "PC 2 (Anna <Müller>)" in page["shown"]["mandates"]
+    assert page["mute"] == 0
+
+
+def test_where_only_admins_attach_it_is_told() -> None:
+    assert "admins alone" not in shown("#m/ab/files", FILES)
+    assert "admins alone" in shown(
+        "#m/ab/files", {**FILES, "/api/mandate/show": {"rules": [*RULES, {"attach": "admins"}]}}
+    )
+
+
 def test_a_mandate_is_renamed_and_left() -> None:
     answers: dict[str, object] = {"/api/mandate/rename": {}, "/api/mandate/leave": {"wiped": False, "folder": "/f"}}
     page = seen("#m/ab/settings", answers, {"fill": "mandate/rename", "with": {"name": "Bakery"}})

@@ -161,16 +161,6 @@ def test_lists() -> None:
     assert "local network" in rendering.addresses([])
 
 
-def test_rules_in_words() -> None:
-    rows: list[dict[str, Any]] = [
-        {"pattern": "*.crp", "class": "master data", "mode": "enforce", "master": "accounting"},
-        {"pattern": "*.ecs", "readers": ["accounting", "payroll"]},
-    ]
-    text = rendering.rules(rows)
-    assert "only the master may change it" in text
-    assert "Only accounting, payroll" in text
-
-
 def test_overview_is_a_line_a_mandate() -> None:
     text = rendering.overview({"mandates": [{**MANDATE, "last_sync": None}]})
     assert len(text.splitlines()) == 2

@@ -128,7 +128,7 @@ def test_a_word_counts_for_blocks_that_know_of_it() -> None:
 def test_of_an_owners_and_an_admins_word_at_the_same_time_the_admins_counts(named: bool) -> None:
     """Whoever of the two is senior, and in whatever order the words come."""
     for admin, of in ((CARL, BERT), (BERT, CARL)):
-        words = {"own": (of, Give(PATH, EMIL)), "admin": (admin, SetOwner(PATH, DORA)), "other": (DORA, Give(PATH, of))}
+        words = {"own": (of, Give(PATH, EMIL)), "admin": (admin, SetOwner(PATH, DORA)), "other": (EMIL, Give(PATH, of))}
         for order in permutations(words):
             made = court()
             first = (SetOwner(PATH, of),) if named else ()

@@ -113,6 +113,8 @@ ACTS: dict[str, Callable[[Admin, Village], object]] = {
     "role": lambda admin, v: admin.set_role(v["payroll"].id, Role.ACCOUNTING, True),
     "primary": lambda admin, v: admin.set_primary(v["payroll"].id),
     "owner": lambda admin, v: admin.set_owner(PATH, v["payroll"].id),
+    "another's person": lambda admin, v: admin.set_person(v["office"].id, "me"),
+    "who attaches": lambda admin, v: admin.set_attach(True),
     "hosts": lambda admin, v: admin.set_hosts(["wss://meet.example"]),
     "freeze": lambda admin, v: admin.freeze(YEAR, {}),
     "unfreeze": lambda admin, v: admin.unfreeze(YEAR),
@@ -141,6 +143,9 @@ IMPOSSIBLE: dict[str, Callable[[Admin, Village], object]] = {
     "a primary that is no accounting": lambda admin, v: admin.set_primary(v["payroll"].id),
     "a stranger as primary": lambda admin, v: admin.set_primary(STRANGER),
     "a stranger as owner": lambda admin, v: admin.set_owner(PATH, STRANGER),
+    "a stranger's person": lambda admin, v: admin.set_person(STRANGER, "Anna"),
+    "a person of two lines": lambda admin, v: admin.set_person(v["payroll"].id, "Anna\nMüller"),
+    "a person with too long a name": lambda admin, v: admin.set_person(v["payroll"].id, "x" * 81),
     "the last admin leaves": lambda admin, v: admin.check_may_leave(),
     "the last admin goes": lambda admin, v: admin.leave(),
     "no version of a conflict": lambda admin, v: admin.resolve(PATH, ChangeId(BlockHash(bytes(32)), 0)),
@@ -179,6 +184,8 @@ def test_what_holds_already_is_not_said_again() -> None:
     admin.set_hosts([])
     admin.set_rule(parse_setting("*.crp=prefer:accounting"))
     admin.set_role(village["payroll"].id, Role.INVOICING, False)
+    admin.set_person(house.id, "")
+    admin.set_attach(False)
     assert words(house) == before
 
 

@@ -10,7 +10,7 @@ from p2psync.core.changelog import Stated
 from p2psync.core.ids import ChangeId
 from p2psync.core.relpath import parse
 from p2psync.core.rules import DEFAULT_RULES, Role, parse_setting
-from p2psync.core.statement import Revoke, SetOwner, SetRole, SetRules
+from p2psync.core.statement import Give, Revoke, SetOwner, SetRole, SetRules
 from p2psync.sim.state import MemoryMandateState
 from tests.engine.ledgers import Desk, office
 
@@ -87,6 +87,70 @@ def test_whom_it_was_given_to_may_change_it_and_its_maker_no_more() -> None:
     assert [desk.ledger.may_write(PATH) for desk in (a, b, c)] == [False, False, True]
     assert c.accepted(c.save("x.ecf", "two"))
     assert not b.accepted(b.save("x.ecf", "mine"))
+
+
+def test_its_maker_gives_it_to_another_and_all_judge_alike() -> None:
+    a, b, c = three()
+    b.say(Give("x.ecf", c.id))
+    told(b, a, c)
+    late = b.save("x.ecf", "mine")
+    own = c.save("x.ecf", "two", naming=[head.id for head in b.heads("x.ecf") if head.id != late])
+    told(b, a, c)
+    told(c, a, b)
+    a.say(Revoke(b.id, a.ledger.cut()))
+    told(a, c)
+    for desk in (a, b, c, a.restarted(), c.restarted()):
+        assert (desk.accepted(late), desk.accepted(own)) == (False, True)
+        assert desk.texts("x.ecf") == {"two"}
+    assert [desk.ledger.may_write(PATH) for desk in (a, c)] == [False, True]
+
+
+def test_what_was_never_ones_own_goes_nowhere() -> None:
+    a, b, c = three()
+    a.say(Give("x.ecf", c.id))
+    c.say(Give("x.ecf", b.id))
+    told(a, b, c)
+    told(c, a, b)
+    assert [desk.ledger.may_write(PATH) for desk in (a, b, c)] == [False, True, False]
+
+
+@pytest.mark.parametrize("mode", ["enforce", "prefer"])
+def test_of_its_makers_and_an_admins_word_at_the_same_time_the_admins_counts(mode: str) -> None:
+    rules = DEFAULT_RULES.with_setting(parse_setting(f"*.ecf={mode}"))
+    a, b, c, d = desks = office("a", "b", "c", "d", rules=rules)
+    b.save("x.ecf", "one")
+    told(b, a, c, d)
+    a.say(SetOwner("x.ecf", d.id))
+    b.say(Give("x.ecf", c.id))
+    made = {c: c.save("x.ecf", "of c"), d: d.save("x.ecf", "of d")}
+    for one in desks:
+        for other in desks:
+            other.read(one)
+    changes = {desk: desk.save("x.ecf", f"{desk.name} again") for desk in (c, d)}
+    told(d, a, b, c)
+    told(c, a, b, d)
+    for desk in desks:
+        winner = desk.ledger.verdict(PATH, desk.heads("x.ecf")).winner
+        assert winner is not None
+        assert winner.id == changes[d]
+        assert desk.accepted(changes[c]) == desk.accepted(made[c]) == (mode == "prefer")
+
+
+def test_in_a_conflict_the_version_of_whom_it_was_given_to_wins() -> None:
+    a, b, c, d = desks = office("a", "b", "c", "d")
+    b.save("x.ecf", "one")
+    told(b, a, c, d)
+    b.say(Give("x.ecf", c.id))
+    told(b, a, c, d)
+    for desk in (c, b, d):
+        desk.save("x.ecf", desk.name)
+    b.save("x.ecf", "saved more often")
+    for one in (b, c, d):
+        told(one, *desks)
+    for desk in desks:
+        winner = desk.ledger.verdict(PATH, desk.heads("x.ecf")).winner
+        assert winner is not None
+        assert winner.author == c.id
 
 
 def test_an_orphan_falls_to_accounting() -> None:

@@ -15,7 +15,7 @@ async function filesOf(mandate, path) {
   return [
     section(say("who-has"), devices.flatMap((one) => filesOfDevice(mandate, one))),
     section(say("attached"), [quiet(say("attached-are")), attachedTable(mandate, attached)]),
-    section(say("attach"), [quiet(say("attach-how")), attachForm(mandate)]),
+    section(say("attach"), [quiet(say("attach-how")), ...whoAttaches(shown.rules), attachForm(mandate)]),
     section(say("exchanged"), [quiet(say("exchanged-order")), exchangedTable(mandate, shown.rules)]),
   ];
 }
@@ -44,6 +44,10 @@ function attachedTable(mandate, rows) {
     return [row.file, row.path, row.reason || inWords("standings", row.state), moment(row.delivered), away];
   });
   return table(titles, cells);
+}
+
+function whoAttaches(rules) {
+  return rules.some((rule) => rule.attach) ? [quiet(say("attach-admins"))] : [];
 }
 
 function attachForm(mandate) {
@@ -106,7 +110,7 @@ async function devicesOf(mandate) {
   const admin = devices.some((one) => one.this_device && one.admin);
   const titles = [say("pc"), say("role"), say("state"), say("let-in"), say("fingerprint"), ""];
   const rows = devices.map((one) => deviceRow(mandate, one, admin));
-  const sections = [section(say("devices"), [table(titles, rows)])];
+  const sections = [section(say("devices"), [table(titles, rows)]), personForm(mandate, devices, admin)];
   if (mandate.state === "local") return [...sections, sharing(mandate)];
   if (!admin) return [...sections, quiet(say("no-admin"))];
   return [...sections, inviting(mandate), ...invited(mandate), ...openInvites(mandate, invites), ...roleForm(mandate, devices)];
@@ -115,7 +119,8 @@ async function devicesOf(mandate) {
 function deviceRow(mandate, one, admin) {
   const roles = [inWords("roles", one.role), one.admin ? say("admin") : "", one.primary ? say("primary") : ""];
   const letIn = one.admitted ? say("let-in-by", { name: one.admitted.name, time: moment(one.admitted.time) }) : "–";
-  const name = one.this_device ? `${one.name} (${say("this-pc")})` : one.name;
+  const more = [one.person, one.this_device ? say("this-pc") : ""].filter(Boolean).join(", ");
+  const name = more ? `${one.name} (${more})` : one.name;
   return [name, roles.filter(Boolean).join(", "), memberState(mandate, one), letIn, element("code", one.fingerprint), admin ? deviceButtons(mandate, one) : ""];
 }
 
@@ -178,6 +183,13 @@ function openInvites(mandate, invites) {
   if (!invites.length) return [];
   const rows = invites.map((one) => [inWords("roles", one.role), moment(one.expires), String(one.uses_left), button(say("cancel"), "invites/cancel", { mandate: mandate.id, id: one.id })]);
   return [section(say("open-invites"), [table([say("role"), say("until"), say("uses-left"), ""], rows)])];
+}
+
+// Everybody may say it of the own PC, an admin of any.
+function personForm(mandate, devices, admin) {
+  const known = devices.filter((one) => one.state === "member" && (admin || one.this_device)).map((one) => [one.device, one.name]);
+  const fields = [choice(say("pc"), "device", known), field(say("person"), "person", { hint: say("person-hint") })];
+  return section(say("persons"), [quiet(say("persons-why")), form("devices/person", { mandate: mandate.id }, fields, say("set-it"), { then: () => say("is-set") })]);
 }
 
 function roleForm(mandate, devices) {

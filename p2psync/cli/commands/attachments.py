@@ -71,7 +71,8 @@ def add_to(app: typer.Typer) -> None:
         "migrate",
         help=_(
             "Let a file belong to another device.\n\nIn a conflict the version of a file's owner wins. Do that when a "
-            "program moves to a new PC. For admins."
+            "program moves to a new PC. For admins; a file of its own any device gives to one of a role that may own "
+            "it. If both happens at the same time, the admin's word counts."
         ),
         example='p2psync migrate "Cargo.ecs" --mandate Cargo --to PAYROLL-PC',
     )(migrate)

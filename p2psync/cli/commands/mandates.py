@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from p2psync.cli import bridges, holdings, rendering
+from p2psync.cli import bridges, holdings, rendering, ruling
 from p2psync.cli.command import Session, command, say
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.values import absolute, quoted, short_device
@@ -18,6 +18,10 @@ from p2psync.i18n import _
 MANDATE = Annotated[str, typer.Argument(metavar="MANDATE", help=_("Name or id of the mandate."))]
 OPTIONAL_MANDATE = Annotated[
     str | None, typer.Argument(metavar="MANDATE", help=_("Name or id; all mandates if left out."), show_default=False)
+]
+PERSON = Annotated[
+    str | None,
+    typer.Option("--person", metavar="TEXT", help=_("Who works at this PC; all members see it."), show_default=False),
 ]
 ROLES = "accounting|invoicing|payroll|banking|reader|keeper"
 ROLE_HELP = _("What this device does: accounting, invoicing, payroll, banking, reader or keeper.")
@@ -106,7 +110,7 @@ def _add_commands(app: typer.Typer) -> None:
         ),
         example="p2psync rules Cargo\np2psync rules Cargo --set '*.crp=enforce:accounting'\n"
         "p2psync rules Cargo --set 'iso20022/*=once'\n"
-        "p2psync rules Cargo --open account.cash",
+        "p2psync rules Cargo --open account.cash\np2psync rules Cargo --attach admins",
     )(rules)
     command(
         app,
@@ -150,11 +154,13 @@ def create(
     allow_cloud: Annotated[
         bool, typer.Option("--allow-cloud", help=_("Though the file lies in a folder that a cloud service keeps."))
     ] = False,
+    person: PERSON = None,
 ) -> int:
     made = session.call(
         "mandate.create",
         **{"name": name, "folder": absolute(folder) if folder else None, "role": role, "restrict": restrict or None},
         **{"accounting": absolute(accounting) if accounting else None, "allow_cloud": allow_cloud},
+        person=person,
     )
     return session.show(made, _created)
 
@@ -303,12 +309,23 @@ def rules(
             show_default=False,
         ),
     ] = None,
+    attach: Annotated[
+        str | None,
+        typer.Option(
+            "--attach",
+            metavar="admins|all",
+            help=_("Who attaches and detaches programs' files; all at first. What is attached stays so."),
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     if opened is not None:
         session.call("rules.open", mandate=mandate, fields=opened)
+    if attach is not None:
+        session.call("rules.attach", mandate=mandate, who=attach)
     if setting is None:
-        return session.show(session.call("rules", mandate=mandate), rendering.rules)
-    return session.show(session.call("rules.set", mandate=mandate, setting=setting), rendering.rules)
+        return session.show(session.call("rules", mandate=mandate), ruling.rules)
+    return session.show(session.call("rules.set", mandate=mandate, setting=setting), ruling.rules)
 
 
 def overview(session: Session) -> int:

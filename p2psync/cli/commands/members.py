@@ -11,7 +11,7 @@ import typer
 
 from p2psync.cli import progress, rendering, tickets
 from p2psync.cli.command import Session, command, tell
-from p2psync.cli.commands.mandates import MANDATE, ROLES
+from p2psync.cli.commands.mandates import MANDATE, PERSON, ROLES
 from p2psync.cli.exits import TIMED_OUT, WRONG_USAGE, CommandFailed
 from p2psync.cli.values import absolute, parse_count, parse_duration, quoted
 from p2psync.cli.wording import Group, wrong
@@ -60,10 +60,11 @@ def add_to(app: typer.Typer) -> None:
         "devices",
         help=_(
             "List the devices of a mandate.\n\nAn admin can also change what one of them may do, let a waiting one "
-            "in, or refuse one from now on."
+            "in, or refuse one from now on. --person tells all members who works at a device: an admin says it of "
+            "any, everybody of the own one."
         ),
         example="p2psync devices Cargo\np2psync devices Cargo --role JK4QX2A=reader\n"
-        "p2psync devices Cargo --revoke JK4QX2A",
+        "p2psync devices Cargo --person 'JK4QX2A=Anna Müller'\np2psync devices Cargo --revoke JK4QX2A",
     )(devices)
     _add_peer_commands(app)
 
@@ -210,6 +211,7 @@ def join(
         str | None,
         typer.Option("--name", metavar="TEXT", help=_("What the others call this device."), show_default=False),
     ] = None,
+    person: PERSON = None,
     timeout: Annotated[
         str, typer.Option("--timeout", metavar="TIME", help=_("How long to wait for the inviting device."))
     ] = "60s",
@@ -225,9 +227,8 @@ def join(
     timeout_s = parse_duration(timeout)
     if not session.as_json and tickets.looks_right(text):
         tell(_("Looking for the device that made this ticket ..."))
-    joined = session.call(
-        "join", timeout_s + ANSWER_S, ticket=text, folder=absolute(folder), name=name, timeout_s=timeout_s
-    )
+    asked = {"ticket": text, "folder": absolute(folder), "name": name, "person": person, "timeout_s": timeout_s}
+    joined = session.call("join", timeout_s + ANSWER_S, **asked)
     if joined.exit == TIMED_OUT:
         if not session.as_json:
             raise CommandFailed(tickets.joined(joined.data), TIMED_OUT)
@@ -276,20 +277,27 @@ def devices(
             show_default=False,
         ),
     ] = None,
+    person: Annotated[
+        str | None,
+        typer.Option(
+            "--person",
+            metavar="DEVICE=TEXT",
+            help=_("Tell all members who works at a device; DEVICE= takes that away."),
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
-    acts = {"revoke": revoke, "approve": approve, "role": role, "primary": primary}
+    acts = {"revoke": revoke, "approve": approve, "role": role, "primary": primary, "person": person}
     wanted = [(act, value) for act, value in acts.items() if value is not None]
     if len(wanted) > 1:
         raise CommandFailed(
-            _("One change at a time: give only one of --revoke, --approve, --role, --primary."), WRONG_USAGE
+            _("One change at a time: give only one of --revoke, --approve, --role, --primary, --person."), WRONG_USAGE
         )
     if not wanted:
         return session.show(session.call("devices", mandate=mandate), rendering.devices)
     act, value = wanted[0]
-    device, equals, new_role = value.rpartition("=") if act == "role" else (value, "=", None)
-    if not equals or not device:
-        raise CommandFailed(_("{text!r} is not of the form DEVICE=ROLE.").format(text=value), WRONG_USAGE)
-    changed = session.call(f"devices.{act}", mandate=mandate, device=device, role=new_role)
+    device, more = (value, {}) if act not in ("role", "person") else _parted(act, value)
+    changed = session.call(f"devices.{act}", mandate=mandate, device=device, **more)
     if act == "revoke" and not session.as_json:
         tell(_("It gets nothing more, from anybody. What it has already stays on it: nobody can take that back."))
         text = _(
@@ -298,6 +306,15 @@ def devices(
         )
         tell(text.format(mandate=quoted(mandate)))
     return session.show(changed, rendering.devices)
+
+
+def _parted(act: str, text: str) -> tuple[str, dict[str, str]]:
+    """The device, and what it is to be given."""
+    device, equals, given = text.rpartition("=") if act == "role" else text.partition("=")
+    if not equals or not device:
+        form = "DEVICE=ROLE" if act == "role" else "DEVICE=TEXT"
+        raise CommandFailed(_("{text!r} is not of the form {form}.").format(text=text, form=form), WRONG_USAGE)
+    return device, {act: given}
 
 
 ADDRESS = Annotated[

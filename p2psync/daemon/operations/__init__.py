@@ -24,7 +24,7 @@ Operation = Callable[["Node", Arguments], Awaitable[object]]
 OFTEN = (status, mandates, runs)
 SELDOM: Mapping[str, Sequence[str]] = {
     "members": (
-        *("devices", "devices.approve", "devices.primary", "devices.revoke", "devices.role"),
+        *("devices", "devices.approve", "devices.person", "devices.primary", "devices.revoke", "devices.role"),
         *("invite", "invites", "invites.cancel"),
     ),
     "joining": ("join", "join.show"),

@@ -68,7 +68,7 @@ async def attach(node: Node, given: Arguments) -> object:
     given.done()
     if not files:
         raise UsageError("Name the files to attach.")
-    mandate, names = await node.runtime.query(lambda device, _: (find_mandate(device, named).id, _mandates(device)))
+    mandate, names = await node.runtime.query(lambda device, _: (_to_attach_to(device, named), _mandates(device)))
     attached: list[Attachment] = []
     refused: list[tuple[str, P2PSyncError]] = []
     proposed: list[str] = []
@@ -102,6 +102,12 @@ async def attach(node: Node, given: Arguments) -> object:
         "twins": twins,
     }
     return OperationResult(answer, PARTLY_DONE if refused else DONE)
+
+
+def _to_attach_to(device: Device, named: str) -> MandateId:
+    mandate = find_mandate(device, named).id
+    device.admin(mandate).require_attach()
+    return mandate
 
 
 def _mandates(device: Device) -> dict[MandateId, str]:
@@ -156,7 +162,14 @@ async def _proposals(node: Node, mandate: MandateId, file: Path) -> tuple[list[s
 async def detach(node: Node, given: Arguments) -> object:
     text, named = given.text("file"), given.text_or("mandate", "")
     given.done()
-    known = await node.runtime.query(lambda device, _: _attached(node, device, named, text))
+
+    def look(device: Device, _: Now) -> Attachment:
+        found = _attached(node, device, named, text)
+        if found.mandate in device.mandates:
+            device.admin(found.mandate).require_attach()
+        return found
+
+    known = await node.runtime.query(look)
     await node.bridging.detach((known.mandate, known.path))
     node.log.event("bridge.detached", mandate=known.mandate, path=known.path, file=known.file)
     return _linked(known)

@@ -79,8 +79,10 @@ def _by_device(
 
 def _home_of(mandate: Mandate, path: RelPath, winner: Stated) -> DeviceId:
     """Whose a file is, where that was said; else who saved it last."""
-    owner = mandate.authority.owners.get(path)
-    return owner if owner is not None and owner in mandate.authority.members else winner.author
+    authority, owner = mandate.authority, None
+    if path in authority.owners or path in authority.given:
+        owner = authority.owner_of(path, authority.rules.rule_for(path), mandate.ledger.makers_here)
+    return owner or winner.author
 
 
 def _file(path: RelPath, winner: Stated, period: str | None, missing: Sequence[str]) -> dict[str, Any]:

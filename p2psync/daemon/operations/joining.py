@@ -15,10 +15,11 @@ from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.mandates import default_folder
 from p2psync.daemon.operations.recovery import get_back_in
 from p2psync.daemon.operations.result import WAITING, OperationResult
-from p2psync.daemon.operations.shapes import time_text
+from p2psync.daemon.operations.shapes import find_mandate, time_text
 from p2psync.daemon.pairing.joining import Admitted, Quest
 from p2psync.daemon.pairing.recovery import RecoveryFile, is_recovery
 from p2psync.daemon.pairing.seeking import StillWaiting
+from p2psync.engine.admin import check_person
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import UsageError
@@ -90,6 +91,24 @@ def _free_folder(node: Node, device: Device, name: str) -> Path:
 
 
 async def join(node: Node, given: Arguments) -> object:
+    person = given.text_or("person", "").strip()
+    check_person(person)
+    told = await _join(node, given)
+    if person and isinstance(told, dict):
+        await node.runtime.call(lambda device, _: _introduce(device, str(told["id"]), person))
+    return told
+
+
+def _introduce(device: Device, named: str, person: str) -> None:
+    """At once, or when the mandate's log has come, which makes this device a member."""
+    mandate, own = find_mandate(device, named), device.keys.device
+    if own in mandate.authority.members:
+        device.admin(mandate.id).set_person(own, person)
+    else:
+        mandate.state.put("person", person)
+
+
+async def _join(node: Node, given: Arguments) -> object:
     text = given.text_or("ticket", "")
     folder_text, name = given.text_or("folder", ""), given.text_or("name", node.config.name)
     timeout_s = given.seconds("timeout_s", JOIN_TIMEOUT_S)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from p2psync.core.block import AUTHORITY, SIGNATURE_BYTES, Block, SignedBlock, parse_block, verify_ed25519
 from p2psync.core.ids import ChangeId, DeviceId, LogId, MandateId, change_text, device_text
 from p2psync.core.mark import RECEIVED
-from p2psync.core.statement import UnknownStatement
+from p2psync.core.statement import SetAttach, UnknownStatement
 from p2psync.core.value import value
 from p2psync.daemon.disk.past import history_of
 from p2psync.daemon.operations.arguments import Arguments
@@ -150,7 +150,8 @@ def _about(statement: Any) -> str:
     role = getattr(statement, "role", None)
     days = getattr(statement, "period", None) or getattr(statement, "until", None)
     parts += [str(one) for one in (role, days) if one is not None]
-    parts += [getattr(statement, "note", "")]
+    parts += [getattr(statement, "note", ""), getattr(statement, "person", "")]
+    parts += [("admins" if statement.admins else "all") if isinstance(statement, SetAttach) else ""]
     return " ".join(part for part in parts if part)
 
 

@@ -26,7 +26,7 @@ from p2psync.daemon.operations.recovery import KEY_SETTING
 from p2psync.daemon.operations.result import OperationResult
 from p2psync.daemon.operations.shapes import find_mandate, find_mandates
 from p2psync.daemon.programs import attaching
-from p2psync.engine.admin import Founding
+from p2psync.engine.admin import Founding, check_person
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from p2psync.daemon.node import Node
 
 FOLDER_SUFFIX = ".crsync"
+ADMINS, ALL = "admins", "all"
+"""Who attaches and detaches programs' files. The words are part of the interface."""
 NOT_IN_FILE_NAMES = set('<>:"/\\|?*')
 
 
@@ -46,7 +48,9 @@ async def create(node: Node, given: Arguments) -> object:
     role = parse_role(given.text_or("role", "accounting"))
     rules = _restricted(given.texts("restrict"))
     accounting, allow_cloud = given.text_or("accounting", ""), given.flag("allow_cloud")
+    person = given.text_or("person", "").strip()
     given.done()
+    check_person(person)
     chart = await _chart(node, accounting, role, allow_cloud) if accounting else None
     identity = node.identity
     recovery_key, recovery, recovery_certificate = fresh_key()
@@ -58,6 +62,7 @@ async def create(node: Node, given: Arguments) -> object:
         mandate = device.create(founding)
         device.mandates[mandate].state.put("folder", str(folder))
         device.mandates[mandate].state.put(KEY_SETTING, recovery_key)
+        device.admin(mandate).set_person(identity.device, person)
         return mandate
 
     async with node.folders.prepared(folder, None) as keep_folder:
@@ -203,6 +208,20 @@ async def set_rule(node: Node, given: Arguments) -> object:
     return await node.runtime.call(act)
 
 
+async def set_attach(node: Node, given: Arguments) -> object:
+    named, who = given.text("mandate"), given.text("who").strip().lower()
+    given.done()
+    if who not in (ADMINS, ALL):
+        raise UsageError("{text!r} is neither admins nor all: who may attach files?", text=who)
+
+    def act(device: Device, _: Now) -> object:
+        mandate = find_mandate(device, named)
+        device.admin(mandate.id).set_attach(who == ADMINS)
+        return shown_rules(mandate)
+
+    return await node.runtime.call(act)
+
+
 # -- addresses -----------------------------------------------------------------------------------------
 
 
@@ -274,6 +293,8 @@ def shown_rules(mandate: Mandate) -> list[dict[str, object]]:
     ]
     for restriction in table.restrictions:
         shown.append({"pattern": restriction.pattern, "readers": [role.value for role in restriction.readers]})
+    if mandate.authority.attach_admins:
+        shown.append({"attach": ADMINS})
     if table.open_fields:
         shown.append({"open_fields": list(table.open_fields)})
     return shown
@@ -324,6 +345,7 @@ OPERATIONS = {
     "seen": seen,
     "rules": rules,
     "rules.set": set_rule,
+    "rules.attach": set_attach,
     "peer.add": add_peer,
     "peer.remove": remove_peer,
     "peer.list": list_peers,

@@ -155,11 +155,11 @@ def _all_devices(node: Node, device: Device, now: Now, mandate: Mandate) -> list
     seen = node.last_seen(mandate)
     rows = [_member_row(node, device, now, mandate, m, seen) for m in mandate.authority.members.values()]
     rows += [
-        _row(w.newcomer.device, w.newcomer.name, None, False, "waiting", w.asked_ms)
+        _row(w.newcomer.device, w.newcomer.name, "", None, False, "waiting", w.asked_ms)
         for w in node.records.newcomers(mandate.id)
     ]
     rows += [
-        _row(m.device, m.name, m.role, m.admin, _parted(mandate, m), seen.get(m.device))
+        _row(m.device, m.name, m.person, m.role, m.admin, _parted(mandate, m), seen.get(m.device))
         for m in mandate.authority.former.values()
     ]
     return sorted(rows, key=lambda row: (str(row["state"]), str(row["name"]).casefold(), str(row["device"])))
@@ -175,7 +175,7 @@ def _member_row(
     itself = member.device == device.keys.device
     links = [(link, way) for link, way in device.links_to(member.device) if link in mandate.peers]
     last_ms = now.wall_ms if itself or links else seen.get(member.device)
-    row = _row(member.device, member.name, member.role, member.admin, "member", last_ms)
+    row = _row(member.device, member.name, member.person, member.role, member.admin, "member", last_ms)
     return {
         **row,
         "admitted": _admission(mandate, member.device),
@@ -193,11 +193,12 @@ def _admission(mandate: Mandate, device: DeviceId) -> dict[str, object] | None:
 
 
 def _row(
-    device: DeviceId, name: str, role: Role | None, admin: bool, state: str, last_ms: int | None
+    device: DeviceId, name: str, person: str, role: Role | None, admin: bool, state: str, last_ms: int | None
 ) -> dict[str, object]:
     return {
         "device": device_text(device),
         "name": name,
+        "person": person or None,
         "role": role.value if role else None,
         "admin": admin,
         "state": state,
@@ -273,6 +274,18 @@ async def set_primary(node: Node, given: Arguments) -> object:
     return await node.runtime.call(act)
 
 
+async def set_person(node: Node, given: Arguments) -> object:
+    named, who, person = given.text("mandate"), given.text("device"), given.text_or("person", "").strip()
+    given.done()
+
+    def act(device: Device, now: Now) -> object:
+        mandate = find_mandate(device, named)
+        device.admin(mandate.id).set_person(find_device(_members(mandate), who), person)
+        return _all_devices(node, device, now, mandate)
+
+    return await node.runtime.call(act)
+
+
 def _members(mandate: Mandate) -> list[tuple[DeviceId, str]]:
     return [(m.device, m.name) for m in mandate.authority.members.values()]
 
@@ -290,4 +303,5 @@ OPERATIONS = {
     "devices.approve": approve,
     "devices.role": set_role,
     "devices.primary": set_primary,
+    "devices.person": set_person,
 }

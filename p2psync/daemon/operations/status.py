@@ -270,6 +270,7 @@ def _peer_row(
     return {
         "device": device_text(member.device),
         "name": member.name,
+        "person": member.person or None,
         "role": member.role.value,
         "connected": session.link is not None,
         "path": shown_path(session.way),

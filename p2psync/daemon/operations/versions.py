@@ -64,7 +64,9 @@ async def restore(node: Node, given: Arguments) -> object:
     if to:
         return await _restore_into(node, chosen, Path(to))
     if not chosen.may_write:
-        await node.runtime.query(lambda device, _: device.mandates[chosen.mandate].require_changeable(chosen.path))
+        await node.runtime.query(
+            lambda device, _: device.mandates[chosen.mandate].periods.require_changeable(chosen.path)
+        )
         raise NotAllowed(
             "The role of this device may not change {path}. Restore it elsewhere, with --to FILE.", path=chosen.path
         )
