@@ -75,6 +75,9 @@ def test_rules_are_shown_and_set(office: Machine) -> None:
     after = office.ask("rules", "Cargo", "--set", "*.pdf=manual")
     assert {"pattern": "*.pdf", "mode": "manual"}.items() <= after[0].items()
     assert "a person decides" in office.run("rules", "Cargo").out
+    assert {"attach": "admins"} in office.ask("rules", "Cargo", "--attach", "admins")
+    assert "attached and detached by admins alone" in office.run("rules", "Cargo").out
+    assert "attached" not in office.run("rules", "Cargo", "--attach", "all").out
 
 
 @pytest.mark.parametrize(
@@ -96,6 +99,7 @@ def test_rules_are_shown_and_set(office: Machine) -> None:
         (["rules", "Cargo", "--set", "*.crp"], 2, "*.crp"),
         (["rules", "Cargo", "--set", "*.crp=sometimes"], 2, "sometimes"),
         (["rules", "Nope"], 2, "Nope"),
+        (["rules", "Cargo", "--attach", "some"], 2, "neither admins nor all"),
         (["overview", "more"], 2, "more"),
     ],
 )
@@ -104,7 +108,7 @@ def test_what_cannot_be_is_told(office: Machine, words: list[str], code: int, fr
 
 
 def test_who_is_no_admin_is_told_whom_to_ask(home: Machine) -> None:
-    for words in (["mandate", "rename", "Cargo", "X"], ["rules", "Cargo", "--set", "*.pdf=newest"]):
+    for words in (["mandate", "rename", "Cargo", "X"], ["rules", "Cargo", "--attach", "admins"]):
         result = home.run(*words)
         assert result.code == 1
         assert "admin" in result.err

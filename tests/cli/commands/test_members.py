@@ -55,6 +55,15 @@ def test_joining_says_as_what_and_by_whom(tmp_path: Path) -> None:
         assert (joined["mandate"], joined["role"], joined["fingerprint"]) == ("Cargo", "invoicing", own["fingerprint"])
 
 
+def test_who_works_at_a_device_is_told_beside_its_name(office: Machine, home: Machine) -> None:
+    rows = office.ask("devices", "Cargo", "--person", "home=Anna Müller = boss")
+    assert {row["name"]: row["person"] for row in rows} == {"office": None, "home": "Anna Müller = boss"}
+    until(lambda: "home (Anna Müller = boss)" in home.run("devices", "Cargo").out, "home knows")
+    assert "home (Anna Müller = boss) (" in office.run("status").out
+    assert "home (" not in home.run("devices", "Cargo", "--person", "home=").out
+    assert home.run("devices", "Cargo", "--person", "office=Bert").code == 1
+
+
 def test_rights_are_given_and_taken(tmp_path: Path) -> None:
     with company(tmp_path, role="accounting") as (office, home):
         until(lambda: len(home.ask("devices", "Cargo")) == 2, "the newcomer knows the members")
@@ -103,6 +112,10 @@ def test_addresses_are_added_listed_and_removed(office: Machine) -> None:
         (["devices", "Nope"], 2, "Nope"),
         (["devices", "Cargo", "--revoke", "ZZZZZZZ"], 2, "ZZZZZZZ"),
         (["devices", "Cargo", "--role", "home"], 2, "DEVICE=ROLE"),
+        (["devices", "Cargo", "--person", "home"], 2, "DEVICE=TEXT"),
+        (["devices", "Cargo", "--person", "=Anna"], 2, "DEVICE=TEXT"),
+        (["devices", "Cargo", "--person", "nobody=Anna"], 2, "no device nobody"),
+        (["devices", "Cargo", "--person", "home=a\nb"], 2, "at most 80 characters"),
         (["devices", "Cargo", "--role", "home=pope"], 2, "pope"),
         (["devices", "Cargo", "--primary", "home"], 2, "accounting"),
         (["devices", "Cargo", "--approve", "home"], 2, "home"),

@@ -11,7 +11,7 @@ import pytest
 from p2psync.books import synthetic
 from p2psync.daemon.operations import attachments
 from p2psync.daemon.programs import delivering
-from p2psync.errors import FolderError, NotAllowed, P2PSyncError, UsageError
+from p2psync.errors import FolderError, UsageError
 from tests.daemon.homes import MANDATE, Pc, company
 from tests.daemon.patience import until
 
@@ -282,20 +282,3 @@ async def test_trouble_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pyte
             ]
 
         await until(gone, "that its folder is gone is told")
-
-
-@pytest.mark.asyncio
-async def test_a_files_home_moves_by_a_signed_change(tmp_path: Path) -> None:
-    async with company(tmp_path, "payroll", "payroll") as (one, two, three):
-        two.save("Pay.ecs", "old")
-        await one.has("Pay.ecs", "old")
-        with pytest.raises(NotAllowed, match="no admin"):
-            await two.call("migrate", file="Pay.ecs", to="pc3", mandate=MANDATE)
-        with pytest.raises(P2PSyncError, match="never held"):
-            await one.call("migrate", file="none.ecs", to="pc3", mandate=MANDATE)
-        with pytest.raises(UsageError, match="is not attached"):
-            await one.call("migrate", file="Pay.ecs", to="pc3")
-        told = await one.call("migrate", file="Pay.ecs", to="pc3", mandate=MANDATE)
-        assert (told["path"], told["name"], told["device"]) == ("Pay.ecs", "pc3", three.device)
-        rows = await one.call("log", mandate=MANDATE)
-        assert [row["kind"] for row in rows if row["kind"] == "owner"] == ["owner"]

@@ -82,6 +82,40 @@ async def test_roles_and_the_primary_device_are_set_by_admins(tmp_path: Path) ->
 
 
 @pytest.mark.asyncio
+async def test_who_works_where_is_told_to_all(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "pc1", "pc2", "pc3") as (one, two, three):
+        await one.create(person="Anna Müller")
+        await two.join(await one.invite("payroll"), person=" Berta ")
+        await three.join(await one.invite("invoicing"))
+
+        async def told(*persons: str | None) -> None:
+            async def is_known() -> bool:
+                lists = [await pc.call("devices", mandate="Cargo") for pc in (one, two, three)]
+                return [[row["person"] for row in rows] for rows in lists] == [list(persons)] * 3
+
+            await until(is_known, f"all know that {persons} work there")
+
+        await told("Anna Müller", "Berta", None)
+        await one.call("devices.person", mandate="Cargo", device="pc3", person="Carl")
+        await two.call("devices.person", mandate="Cargo", device="pc2", person="")
+        await told("Anna Müller", None, "Carl")
+        peers = {peer["name"]: peer["person"] for peer in (await two.status())["peers"]}
+        assert peers == {"pc1": "Anna Müller", "pc3": "Carl"}
+        abouts = [row["about"] for row in await two.call("log", mandate="Cargo") if row["kind"] == "person"]
+        assert any(about.endswith(" Carl") for about in abouts)
+        with pytest.raises(NotAllowed):
+            await two.call("devices.person", mandate="Cargo", device="pc1", person="Dora")
+        for wrong in ("two\nlines", "\x1b[2J", "x" * 81):
+            with pytest.raises(UsageError, match="at most 80 characters"):
+                await two.call("devices.person", mandate="Cargo", device="pc2", person=wrong)
+            with pytest.raises(UsageError, match="at most 80 characters"):
+                await two.call("mandate.create", name="Other", person=wrong)
+            with pytest.raises(UsageError, match="at most 80 characters"):
+                await two.call("join", ticket="any", person=wrong)
+        assert len(await two.call("mandate.list")) == 1
+
+
+@pytest.mark.asyncio
 async def test_nobody_revokes_himself_or_a_stranger(tmp_path: Path) -> None:
     async with company(tmp_path, "payroll") as (one, two):
         with pytest.raises(UsageError, match="mandate leave"):
