@@ -124,7 +124,7 @@ def _devices() -> Texts:
         "persons": _("Who works where"),
         "persons-why": _("All PCs of the mandate show it. An admin can say it of every PC, you of this one."),
         "person": _("Who works there"),
-        "person-hint": _("nothing takes it away"),
+        "person-hint": _("Leave it empty to take it away."),
     }
 
 
