@@ -69,11 +69,19 @@ def planned(answer: Row) -> str:
     """`sync --dry-run`."""
     items = _items(answer["items"], ITEMS_SHOWN)
     lines = [_("Nothing was done. A run would move:"), *items] if items else [_("There is nothing to exchange.")]
-    reads = answer.get("reads")
-    if reads:
-        text = _("A full run would read {files} ({size}) of this PC again. {when}")
-        lines.append(text.format(files=files(reads["files"]), size=size(reads["bytes"]), when=full_when()))
+    if answer.get("reads"):
+        lines.append(_reading(_("A full run would read {files} ({size}) of this PC again. {when}"), answer))
     return "\n".join(lines)
+
+
+def announced(answer: Row) -> str:
+    """`sync --full`, before it begins; `answer` is its plan."""
+    return _reading(_("This reads {files} ({size}) of this PC again; it may be ended at any time. {when}"), answer)
+
+
+def _reading(text: str, answer: Row) -> str:
+    reads = answer["reads"]
+    return text.format(files=files(reads["files"]), size=size(reads["bytes"]), when=full_when())
 
 
 def cancelled(rows: Sequence[Row]) -> str:

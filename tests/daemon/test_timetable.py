@@ -151,6 +151,29 @@ async def test_who_was_away_for_long_is_compared_with_in_full(tmp_path: Path) ->
 
 
 @pytest.mark.asyncio
+async def test_a_pc_that_comes_back_after_a_month_is_compared_with_by_itself(tmp_path: Path) -> None:
+    async with company(tmp_path, "invoicing") as (one, two):
+        node, device = one.running, two.running.identity.device
+        (mandate,) = await node.runtime.query(lambda device, _: list(device.mandates))
+
+        async def is_noted(since_ms: int) -> bool:
+            seen = await node.runtime.query(lambda *_: node.records.last_seen(mandate))
+            return seen[device] >= since_ms
+
+        for away, expected in ((ABSENT - timedelta(hours=1), []), (ABSENT + timedelta(days=1), [("returned", True)])):
+            left_ms = int(node.timetable._clock.now().timestamp() * 1000)
+            await two.stop()
+            await until(lambda ms=left_ms: is_noted(ms), "it is noted when it left")  # type: ignore[misc]
+            seen_ms = int((node.timetable._clock.now() - away).timestamp() * 1000)
+            await node.runtime.call(lambda *_, ms=seen_ms: node.records.note_seen(mandate, device, ms))
+            await two.start()
+            await one.in_sync(1)
+            await until(lambda ms=left_ms: is_noted(ms), "it is noted that it is back")  # type: ignore[misc]
+            async with on_time(one, node.timetable._clock.now()):
+                await has_run(one, *expected)
+
+
+@pytest.mark.asyncio
 async def test_a_run_under_way_that_does_as_much_counts_and_is_waited_for_otherwise(tmp_path: Path) -> None:
     async with company(tmp_path, "invoicing") as (one, two):
         await two.stop()

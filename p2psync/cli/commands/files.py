@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from p2psync.cli import progress, reports, verifying
-from p2psync.cli.command import Session, command
+from p2psync.cli.command import Session, command, tell
 from p2psync.cli.commands.mandates import MANDATE, OPTIONAL_MANDATE
 from p2psync.cli.exits import FAILED, WRONG_USAGE, CommandFailed
 from p2psync.cli.values import absolute, parse_duration, parse_end, parse_moment
@@ -218,6 +218,8 @@ def sync(
     if only not in (None, "master", "entries"):
         raise CommandFailed(_("--only takes master or entries, not {text!r}.").format(text=only), WRONG_USAGE)
     timeout_s = parse_duration(timeout) if timeout else None
+    if full and not (dry_run or session.as_json):
+        tell(reports.announced(session.call("sync", mandate=mandate, full=True, dry_run=True).data))
     with progress.shown(session.client, mandate, _("Syncing"), not session.as_json):
         ran = session.call(
             "sync",

@@ -36,6 +36,16 @@ def test_a_run_may_look_at_some_files_only_or_only_tell(office: Machine) -> None
     assert office.ask("wait", "Cargo", "--timeout", "30s")["result"] == "success"
 
 
+def test_a_full_run_says_before_it_begins_what_it_reads_and_what_it_is_for(office: Machine) -> None:
+    result = office.run("sync", "Cargo", "--full")
+    assert result.code == 0
+    assert "This reads " in result.err
+    assert "after a backup was restored" in result.err
+    assert "of this PC again" not in result.out, "that is the answer"
+    assert "again" not in office.run("sync", "Cargo", "--full", "--json").err
+    assert "again" not in office.run("sync", "Cargo").err
+
+
 def test_one_run_at_a_time(tmp_path: Path) -> None:
     with company(tmp_path) as (office, home):
         home.end()
