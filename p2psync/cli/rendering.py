@@ -246,8 +246,8 @@ def _peer_line(peer: Row) -> str:
     lacks = ", " + _("{files} behind").format(files=files(behind)) if behind else ""
     if peer["connected"]:
         return _("* {who}: connected ({way})").format(who=who, way=way_name(peer["path"])) + lacks
-    if not peer["last_seen"]:
-        return _("o {who}: not seen yet").format(who=who) + lacks
+    if not peer["last_seen"]:  # what it has from others is not known here
+        return _("o {who}: not seen yet").format(who=who)
     text = _("o {who}: waiting for it, last seen {seen}") if behind else _("o {who}: not connected, last seen {seen}")
     return text.format(who=who, seen=moment(peer["last_seen"])) + lacks
 

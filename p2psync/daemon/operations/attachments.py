@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 FINDINGS_SAID = 3
 """Of those that hold a file, in one sentence; --json and `check` have more."""
+MASTER_EXPORT = "master-export"
+"""No role, but what people may call one."""
 LINES_SHOWN = 200
 """Of each file that waits."""
 STATES = {
@@ -96,7 +98,7 @@ async def attach(node: Node, given: Arguments) -> object:
     linked = {one.file for one in attached}
     answer = {
         "attached": [_linked(one) for one in attached],
-        "refused": [{"file": text, "reason": str(error)} for text, error in refused],
+        "refused": [{"file": text, "reason": said(error)} for text, error in refused],
         "proposed": [one for one in proposed if one not in linked],
         "missing": missing,
         "twins": twins,
@@ -118,6 +120,11 @@ def _wanted(given: Arguments) -> Wanted:
     role, use = given.text_or("role", ""), given.text_or("use", "")
     if use not in ("", MINE, THEIRS):
         raise UsageError("--use takes mine or theirs, not {text!r}.", text=use)
+    if role == MASTER_EXPORT:
+        raise UsageError(
+            "What another accounting program exports is not attached, but taken over: "
+            "p2psync chart import MANDATE FILE --follow"
+        )
     ask, checked = given.flag("ask"), given.flag("checked")
     if ask and checked:
         raise UsageError("--ask and --checked cannot both be: choose one.")

@@ -29,6 +29,7 @@ from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import ConfigError, P2PSyncError
 from p2psync.fs.threads import threaded
+from p2psync.i18n import said
 from p2psync.system.process import environment_for_others
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Hooks:
 
         def note(device: Device, _: Now) -> None:
             if (one := device.mandates.get(mandate)) is not None:
-                one.state.put_problems([Problem("", Code.HOOK_FAILED, str(error))])
+                one.state.put_problems([Problem("", Code.HOOK_FAILED, said(error))])
                 key, _running = _told(one)
                 one.state.put(SETTING, [key, False])
 

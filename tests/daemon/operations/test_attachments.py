@@ -72,6 +72,8 @@ async def test_some_may_be_refused(tmp_path: Path) -> None:
         file, database = book(tmp_path), book(tmp_path, "Cargo.cre")
         with pytest.raises(UsageError, match=r"Attach what the program exchanges: Cargo.crp"):
             await attach(one, database)
+        with pytest.raises(UsageError, match="p2psync chart import MANDATE FILE --follow"):
+            await one.call("attach", mandate=MANDATE, files=["export.xml"], role="master-export")
         with pytest.raises(UsageError, match="Name the files"):
             await attach(one)
         with pytest.raises(UsageError, match="mine or theirs"):

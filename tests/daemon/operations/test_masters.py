@@ -155,14 +155,18 @@ async def test_bookings_are_held_to_imported_master_data_where_there_is_no_chart
 
 @pytest.mark.asyncio
 async def test_a_deletion_is_told_with_when_and_how_many_know_it(tmp_path: Path) -> None:
-    async with company(tmp_path, "payroll") as (one, _two):
+    async with company(tmp_path, "payroll") as (one, two):
         await taken(one, tmp_path, FIRST)
+        await two.holds(1)
+        await two.stop()
         await taken(one, tmp_path, FIRST.replace("Débiteurs;;A;;;;", "Débiteurs;;A;;;;true"))
         shown = await one.call("chart", mandate=MANDATE)
+        told = {"record": "account", "number": "1100", **shown["saved"]}
+        assert shown["deletions"] == [{**told, "confirmed": 0}], "nobody else knows of it"
+        await two.start()
 
         async def confirmed() -> bool:
             rows = (await one.call("chart", mandate=MANDATE))["deletions"]
-            told = {"record": "account", "number": "1100", **shown["saved"]}
             return bool(rows == [{**told, "confirmed": 1}])
 
         await until(confirmed, "the deletion, confirmed")
