@@ -63,7 +63,6 @@ def test_all_is_well() -> None:
         ({"peers": [{**PEER, "connected": False}]}, "o PC 2 (payroll, JK4QX2A): not connected, last seen 2020-01-01"),
         ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "not seen yet"),
         ({"peers": [{**PEER, "connected": False, "behind_files": 3}]}, ", 3 files behind"),
-        ({"peers": [{**PEER, "connected": False, "last_seen": None, "behind_files": 3}]}, ": not seen yet\n"),
         ({"peers": [{**PEER, "behind_files": 4}]}, "4 files behind"),
         ({"refused": [REFUSED]}, "  ! refused!\n    -> Compare the clocks: this PC's says 2028-11-21 06:37 (UTC)"),
         ({"in_sync": False}, "Cargo (accounting): working"),
@@ -96,6 +95,13 @@ def test_all_is_well() -> None:
 )
 def test_each_state_in_words(changes: dict[str, Any], expected: str) -> None:
     assert expected in shown(**changes)
+
+
+def test_of_a_pc_that_was_never_met_nobody_knows_what_it_lacks() -> None:
+    never = {**PEER, "connected": False, "last_seen": None, "behind_files": 3}
+    text = shown(peers=[never])
+    assert "not seen yet" in text
+    assert "behind" not in text
 
 
 @pytest.mark.parametrize("code", Code)
