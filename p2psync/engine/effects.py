@@ -87,6 +87,8 @@ class PlaceItem:
     """Why the replaced bytes are kept: "replaced", "removed", "conflict", "refused", "damaged", "set-aside"."""
     stood: tuple[ChangeId, ...] = ()
     """The heads that `expect` is: what a program that holds the file open knows, however late it writes."""
+    source: RelPath | None = None
+    """Where the same file stands and is to vanish in the same batch: it may be moved, which needs no copy."""
 
 
 @value

@@ -89,6 +89,8 @@ class Outcome:
     """What stood there instead of what was expected; it was left, or put back."""
     problem: Problem | None = None
     """Why the path could not be placed although what was expected stood there."""
+    moved: bool = False
+    """What stood there stands at another path of the batch now, and is not kept besides."""
 
 
 @value

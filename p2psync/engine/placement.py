@@ -6,7 +6,7 @@ Placing is compare-and-swap: it says what it expects to find, and what it finds 
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from p2psync.core.entry import ABSENT, Entry, Kind
@@ -17,7 +17,7 @@ from p2psync.engine.aim import Aim
 from p2psync.engine.effects import Fetch, Merge, Place, PlaceItem, Wanted
 from p2psync.engine.events import Merged, Outcome, Placed, Seen
 from p2psync.engine.plan import Plan
-from p2psync.engine.site import BATCH_MAX, DISK_CODES, Site
+from p2psync.engine.site import BATCH_MAX, BOOKKEEPING, DISK_CODES, Site
 from p2psync.engine.state import BaseRow, PlacingRow, TodoKind, TodoRow
 from p2psync.engine.urgent import Urgent
 
@@ -31,7 +31,7 @@ GIVEN_S = 4.0
 """How long what a peer gave unasked is at hand, a little less than it is kept."""
 GIVEN_MAX = 64
 HOLD_SOURCE_S = 0.5
-"""How long a removal waits for the files that are copied from what it removes."""
+"""How long a removal waits, at most, for the files that are copied from what it removes."""
 
 
 class Placement:
@@ -42,6 +42,8 @@ class Placement:
         """The contents that a path still waits for."""
         self._waiting_for: dict[tuple[str, ContentId], set[RelPath]] = {}
         """By class of files: what is fetched for one is not for another."""
+        self._held_for: dict[tuple[str, ContentId], list[RelPath]] = {}
+        """The removals that wait until a content was copied from there."""
         self._merging: dict[RelPath, Aim] = {}
         self._missing_since: dict[tuple[str, ContentId], float] = {}
         """When (monotonic seconds) nobody could give a content for the first time."""
@@ -50,7 +52,7 @@ class Placement:
         self._given: OrderedDict[tuple[str, ContentId], float] = OrderedDict()
         """Contents that came unasked, by class of files, and when (monotonic seconds)."""
         self._trusting: set[RelPath] = set()
-        """Paths that are being placed from those: what came may not be what it seems."""
+        """Paths that are being placed from those, or from other paths: what is there may not be what it seems."""
         self._cursor: RelPath | None = None
         self.urgent = Urgent()
 
@@ -58,6 +60,7 @@ class Placement:
         """The folder was opened anew: whatever was asked for before will not be answered."""
         self._gathering.clear()
         self._waiting_for.clear()
+        self._held_for.clear()
         self._merging.clear()
         self._missing_since.clear()
         self._ungiven.clear()
@@ -97,11 +100,13 @@ class Placement:
         """Fetch what has to be fetched, place what needs nothing."""
         wanted: defaultdict[str, list[Wanted]] = defaultdict(list)
         ready: list[Aim] = []
-        for path, target in self._plan.open_aims(paths).items():
+        aims = self._plan.open_aims(paths)
+        sources = self._sources_of(aims)
+        for path, target in aims.items():
             rival = self._plan.rival(target)
             if rival is not None:
                 self._plan.get_stuck(Problem(path, Code.NAME_COLLIDES, rival))
-            elif target.contents and not self._take_given(target):
+            elif target.contents and path not in sources and not self._take_given(target):
                 file_class = self._site.ledger.class_of(path)
                 wanted[file_class] += self._gather(file_class, target)
             else:
@@ -109,7 +114,36 @@ class Placement:
         for file_class, several in wanted.items():
             if several:
                 self._site.scope.emit(Fetch(self._site.mandate, tuple(several), file_class))
-        self._place(self._not_held(ready))
+        self._place(self._not_held(ready), sources)
+
+    def _sources_of(self, aims: dict[RelPath, Aim]) -> dict[RelPath, RelPath]:
+        """Of files that others gave another name, where they still stand here, by their new paths.
+
+        Adds to `aims` what happens at the other path. Bookkeeping files are left out: of these a version stays behind.
+        """
+        sources: dict[RelPath, RelPath] = {}
+        for path in list(aims):
+            renamed = self._plan.renames.of(path)
+            if renamed is None or renamed[1] in sources:
+                continue
+            old, new = renamed
+            other = new if path == old else old
+            target = aims.get(other) or self._begun_with(other)
+            if target is not None and self._may_move(old, new):
+                aims[other] = target
+                sources[new] = old
+        self._trusting.update(sources)
+        return sources
+
+    def _begun_with(self, path: RelPath) -> Aim | None:
+        """What is to happen at a path, if it can be begun now."""
+        if self._is_under_way(path) or self._plan.is_blocked(path) or path in self._plan.cut_off:
+            return None
+        return self._plan.foreseen(path)
+
+    def _may_move(self, old: RelPath, new: RelPath) -> bool:
+        rules, class_of = self._site.ledger.authority.rules, self._site.ledger.class_of
+        return class_of(old) == class_of(new) and rules.rule_for(old).file_class not in BOOKKEEPING
 
     def given(self, file_class: str, contents: Sequence[ContentId]) -> None:
         """A peer gave these contents, unasked and not verified, for files of a class: placing may find them at hand."""
@@ -131,16 +165,23 @@ class Placement:
 
     def _not_held(self, ready: Sequence[Aim]) -> list[Aim]:
         """What vanishes may be a renamed file's only local source: it waits for those that are fetched."""
-        bases = self._site.state.bases([a.path for a in ready]) if ready else {}
-        held = {
-            path
-            for path, base in bases.items()
-            if base.entry.content is not None
-            and (self._site.ledger.class_of(path), base.entry.content) in self._waiting_for
-        }
-        for path in held:
-            self._plan.block(path, HOLD_SOURCE_S)
+        bases = self._site.state.bases([a.path for a in ready]) if ready and self._waiting_for else {}
+        held: set[RelPath] = set()
+        for path, base in bases.items():
+            if base.entry.content is None:
+                continue
+            wanted = self._site.ledger.class_of(path), base.entry.content
+            if wanted in self._waiting_for:
+                held.add(path)
+                self._held_for.setdefault(wanted, []).append(path)
+                self._plan.block(path, HOLD_SOURCE_S)
         return [a for a in ready if a.path not in held]
+
+    def _let_go(self, wanted: tuple[str, ContentId]) -> None:
+        """The content is here now, or nowhere: what it may be copied from is not held any more."""
+        sources = self._held_for.pop(wanted, ())
+        self._plan.unblock(sources)
+        self._plan.more = self._plan.more or bool(sources)
 
     def _gather(self, file_class: str, target: Aim) -> list[Wanted]:
         """Note what the path waits for; returns what is not being fetched already."""
@@ -157,6 +198,7 @@ class Placement:
         complete: list[RelPath] = []
         for content in contents:
             self._missing_since.pop((file_class, content), None)
+            self._let_go((file_class, content))
             for path in sorted(self._waiting_for.pop((file_class, content), set())):
                 missing = self._gathering.get(path)
                 if missing is None:
@@ -184,6 +226,7 @@ class Placement:
         now_s = self._site.scope.now.monotonic_s
         for content in contents:
             is_gone = now_s - self._missing_since.setdefault((file_class, content), now_s) >= MISSING_AFTER_S
+            self._let_go((file_class, content))
             for path in sorted(self._waiting_for.pop((file_class, content), set())):
                 self._gathering.pop(path, None)
                 self._ungiven.add(path)
@@ -216,15 +259,18 @@ class Placement:
         put = replace(event.entry, mtime_ns=target.put.mtime_ns, mode=target.put.mode)
         self._place([replace(current, put=put)])
 
-    def _place(self, aims: Sequence[Aim]) -> None:
+    def _place(self, aims: Sequence[Aim], sources: Mapping[RelPath, RelPath] | None = None) -> None:
+        """`sources`: from where files may be moved, by their new paths; both go into the same batch."""
         if not aims:
             return
+        sources = sources or {}
+        aims = _side_by_side(aims, sources)
         bases = self._site.state.bases([a.path for a in aims])
         self._plan.placing.update((a.path, a) for a in aims)
         for start in range(0, len(aims), BATCH_MAX):
             batch = aims[start : start + BATCH_MAX]
             self._site.state.begin_placing([PlacingRow(a.path, a.put, a.heads) for a in batch])
-            items = tuple(self._item(a, bases.get(a.path)) for a in batch)
+            items = tuple(self._item(a, bases.get(a.path), sources.get(a.path)) for a in batch)
             self._site.scope.emit(Place(self._site.mandate, items))
 
     def placed(self, event: Placed) -> tuple[Seen, ...]:
@@ -262,7 +308,7 @@ class Placement:
             if target is None:
                 continue
             base = bases.get(o.path)
-            if base is not None and base.entry.content not in (None, target.put.content):
+            if base is not None and not o.moved and base.entry.content not in (None, target.put.content):
                 change = base.heads[0] if base.heads else None
                 self._site.add_version(o.path, base.entry, self._keep_reason(target, base), change)
             if target.put.kind == Kind.ABSENT:
@@ -274,11 +320,11 @@ class Placement:
         self._site.state.drop_bases(gone)
         self._site.state.clear_problems([o.path for o in outcomes], DISK_CODES)
 
-    def _item(self, target: Aim, base: BaseRow | None) -> PlaceItem:
+    def _item(self, target: Aim, base: BaseRow | None, source: RelPath | None) -> PlaceItem:
         expect = base.entry if base is not None else ABSENT
         stat = base.stat if base is not None else None
         stood = base.heads if base is not None else ()
-        return PlaceItem(target.path, expect, stat, target.put, self._keep_reason(target, base), stood)
+        return PlaceItem(target.path, expect, stat, target.put, self._keep_reason(target, base), stood, source)
 
     def _keep_reason(self, target: Aim, base: BaseRow | None) -> str:
         if base is not None and not base.heads:
@@ -286,3 +332,12 @@ class Placement:
         if base is not None and any(loser.id in base.heads for loser in target.losers):
             return "conflict"
         return "removed" if target.put.kind == Kind.ABSENT else "replaced"
+
+
+def _side_by_side(aims: Sequence[Aim], sources: Mapping[RelPath, RelPath]) -> Sequence[Aim]:
+    """First each file that may be moved, with what vanishes for it: two that are not parted when batches are cut."""
+    if not sources:
+        return aims
+    by_path = {a.path: a for a in aims}
+    pairs = [(new, old) for new, old in sources.items() if new in by_path and old in by_path]
+    return [*(by_path.pop(path) for pair in pairs for path in pair), *by_path.values()]

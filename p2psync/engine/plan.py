@@ -17,6 +17,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath, ancestors, fold
 from p2psync.core.value import value
 from p2psync.engine.aim import Aim, aim
+from p2psync.engine.renames import Renames
 from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S, Site
 from p2psync.engine.state import BaseRow, LiveRow, PlacingRow, TodoKind, TodoRow
 
@@ -56,8 +57,9 @@ class Plan:
         self.damaged: set[tuple[RelPath, ContentId | None]] = set()
         """What a disk made of files, to say why it is kept; forgotten at the end of the run."""
         self._foreseen: dict[RelPath, Aim] = {}
-        """Aims of files to be placed that are the only heads of their paths. Whatever could change such an aim renews
-        its path, so that fetching and placing need not ask the state again."""
+        """Aims of files to be placed or removed that are the only heads of their paths. Whatever could change such an
+        aim renews its path, so that fetching and placing need not ask the state again."""
+        self.renames = Renames()
         self._blocked: dict[RelPath, float] = {}
         """Until when (monotonic seconds) a path is left alone."""
 
@@ -129,7 +131,7 @@ class Plan:
         open_: list[TodoRow] = []
         for path in paths:
             base, target = bases.get(path), aims[path]
-            self._foreseen.pop(path, None)
+            self._forget(path)
             if path in self._disputed and not target.sources:
                 self.agree(path)
             if path in unjudged:
@@ -138,7 +140,7 @@ class Plan:
                 keep.append(TodoRow(path, TodoKind.KEEP))
             if not target.stands(base):
                 open_.append(TodoRow(path, TodoKind.PLACE))
-                self._foresee(target, sight.heads.get(path, ()))
+                self._foresee(target, sight.heads.get(path, ()), base)
                 continue
             done.append(path)
             if base is not None and base.heads != target.heads:
@@ -175,12 +177,21 @@ class Plan:
         if over:
             self._site.state.clear_problems(over, set(over.values()))
         for path in paths:
-            self._foreseen.pop(path, None)
+            self._forget(path)
         self.unblock(paths)
 
-    def _foresee(self, target: Aim, heads: Sequence[Stated]) -> None:
-        if len(heads) == 1 and target.put.kind == Kind.FILE and len(self._foreseen) < FORESEEN_MAX:
-            self._foreseen[target.path] = target
+    def _foresee(self, target: Aim, heads: Sequence[Stated], base: BaseRow | None) -> None:
+        if len(heads) != 1 or target.put.kind == Kind.DIRECTORY or len(self._foreseen) >= FORESEEN_MAX:
+            return
+        self._foreseen[target.path] = target
+        if target.put.kind == Kind.FILE and base is None:
+            self.renames.arrives(target.path, target.put.content)
+        elif target.put.kind == Kind.ABSENT and not target.losers and base is not None and base.heads:
+            self.renames.leaves(target.path, base.entry.content)
+
+    def _forget(self, path: RelPath) -> None:
+        self._foreseen.pop(path, None)
+        self.renames.discard(path)
 
     def foreseen(self, path: RelPath) -> Aim | None:
         """What a look would tell of a path that is to be placed; None if it takes a look."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from p2psync.core.entry import FileStat, Kind
 from p2psync.core.ids import ContentId
@@ -29,13 +29,15 @@ class Batch:
         self.ready: dict[RelPath, Ready] = {}
         self.outcomes: dict[RelPath, Outcome] = {}
         self.touched: set[str] = set()
-        """Directories whose names have to be flushed."""
+        """Directories whose names have to be flushed, and files that were moved: nobody knows whether they were."""
         self.left: set[RelPath] = set()
         """Directories below the root that something was taken from."""
         self.directories: set[RelPath] = set()
         """Directories that were seen to be real ones."""
         self.renames = _case_renames(items, folding)
         """By the path of a put, the item that vanishes from the same slot under another name."""
+        self.moves = _moves(items, self.renames)
+        """By the path of a put, the item that vanishes elsewhere and holds the same file, to be moved."""
         self._items = items
         self._kept = {item.path for item in items if item.put.kind is Kind.DIRECTORY}
         self._uses = Counter(item.put.content for item in self.files_to_put() if item.put.content is not None)
@@ -45,7 +47,7 @@ class Batch:
         for item in self._items:
             renamed = self.renames.get(item.path)
             before = renamed.expect if renamed is not None else item.expect
-            if item.put.kind is Kind.FILE and item.put.content != before.content:
+            if item.put.kind is Kind.FILE and item.put.content != before.content and item.path not in self.moves:
                 yield item
 
     @property
@@ -93,3 +95,18 @@ def _case_renames(items: Sequence[PlaceItem], folding: Folding) -> dict[RelPath,
         if item.put.kind is Kind.FILE and gone is not None and item.path != gone.path:
             renames[item.path] = gone
     return renames
+
+
+def _moves(items: Sequence[PlaceItem], renames: Mapping[RelPath, PlaceItem]) -> dict[RelPath, PlaceItem]:
+    """A file that differs in its time or mode is copied."""
+    if not any(item.source for item in items):
+        return {}
+    vanishing = {item.path: item for item in items if item.put.kind is Kind.ABSENT and item.expect_stat is not None}
+    for renamed in renames.values():
+        vanishing.pop(renamed.path, None)
+    moves = {}
+    for item in items:
+        gone = vanishing.get(item.source) if item.source is not None and item.expect.kind is Kind.ABSENT else None
+        if gone is not None and item.path not in renames and item.put == gone.expect:
+            moves[item.path] = vanishing.pop(gone.path)
+    return moves

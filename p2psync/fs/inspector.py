@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import field, replace
 from typing import Protocol
 
@@ -25,7 +25,7 @@ from p2psync.fs.listing import unreadable
 from p2psync.fs.look import is_locked
 from p2psync.fs.pacing import UNPACED, Turn
 from p2psync.fs.recall import Recall
-from p2psync.fs.sight import Found, Gathering, Large, Row
+from p2psync.fs.sight import Found, Gathering, Large, Moved, Row
 from p2psync.fs.stable import Reading, Stopped, read_stable
 from p2psync.fs.traits import is_untouched, racy_for_s
 
@@ -74,8 +74,7 @@ class Manner:
     """Read those that do not, too."""
     asked: RelPath | None = None
     """The directory that the pass was meant for."""
-    moved: Mapping[FileStat, Entry] = field(default_factory=dict)
-    """Files that left their names: met again under others, they need not be read."""
+    moved: Moved = field(default_factory=Moved)
     turn: Turn = UNPACED
     """It rests between files and between pieces of big ones."""
 
@@ -171,10 +170,11 @@ class Inspector:
         elif known is not None and known.stat == here:
             seen = Seen(path, replace(known.entry, mode=self._traits.mode(found, entry.mode)), known.stat)
             into.found.append(Found(seen, known.whole, age_s, manner.asked))
-        elif here in manner.moved:
-            moved = manner.moved[here]
-            seen = Seen(path, replace(moved, mode=self._traits.mode(found, moved.mode)), here)
+        elif (moved := manner.moved.by_stat.get(here)) is not None:
+            seen = Seen(path, replace(moved.entry, mode=self._traits.mode(found, moved.entry.mode)), here)
             into.found.append(Found(seen, Completeness.OPEN, age_s, manner.asked))
+            into.missing.append(moved)
+            manner.moved.met.add(moved.path)
         else:
             self._read(path, here, age_s, entry, stat, into, manner)
 

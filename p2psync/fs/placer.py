@@ -3,7 +3,8 @@
 What is put lies in staging, verified and flushed, before the first name changes. A new file moves to a free name;
 one that replaces another is exchanged with it in one step, and what came out is compared with what was expected:
 if it is something else, both change places again and the caller learns what stands there. What comes out as
-expected becomes a version by being renamed. New names are placed before old ones vanish.
+expected becomes a version by being renamed. New names are placed before old ones vanish; a file that others gave
+another name is renamed here, too.
 """
 
 from __future__ import annotations
@@ -208,6 +209,8 @@ class Placer:
             return self._remove(item, batch)
         if item.path in batch.renames:
             return self._rename_in_slot(item, batch.renames[item.path], batch)
+        if item.path in batch.moves:
+            return self._move(item, batch.moves[item.path], batch)
         if item.path not in batch.ready:
             return self._set_mode(item)
         if item.expect.kind is Kind.FILE:
@@ -249,6 +252,26 @@ class Placer:
                 return self._in_the_way(item, Path(target))
             self.exchange.move_new(ready.staged, target)
         return self._placed(item, target, ready, batch)
+
+    def _move(self, item: PlaceItem, gone: PlaceItem, batch: Batch) -> Outcome:
+        """In one step; where that cannot be done, the content is wanted, and what stands there is judged by itself."""
+        assert item.put.content is not None
+        assert gone.expect_stat is not None
+        old, new = self._places.path(gone.path), self._places.path(item.path)
+        blocked = gone.path in batch.outcomes or self._check_parents(gone.path, batch, create=False) is not None
+        if blocked or not self._is_listed(old):
+            return _failed(item.path, Code.CONTENT_MISSING)
+        self._register(item.path, gone.expect_stat, item.put.mode)
+        try:
+            moved = self._takes(gone, old, new)
+        except OSError:
+            moved = False
+        if not moved:
+            return _failed(item.path, Code.CONTENT_MISSING)
+        self._left(gone.path, old, batch)
+        batch.outcomes[gone.path] = Outcome(gone.path, True, moved=True)
+        batch.touched.add(str(new))
+        return self._placed(item, new, Ready(item.put.content, str(old), gone.expect_stat), batch)
 
     def _in_the_way(self, item: PlaceItem, target: Path) -> Outcome:
         if not self._is_listed(target):
@@ -327,6 +350,15 @@ class Placer:
 
     def _take_out(self, item: PlaceItem, target: Path, batch: Batch) -> Outcome:
         out = self._staging.fresh("out")
+        if not self._takes(item, target, out):
+            return self._found(item, target)
+        lies = self.outs.keep(out, item.path, item.expect, self._clock(), item.stood)
+        batch.touched.add(str(lies.parent))
+        self._left(item.path, target, batch)
+        return Outcome(item.path, True)
+
+    def _takes(self, item: PlaceItem, target: Path, out: Path) -> bool:
+        """Move what is to vanish; False if it was not what was expected, and was put back. Raises as `move_new`."""
         self._register(item.path, None, 0)
         self.exchange.move_new(target, out)
         expected = False
@@ -335,12 +367,7 @@ class Placer:
         finally:
             if not expected:
                 self._put_back(out, target, item.path)
-        if not expected:
-            return self._found(item, target)
-        lies = self.outs.keep(out, item.path, item.expect, self._clock(), item.stood)
-        batch.touched.add(str(lies.parent))
-        self._left(item.path, target, batch)
-        return Outcome(item.path, True)
+        return expected
 
     def _left(self, path: RelPath, target: Path, batch: Batch) -> None:
         batch.touched.add(os.path.dirname(target))

@@ -24,7 +24,7 @@ from p2psync.fs.listing import Sort, children, left_out, unreadable
 from p2psync.fs.pacing import UNPACED, Pacer, Turn
 from p2psync.fs.presence import Blocked, Presence
 from p2psync.fs.reading import open_shared
-from p2psync.fs.sight import BaseView, Found, Gathering, Missing, Row, Sight
+from p2psync.fs.sight import BaseView, Found, Gathering, Missing, Moved, Row, Sight
 from p2psync.fs.walk import Step, Walk
 from p2psync.i18n import _, said
 
@@ -100,6 +100,8 @@ class Scanner:
     def look(self, paths: Sequence[RelPath], *, large: bool = False) -> Iterator[Sight]:
         """Some paths, a directory with all that lies in it; first what stands there, then what is missing.
 
+        A file that moved is told of together with the name that it left, so that others can move theirs.
+
         `large`: read large files, too. Raises FolderVanished, and Stopped.
         """
         batch = Gathering()
@@ -108,7 +110,7 @@ class Scanner:
         above = {a for directory in directories for a in (*ancestors(directory), directory)}
         rows = self._base.get_many({*(path for path, _ in present), *gone, *above})
         vanished = [row for path in gone for row in self._rows_of(path, rows)]
-        moved = {known: entry for _, entry, known in vanished if known is not None and known.inode}
+        moved = self._moved(vanished)
         self._fill_ancestors(above, rows, batch)
         whole = {path for path, found in present if stat.S_ISDIR(found.st_mode)}
         turn = Turn(self._pacer, lambda: self._inspector.is_stopped) if large else UNPACED
@@ -119,7 +121,8 @@ class Scanner:
                 path, found, rows, batch, Manner(large=large, large_unquiet=large, moved=moved, turn=turn)
             )
         for row in vanished:
-            self._vanished(row, batch)
+            if row[0] not in moved.met:
+                self._vanished(row, batch)
             if batch.is_full:
                 yield self._checked(batch)
         self._empty_ancestors(gone, presence, batch)
@@ -285,10 +288,23 @@ class Scanner:
 
     def _vanished(self, row: Row, batch: Gathering) -> None:
         path, entry, known = row
-        if not self.ignore.ignores(path, entry.kind == Kind.DIRECTORY):
+        if not self._ignores(row):
             batch.missing.append(Missing(path, entry, known))
         if path == FILE_NAME:
             self._read_rules()
+
+    def _moved(self, vanished: Iterable[Row]) -> Moved:
+        """Those that can be recognised where they are now."""
+        return Moved(
+            {
+                row[2]: Missing(*row)
+                for row in vanished
+                if row[2] is not None and row[2].inode and row[0] != FILE_NAME and not self._ignores(row)
+            }
+        )
+
+    def _ignores(self, row: Row) -> bool:
+        return self.ignore.ignores(row[0], row[1].kind == Kind.DIRECTORY)
 
     def _read_rules(self) -> None:
         """Rules that cannot be read leave those in force that were."""

@@ -57,6 +57,15 @@ class Missing:
     stat: FileStat | None
 
 
+@mutable
+class Moved:
+    """Files that left their names: met again under others, they need not be read."""
+
+    by_stat: Mapping[FileStat, Missing] = field(default_factory=dict)
+    met: set[RelPath] = field(default_factory=set)
+    """The names of those that were met."""
+
+
 @value
 class Large:
     """A file that takes long to read, and was not read."""

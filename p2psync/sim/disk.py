@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
@@ -162,6 +163,26 @@ class Disk:
         self.inodes += 1
         self.files[item.path] = SimFile(data, item.put.content, item.put.mtime_ns, self.inodes)
         return Outcome(item.path, True, stat=self.seen(item.path).stat)
+
+    def place_all(self, items: Sequence[PlaceItem]) -> tuple[Outcome, ...]:
+        """A batch, each path for itself; what a rename explains is moved."""
+        outcomes: dict[RelPath, Outcome] = {}
+        by_path = {item.path: item for item in items}
+        for item in items:
+            gone = by_path.get(item.source) if item.source is not None else None
+            if item.path in outcomes:
+                continue
+            if gone is not None and gone.path not in outcomes and self._can_move(item, gone):
+                self.files[item.path] = self.files.pop(gone.path)
+                outcomes[gone.path] = Outcome(gone.path, True, moved=True)
+                outcomes[item.path] = Outcome(item.path, True, stat=self.seen(item.path).stat)
+            else:
+                outcomes[item.path] = self.place(item)
+        return tuple(outcomes[item.path] for item in items)
+
+    def _can_move(self, item: PlaceItem, gone: PlaceItem) -> bool:
+        stands = self.seen(gone.path).entry == gone.expect == item.put and gone.put.kind is Kind.ABSENT
+        return stands and self.standing_name(item.path) is None and not self.obstructed(item.path)
 
     def _put_aside(self, item: PlaceItem) -> None:
         file = self.files.get(item.path)

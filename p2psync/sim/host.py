@@ -211,7 +211,7 @@ class Host:
     # -- the disk --------------------------------------------------------------------------------------
 
     def _place(self, effect: Place) -> None:
-        outcomes = tuple(self.disk.place(item) for item in effect.items)
+        outcomes = self.disk.place_all(effect.items)
         self.later(self.world.knobs.disk_s, lambda: self._report(Placed(effect.mandate, outcomes)))
 
     def _report(self, placed: Placed) -> None:

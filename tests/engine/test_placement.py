@@ -13,7 +13,7 @@ from p2psync.core.relpath import Folding, parse
 from p2psync.core.rules import Role
 from p2psync.engine.effects import Fetch, Place, PlaceItem, Wanted
 from p2psync.engine.events import Outcome
-from p2psync.engine.placement import HOLD_SOURCE_S, IN_FLIGHT_MAX, MISSING_AFTER_S, OBSTRUCTED_S
+from p2psync.engine.placement import IN_FLIGHT_MAX, MISSING_AFTER_S, OBSTRUCTED_S
 from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S
 from p2psync.engine.state import BaseRow
 from tests.core.court import SECRET_FILES
@@ -316,25 +316,6 @@ def test_a_full_batch_that_is_blocked_comes_round_again() -> None:
     assert not rig.replica.plan.more, "nothing can be started until somebody says so"
     rig.after(RETRY_AFTER_S)
     assert [item.path for item in rig.places()] == names
-
-
-# -- renames -----------------------------------------------------------------------------------------
-
-
-def test_what_vanishes_waits_for_the_file_that_is_copied_from_it() -> None:
-    rig = placing(("old.txt", "one"))
-    rig.placed(done("old.txt"))
-    rig.author.save("new.txt", "one")
-    rig.author.save("old.txt", None)
-    rig.takes_in()
-    effects = rig.effects()
-    assert [w.content for e in effects if isinstance(e, Fetch) for w in e.wanted] == [content("one")]
-    assert [e for e in effects if isinstance(e, Place)] == []
-    rig.fetched("one")
-    assert [item.path for item in rig.places()] == ["new.txt"]
-    rig.placed(done("new.txt"))
-    rig.after(HOLD_SOURCE_S)
-    assert [item.path for item in rig.places()] == ["old.txt"]
 
 
 # -- merges ------------------------------------------------------------------------------------------

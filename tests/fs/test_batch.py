@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, EXECUTABLE
+from dataclasses import replace
+
+from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, EXECUTABLE, FileStat
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath
@@ -12,6 +14,7 @@ from p2psync.fs.batch import Batch
 from tests.fs.disk import a_file, create, mkdir
 
 EXACT = Folding()
+STAT = FileStat(3, 1, 7)
 
 
 def gone(path: str, data: bytes = b"old") -> PlaceItem:
@@ -61,3 +64,35 @@ def test_an_empty_directory_that_was_placed_stays() -> None:
     batch.outcomes = {RelPath(path): Outcome(RelPath(path), True) for path in "de"}
     assert batch.stays_empty(RelPath("d"))
     assert not batch.stays_empty(RelPath("e"))
+
+
+def test_a_file_moves_only_where_all_of_it_stays_as_it_is() -> None:
+    leaving = replace(gone("a"), expect_stat=STAT)
+    arriving = replace(create("b", b"old"), source=RelPath("a"))
+    assert Batch([arriving, leaving], EXACT).moves == {"b": leaving}
+    assert list(Batch([arriving, leaving], EXACT).files_to_put()) == []
+    others = [
+        replace(arriving, source=None),
+        replace(arriving, source=RelPath("c")),
+        replace(arriving, put=a_file(b"old", mtime_ns=1)),
+        replace(arriving, expect=a_file(b"other")),
+    ]
+    for other in others:
+        assert Batch([other, leaving], EXACT).moves == {}
+    assert Batch([arriving, replace(leaving, expect_stat=None)], EXACT).moves == {}, "nobody knows how it looked"
+    assert Batch([arriving, replace(leaving, put=a_file(b"new"))], EXACT).moves == {}, "something else is put there"
+
+
+def test_a_file_moves_once() -> None:
+    leaving = replace(gone("a"), expect_stat=STAT)
+    several = [replace(create(path, b"old"), source=RelPath("a")) for path in "bc"]
+    batch = Batch([*several, leaving], EXACT)
+    assert list(batch.moves) == ["b"]
+    assert [item.path for item in batch.files_to_put()] == ["c"]
+
+
+def test_what_changes_only_its_case_does_not_move() -> None:
+    leaving = replace(gone("book"), expect_stat=STAT)
+    arriving = replace(create("Book", b"old"), source=RelPath("book"))
+    batch = Batch([arriving, leaving], Folding(case_insensitive=True))
+    assert (batch.moves, batch.renames) == ({}, {"Book": leaving})

@@ -9,9 +9,11 @@ import pytest
 
 from p2psync.core.entry import EXECUTABLE, Entry, FileStat
 from p2psync.core.ids import content_of
+from p2psync.core.ignore import IgnoreRules
 from p2psync.core.relpath import RelPath
 from p2psync.fs import inspector
 from p2psync.fs.scanner import Scanner
+from p2psync.fs.sight import SIGHT_PATHS_FIRST
 from p2psync.fs.traits import SYSTEMS_OWN
 from tests.fs.scanning import denied, look, scan, taken, told
 from tests.fs.watched import Place
@@ -94,6 +96,29 @@ def test_files_of_a_renamed_directory_are_not_read_again(place: Place, scanner: 
     assert read == ["b"]
     found = {f.seen.path: f.seen.entry.content for s in sights for f in s.found}
     assert found == {"e/a": content_of(b"one"), "e/b": content_of(b"three")}
+
+
+def test_a_moved_file_is_told_of_together_with_the_name_that_it_left(place: Place, scanner: Scanner) -> None:
+    names = [f"{number:03}" for number in range(2 * SIGHT_PATHS_FIRST)]
+    for name in names:
+        place.save(f"d/{name}", name.encode())
+    taken(place, scanner)
+    (place.root / "d").rename(place.root / "e")
+    sights = list(scanner.look([R("d"), R("e")]))
+    assert len(sights) > 1
+    for s in sights:
+        assert [f.seen.path[2:] for f in s.found] == [m.path[2:] for m in s.missing]
+    assert [m.path for s in sights for m in s.missing] == [f"d/{name}" for name in names], "each is told of once"
+
+
+def test_a_file_that_nobody_looks_at_any_more_does_not_move(place: Place, scanner: Scanner, read: list[str]) -> None:
+    place.save("a.bak", b"one")
+    taken(place, scanner)
+    scanner.ignore = IgnoreRules.parse("*.bak")
+    read.clear()
+    (place.root / "a.bak").rename(place.root / "b")
+    assert look(scanner, "a.bak", "b") == ["+b"]
+    assert read == ["b"]
 
 
 def test_what_was_placed_by_ourselves_is_not_read(place: Place, scanner: Scanner, read: list[str]) -> None:

@@ -116,6 +116,36 @@ def test_what_was_placed_is_what_is_seen() -> None:
     assert disk.seen(parse("b")).entry == ABSENT
 
 
+def rename(old: str, new: str, data: bytes) -> list[PlaceItem]:
+    return [replace(item(new, None, data), source=parse(old)), item(old, data, None)]
+
+
+@pytest.mark.parametrize("standing", [{"a": b"one"}, {"a": b"saved"}, {"a": b"one", "b": b"in the way"}])
+def test_a_rename_ends_as_on_a_real_disk(standing: Mapping[str, bytes], tmp_path: Path) -> None:
+    simulated, there = folder({}), real.Disk(tmp_path)
+    for path, data in standing.items():
+        simulated.write(parse(path), data, real.OLD_NS)
+        there.save(path, data)
+    items = rename("a", "b", b"one")
+    if standing.get("a") == b"one":
+        items[1] = replace(items[1], expect_stat=there.expecting("a", b"one").expect_stat)
+    simulated.staged.clear()
+    outcomes, really = simulated.place_all(items), there.placer.place(items)
+    assert [(o.path, o.placed, o.moved) for o in outcomes] == [(o.path, o.placed, o.moved) for o in really]
+    assert shown(simulated) == {path: data for path, data in there.tree().items() if data is not None}
+    assert set(simulated.versions.values()) == set(there.kept().values())
+
+
+def test_a_program_that_holds_a_renamed_file_open_writes_into_it() -> None:
+    disk = folder({})
+    disk.write(parse("a"), b"one", real.OLD_NS)
+    held = disk.files[parse("a")].inode
+    disk.place_all(rename("a", "b", b"one"))
+    disk.write_in_place(held, b"two", NOW_NS)
+    assert shown(disk) == {"b": b"two"}
+    assert disk.late_writes() == []
+
+
 def test_each_save_is_a_file_of_its_own() -> None:
     disk = folder({"a": b"same"})
     before = disk.seen(parse("a")).stat
