@@ -161,8 +161,7 @@ class Users:
         self._removed[(host.name, old)] = host.disk.files.pop(old).content
         self._note(host, new, file.content)
         host.disk.write(new, file.data, file.mtime_ns)
-        self._notice(host, old)
-        self._notice(host, new)
+        self._notice(host, old, new)
 
     def _add_line(self, host: Host) -> None:
         """A producer renews the index: it reads it and writes it whole."""
@@ -222,8 +221,8 @@ class Users:
         except (UsageError, NotAllowed):
             host.state.rollback()
 
-    def _notice(self, host: Host, path: RelPath) -> None:
-        host.dirty.add(path)
+    def _notice(self, host: Host, *paths: RelPath) -> None:
+        host.dirty.update(paths)
         if host.device is None or self._world.rng.random() < self._world.knobs.overlook:
             return
-        host.later(self._world.knobs.notice_s, lambda: host.look([path]))
+        host.later(self._world.knobs.notice_s, lambda: host.look(paths))
