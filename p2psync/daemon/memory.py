@@ -15,7 +15,14 @@ from typing import Any
 
 ARENAS_MAX = 2
 """Heaps of the C library. It makes one for each thread that allocates, and each keeps what it once needed."""
+MAPPED_FROM_BYTES = 4 << 20
+"""What is asked for in smaller pieces comes from the heaps; pages that are mapped anew each time take longer to get
+than to fill."""
+KEPT_FREE_BYTES = 16 << 20
+"""So much of a heap stays while it is worked with."""
 M_ARENA_MAX = -8
+M_MMAP_THRESHOLD = -3
+M_TRIM_THRESHOLD = -1
 """Of <malloc.h>."""
 LOOK_EVERY_S = 2.0
 AT_REST_CPU_S = 0.02
@@ -32,6 +39,8 @@ def share_heaps(library: Any) -> None:
     """To be called before threads are started."""
     if library is not None:
         library.mallopt(M_ARENA_MAX, ARENAS_MAX)
+        library.mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES)
+        library.mallopt(M_TRIM_THRESHOLD, KEPT_FREE_BYTES)
 
 
 def sweep() -> None:

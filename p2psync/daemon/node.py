@@ -109,16 +109,7 @@ class Node:
         self.shelf = Shelf(self.folders)
         self.tally = Tally(self.shelf, self.tasks)
         self.mastering = Mastering(self.runtime, self.folders, self.shelf, identity.device)
-        self.transfer = Transfer(
-            self.tasks,
-            send=self.links.send_content,
-            push=self.links.push,
-            emit=self.runtime.post,
-            folders=self.folders.contents,
-            bounds=Compartments(self._member, lambda one: self._authorities.get(one), self.folders.reading),
-            misbehaved=self._misbehaved,
-            bandwidth=self.bandwidth,
-        )
+        self.transfer = self._make_transfer()
         self.inviting = Inviting(identity.device, self.runtime, self.records, self.tasks, log)
         self.code_inviting = CodeInviting(identity.device, self.runtime, self.records, self.tasks, self.ticket_of, log)
         self.discovery = Discovery(
@@ -163,6 +154,19 @@ class Node:
             PeerJoined: self._peer_joined,
             PeerLeft: self._peer_left,
         }
+
+    def _make_transfer(self) -> Transfer:
+        return Transfer(
+            self.tasks,
+            send=self.links.send_content,
+            push=self.links.push,
+            is_near=self.links.is_near,
+            emit=self.runtime.post,
+            folders=self.folders.contents,
+            bounds=Compartments(self._member, lambda one: self._authorities.get(one), self.folders.reading),
+            misbehaved=self._misbehaved,
+            bandwidth=self.bandwidth,
+        )
 
     def _make_links(self) -> Links:
         return Links(
@@ -492,9 +496,5 @@ def _open_database(home: Path, identity: Identity) -> tuple[Database, Path | Non
 
 
 def _folders_of(device: Device, _now: Now) -> list[tuple[MandateId, Path]]:
-    found = []
-    for mandate in device.mandates.values():
-        folder = mandate.state.get("folder")
-        if isinstance(folder, str):
-            found.append((mandate.id, Path(folder)))
-    return found
+    folders = {mandate.id: mandate.state.get("folder") for mandate in device.mandates.values()}
+    return [(mandate, Path(folder)) for mandate, folder in folders.items() if isinstance(folder, str)]

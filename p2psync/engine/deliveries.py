@@ -23,6 +23,7 @@ from p2psync.engine.state import BlockRow, MandateState
 
 TOLD = ENTRIES | {MASTER, STATED}
 """Files of which somebody wants to know who has which version: bookings, and the charts that they are held to."""
+_TOLD_BYTES = tuple(suffix.encode() for suffix in sorted(TOLD))
 SLICE_BLOCKS = 64
 """Blocks in memory at a time."""
 DELIVERIES_MAX = 1000
@@ -89,7 +90,7 @@ class Deliveries:
         rows = [row for log in logs for row in self._rows_between(log, before, now)]
         found: set[RelPath] = set()
         for start in range(0, len(rows), SLICE_BLOCKS):
-            raw = self._state.raw_blocks([row.intake for row in rows[start : start + SLICE_BLOCKS]])
+            raw = filter(_may_tell, self._state.raw_blocks([row.intake for row in rows[start : start + SLICE_BLOCKS]]))
             changes = (change for one in raw for change in parse_block(self._mandate, one).block.changes)
             found.update(change.path for change in changes if suffix_of(change.path) in TOLD)
         return found
@@ -113,6 +114,12 @@ class Deliveries:
             if self._ledger.covered(now, row.log, Tip(row.seq, row.hash)):
                 found[path] = winner.entry.content
         return found
+
+
+def _may_tell(raw: bytes) -> bool:
+    """Whether a block could name such a file: most name none, and to take one apart takes time."""
+    lower = raw.lower()
+    return any(suffix in lower for suffix in _TOLD_BYTES)
 
 
 def _setting(device: DeviceId) -> str:

@@ -71,7 +71,9 @@ class Mandate:
         self.id = mandate
         self.state = state
         self.ledger = Ledger(mandate, state, keys, rng)
-        self._site = Site(mandate, state, self.ledger, keys, scope, folding)
+        self.peers: dict[int, Peer] = {}
+        """By link."""
+        self._site = Site(mandate, state, self.ledger, keys, scope, folding, self.peers)
         self.replica = Replica(self._site)
         self.secrets = Secrets(state)
         self.arrears = Arrears(mandate, state, self.ledger)
@@ -83,8 +85,6 @@ class Mandate:
         self.conduct = Conduct(state, scope)
         self.is_held = False
         """True while nothing of it is exchanged or placed, as a person or the hours of activity want it."""
-        self.peers: dict[int, Peer] = {}
-        """By link."""
         self._keys = keys
         self._scope = scope
         self._rng = rng

@@ -216,18 +216,20 @@ class Observation:
     def _push(self, edits: Sequence[Seen]) -> None:
         """Let the contents of small files that somebody just saved, which nobody has yet, go along with their names.
 
-        And what is new in big ones.
+        And what is new in big ones. Many at once go only to the one member who is there and keeps up: several share
+        them among themselves.
         """
-        if len(edits) > SAVE_PATHS_MAX:
+        followers = self._site.followers.values()
+        if len(edits) <= SAVE_PATHS_MAX:
+            self._offer(edits)
+        elif len(followers) != 1 or not all(follower.keeps_up for follower in followers):
             return
-        self._offer(edits)
+        small = {s.path: s.entry.content for s in edits if s.entry.size <= PUSH_BYTES_MAX}
+        known = {None, EMPTY_CONTENT, *self._site.state.standing({c for c in small.values() if c is not None})}
         fresh: defaultdict[str, list[ContentId]] = defaultdict(list)
-        for s in edits:
-            content = s.entry.content
-            if content is None or s.entry.size > PUSH_BYTES_MAX:
-                continue
-            if content != EMPTY_CONTENT and not self._site.state.content_sources(content):
-                fresh[self._site.ledger.class_of(s.path)].append(content)
+        for path, content in small.items():
+            if content is not None and content not in known:
+                fresh[self._site.ledger.class_of(path)].append(content)
         for file_class, contents in fresh.items():
             self._site.scope.emit(PushContents(self._site.mandate, tuple(contents), file_class))
 

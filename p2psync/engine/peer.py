@@ -24,6 +24,8 @@ UPDATE_BYTES_MAX = 512 * 1024
 """Signed bytes in one IndexUpdate."""
 UPDATES_IN_FLIGHT_MAX = 4
 """IndexUpdates that were not acknowledged yet."""
+FOLLOWS_MAX = 2 * UPDATES_IN_FLIGHT_MAX
+"""Who has so much left to acknowledge is busy enough."""
 FORWARD_AFTER_S = 1.0
 RESENDS_MAX = 8
 """Blocks without those that they name, one after the other and nothing usable between; more is no accident."""
@@ -193,6 +195,11 @@ class Peer:
                 self._in_flight.append(batch[-1])
 
     # -- placed ----------------------------------------------------------------------------------------
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether they have acknowledged nearly all that was announced."""
+        return self.greeted and len(self._outbox) + len(self._in_flight) < FOLLOWS_MAX
 
     def say_placed(self, placed: Placed) -> None:
         if placed != self._placed_said:

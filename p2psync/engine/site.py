@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from p2psync.core.entry import Entry
 from p2psync.core.ids import ChangeId, MandateId
 from p2psync.core.problem import Code, Problem
@@ -37,6 +40,14 @@ DISK_CODES = frozenset(
 """Problems that are over once the path could be looked at or placed."""
 
 
+class Follower(Protocol):
+    """A member that hears at once what is announced here."""
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether it has taken in nearly all that it was told."""
+
+
 @mutable
 class Site:
     mandate: MandateId
@@ -46,6 +57,8 @@ class Site:
     scope: Scope
     folding: Folding
     """How this disk folds names; probed when the folder is opened."""
+    followers: Mapping[int, Follower]
+    """By link."""
 
     def refused(self, path: RelPath) -> Problem:
         """What to tell of an edit that this device may not make."""

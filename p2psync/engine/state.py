@@ -166,6 +166,9 @@ class MandateState(Protocol):
     def content_sources(self, content: ContentId) -> Sequence[RelPath]:
         """Paths at which this content stands by the base."""
 
+    def standing(self, contents: Iterable[ContentId]) -> Set[ContentId]:
+        """Those that stand at any path by the base; where very many paths hold the same, some may be left out."""
+
     def content_classes(self, content: ContentId) -> set[str]:
         """The classes of the logs whose accepted changes name this content: who names it without right has no claim."""
 

@@ -127,13 +127,13 @@ class Contents:
 
         Raises OSError where our own copy cannot be written.
         """
+        given = self._given.take([content])
+        if given is not None and not self._staging.stage_whole([(content, given[0])]):
+            return True
         if self._staging.has(content):
             return True
         if content == EMPTY_CONTENT:
             self._staging.stage_empty()
-            return True
-        given = self._given.take([content])
-        if given is not None and not self._staging.stage_whole([(content, given[0])]):
             return True
         candidates = (*self._standing(content, known), self._versions.where(content))
         return any(_unless_unreadable(self._staging.stage_copy, path, content) for path in candidates)
@@ -223,7 +223,7 @@ class Contents:
 
     def note_bytes(self, content: ContentId, data: bytes) -> None:
         """A small file was read: it may have been saved just now, and is to be given to others at once."""
-        self._read_lately.put(content, data)
+        self._read_lately.put({content: data})
 
     def read_lately(self, contents: Sequence[ContentId]) -> list[bytes] | None:
         """What small files held that were read a moment ago, once; None unless all of it is at hand."""
@@ -231,8 +231,7 @@ class Contents:
 
     def hand_over(self, given: Mapping[ContentId, bytes]) -> None:
         """Bytes for what is to be placed now, not verified yet."""
-        for content, data in given.items():
-            self._given.put(content, data)
+        self._given.put(given)
 
     def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None = None) -> None:
         """See `CutMemory.add_fresh`."""

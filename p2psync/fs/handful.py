@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from p2psync.core.ids import ContentId
 
-HELD_BYTES_MAX = 1 << 20
+HELD_BYTES_MAX = 32 << 20
 
 
 class Handful:
@@ -19,11 +19,12 @@ class Handful:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def put(self, content: ContentId, data: bytes) -> None:
+    def put(self, several: Mapping[ContentId, bytes]) -> None:
         with self._lock:
-            self._drop(content)
-            self._held[content] = data
-            self._bytes += len(data)
+            for content, data in several.items():
+                self._drop(content)
+                self._held[content] = data
+                self._bytes += len(data)
             while self._bytes > HELD_BYTES_MAX:
                 self._drop(next(iter(self._held)))
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -26,7 +26,7 @@ from p2psync.engine.settle import HOLD_MAX_S, HOLD_S, How, Settler
 from p2psync.fs.folder import Folder, FolderVanished
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.sight import SIGHT_PATHS_MAX, Sight
-from p2psync.fs.signs import Lost, Signs, Watcher
+from p2psync.fs.signs import MANY, Lost, Signs, Watcher
 from p2psync.fs.threads import in_thread
 from p2psync.i18n import _
 
@@ -190,6 +190,11 @@ class Observer:
             await asyncio.sleep(RETURN_S)  # a watch that breaks again and again is not to be set up all the time
         raise FolderVanished
 
+    async def _ours(self, signs: Signs) -> Set[RelPath]:
+        """Of many files that came by a rename, those that were just placed: there is nothing to look for."""
+        came = [n.path for n in signs.noticed if n.how is How.RENAMED and n.path not in self._troubled]
+        return await self._thread(lambda: self._scanner.ours(came)) if len(came) > MANY else frozenset()
+
     async def _say_unwatched(self, reason: str) -> None:
         """Changes are found all the same, only later."""
         self._unwatched = True
@@ -198,7 +203,10 @@ class Observer:
 
     async def _heard(self, signs: Signs) -> None:
         now = self._clock()
+        ours = await self._ours(signs)
         for noticed in signs.noticed:
+            if noticed.how is How.RENAMED and noticed.path in ours:
+                continue
             if noticed.how is How.DELETED and self._scanner.took_away(noticed.path):
                 self._settler.again(noticed.path, now + HOLD_S, now)  # by then the base knows it, too
             else:

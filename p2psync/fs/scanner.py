@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
 from p2psync.books.completeness import Completeness
@@ -67,6 +67,18 @@ class Scanner:
     def took_away(self, path: RelPath) -> bool:
         """Whether that nothing stands there is our own doing, as far as is known; told once."""
         return self._inspector.took_away(path)
+
+    def ours(self, paths: Iterable[RelPath]) -> Set[RelPath]:
+        """Those at which just that stands which was placed there, so that a look would find nothing new."""
+        found = {path for path in paths if path != FILE_NAME and self._is_ours(path)}
+        known = self._base.get_many({a for path in found for a in ancestors(path)})
+        return {path for path in found if known.keys().isdisjoint(ancestors(path))} if known else found
+
+    def _is_ours(self, path: RelPath) -> bool:
+        try:
+            return self._inspector.is_ours(path, os.lstat(self.folder.where(path)))
+        except OSError:
+            return False
 
     def stop(self) -> None:
         """Passes under way raise Stopped soon."""

@@ -288,6 +288,9 @@ class MemoryMandateState:
     def content_sources(self, content: ContentId) -> Sequence[RelPath]:
         return sorted(self._tables.sources.get(content, ()))
 
+    def standing(self, contents: Iterable[ContentId]) -> Set[ContentId]:
+        return {content for content in contents if self._tables.sources.get(content)}
+
     def content_classes(self, content: ContentId) -> set[str]:
         stating = (i for i in self._tables.stating.get(content, ()) if self._tables.accepted[i])
         return {self._tables.logs[self._tables.blocks[i.block].log].file_class for i in stating}

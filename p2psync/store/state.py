@@ -154,6 +154,9 @@ class SqliteMandateState:
     def content_sources(self, content: ContentId) -> Sequence[RelPath]:
         return self._bases.sources(content)
 
+    def standing(self, contents: Iterable[ContentId]) -> Set[ContentId]:
+        return self._bases.sources_of(contents, limit=1).keys()
+
     def content_classes(self, content: ContentId) -> set[str]:
         classes = {row.file_class for row in self.logs()}
         return {file_class for file_class in classes if self._changes.named_in(file_class, [content])}

@@ -31,7 +31,7 @@ RESPONSE_DATA_BYTES_MAX = 512 * 1024
 """Bytes that one Response carries; a Request that is answered by more is answered by several."""
 HOLDS_ALL = b""
 """What is answered instead of a bit for each chunk."""
-PUSH_ITEMS_MAX = 16
+PUSH_ITEMS_MAX = 256
 """Contents in one Push."""
 PUSH_BYTES_MAX = 256 * 1024
 """Bytes that one Push carries."""

@@ -63,6 +63,7 @@ def test_sources_of_a_content_are_where_base_has_it(state: MandateState) -> None
     state.put_bases([BaseRow(C, file("merged"), None, (view,)), BaseRow(path("d"), file("x"), None, (two,))])
     assert state.content_sources(content("x")) == ["a", "b", "d"]
     assert state.content_sources(content("merged")) == ["c"]
+    assert state.standing([content("x"), content("nothing"), content("merged")]) == {content("x"), content("merged")}
     state.put_bases([BaseRow(A, file("y"), None, (one,))])
     state.drop_bases([B])
     assert state.content_sources(content("x")) == ["d"]

@@ -100,6 +100,7 @@ class Device:
     requests: list[Request] = field(default_factory=list)
     """Those it answered, in their order."""
     pushes: int = 0
+    is_near: bool = True
     """That it got, and offers."""
     fence: Fence = field(default_factory=Fence)
 
@@ -201,6 +202,7 @@ class World:
             self._tasks,
             send=lambda link, message: device.links[link].send(message),
             push=lambda link, frame: device.links[link].push(frame),
+            is_near=lambda link: device.is_near,
             emit=lambda event: device.emit(event),
             folders=folders,
             bounds=fence,

@@ -10,7 +10,20 @@ import weakref
 import pytest
 
 from p2psync.daemon import memory
-from p2psync.daemon.memory import ARENAS_MAX, AT_REST_CPU_S, M_ARENA_MAX, Rest, c_library, give_back, share_heaps, sweep
+from p2psync.daemon.memory import (
+    ARENAS_MAX,
+    AT_REST_CPU_S,
+    KEPT_FREE_BYTES,
+    M_ARENA_MAX,
+    M_MMAP_THRESHOLD,
+    M_TRIM_THRESHOLD,
+    MAPPED_FROM_BYTES,
+    Rest,
+    c_library,
+    give_back,
+    share_heaps,
+    sweep,
+)
 
 LOOKS = 5
 
@@ -81,7 +94,11 @@ def test_where_nothing_can_be_told_nothing_is_done() -> None:
 def test_threads_share_heaps() -> None:
     library = Library()
     share_heaps(library)
-    assert library.options == [(M_ARENA_MAX, ARENAS_MAX)]
+    assert library.options == [
+        (M_ARENA_MAX, ARENAS_MAX),
+        (M_MMAP_THRESHOLD, MAPPED_FROM_BYTES),
+        (M_TRIM_THRESHOLD, KEPT_FREE_BYTES),
+    ]
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc: no other C library can be told")
@@ -89,6 +106,8 @@ def test_the_real_one_can_be_told() -> None:
     library = c_library()
     assert library is not None
     assert library.mallopt(M_ARENA_MAX, ARENAS_MAX) == 1
+    assert library.mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES) == 1
+    assert library.mallopt(M_TRIM_THRESHOLD, KEPT_FREE_BYTES) == 1
     assert library.malloc_trim(0) in (0, 1)
 
 

@@ -16,7 +16,7 @@ from p2psync.engine.events import FolderOpened, Merged, Observed, Outcome, Place
 from p2psync.engine.ledger import Taken
 from p2psync.engine.replica import Replica
 from p2psync.engine.scope import Now, Scope
-from p2psync.engine.site import Site
+from p2psync.engine.site import Follower, Site
 from p2psync.engine.state import BaseRow, TodoKind
 from tests.engine.ledgers import Desk, office
 
@@ -49,13 +49,14 @@ class Rig:
         self.scope = Scope()
         self.scope.now = Now(100.0, 5_000)
         self.folding = folding or Folding()
+        self.followers: dict[int, Follower] = {}
         self.replica = self._replica()
         if opened:
             self.open()
 
     def _replica(self) -> Replica:
         desk = self.desk
-        return Replica(Site(desk.mandate, desk.state, desk.ledger, desk.keys, self.scope, self.folding))
+        return Replica(Site(desk.mandate, desk.state, desk.ledger, desk.keys, self.scope, self.folding, self.followers))
 
     def open(self, on_disk: Mapping[str, str] | None = None, *, continuous: bool = True) -> Rig:
         """Open the folder and scan it; `on_disk` gives the texts of the files that lie there."""

@@ -16,9 +16,6 @@ from p2psync.engine.effects import Fetch, Notice, Place, PushContents
 from p2psync.engine.events import FolderOpened, Observed, Outcome, Seen
 from p2psync.engine.ledger import Taken
 from p2psync.engine.state import BaseRow, TodoKind, VersionRow
-from p2psync.engine.urgent import SAVE_PATHS_MAX
-from p2psync.wire.messages import PUSH_BYTES_MAX
-from tests.core.court import SECRET_FILES
 from tests.engine.ledgers import RESTRICTED_RULES
 from tests.engine.rig import Rig, content, file, seen
 
@@ -431,33 +428,6 @@ def test_a_placement_that_a_crash_cut_off_is_recognised() -> None:
     assert rig.desk.texts("a.txt") == {"two"}, "nobody edited anything"
     rig.shows("a.txt", "two")
     assert len(rig.sees("a.txt", "one")) == 1, "but this is an edit: the scan is over"
-
-
-def pushed(rig: Rig) -> list[PushContents]:
-    return [effect for effect in rig.effects() if isinstance(effect, PushContents)]
-
-
-def test_what_was_just_saved_goes_along_with_its_name() -> None:
-    rig = Rig(rules=SECRET_FILES, role=Role.PAYROLL)
-    rig.look(seen("a.txt", "common"), seen("b.ecs", "secret"), seen("empty", ""), seen("a", None))
-    restricted = SECRET_FILES.class_id(parse("b.ecs")) or ""
-    assert pushed(rig) == [
-        PushContents(rig.desk.mandate, (content("common"),)),
-        PushContents(rig.desk.mandate, (content("secret"),), restricted),
-    ]
-
-
-def test_what_others_have_or_had_better_ask_for_is_not_pushed() -> None:
-    rig = Rig()
-    rig.sees("a.txt", "one")
-    pushed(rig)
-    rig.look(seen("b.txt", "one"), seen("a.txt", None))
-    assert pushed(rig) == [], "a rename"
-    large = replace(file("large"), size=PUSH_BYTES_MAX + 1)
-    rig.look(Seen(parse("large"), large, FileStat(large.size, 1, 1)))
-    assert pushed(rig) == []
-    rig.look(*(seen(f"many {number}", f"{number}") for number in range(SAVE_PATHS_MAX + 1)))
-    assert pushed(rig) == []
 
 
 # -- damage ------------------------------------------------------------------------------------------

@@ -265,8 +265,10 @@ def test_few_updates_are_in_flight_and_the_next_goes_when_one_is_acknowledged() 
     session = Session(a, b)
     session.b.peer.begin(None)
     [have] = session.b.out()
+    assert not session.a.peer.keeps_up, "nothing was heard of it"
     updates = session.a.hears(have)
     assert [len(u.blocks) for u in updates if isinstance(u, IndexUpdate)] == [BLOCKS_MAX] * UPDATES_IN_FLIGHT_MAX
+    assert not session.a.peer.keeps_up
     assert session.a.saves("x", "two") == [], "its turn comes"
     session.b.peer.on_have(Have(a.mandate, {}))
     [answer] = [message for message in session.b.hears(updates[0]) if isinstance(message, Have)]
@@ -274,6 +276,7 @@ def test_few_updates_are_in_flight_and_the_next_goes_when_one_is_acknowledged() 
     assert isinstance(following, IndexUpdate)
     assert len(following.blocks) == BLOCKS_MAX
     session.says(session.a, [*updates[1:], following]).settle().assert_same()
+    assert session.a.peer.keeps_up
 
 
 def test_an_update_has_a_limited_size() -> None:

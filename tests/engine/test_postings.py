@@ -33,7 +33,7 @@ class Clerk:
         self.desk = desk
         self.scope = Scope()
         self.scope.now = Now(1.0, 60_000)
-        site = Site(desk.mandate, desk.state, desk.ledger, desk.keys, self.scope, Folding())
+        site = Site(desk.mandate, desk.state, desk.ledger, desk.keys, self.scope, Folding(), {})
         self.postings = Postings(site, desk.id)
 
     def holds(self, path: RelPath, text: str | None) -> ContentId | None:

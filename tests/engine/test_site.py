@@ -19,7 +19,7 @@ PATH = parse("x.txt")
 def site_of(desk: Desk) -> Site:
     scope = Scope()
     scope.now = Now(0.0, 1_234)
-    return Site(desk.mandate, desk.state, desk.ledger, desk.keys, scope, Folding())
+    return Site(desk.mandate, desk.state, desk.ledger, desk.keys, scope, Folding(), {})
 
 
 def test_a_version_of_a_change_is_its_authors() -> None:

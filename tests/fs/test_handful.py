@@ -13,8 +13,7 @@ A, B, C = (content_of(text) for text in (b"a", b"b", b"c"))
 
 def test_what_is_held_is_taken_together_and_once() -> None:
     held = Handful()
-    held.put(A, b"a")
-    held.put(B, b"b")
+    held.put({A: b"a", B: b"b"})
     assert held.take([A, C]) is None
     assert held.take([B, A]) == [b"b", b"a"]
     assert held.take([A]) is None
@@ -24,12 +23,12 @@ def test_only_some_bytes_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handful, "HELD_BYTES_MAX", 4)
     held = Handful()
     for content in (A, B, A, C):
-        held.put(content, b"12")
+        held.put({content: b"12"})
     assert held.take([B]) is None, "the oldest"
     assert held.take([A, C]) == [b"12", b"12"]
-    held.put(A, b"1234")
+    held.put({A: b"1234"})
     held.clear()
-    held.put(B, b"1234")
+    held.put({B: b"1234"})
     assert (held.take([A]), held.take([B])) == (None, [b"1234"])
-    held.put(A, b"12345")
+    held.put({A: b"12345"})
     assert held.take([A]) is None

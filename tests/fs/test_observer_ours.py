@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.settle import How
 from p2psync.fs import observer
 from p2psync.fs.scanner import Scanner
+from p2psync.fs.signs import MANY
 from p2psync.fs.traits import SYSTEMS_OWN
 from tests.fs.observing import observing
 from tests.fs.watched import Place
@@ -29,6 +31,30 @@ async def test_what_was_placed_by_ourselves_is_not_told(place: Place) -> None:
         told.observer.rescan()
         await told.scanned(2)
         assert told.paths == ["+theirs"]
+
+
+@pytest.mark.asyncio
+async def test_of_many_files_only_what_is_not_ours_is_looked_at(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[RelPath] = []
+    real_look = Scanner.look
+
+    def look(self: Scanner, paths: Any, **options: Any) -> Any:
+        looked.extend(paths)
+        return real_look(self, paths, **options)
+
+    monkeypatch.setattr(Scanner, "look", look)
+    names = [f"ours {number}" for number in range(MANY)]
+    async with observing(place) as told:
+        await told.scanned()
+        told.observer._troubled["was locked"] = Problem("was locked", Code.LOCKED)
+        for name in (*names, "theirs", "was locked"):
+            place.save(name)
+        for name in (*names, "was locked"):
+            told.observer.expect(R(name), SYSTEMS_OWN.stat((place.root / name).stat()))
+        told.played.notice(*((name, How.RENAMED) for name in ("was locked", *names, "theirs")))
+        await told.path("+theirs")
+        await told.until(lambda told: "was locked" in told.cleared)  # who was told of a trouble hears that it is over
+        assert set(looked) == {"theirs", "was locked"}
 
 
 @pytest.mark.asyncio

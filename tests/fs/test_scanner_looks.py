@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from p2psync.core.entry import EXECUTABLE, Entry, FileStat
+from p2psync.core.entry import EMPTY_DIRECTORY, EXECUTABLE, Entry, FileStat
 from p2psync.core.ids import content_of
 from p2psync.core.ignore import IgnoreRules
 from p2psync.core.relpath import RelPath
@@ -132,6 +132,21 @@ def test_what_was_placed_by_ourselves_is_not_read(place: Place, scanner: Scanner
     scanner.expect(R("a"), SYSTEMS_OWN.stat((place.root / "a").stat()))
     scanner.expect(R("a"), None)
     assert look(scanner, "a") == ["+a"]
+
+
+def test_ours_is_only_what_stands_as_it_was_placed_and_where_a_look_had_nothing_else_to_tell(
+    place: Place, scanner: Scanner
+) -> None:
+    names = ("ours", "edited", "gone", ".p2psyncignore", "was empty/ours")
+    for name in names:
+        place.save(name)
+        scanner.expect(R(name), SYSTEMS_OWN.stat((place.root / name).stat()))
+    place.save("theirs")
+    place.save("edited", b"anew", age_s=50)
+    (place.root / "gone").unlink()
+    place.base.rows[R("was empty")] = (EMPTY_DIRECTORY, None)
+    assert scanner.ours(map(R, (*names, "theirs"))) == {"ours"}
+    assert look(scanner, "was empty/ours") == ["-was empty"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no file says there whether it may be run")

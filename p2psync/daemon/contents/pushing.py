@@ -6,49 +6,89 @@ A push is a hint. Whoever gets one it does not want, or has no room for, forgets
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.daemon.contents.compartments import Stock
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import PushContents
 from p2psync.engine.orders import Compartment
+from p2psync.engine.urgent import SAVE_PATHS_MAX
 from p2psync.fs.contents import Contents
 from p2psync.wire.codec import encode
-from p2psync.wire.messages import PUSH_BYTES_MAX, Push
+from p2psync.wire.messages import PUSH_BYTES_MAX, PUSH_ITEMS_MAX, Push
 
-KEPT_BYTES_MAX = 1 << 20
-"""Of one link, until the engine has read the changes that name them."""
+KEPT_BYTES_MAX = 16 << 20
+"""Of one link, until the engine has read the changes that name them; what comes beyond is asked for again."""
 KEPT_S = 5.0
-"""By then it has, or it does not want them."""
+"""By then it has, or it does not want them; as long as it takes some, the others are kept, too."""
 
 SendPush = Callable[[int, bytes], None]
 """(link, frame): say this if the link is not busy with what was said before."""
+IsNear = Callable[[int], bool]
+"""Whether what goes to a link is there at once."""
+
+
+class _Kept:
+    """What one link gave unasked."""
+
+    def __init__(self) -> None:
+        self._items: dict[Compartment, dict[ContentId, bytes]] = {}
+        self.bytes = 0
+        self.is_used = False
+        """Something was taken since this was last set back."""
+
+    @property
+    def compartments(self) -> Set[Compartment]:
+        return self._items.keys()
+
+    def put(self, compartment: Compartment, items: Mapping[ContentId, bytes]) -> None:
+        """What is here already stays as it is."""
+        here = self._items.setdefault(compartment, {})
+        fresh = {content: data for content, data in items.items() if content not in here}
+        here.update(fresh)
+        self.bytes += sum(map(len, fresh.values()))
+
+    def take(self, compartment: Compartment, contents: Iterable[ContentId]) -> dict[ContentId, bytes]:
+        here = self._items.get(compartment)
+        if not here:
+            return {}
+        found = {content: here.pop(content) for content in contents if content in here}
+        self.bytes -= sum(map(len, found.values()))
+        self.is_used |= bool(found)
+        return found
 
 
 class Pushing:
     """The pushes of one device, out and in. All methods are for the event loop."""
 
-    def __init__(self, tasks: Tasks, stock: Stock, send: SendPush) -> None:
+    def __init__(self, tasks: Tasks, stock: Stock, send: SendPush, is_near: IsNear) -> None:
         self._tasks = tasks
         self._stock = stock
         self._send = send
-        self._kept: dict[int, OrderedDict[tuple[Compartment, ContentId], bytes]] = {}
+        self._is_near = is_near
+        self._kept: dict[int, _Kept] = {}
         self._expiry: dict[int, asyncio.TimerHandle] = {}
 
     def push(self, effect: PushContents, links: Iterable[int]) -> None:
-        """Give these contents to the members on these links who may read them, unasked."""
+        """Give these contents to the members on these links who may read them, unasked.
+
+        More than somebody saves at once goes only where it is at hand here and near there: else it would be read
+        twice, or be in the way of what is said after it.
+        """
         compartment = Compartment(effect.mandate, effect.file_class)
         contents = self._stock.contents(effect.mandate)
         open_links = [link for link in links if self._stock.bounds.is_open_to(link, compartment)]
         if contents is None or not open_links:
             return
+        is_save = len(effect.contents) <= SAVE_PATHS_MAX
+        if not is_save and not all(map(self._is_near, open_links)):
+            return
         at_hand = contents.read_lately(effect.contents)
-        if at_hand is not None and sum(map(len, at_hand)) <= PUSH_BYTES_MAX:
-            message = Push(effect.mandate, effect.contents, tuple(at_hand), effect.file_class)
-            self._send_all(open_links, encode(message))
-        else:
+        if at_hand is not None:
+            for items in _parts(dict(zip(effect.contents, at_hand, strict=True))):
+                self._send_all(open_links, _frame(compartment, items))
+        elif is_save:
             self._tasks.start(self._push(contents, compartment, effect.contents, open_links), "push")
 
     async def _push(
@@ -67,29 +107,35 @@ class Pushing:
 
     def pushed(self, link: int, message: Push) -> None:
         """Keep for a moment what a peer gave unasked."""
-        kept = self._kept.setdefault(link, OrderedDict())
-        compartment = Compartment(message.mandate, message.file_class)
-        for content, data in zip(message.contents, message.items, strict=True):
-            kept[compartment, content] = data
-            kept.move_to_end((compartment, content))
-        while sum(map(len, kept.values())) > KEPT_BYTES_MAX:
-            kept.popitem(last=False)
+        kept = self._kept.setdefault(link, _Kept())
+        size = sum(map(len, message.items))
+        if kept.bytes + size <= KEPT_BYTES_MAX:
+            items = dict(zip(message.contents, message.items, strict=True))
+            kept.put(Compartment(message.mandate, message.file_class), items)
         if link not in self._expiry:
-            self._expiry[link] = asyncio.get_running_loop().call_later(KEPT_S, self.forget, link)
+            self._expire_later(link)
+
+    def _expire_later(self, link: int) -> None:
+        self._expiry[link] = asyncio.get_running_loop().call_later(KEPT_S, self._expire, link)
+
+    def _expire(self, link: int) -> None:
+        kept = self._kept[link]
+        if kept.is_used:
+            kept.is_used = False
+            self._expire_later(link)
+        else:
+            self.forget(link)
 
     def take(self, compartment: Compartment, contents: Iterable[ContentId]) -> Mapping[ContentId, bytes]:
         """Bytes that were pushed for some of these contents, not verified."""
         found: dict[ContentId, bytes] = {}
         for kept in self._kept.values():
-            for content in contents:
-                data = kept.pop((compartment, content), None)
-                if data is not None:
-                    found[content] = data
+            found |= kept.take(compartment, contents)
         return found
 
     def take_any(self, mandate: MandateId, contents: Set[ContentId]) -> Mapping[ContentId, bytes]:
         """The same whatever files of a mandate it was given for: who asks knows that it was given for these."""
-        compartments = {compartment for kept in self._kept.values() for compartment, _ in kept}
+        compartments = {compartment for kept in self._kept.values() for compartment in kept.compartments}
         found: dict[ContentId, bytes] = {}
         for compartment in compartments:
             if compartment.mandate == mandate:
@@ -110,5 +156,21 @@ def _next_frame(contents: Contents, compartment: Compartment, wanted: Sequence[C
     found = {content: data for content, data in zip(wanted, answers, strict=False) if data is not None}
     if not found:
         return len(answers), None
-    message = Push(compartment.mandate, tuple(found), tuple(found.values()), compartment.file_class)
-    return len(answers), encode(message)
+    return len(answers), _frame(compartment, found)
+
+
+def _frame(compartment: Compartment, items: Mapping[ContentId, bytes]) -> bytes:
+    return encode(Push(compartment.mandate, tuple(items), tuple(items.values()), compartment.file_class))
+
+
+def _parts(items: Mapping[ContentId, bytes]) -> Iterator[dict[ContentId, bytes]]:
+    """As much as one message carries at a time."""
+    part: dict[ContentId, bytes] = {}
+    size = 0
+    for content, data in items.items():
+        if part and (len(part) == PUSH_ITEMS_MAX or size + len(data) > PUSH_BYTES_MAX):
+            yield part
+            part, size = {}, 0
+        part[content] = data
+        size += len(data)
+    yield part

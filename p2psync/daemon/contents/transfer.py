@@ -20,7 +20,7 @@ from p2psync.core.relpath import RelPath
 from p2psync.daemon.contents.assembling import Assembling, Begun, Finished, Lacking, MandateContents, Written
 from p2psync.daemon.contents.compartments import Bounds, Stock
 from p2psync.daemon.contents.offering import Offering
-from p2psync.daemon.contents.pushing import Pushing, SendPush
+from p2psync.daemon.contents.pushing import IsNear, Pushing, SendPush
 from p2psync.daemon.contents.serving import Send, Serving
 from p2psync.daemon.linking.bandwidth import Bandwidth
 from p2psync.daemon.tasks import Tasks
@@ -82,6 +82,7 @@ class Transfer:
         tasks: Tasks,
         send: Send,
         push: SendPush,
+        is_near: IsNear,
         emit: Emit,
         folders: Mapping[MandateId, MandateContents],
         bounds: Bounds,
@@ -108,7 +109,7 @@ class Transfer:
         self._fetcher = Fetcher(Random(), self._bandwidth)
         self._threads = Threads()
         stock = Stock(self._contents, bounds, self._threads)
-        self._pushing = Pushing(tasks, stock, push)
+        self._pushing = Pushing(tasks, stock, push, is_near)
         self._offering = Offering(tasks, stock, push)
         self._serving = Serving(tasks, stock, send, self._bandwidth, self._offering.is_offered)
         self._paths: dict[tuple[Compartment, ContentId], Wanted] = {}

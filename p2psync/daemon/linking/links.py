@@ -50,6 +50,8 @@ UNSENT_BYTES_MAX = 32 << 20
 MESSAGE_OVERHEAD_BYTES = 256
 PUSHED_BYTES_MAX = 1 << 20
 """With so much unsent nothing is pushed: it would hold up what has to be said."""
+PUSHED_NEAR_BYTES_MAX = 4 << 20
+"""The same where the other side is near."""
 CLOSE_S = 1.0
 """How long a close waits for what was said before it."""
 PING_EVERY_S = 20.0
@@ -201,12 +203,18 @@ class Links:
         self._bandwidth.left(number, len(frame) - size)  # the items were counted when they might leave
         await line.link.send(frame, bulk=True)
 
+    def is_near(self, number: int) -> bool:
+        """Whether a word takes next to no time to the other side, as far as is known."""
+        line = self._lines.get(number)
+        return line is not None and line.shortest_rtt_ms is not None and line.shortest_rtt_ms < FAR_MS
+
     def push(self, number: int, frame: bytes) -> None:
         """Say an encoded hint before bulk; it is left out if the link is busy with what was said before, or gone."""
         line = self._lines.get(number)
-        if line is None or line.closing.done() or line.unsent_bytes + len(frame) > PUSHED_BYTES_MAX:
+        if line is None or line.closing.done():
             return
-        if not self._bandwidth.may_push(number):
+        unsent_max = PUSHED_NEAR_BYTES_MAX if self.is_near(number) else PUSHED_BYTES_MAX
+        if line.unsent_bytes + len(frame) > unsent_max or not self._bandwidth.may_push(number):
             return
         line.unsent.append(frame)
         line.unsent_bytes += len(frame) + MESSAGE_OVERHEAD_BYTES

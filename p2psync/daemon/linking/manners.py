@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from p2psync.core.ids import DeviceId
 from p2psync.engine.conduct import FORGIVEN_S
 from p2psync.errors import RemoteProtocolError
-from p2psync.wire.messages import Have, Hello, IndexUpdate, Message, Offer, Placed, Push, Request, Response
+from p2psync.wire.messages import Have, Hello, IndexUpdate, Message, Offer, Placed, Request, Response
 
 POINTS_MAX: Final = 5_000.0
 """What a peer may spend at once."""
@@ -37,8 +37,6 @@ def points(message: Message) -> int:
             return 0
         case IndexUpdate(_, blocks):
             return 1 + sum(map(len, blocks)) // BLOCK_BYTES_A_POINT
-        case Push(_, _, items):
-            return 1 + sum(map(len, items)) // BLOCK_BYTES_A_POINT
         case Offer():
             return 1 + len(message.difference) // BLOCK_BYTES_A_POINT
         case Have(_, tips):

@@ -14,6 +14,7 @@ from p2psync.daemon.contents import pushing
 from p2psync.daemon.contents.pushing import KEPT_BYTES_MAX
 from p2psync.engine.effects import Effect, Fetch, Place, PlaceItem, PushContents
 from p2psync.engine.orders import Compartment
+from p2psync.engine.urgent import SAVE_PATHS_MAX
 from p2psync.wire.messages import PUSH_BYTES_MAX, PUSH_ITEMS_MAX, Push
 from tests.daemon.homes import company
 from tests.daemon.patience import until
@@ -31,7 +32,7 @@ def paired(w: World) -> tuple[Device, Device, int]:
 async def test_what_was_pushed_is_not_asked_for(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         a, b, _link = paired(w)
-        saved = [a.shelf.save(f"{number}.txt", bytes([number]) * 100) for number in range(PUSH_ITEMS_MAX)]
+        saved = [a.shelf.save(f"{number}.txt", bytes([number]) * 100) for number in range(SAVE_PATHS_MAX)]
         a.transfer.push(PushContents(MANDATE, tuple(one.content for one in saved)))
         await b.until(lambda: b.pushes == 1)
         b.want(*saved)
@@ -94,8 +95,50 @@ async def test_who_pushes_without_end_or_for_nobody_fills_no_memory(tmp_path: Pa
             b.transfer.on_message(link + 1, Push(MANDATE, (content_of(data),), (data,)))
         found = kept.take(OPEN, [content_of(data) for data in many])
         assert sum(map(len, found.values())) == KEPT_BYTES_MAX
-        assert list(found.values()) == many[-len(found) :], "the newest"
+        assert list(found.values()) == many[: len(found)], "the first: they are asked for next"
         assert kept.take(Compartment(OTHER, ORDINARY), [content_of(data) for data in many]) == {}, "no member there"
+
+
+@pytest.mark.asyncio
+async def test_many_files_go_along_only_as_they_are_at_hand_and_to_who_is_near(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as w:
+        a, b, _link = paired(w)
+        many = {content_of(data): data for data in (b"%d" % number for number in range(PUSH_ITEMS_MAX + 1))}
+        effect = PushContents(MANDATE, tuple(many))
+        for content, data in many.items():
+            a.shelf.contents.note_bytes(content, data)
+        a.is_near = False
+        a.transfer.push(effect)
+        assert b.pushes == 0
+        a.is_near = True
+        a.transfer.push(effect)
+        assert b.pushes == 2
+        assert b.transfer._pushing.take(OPEN, many) == many
+        saved = [a.shelf.save(f"{number}.txt", b"%d" % number) for number in range(20)]
+        a.transfer.push(PushContents(MANDATE, tuple(one.content for one in saved)))
+        a.transfer.push(PushContents(MANDATE, (saved[0].content,)))
+        await b.until(lambda: b.pushes == 3)
+        assert b.transfer._pushing.take(OPEN, many) == {saved[0].content: b"0"}, "the others were not at hand any more"
+
+
+@pytest.mark.asyncio
+async def test_what_waits_is_kept_as_long_as_some_of_it_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path) as w:
+        _a, b, link = paired(w)
+        pushing_there = b.transfer._pushing
+        many = [b"1", b"2"]
+        b.transfer.on_message(link, Push(MANDATE, tuple(map(content_of, many)), tuple(many)))
+        pushing_there.take(OPEN, [content_of(b"1")])
+        pushing_there._expire(link)
+        assert pushing_there.take(OPEN, [content_of(b"2")]) == {content_of(b"2"): b"2"}
+        b.transfer.on_message(link, Push(MANDATE, (content_of(b"3"),), (b"3",)))
+        pushing_there._expire(link)
+        pushing_there._expire(link)
+        assert pushing_there.take(OPEN, [content_of(b"3")]) == {}
 
 
 @pytest.mark.asyncio

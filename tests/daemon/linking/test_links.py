@@ -13,6 +13,7 @@ from p2psync.core.ids import ContentId, MandateId
 from p2psync.daemon.linking import links
 from p2psync.daemon.linking.links import Links
 from p2psync.daemon.linking.manners import NEEDLESS_ANSWER_POINTS, POINTS_MAX
+from p2psync.daemon.linking.width import FAR_MS
 from p2psync.daemon.logs import EventLog, LogEvent
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
@@ -251,8 +252,13 @@ async def test_pings_are_answered_and_measure_the_way() -> None:
         assert Pong(5) in said
         (ping,) = [message for message in said if isinstance(message, Ping)]
         assert h.links.rtt_ms(number) is None
+        assert not h.links.is_near(number), "as far as is known"
         await there.send(encode(Pong(ping.number)))
         await until(lambda: h.links.rtt_ms(number) is not None)
+        h.links._lines[number].shortest_rtt_ms = FAR_MS
+        assert not h.links.is_near(number)
+        h.links._lines[number].shortest_rtt_ms = FAR_MS / 2
+        assert h.links.is_near(number)
         assert h.links.address(number) == "r.example:1"
 
 
