@@ -135,6 +135,13 @@ _TEXTS = {
             "p2psync attach --mandate {mandate} --no-follow"
         ),
     ),
+    Code.NAMED_OTHERWISE: lambda: (
+        _("{detail} is of the period after an attached file's, but is called otherwise: it did not join by itself."),
+        _(
+            'If it belongs to the mandate: p2psync attach "{detail}" --mandate {mandate}. If not, tick it off: '
+            "p2psync seen {mandate}"
+        ),
+    ),
     Code.HOOK_FAILED: lambda: (
         _("The command that this PC runs when the books are marked as complete failed: {detail}."),
         _("It is not run again for this mark. Try it yourself, and see what is set with: p2psync hook"),

@@ -118,3 +118,30 @@ def flags() -> Texts:
         "postable_from": _("from {value}"),
         "postable_to": _("until {value}"),
     }
+
+
+def classes() -> Texts:
+    """What is exchanged, by the classes of rules."""
+    return {
+        "master data": _("chart of accounts, master data"),
+        "entries": _("bookings"),
+        "index": _("index of bookings"),
+        "opaque": _("programs' own files"),
+        "other": _("all other files"),
+    }
+
+
+def parts() -> Texts:
+    """Up is to the others, down is from them."""
+    return {
+        "changes": _("↑↓ sends and receives"),
+        "adds": _("↑↓ sends new ones and receives"),
+        "own": _("↑ sends its own, ↓ receives others"),
+        "receives": _("↓ receives"),
+        "nothing": _("not exchanged"),
+    }
+
+
+def masters() -> Texts:
+    """Whose version of a file wins."""
+    return {"accounting": _("accounting"), "owner": _("its owner")}

@@ -16,6 +16,7 @@ from p2psync.i18n import set_language
     ("table", "fields"),
     [
         *((one, set()) for one in (words.kinds, words.reasons, words.results, words.standings, words.categories)),
+        *((one, set()) for one in (words.classes, words.parts, words.masters)),
         (words.left_out, {"file"}),
         (words.flags, {"value"}),
     ],

@@ -17,9 +17,9 @@ def names_in_words() -> Mapping[str, Texts]:
         "places": places(),
         "roles": _roles(),
         "ways": {"lan": _("local network"), "direct": _("direct"), "webrtc": _("WebRTC"), "relay": _("relay")},
-        "masters": {"accounting": _("accounting"), "owner": _("its owner")},
-        "classes": _classes(),
-        "parts": _parts(),
+        "masters": words.masters(),
+        "classes": words.classes(),
+        "parts": words.parts(),
         "standings": words.standings(),
         "reasons": words.reasons(),
         "changes": {
@@ -74,27 +74,6 @@ def _roles() -> Texts:
         Role.BANKING.value: _("banking"),
         Role.READER.value: _("reader"),
         Role.KEEPER.value: _("keeper"),
-    }
-
-
-def _classes() -> Texts:
-    return {
-        "master data": _("chart of accounts, master data"),
-        "entries": _("bookings"),
-        "index": _("index of bookings"),
-        "opaque": _("programs' own files"),
-        "other": _("all other files"),
-    }
-
-
-def _parts() -> Texts:
-    """Up is to the others, down is from them."""
-    return {
-        "changes": _("↑↓ sends and receives"),
-        "adds": _("↑↓ sends new ones and receives"),
-        "own": _("↑ sends its own, ↓ receives others"),
-        "receives": _("↓ receives"),
-        "nothing": _("not exchanged"),
     }
 
 

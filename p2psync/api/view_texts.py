@@ -317,6 +317,7 @@ def _runs() -> Texts:
         "direction": _("way"),
         "sent": _("↑ sent"),
         "received": _("↓ received"),
+        "checked-with": _("Checked {time} with {devices}."),
         "absent-get-later": _("Not connected, gets it later: {devices}"),
         "and-more": _("and {files} more"),
     }

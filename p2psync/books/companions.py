@@ -66,6 +66,20 @@ def follower_of(name: str, attached: Collection[str]) -> str | None:
     return max(alike, key=lambda one: (alike[one].begin, one))
 
 
+def unlike_follower_of(name: str, attached: Collection[str]) -> str | None:
+    """The attached entries file whose next period this one is though it is called otherwise; None if none.
+
+    Programs put the year into the name, too: only a person can tell.
+    """
+    period, suffix = period_in_name(name), suffix_of(RelPath(name))
+    if suffix not in ENTRIES or period is None or any(_alike(one, name) is not None for one in attached):
+        return None
+    same = {one: known for one in attached if suffix_of(RelPath(one)) == suffix and (known := period_in_name(one))}
+    if not is_next(period, same.values()):
+        return None
+    return min(one for one, known in same.items() if is_next(period, [known]))
+
+
 def is_next(period: Period, attached: Collection[Period]) -> bool:
     """Whether an accounting period follows an attached one, and overlaps none of them."""
     overlaps = any(one.begin <= period.end and period.begin <= one.end for one in attached)

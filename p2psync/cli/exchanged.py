@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from p2psync import words
 from p2psync.cli.rendering import table
 from p2psync.i18n import _
 
@@ -22,26 +23,23 @@ def kinds(mandates: Sequence[Row]) -> str:
 def _of_mandate(mandate: Row) -> str:
     rules = [rule for rule in mandate["rules"] if "parts" in rule]
     rules.sort(key=lambda rule: ORDER.index(rule["class"]) if rule["class"] in ORDER else len(ORDER))
-    rows = ((rule["class"], rule["pattern"], _part(rule, mandate["role"]), _writers(rule)) for rule in rules)
+    classes = words.classes()
+    rows = (
+        (classes.get(rule["class"], rule["class"]), rule["pattern"], _part(rule, mandate["role"]), _writers(rule))
+        for rule in rules
+    )
     head = (_("KIND"), _("FILES"), _("THIS PC"), _("CHANGED BY"))
     return "\n".join([f"{mandate['name']} ({mandate['role']})", table(head, rows, "")])
 
 
 def _part(rule: Row, role: str) -> str:
-    """Up is to the others, down is from them."""
-    texts = {
-        "changes": _("up and down"),
-        "adds": _("new ones up and down"),
-        "own": _("its own up, others down"),
-        "receives": _("down"),
-        "nothing": _("not exchanged"),
-    }
     part = str(rule["parts"].get(role, "nothing"))
-    return texts.get(part, part)
+    return words.parts().get(part, part)
 
 
 def _writers(rule: Row) -> str:
     writers = ", ".join(role for role, part in rule["parts"].items() if part in WRITING)
     if rule["mode"] == "prefer":
-        return _("{roles}; in a conflict {master} wins").format(roles=writers, master=rule["master"])
+        master = words.masters().get(rule["master"], rule["master"])
+        return _("{roles}; in a conflict {master} wins").format(roles=writers, master=master)
     return writers

@@ -107,7 +107,7 @@ def result(word: str) -> str:
 
 def _ending(answer: Row) -> str:
     texts = {
-        "nothing-new": _("Nothing new: all is in sync."),
+        "nothing-new": _nothing_new(answer),
         "success": _("Done: all connected devices have the same files."),
         "partial": _("Partly done: some files could not be placed."),
         "failed": _not_done(answer),
@@ -116,13 +116,38 @@ def _ending(answer: Row) -> str:
     return texts.get(answer["result"]) or str(answer["result"])
 
 
+def _nothing_new(answer: Row) -> str:
+    """With whom it was compared, and when, where that is known."""
+    devices, ended = ", ".join(answer.get("confirmed") or ()), answer.get("ended")
+    if not devices or not ended:
+        return _("Nothing new: all is in sync.")
+    text = _("Nothing new: all is in sync (checked {time} with {devices}).")
+    return text.format(time=moment(ended), devices=devices)
+
+
 def _not_done(answer: Row) -> str:
     waiting = answer.get("waiting_for") or []
     if waiting:
         text = _("Not done: waiting for {devices}. See whether it is on: p2psync status")
         seen = answer.get("last_seen") or {}
-        return text.format(devices=awaited([{"name": name, "last_seen": seen.get(name)} for name in waiting]))
+        devices = awaited([{"name": name, "last_seen": seen.get(name)} for name in waiting])
+        return "\n".join([text.format(devices=devices), *_searched(answer)])
     return _("Not done: {reason}").format(reason=answer["message"]) if answer.get("message") else _("Not done.")
+
+
+def _searched(answer: Row) -> list[str]:
+    """Where nobody was found."""
+    searched = answer.get("searched")
+    if not searched:
+        return []
+    hosts = searched["hosts"]
+    places = [_("known addresses"), *([_("the local network")] if searched["local_network"] else [])]
+    places += [host["url"] for host in hosts if host["connected"]]
+    lines = [_("Looked for it at: {places}").format(places=", ".join(places))]
+    if not searched["local_network"]:
+        lines.append(_("The local network was not searched: mDNS is off, or does not work there."))
+    missed = _("The meeting host {url} is out of reach.")
+    return lines + [missed.format(url=host["url"]) for host in hosts if not host["connected"]]
 
 
 def _reasons(answer: Row) -> list[str]:
@@ -164,7 +189,12 @@ def _mark(item: Row) -> str:
 
 
 def _remark(item: Row) -> str:
+    """How big it is, with whom it was exchanged, and what is wrong."""
     remarks = [_("removed")] if item["kind"] == "absent" else []
+    remarks += [size(item["size"])] if item.get("size") is not None else []
+    devices = ", ".join(item.get("devices") or ())
+    way = _("to {devices}") if item["direction"] == "sent" else _("from {devices}")
+    remarks += [way.format(devices=devices)] if devices else []
     remarks += {"waiting": [_("still to be moved")], "problem": [_("see above")]}.get(item.get("state", ""), [])
     return f"  ({', '.join(remarks)})" if remarks else ""
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from p2psync import words
 from p2psync.cli.rendering import Row, table
 from p2psync.i18n import _
 
 
 def rules(rows: Sequence[Row]) -> str:
     """`rules`: first match wins; then who alone may read what."""
-    lines = [
-        table(
-            (_("FILES"), _("KIND"), _("IN A CONFLICT"), _("MASTER")),
-            ((r["pattern"], r["class"], _mode(r["mode"]), r["master"] or "-") for r in rows if "mode" in r),
-            "",
-        )
+    head, classes = (_("FILES"), _("KIND"), _("IN A CONFLICT"), _("MASTER")), words.classes()
+    shown = [
+        (r["pattern"], classes.get(r["class"], r["class"]), _mode(r["mode"]), r["master"] or "-")
+        for r in rows
+        if "mode" in r
     ]
+    lines = [table(head, shown, "")]
     lines += [
         _("Only {roles} (and admins and keepers) get: {pattern}").format(
             roles=", ".join(r["readers"]), pattern=r["pattern"]

@@ -40,6 +40,7 @@ class Code(StrEnum):
     EXPORT_REFUSED = "export-refused"
     # programs' own files
     JOINED = "joined"
+    NAMED_OTHERWISE = "named-otherwise"
     # this PC's own commands
     HOOK_FAILED = "hook-failed"
     # devices
@@ -56,7 +57,7 @@ class Code(StrEnum):
 NEWS = frozenset(
     {
         *(Code.EDIT_REFUSED, Code.PERIOD_FROZEN, Code.SET_ASIDE, Code.LOG_FORKED, Code.BLOCK_REFUSED),
-        *(Code.DATABASE_REBUILT, Code.HOOK_FAILED, Code.JOINED),
+        *(Code.DATABASE_REBUILT, Code.HOOK_FAILED, Code.JOINED, Code.NAMED_OTHERWISE),
     }
 )
 """What has happened and stays so: it is over when a person has looked at it."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from p2psync.core.block import AUTHORITY, parse_block
 from p2psync.core.clock import Tips
+from p2psync.core.entry import Kind
 from p2psync.core.ids import DeviceId, LogId, device_text
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
@@ -73,6 +74,10 @@ class Item(NamedTuple):
     """False: received."""
     kind: str
     """"file", "directory" or "absent"."""
+    size: int | None = None
+    """Of that version, bytes; None if it was removed, or is not known."""
+    devices: frozenset[DeviceId] = frozenset()
+    """Who saved what was received; which connected members have what was sent."""
 
 
 def look(mandate: Mandate, own: DeviceId, goal: Tips | None, only: str | None) -> Standing:
@@ -182,10 +187,14 @@ def moved(
             if mandate.ledger.may_read(device, log):
                 oldest[log] = min(oldest[log], marks.get(log, 0))
     found: dict[RelPath, Item] = {}
+    reached = marks_of_peers(mandate)
     for row, item in _changes_after(mandate, oldest):
-        received = mandate.ledger.author(row.log) != own and row.seq > before.get(row.log, 0)
+        author = mandate.ledger.author(row.log)
+        received = author != own and row.seq > before.get(row.log, 0)
+        having = (device for device, marks in reached.items() if marks.get(row.log, 0) >= row.seq and device != author)
         if is_of(mandate, item.path, only):
-            found[item.path] = item._replace(sent=not received)
+            devices = frozenset([author]) if received else frozenset(having)
+            found[item.path] = item._replace(sent=not received, devices=devices)
         if len(found) >= ITEMS_MAX:
             break
     return [found[path] for path in sorted(found)]
@@ -198,7 +207,25 @@ def _changes_after(mandate: Mandate, marks: Marks) -> Iterator[tuple[BlockRow, I
         for row in mandate.state.blocks_of(log, seq):
             (raw,) = mandate.state.raw_blocks([row.intake])
             for change in parse_block(mandate.id, raw).block.changes:
-                yield row, Item(change.path, True, change.entry.kind.name.lower())
+                entry = change.entry
+                size = entry.size if entry.kind is Kind.FILE else None
+                yield row, Item(change.path, True, entry.kind.name.lower(), size)
+
+
+def coming(mandate: Mandate, paths: Iterable[RelPath]) -> list[Item]:
+    """Files that others saved and this disk does not show yet; sorted."""
+    wanted = sorted(paths)
+    heads = mandate.state.heads(wanted)
+    found = []
+    for path in wanted:
+        winner = mandate.ledger.verdict(path, heads.get(path, ())).winner
+        if winner is None:
+            found.append(Item(path, False, Kind.FILE.name.lower()))
+        else:
+            entry, devices = winner.entry, frozenset([winner.author])
+            size = entry.size if entry.kind is Kind.FILE else None
+            found.append(Item(path, False, entry.kind.name.lower(), size, devices))
+    return found
 
 
 def name_of(mandate: Mandate, device: DeviceId) -> str:

@@ -21,7 +21,14 @@ from p2psync.store.database import Database
 from p2psync.store.packing import pack_value, unpack_value
 
 RUNS_KEPT = 1000
-"""Of each mandate."""
+"""Of each mandate, whatever came of them."""
+TELLING_KEPT_MS = 10 * 366 * 24 * 60 * 60 * 1000
+"""How long runs are kept that moved something or failed: as long as books are."""
+TELLING_KEPT = 50_000
+"""Of each mandate, of those."""
+
+NTH_RUN = "SELECT number FROM run WHERE mandate = ?1 ORDER BY number DESC LIMIT 1 OFFSET"
+"""Counted from the newest."""
 
 FORGET = (
     "DELETE FROM run WHERE mandate = ?",
@@ -92,15 +99,15 @@ class Records:
 
     # -- runs ------------------------------------------------------------------------------------------
     def begin_run(self, mandate: MandateId, started_ms: int) -> int:
-        """Returns the number of the run; the oldest ones are forgotten."""
+        """Returns the number of the run; the oldest ones are forgotten, sooner if they found nothing new."""
         number = self._connection.execute(
             "INSERT INTO run (mandate, started_ms) VALUES (?, ?)", (mandate, started_ms)
         ).lastrowid
         assert number is not None
         self._connection.execute(
-            "DELETE FROM run WHERE mandate = ?1 AND number <= "
-            "(SELECT number FROM run WHERE mandate = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)",
-            (mandate, RUNS_KEPT),
+            f"DELETE FROM run WHERE mandate = ?1 AND number <= ({NTH_RUN} ?2) "
+            f"AND (result = 'nothing-new' OR started_ms < ?3 OR number <= ({NTH_RUN} ?4))",
+            (mandate, RUNS_KEPT, started_ms - TELLING_KEPT_MS, TELLING_KEPT),
         )
         return number
 
@@ -117,10 +124,15 @@ class Records:
         """The newest of these mandates, newest first; without `items` they name no files, which may be thousands."""
         listed = "items" if items else "'[]'"
         marks = ", ".join("?" * len(mandates))
+        return self._runs(listed, f"mandate IN ({marks}) ORDER BY number DESC LIMIT ?", (*mandates, limit))
+
+    def run(self, number: int) -> Run | None:
+        """Of any mandate; None if there was none, or it was forgotten."""
+        return next(iter(self._runs("items", "number = ?", (number,))), None)
+
+    def _runs(self, listed: str, wanted: str, given: Sequence[object]) -> list[Run]:
         found = self._connection.execute(
-            f"SELECT number, mandate, started_ms, ended_ms, result, {listed}, reasons FROM run "
-            f"WHERE mandate IN ({marks}) ORDER BY number DESC LIMIT ?",
-            (*mandates, limit),
+            f"SELECT number, mandate, started_ms, ended_ms, result, {listed}, reasons FROM run WHERE {wanted}", given
         )
         return [
             Run(number, MandateId(mandate), started_ms, ended_ms, result, json.loads(items), json.loads(reasons))

@@ -28,13 +28,16 @@ def test_a_mandate_is_synchronised_as_far_as_is_wanted() -> None:
     assert "Not connected, gets it later: PC 9" in page["shown"]["notice"]
     page = seen("#m/ab/exchange", answers, {"fill": "sync", "with": {}})
     assert ["POST", "/api/sync", {"mandate": "ab", "full": False}] in page["asked"]
+    nothing = {**RUN, "result": "nothing-new", "ended": TIME, "confirmed": ["PC 8", "PC 9"], "items": []}
+    page = seen("#m/ab/exchange", {**answers, "/api/sync": nothing}, {"fill": "sync", "with": {}})
+    assert re.search(r"Nothing new: all is in sync. Checked .+ with PC 8, PC 9\.", page["shown"]["notice"])
 
 
 def test_what_a_run_would_do_is_told_without_one() -> None:
     plan = {"items": RUN["items"], "reads": {"files": 3, "bytes": 1200}}
     page = seen("#m/ab/exchange", {"/api/history": [], "/api/sync": plan}, {"press": "What would be exchanged?"})
     assert ["POST", "/api/sync", {"mandate": "ab", "full": True, "dry_run": True}] in page["asked"]
-    assert "A run would move: ↑ sent <b>" in re.sub(r"way file state  ?|  ", "", page["shown"]["mandates"])
+    assert "A run would move: ↑ sent <b>" in re.sub(r"way file size PC state  ?|  ", "", page["shown"]["mandates"])
     assert "A full run would read 3 files (1.2 kB) of this PC again. It is needed" in page["shown"]["mandates"]
     nothing: dict[str, object] = {"/api/history": [], "/api/sync": {**plan, "items": []}}
     assert "There is nothing to exchange." in shown("#m/ab/exchange", nothing, {"press": "What would be exchanged?"})
@@ -63,7 +66,7 @@ def test_past_runs_are_shown_with_their_files_and_problems() -> None:
     assert "Partly done: some files could not be placed." in text
     assert "b.crp is open in another program" in text
     assert "Cargo is only on this PC: share it first." in text
-    assert "↑ sent <b> removed, still to be moved" in text
+    assert "↑ sent <b>   removed, still to be moved" in text
     failed = browse(SHARED, at="#history", answers={"/api/history": []}, steps=[{"press": "Show only what failed"}])
     assert ["POST", "/api/history", {"failed": True}] in failed["asked"]
 

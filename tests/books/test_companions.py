@@ -6,7 +6,16 @@ from datetime import date
 
 import pytest
 
-from p2psync.books.companions import absent_of, follower_of, index_beside, instead_of, is_next, named_by, role_of
+from p2psync.books.companions import (
+    absent_of,
+    follower_of,
+    index_beside,
+    instead_of,
+    is_next,
+    named_by,
+    role_of,
+    unlike_follower_of,
+)
 from p2psync.core.period import Period
 
 Y2024, Y2025, Y2026 = (Period(date(year, 1, 1), date(year, 12, 31)) for year in (2024, 2025, 2026))
@@ -79,6 +88,25 @@ def test_a_new_periods_entries_are_called_like_those_before(
     name: str, attached: list[str], expected: str | None
 ) -> None:
     assert follower_of(name, attached) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "attached", "expected"),
+    [
+        ("Wages 26 (01-01-2026 ~ 31-12-2026).ecf", [ENTRIES_2025], ENTRIES_2025),
+        ("Wages 26 (01-01-2026 ~ 31-12-2026).ecs", [ENTRIES_2025], None),
+        ("Wages 26 (01-01-2026 ~ 31-12-2026).crp", [ENTRIES_2025], None),
+        ("Wages 26 (01-01-2027 ~ 31-12-2027).ecf", [ENTRIES_2025], None),
+        ("Wages 26 (01-01-2025 ~ 31-12-2025).ecf", [ENTRIES_2025], None),
+        ("Wages 26 (01-01-2026 ~ 31-12-2026).ecf", [ENTRIES_2025, ENTRIES_2026], None),
+        ("Wages.ecf", [ENTRIES_2025], None),
+        (ENTRIES_2026, [ENTRIES_2025], None),
+    ],
+)
+def test_entries_of_the_next_period_may_be_called_otherwise(
+    name: str, attached: list[str], expected: str | None
+) -> None:
+    assert unlike_follower_of(name, attached) == expected
 
 
 def test_the_next_accounting_period_follows_without_a_gap() -> None:

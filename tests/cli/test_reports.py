@@ -6,14 +6,22 @@ from typing import Any
 
 import pytest
 
-from p2psync.cli import reports
+from p2psync.cli import reports, values
 from p2psync.core import statement
 
 RUN: dict[str, Any] = {
     **{"id": "7", "mandate": "Cargo", "started": "2020-01-01T10:00:00Z", "ended": "2020-01-01T10:00:01Z"},
     **{"result": "success", "waiting_for": [], "absent": [], "problems": [], "message": ""},
     "items": [
-        {"path": "a.crp", "direction": "sent", "kind": "file", "state": "done"},
+        {
+            "path": "a.crp",
+            "direction": "sent",
+            "kind": "file",
+            "state": "done",
+            "size": 1200,
+            "devices": ["Home", "PC"],
+        },
+        {"path": "c.ecs", "direction": "received", "kind": "file", "state": "done", "size": 7, "devices": ["Home"]},
         {"path": "b.txt", "direction": "received", "kind": "absent", "state": "done"},
     ],
 }
@@ -29,8 +37,32 @@ CONFLICT: dict[str, Any] = {
 def test_a_run_tells_what_it_moved() -> None:
     text = reports.run(RUN)
     assert text.startswith("Done")
-    assert "-> a.crp" in text
+    assert "-> a.crp  (1.2 kB, to Home, PC)" in text
+    assert "<- c.ecs  (7 bytes, from Home)" in text
     assert "<- b.txt  (removed)" in text
+
+
+def test_nothing_new_says_with_whom_that_was_checked_and_when() -> None:
+    nothing = {**RUN, "result": "nothing-new", "items": []}
+    assert reports.run(nothing) == "Nothing new: all is in sync."
+    assert reports.run({**nothing, "confirmed": ["Home", "PC"]}) == (
+        f"Nothing new: all is in sync (checked {values.moment(RUN['ended'])} with Home, PC)."
+    )
+
+
+def test_where_it_was_looked_for_who_was_not_found() -> None:
+    url = "https://host.example"
+    failed = {**RUN, "result": "failed", "waiting_for": ["Home"], "items": []}
+    searched: dict[str, Any] = {"local_network": True, "hosts": [{"url": url, "connected": True}]}
+    assert reports.run({**failed, "searched": searched}).splitlines()[1:] == [
+        f"Looked for it at: known addresses, the local network, {url}"
+    ]
+    searched = {"local_network": False, "hosts": [{"url": url, "connected": False}]}
+    assert reports.run({**failed, "searched": searched}).splitlines()[1:] == [
+        "Looked for it at: known addresses",
+        "The local network was not searched: mDNS is off, or does not work there.",
+        f"The meeting host {url} is out of reach.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +82,7 @@ def test_a_run_tells_what_it_moved() -> None:
         ({"missing": [{"mandate": "Cargo", "what": "share"}]}, "share it with: p2psync share Cargo"),
         ({"missing": [{"mandate": "Cargo", "what": "members"}]}, "p2psync invite Cargo --role ROLE"),
         ({"missing": [{"mandate": "Cargo", "what": "accounting"}]}, "p2psync devices Cargo --role DEVICE=accounting"),
-        ({"items": RUN["items"] * 30}, "and 30 files more"),
+        ({"items": RUN["items"] * 20}, "and 30 files more"),
     ],
 )
 def test_how_a_run_ended(changes: dict[str, Any], expected: str) -> None:

@@ -13,6 +13,7 @@ def test_rules_in_words() -> None:
         {"pattern": "*.ecs", "readers": ["accounting", "payroll"]},
     ]
     text = ruling.rules(rows)
+    assert "chart of accounts, master data" in text
     assert "only the master may change it" in text
     assert "Only accounting, payroll" in text
     assert "attached" not in text

@@ -58,8 +58,13 @@ async def test_what_moved_since_a_mark(tmp_path: Path) -> None:
         two.save("received.txt", "x")
         await two.has("sent.crp", "x\r\nENDOFFILE\r\n")
         await one.has("received.txt", "x")
+        await one.in_sync(1)
         items = await ask(one, lambda m, own: moved(m, own, before, {}, None))
-        assert items == [Item(RelPath("received.txt"), False, "file"), Item(RelPath("sent.crp"), True, "file")]
+        two_ = frozenset([two.running.identity.device])
+        assert items == [
+            Item(RelPath("received.txt"), False, "file", 1, two_),
+            Item(RelPath("sent.crp"), True, "file", 14, two_),
+        ]
         only = await ask(one, lambda m, own: moved(m, own, before, {}, "master"))
         assert [item.path for item in only] == ["sent.crp"]
 

@@ -67,12 +67,46 @@ def test_when_a_run_ended_well_last_is_known(records: Records) -> None:
     assert records.last_ended(OTHER, ("success",)) is None
 
 
-def test_old_runs_are_forgotten_mandate_by_mandate(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_runs_that_found_nothing_new_are_forgotten_mandate_by_mandate(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(records_module, "RUNS_KEPT", 3)
-    other = records.begin_run(OTHER, 0)
-    numbers = [records.begin_run(MANDATE, i) for i in range(5)]
+    other = _runs(records, OTHER, "nothing-new")
+    numbers = _runs(records, MANDATE, *["nothing-new"] * 5)
     assert [run.number for run in records.runs([MANDATE], 10)] == numbers[:1:-1]
-    assert [run.number for run in records.runs([OTHER], 10)] == [other]
+    assert [run.number for run in records.runs([OTHER], 10)] == other
+
+
+def test_runs_that_tell_something_are_kept_as_long_as_books(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records_module, "RUNS_KEPT", 1)
+    first, _, third, fourth, fifth = _runs(records, MANDATE, "failed", "nothing-new", "success", "partial", "success")
+    assert [run.number for run in records.runs([MANDATE], 10)] == [fifth, fourth, third, first]
+    nine_years_ms, ten_years_ms = (years * 366 * 86_400_000 for years in (9, 10))
+    sixth = records.begin_run(MANDATE, nine_years_ms)
+    assert len(records.runs([MANDATE], 10)) == 5
+    monkeypatch.setattr(records_module, "TELLING_KEPT", 3)
+    seventh = records.begin_run(MANDATE, nine_years_ms)
+    assert [run.number for run in records.runs([MANDATE], 10)] == [seventh, sixth, fifth]
+    eighth = records.begin_run(MANDATE, ten_years_ms + 1)
+    assert [run.number for run in records.runs([MANDATE], 10)] == [eighth, seventh, sixth]
+    last = records.begin_run(MANDATE, nine_years_ms + ten_years_ms + 1)
+    assert [run.number for run in records.runs([MANDATE], 10)] == [last, eighth]
+
+
+def _runs(records: Records, mandate: MandateId, *results: str) -> list[int]:
+    numbers = []
+    for result in results:
+        numbers.append(records.begin_run(mandate, 0))
+        records.end_run(numbers[-1], 0, result, [], {})
+    return numbers
+
+
+def test_one_run_is_found_by_its_number(records: Records) -> None:
+    first, second = _runs(records, MANDATE, "failed", "success")
+    found = records.run(first)
+    assert found is not None
+    assert (found.number, found.mandate, found.result) == (first, MANDATE, "failed")
+    assert records.run(second + 1) is None
 
 
 def test_addresses_are_sorted_and_each_is_kept_once(records: Records) -> None:

@@ -38,12 +38,16 @@ function previewed(mandate) {
 }
 
 function itemTable(items) {
-  const rows = items.slice(0, ITEMS_SHOWN).map((item) => [item.direction === "sent" ? say("sent") : say("received"), item.path, itemState(item)]);
-  return table([say("direction"), say("file"), say("state")], rows);
+  const way = (item) => (item.direction === "sent" ? say("sent") : say("received"));
+  const bytes = (item) => (typeof item.size === "number" ? size(item.size) : "");
+  const rows = items.slice(0, ITEMS_SHOWN).map((item) => [way(item), item.path, bytes(item), (item.devices || []).join(", "), itemState(item)]);
+  return table([say("direction"), say("file"), say("size"), say("pc"), say("state")], rows);
 }
 
 function runEnded(answer) {
   const lines = [inWords("endings", answer.result)];
+  const checked = answer.result === "nothing-new" && (answer.confirmed || []).length > 0;
+  if (checked) lines.push(say("checked-with", { time: moment(answer.ended), devices: answer.confirmed.join(", ") }));
   if (answer.message) lines.push(answer.message);
   if ((answer.absent || []).length) lines.push(say("absent-get-later", { devices: answer.absent.join(", ") }));
   lines.push(...(answer.missing || []).map((step) => inWords("missing", step.what).replace("{mandate}", step.mandate)));

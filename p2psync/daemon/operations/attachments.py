@@ -147,6 +147,7 @@ async def _attach_one(node: Node, mandate: MandateId, found: Found, wanted: Want
     def link(device: Device, _: Now) -> Attachment:
         made = attaching.link(node.bridging.attachments, device.mandates[mandate], found, wanted, _mandates(device))
         node.bridging.attachments.put(made)
+        device.mandates[mandate].state.clear_problems([made.path], [Code.NAMED_OTHERWISE])
         return made
 
     made = await node.bridging.attach(link)

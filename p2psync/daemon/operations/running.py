@@ -25,6 +25,7 @@ from p2psync.daemon.standing import (
     Marks,
     Standing,
     Trouble,
+    coming,
     is_of,
     look,
     marks_here,
@@ -51,10 +52,10 @@ TOLD = "run_told"
 FULL_CUT = "full_run_cut"
 """The setting of a mandate that says behind which path a full run that was cut short goes on."""
 NO_REASONS: Mapping[str, Any] = {
-    **{"waiting_for": [], "absent": [], "problems": [], "missing": [], "message": ""},
+    **{"waiting_for": [], "absent": [], "confirmed": [], "problems": [], "missing": [], "message": ""},
     **{"trigger": "manual", "full": False},
 }
-"""Why not all was moved, of a run that moved all; and why it ran."""
+"""Why not all was moved, of a run that moved all; who confirmed that, and why it ran."""
 ALONE_S = 5.0
 """How long a run without a timeout of its own waits for a first member to come into reach."""
 
@@ -203,8 +204,9 @@ class Runs:
         def plan(device: Device, _: Now) -> dict[str, Any]:
             one = _find(device, mandate)
             own = device.keys.device
-            sent = moved(one, own, marks_here(one), marks_of_peers(one), only)
-            received = [Item(path, False, "file") for path in to_place(one) if is_of(one, path, only)]
+            unsent = moved(one, own, marks_here(one), marks_of_peers(one), only)
+            sent = [item._replace(devices=frozenset()) for item in unsent]
+            received = coming(one, (path for path in to_place(one) if is_of(one, path, only)))
             items = [_item(one, item, {}, done=False) for item in (*sent, *received)]
             files, size = one.state.live_totals()
             holds = {"files": files, "bytes": size}
@@ -247,7 +249,17 @@ class Runs:
         if not missed:
             return told
         seen = await self._node.runtime.query(look_up)
-        return {**told, "last_seen": {name: seen.get(name) for name in missed}}
+        searched = {"searched": self._searched()} if not told["confirmed"] else {}
+        return {**told, "last_seen": {name: seen.get(name) for name in missed}, **searched}
+
+    def _searched(self) -> dict[str, Any]:
+        """Where it was looked for members, when none was found."""
+        discovery = self._node.discovery
+        hosts = discovery.meeting.statuses()
+        return {
+            "local_network": self._node.config.mdns and discovery.mdns_problem is None,
+            "hosts": [{"url": address.url, "connected": host.connected} for address, host in hosts],
+        }
 
     async def _exchange(self, run: _Run) -> Ended:
         if not self._node.folders.is_open(run.mandate):
@@ -367,7 +379,7 @@ def _shown(device: Device, run: _Run, ended: Ended) -> dict[str, Any]:
     one = _find(device, run.mandate)
     items = moved(one, device.keys.device, run.before, run.lacked, run.wanted.only)
     known = {item.path for item in items}
-    items += [Item(path, False, "file") for path in sorted(run.due - known)]
+    items += coming(one, run.due - known)
     troubles = {t.path: t.code for t in ended.standing.troubles}
     late = frozenset(to_place(one)) if items else frozenset[RelPath]()
     told = _told(device, run.mandate, ended)
@@ -375,7 +387,7 @@ def _shown(device: Device, run: _Run, ended: Ended) -> dict[str, Any]:
         told["result"] = Result.NOTHING_NEW.value
     return {
         **{"mandate": one.name, "started": time_text(run.started_ms)},
-        **told,
+        **{**told, "changed": len(items)},
         "items": [
             _item(one, item, troubles, ended.exit_code in (DONE, PARTLY_DONE) if item.sent else item.path not in late)
             for item in items
@@ -397,6 +409,7 @@ def _told(device: Device, mandate: MandateId, ended: Ended) -> dict[str, Any]:
         "result": ended.result.value,
         "waiting_for": names,
         "absent": sorted(name_of(one, device_) for device_ in absent - waiting),
+        "confirmed": sorted(name_of(one, device_) for device_ in standing.connected - standing.unconfirmed),
         "problems": [_trouble(one, trouble) for trouble in standing.troubles],
         "missing": [{"mandate": one.name, "what": step} for step in missing_steps(one)],
         "message": ended.message or awaited,
@@ -421,6 +434,8 @@ def _item(mandate: Mandate, item: Item, troubles: Mapping[str, str], done: bool)
         "direction": "sent" if item.sent else "received",
         "kind": item.kind,
         "class": mandate.authority.rules.rule_for(item.path).file_class,
+        "size": item.size,
+        "devices": sorted(name_of(mandate, device) for device in item.devices),
         "state": "problem" if problem is not None else "done" if done else "waiting",
         "problem": problem,
     }

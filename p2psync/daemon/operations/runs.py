@@ -23,7 +23,7 @@ from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, UsageError
 from p2psync.i18n import _
-from p2psync.store.records import RUNS_KEPT, Run
+from p2psync.store.records import Run
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -32,6 +32,8 @@ SEVERITY = (FAILED, WAITING, PARTLY_DONE, DONE)
 """Of several mandates the worst counts."""
 WORST = (Result.FAILED, Result.PARTIAL, Result.SUCCESS, Result.NOTHING_NEW)
 HISTORY_MAX = 200
+NUMBER_DIGITS = 18
+"""A run has no more."""
 UNDER_WAY = "running"
 
 Told = tuple[dict[str, Any], int]
@@ -81,11 +83,14 @@ async def history(node: Node, given: Arguments) -> object:
 
     def look(device: Device, _now: Now) -> list[dict[str, Any]]:
         mandates = {m.id: m.name for m in find_mandates(device, named)}
-        limit = RUNS_KEPT * len(mandates) if number else HISTORY_MAX
-        runs = node.records.runs(list(mandates), limit) if mandates else ()
+        if number:
+            one = node.records.run(int(number)) if len(number) <= NUMBER_DIGITS else None
+            runs: Sequence[Run] = [one] if one is not None and one.mandate in mandates else []
+        else:
+            runs = node.records.runs(list(mandates), HISTORY_MAX) if mandates else ()
         return [past(run, mandates[run.mandate], node.runs.is_under_way(run.number)) for run in runs]
 
-    rows = [row for row in await node.runtime.query(look) if not number or row["id"] == number]
+    rows = await node.runtime.query(look)
     if number and not rows:
         raise UsageError("There is no run {number}. See: p2psync history", number=number)
     return [row for row in rows if not failed or row["result"] in (Result.FAILED, Result.PARTIAL)]
@@ -103,6 +108,7 @@ def past(run: Run, mandate: str, under_way: bool) -> dict[str, Any]:
         "started": time_text(run.started_ms),
         "ended": time_text(run.ended_ms) if run.ended_ms is not None else None,
         "result": result,
+        "changed": len(run.items),
         "items": run.items,
         **reasons,
     }
@@ -142,6 +148,8 @@ def _together(told: Sequence[Told]) -> OperationResult:
             "items": [{**item, "mandate": run["mandate"]} for run in runs for item in run.get("items", ())],
             "waiting_for": sorted({name for run in runs for name in run["waiting_for"]}),
             "absent": sorted({name for run in runs for name in run["absent"]}),
+            "confirmed": sorted({name for run in runs for name in run.get("confirmed", ())}),
+            "changed": sum(run.get("changed", 0) for run in runs),
             "last_seen": {name: seen for run in runs for name, seen in run.get("last_seen", {}).items()},
             "problems": [{**problem, "mandate": run["mandate"]} for run in runs for problem in run["problems"]],
             "missing": [step for run in runs for step in run.get("missing", ())],

@@ -27,7 +27,7 @@ from p2psync.daemon.disk.folders import Desk, Folders
 from p2psync.daemon.logs import EventLog
 from p2psync.daemon.programs.attaching import Found, Wanted, find, link
 from p2psync.daemon.programs.delivering import Delivering, Key, keep_copy
-from p2psync.daemon.programs.following import Following, alone, expected
+from p2psync.daemon.programs.following import Following, alone, ask, expected
 from p2psync.daemon.programs.mastering import open_fields_of
 from p2psync.daemon.programs.protecting import Guard, Protecting, guard_of
 from p2psync.daemon.programs.shelf import Shelf
@@ -273,6 +273,10 @@ class Bridging:
             if absent:
                 absent = await self._runtime.query(partial(expected, mandate, absent))
             news = await threaded(following.find, rows, declined) if mandate not in left else []
+            others = [row for row in self._rows.values() if row.mandate != mandate]
+            unlike = await threaded(following.unlike, rows, others, declined) if mandate not in left else []
+            if unlike:
+                await self._runtime.call(partial(ask, mandate, unlike))
             for like, file in [*news, *absent]:
                 try:
                     found = await threaded(find, str(file), self._folders.roots(), allow_cloud=True)

@@ -1,6 +1,7 @@
 """Finds the files of a new accounting period beside attached ones: they join the mandate by themselves.
 
 So do files of bookings that an attached index names once the mandate has them: accounting's program looks there.
+Whether one belongs to it that is of the next period and called otherwise, a person is asked.
 
 A directory is listed only when something came or went in it; a file that is no follower is read again only when it
 was saved again.
@@ -11,13 +12,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from p2psync.books import completeness
-from p2psync.books.companions import absent_of, follower_of, index_beside, is_next
+from p2psync.books.companions import absent_of, follower_of, index_beside, is_next, unlike_follower_of
 from p2psync.books.crp import CHART_BYTES_MAX, read_chart
 from p2psync.core.entry import FileStat
 from p2psync.core.ids import MandateId
 from p2psync.core.period import Period
+from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import parse
 from p2psync.core.rules import Role
 from p2psync.daemon.programs.attaching import is_held, read_index
@@ -27,10 +30,13 @@ from p2psync.engine.scope import Now
 from p2psync.errors import CodecError, UsageError
 from p2psync.fs.reading import open_shared
 from p2psync.fs.traits import SYSTEMS_OWN
+from p2psync.store.packing import any_text
 
 NAMED_MAX = 500
 """Files of one index that are looked for."""
 
+ASKED = "asked_about"
+"""Of a mandate: files that a person was asked about."""
 SETTING = "joins_not"
 """Of a mandate: whether files of a new period are left alone on this PC until a person attaches them."""
 
@@ -52,16 +58,29 @@ class Following:
     def find(self, attached: Sequence[Attachment], declined: Iterable[str]) -> list[Follower]:
         """Files that follow attached ones and are not attached; each is told once, until it changes."""
         known = {one.file for one in attached} | set(declined)
-        by_directory: dict[Path, dict[str, Attachment]] = {}
-        for one in attached:
-            file = Path(one.file)
-            by_directory.setdefault(file.parent, {})[file.name] = one
         found = []
-        for directory, by_name in by_directory.items():
+        for directory, by_name in _by_directory(attached).items():
             for file in (directory / name for name in self._names(directory, by_name)):
                 like = self._judge(file, by_name) if str(file) not in known else None
                 if like is not None:
                     found.append((like, file))
+        return found
+
+    def unlike(
+        self, attached: Sequence[Attachment], elsewhere: Iterable[Attachment], declined: Iterable[str]
+    ) -> list[Follower]:
+        """Files of bookings of the next period that are called otherwise than the attached ones.
+
+        Not where files of another mandate lie, too (`elsewhere`): they may be of that one.
+        """
+        mixed = {Path(one.file).parent for one in elsewhere}
+        known = {one.file for one in attached} | set(declined)
+        found = []
+        for directory, by_name in _by_directory(attached).items():
+            for name in self._names(directory, by_name) if directory not in mixed else ():
+                like = unlike_follower_of(name, by_name)
+                if like is not None and str(directory / name) not in known:
+                    found.append((by_name[like], directory / name))
         return found
 
     def absent(self, attached: Sequence[Attachment], declined: Iterable[str]) -> list[Follower]:
@@ -127,13 +146,34 @@ def expected(mandate: MandateId, followers: Sequence[Follower], device: Device, 
     return [one for one in followers if is_held(known, parse(one[1].name))]
 
 
+def ask(mandate: MandateId, unlike: Sequence[Follower], device: Device, _now: Now) -> None:
+    """Ask about files that may belong to a mandate, once about each."""
+    known = device.mandates.get(mandate)
+    if known is None:
+        return
+    asked: Any = known.state.get(ASKED) or []
+    fresh = [file for _, file in unlike if any_text(str(file)) not in asked]
+    if fresh:
+        known.state.put(ASKED, [*asked, *(any_text(str(file)) for file in fresh)])
+        known.state.put_problems([Problem(parse(file.name), Code.NAMED_OTHERWISE, str(file)) for file in fresh])
+
+
+def _by_directory(attached: Iterable[Attachment]) -> dict[Path, dict[str, Attachment]]:
+    found: dict[Path, dict[str, Attachment]] = {}
+    for one in attached:
+        file = Path(one.file)
+        found.setdefault(file.parent, {})[file.name] = one
+    return found
+
+
 def _may_follow(name: str, by_name: Mapping[str, Attachment]) -> bool:
     """Judged by names alone."""
     if name in by_name:
         return False
     if name.lower().endswith(completeness.MASTER):
         return any(one.lower().endswith(completeness.MASTER) for one in by_name)
-    return _index_like(name, by_name) is not None or follower_of(name, by_name.keys()) is not None
+    entries = follower_of(name, by_name.keys()) or unlike_follower_of(name, by_name.keys())
+    return _index_like(name, by_name) is not None or entries is not None
 
 
 def _index_like(name: str, by_name: Mapping[str, Attachment]) -> Attachment | None:

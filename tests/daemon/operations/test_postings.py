@@ -230,6 +230,19 @@ async def test_the_producer_sees_published_delivered_posted_and_may_not_post(tmp
 
 
 @pytest.mark.asyncio
+async def test_delivered_is_what_accounting_has_and_nobody_else(tmp_path: Path) -> None:
+    async with company(tmp_path, "invoicing", "payroll") as (office, producer, clerk):
+        await saves(producer, bookings(7), office, clerk)
+        await signs(office, producer)
+        await office.in_sync(2)
+        row = await shown(office)
+        assert (row["step"], [one["name"] for one in row["deliveries"]]) == ("delivered", ["pc1"])
+        await office.call("devices.role", mandate=MANDATE, device="pc1", role="banking")
+        row = await shown(office)
+        assert (row["step"], row["deliveries"]) == ("published", [])
+
+
+@pytest.mark.asyncio
 async def test_taken_back_and_made_anew_is_never_nothing_new(tmp_path: Path) -> None:
     async with company(tmp_path, "invoicing") as (office, producer):
         await saves(producer, bookings(6), office)

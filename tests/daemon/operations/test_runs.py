@@ -65,14 +65,15 @@ async def test_a_run_tells_what_went_and_what_came_and_history_tells_it_again(tm
         one.save("chart.crp", "from one\r\nENDOFFILE\r\n")
         told, code = await run(one, mandate=MANDATE, timeout_s=20)
         assert (told["result"], code, told["waiting_for"], told["absent"]) == ("success", DONE, [], [])
+        assert (told["changed"], told["confirmed"]) == (2, ["pc2"])
         assert told["items"] == [
             {
                 **{"path": "chart.crp", "direction": "sent", "kind": "file", "class": "master data"},
-                **{"state": "done", "problem": None},
+                **{"state": "done", "problem": None, "size": 21, "devices": ["pc2"]},
             },
             {
                 **{"path": "wages.ecs", "direction": "received", "kind": "file", "class": "entries"},
-                **{"state": "done", "problem": None},
+                **{"state": "done", "problem": None, "size": 10, "devices": ["pc2"]},
             },
         ]
         assert two.read("chart.crp") == b"from one\r\nENDOFFILE\r\n"
@@ -84,6 +85,8 @@ async def test_a_run_tells_what_went_and_what_came_and_history_tells_it_again(tm
         newest, older = await one.call("history")
         assert older == {**told, "mandate": MANDATE}
         assert newest["id"] == removed["id"]
+        nothing, _ = await run(one, timeout_s=20)
+        assert (nothing["result"], nothing["changed"], nothing["confirmed"]) == ("nothing-new", 0, ["pc2"])
         assert await one.call("history", run=older["id"]) == [older]
         assert await one.call("history", failed=True) == []
         assert await two.call("history") == []
@@ -102,6 +105,7 @@ async def test_with_nobody_there_it_says_for_whom_it_waits(tmp_path: Path, monke
             assert [(item["path"], item["state"]) for item in told["items"]] == [("a.txt", "waiting")]
         told, code = await run(one, "wait", timeout_s=0.05)
         assert (told["result"], code, told["waiting_for"]) == ("failed", WAITING, ["pc2", "pc3"])
+        assert told["searched"] == {"local_network": False, "hosts": []}
         await two.start()
         told, code = await run(one, timeout_s=20)
         assert (told["result"], code, told["waiting_for"], told["absent"]) == ("success", DONE, [], ["pc3"])
@@ -169,6 +173,9 @@ async def test_what_is_still_to_come_is_planned_by_its_class(tmp_path: Path) -> 
             return paths(plan, "received") == ["chart.crp"]
 
         await until(is_planned)
+        plan, _ = await run(two, dry_run=True, only="master")
+        [item] = plan["items"]
+        assert (item["size"], item["devices"]) == (18, ["pc1"])
         plan, _ = await run(two, dry_run=True, only="entries")
         assert plan["items"] == []
 

@@ -45,6 +45,9 @@ class Books:
     def found(self) -> list[tuple[str, str]]:
         return [(like.path, file.name) for like, file in self.following.find(self.attached, self.declined)]
 
+    def unlike(self, *elsewhere: Attachment) -> list[tuple[str, str]]:
+        return [(like.path, file.name) for like, file in self.following.unlike(self.attached, elsewhere, self.declined)]
+
     def absent(self) -> list[tuple[str, str]]:
         return [(like.path, file.name) for like, file in self.following.absent(self.attached, self.declined)]
 
@@ -120,6 +123,58 @@ def test_what_an_index_names_and_is_not_there(books: Books) -> None:
     (books.folder / "Cargo.ecc").unlink()
     books.attached.pop()
     assert books.absent() == []
+
+
+def test_a_person_is_asked_about_entries_that_are_called_otherwise(books: Books) -> None:
+    new = "Wages 26 (01-01-2026 ~ 31-12-2026).ecf"
+    books.save(new)
+    books.save("Wages 26.ecf")
+    assert books.unlike() == []
+    books.attach(ENTRIES.format(2025))
+    assert (books.found(), books.unlike()) == ([], [(ENTRIES.format(2025), new)])
+    other = Attachment(MandateId(b"o" * 16), parse("a"), str(books.folder / "a"), Mode.AUTO, "")
+    assert books.unlike(other) == [], "it may be of the mandate whose files lie there, too"
+    books.declined.append(str(books.folder / new))
+    assert books.unlike() == []
+    books.declined.clear()
+    books.attach(new)
+    assert books.unlike() == []
+
+
+@pytest.mark.asyncio
+async def test_the_question_is_asked_once_and_ends_when_the_file_is_attached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridging, "FOLLOW_EVERY_S", 0.2)
+    async with company(tmp_path) as (one,):
+        books = tmp_path / "books"
+        books.mkdir()
+        (books / ENTRIES.format(2025)).write_text(LINES)
+        await one.call("attach", mandate=MANDATE, files=[str(books / ENTRIES.format(2025))])
+        others = [books / f"{name} (01-01-2026 ~ 31-12-2026).ecf" for name in ("Wages 26", "Foreign")]
+
+        async def asked() -> list[str]:
+            rows = (await one.status())["problem_list"]
+            assert {row["code"] for row in rows} <= {"named-otherwise"}
+            return [row["detail"] for row in rows]
+
+        async def are_asked(*files: Path) -> None:
+            async def holds() -> bool:
+                return await asked() == sorted(map(str, files))
+
+            await until(holds, f"it is asked about {files}")
+
+        for file in others:
+            file.write_text(LINES)
+        await are_asked(*others)
+        assert {"what": "problems", "count": 2} in (await one.status())["actions"]
+        await one.call("attach", mandate=MANDATE, files=[str(others[0])])
+        await are_asked(others[1])
+        await one.call("seen", mandate=MANDATE)
+        await one.stop()
+        await one.start()
+        await _looked(one)
+        assert await asked() == []
 
 
 @pytest.mark.asyncio
