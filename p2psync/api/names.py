@@ -20,6 +20,7 @@ def names_in_words() -> Mapping[str, Texts]:
         "masters": words.masters(),
         "classes": words.classes(),
         "parts": words.parts(),
+        "rulings": _rulings(),
         "standings": words.standings(),
         "reasons": words.reasons(),
         "changes": {
@@ -57,6 +58,7 @@ def _views() -> Texts:
     return {
         "files": _("Files"),
         "devices": _("Devices"),
+        "rules": _("Rules"),
         "books": _("Books"),
         "accounts": _("Chart of accounts"),
         "exchange": _("Synchronise"),
@@ -74,6 +76,20 @@ def _roles() -> Texts:
         Role.BANKING.value: _("banking"),
         Role.READER.value: _("reader"),
         Role.KEEPER.value: _("keeper"),
+    }
+
+
+def _rulings() -> Texts:
+    """What holds when two PCs change a file at once, by mode and master."""
+    return {
+        "prefer:accounting": _("accounting's version counts"),
+        "prefer:owner": _("its owner's version counts"),
+        "enforce:accounting": _("only accounting may change it"),
+        "enforce:owner": _("only its owner may change it"),
+        "newest": _("the version that was saved more often counts"),
+        "manual": _("a person chooses"),
+        "once": _("nobody may change it once it is there"),
+        "merge": _("the lines of both are put together (.ecc only)"),
     }
 
 

@@ -21,7 +21,7 @@ class File(NamedTuple):
     content_type: str
 
 
-SCRIPTS = ("parts.js", "mandates.js", "mandate.js", "books.js", "work.js", "places.js", "page.js")
+SCRIPTS = ("parts.js", "mandates.js", "mandate.js", "rules.js", "books.js", "work.js", "places.js", "page.js")
 """In the order in which the page runs them."""
 FILES = {
     "/": File("index.html", "text/html"),

@@ -208,6 +208,9 @@ def _of_files() -> tuple[Operation, ...]:
             (*_M, Argument("repair", Form.FLAG), _TIMEOUT),
             waits=True,
         ),
+        Operation(
+            "verify.last", "What the last of these checks found, and when; null if there was none.", _M, reads=True
+        ),
         Operation("log.export", "The log with its blocks, for an archive.", _M, reads=True),
         Operation(
             "history",
@@ -244,8 +247,8 @@ def _of_books() -> tuple[Operation, ...]:
         Operation("check", "Bookings against their charts of accounts.", (*_M, Argument("file")), reads=True),
         Operation(
             "pending",
-            "Bookings that wait to be posted, by file and period.",
-            (*_ANY, Argument("all", Form.FLAG)),
+            "Bookings that wait to be posted, by file and period; with the lines of each file that wait.",
+            (*_ANY, Argument("all", Form.FLAG), Argument("lines", Form.FLAG)),
             reads=True,
         ),
         Operation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from p2psync.api.names import names_in_words, places
+from p2psync.api.rule_texts import rule_texts
 from p2psync.api.view_texts import view_texts
 from p2psync.checkup import signs
 from p2psync.core.problem import NEWS, Code
@@ -27,6 +28,7 @@ def told() -> Mapping[str, object]:
         "texts": {
             **{**_states(), **_peers(), **_conflicts(), **_bookings(), **_monitoring(), **_others()},
             **view_texts(),
+            **rule_texts(),
         },
         "names": names_in_words(),
         "checks": check_names(),
@@ -101,6 +103,7 @@ def _bookings() -> Mapping[str, str]:
         "would-change": _("{new} new, {changed} changed, {removed} removed"),
         "show-lines": _("Show the bookings"),
         "hide-lines": _("Hide the bookings"),
+        "no-lines": _("Its bookings cannot be listed on this PC now."),
         **_lines(),
         "deliver": _("Deliver"),
         "deliver-anyway": _("Deliver all the same"),
@@ -199,6 +202,7 @@ def _counted(n: int) -> Mapping[str, str]:
         "findings": ngettext("{n} finding", "{n} findings", n),
         "not-understood": ngettext("! {n} line was not understood.", "! {n} lines were not understood.", n),
         "files": ngettext("{n} file", "{n} files", n),
+        "more": ngettext("and {n} more", "and {n} more", n),
         "more-lines": ngettext("and {n} more line", "and {n} more lines", n),
         "bytes": ngettext("{n} byte", "{n} bytes", n),
     }

@@ -15,6 +15,7 @@ def view_texts() -> Texts:
         **_columns(),
         **_files(),
         **_devices(),
+        **_addresses(),
         **_invitations(),
         **_mandate(),
         **_books(),
@@ -77,6 +78,17 @@ def _files() -> Texts:
         "deliver-auto": _("is delivered by itself"),
         "deliver-checked": _("is delivered once nothing is wrong in it"),
         "deliver-ask": _("waits for my word"),
+        "arrives-hint": _(
+            "What waits for your word is listed with the mandate and has a button; until you press it, your program's "
+            "file stays as it is."
+        ),
+        "follow-on": _("files of a new period join by themselves"),
+        "follow-on-hint": _(
+            "When your program makes next year's files beside this year's. It holds for all files of this mandate on "
+            "this PC; to change only this, leave the file empty."
+        ),
+        "follows": _("Files of a new period that your program makes beside these join by themselves."),
+        "follows-not": _("Files of a new period do not join by themselves: attach each of them."),
         "siblings": _("also the files that the index beside it (.ecc) names"),
         "attach-it": _("Attach"),
         "is-attached": _("Attached: {file}."),
@@ -125,6 +137,20 @@ def _devices() -> Texts:
         "persons-why": _("All PCs of the mandate show it. An admin can say it of every PC, you of this one."),
         "person": _("Who works there"),
         "person-hint": _("Leave it empty to take it away."),
+    }
+
+
+def _addresses() -> Texts:
+    return {
+        "addresses": _("Where to look for the other PCs"),
+        "addresses-why": _(
+            "PCs in the same network find each other by themselves. Name here where a PC of another network can be "
+            "reached. This holds for this PC alone."
+        ),
+        "no-addresses": _("No address is named."),
+        "address": _("address and port"),
+        "address-hint": _("As in: 192.168.1.20:4710, or office.example.ch:4710."),
+        "add-address": _("Add"),
     }
 
 
@@ -332,7 +358,8 @@ def _verify() -> Texts:
         ),
         "verify-now": _("Check every file"),
         "verifying": _("Every file is being read."),
-        "findings": _("What was found"),
+        "not-verified": _("Nobody has asked for this check on this PC yet."),
+        "findings": _("What was found, {time}"),
         "was-read": _("Read {files} ({size}) and {versions}."),
         "damaged": _("Damaged on this disk, though nobody saved it:"),
         "repair": _("Repair what is damaged"),

@@ -190,10 +190,16 @@ def pending(rows: Sequence[Row]) -> str:
     )
     others = list(dict.fromkeys(line for one in rows for line in _remarks(one)))
     lines = [counted, _hint(rows)] if counted else []
-    return "\n".join(lines + others) or _("Nothing waits to be posted.")
+    return "\n".join(lines + others + _waiting(rows)) or _("Nothing waits to be posted.")
 
 
-def differences(row: Row) -> list[str]:
+def _waiting(rows: Sequence[Row]) -> list[str]:
+    """The lines of each file once, however many periods it has rows for."""
+    files = {(row["mandate"], row["file"]): row for row in rows}
+    return [line for row in files.values() for line in differences(row["file"], row)]
+
+
+def differences(name: str, row: Row) -> list[str]:
     """The lines of bookings of one file that are new, were changed or removed, and how many there are beyond those."""
     shown = [cells for one in row.get("lines") or () for cells in _difference(one)]
     if not shown:
@@ -201,7 +207,7 @@ def differences(row: Row) -> list[str]:
     head = ("", _("LINE"), _("DATE"), _("DEBIT"), _("CREDIT"), _("VOUCHER"), _("TEXT"), _("AMOUNT"), _("VAT"))
     more = row["left_out"]
     left = [ngettext("and {n} more line", "and {n} more lines", more).format(n=more)] if more else []
-    return ["", f"{row['path']}:", *(f"  {line}" for line in (*table(head, shown, "").splitlines(), *left))]
+    return ["", f"{name}:", *(f"  {line}" for line in (*table(head, shown, "").splitlines(), *left))]
 
 
 def _difference(one: Row) -> list[tuple[str, ...]]:
@@ -242,7 +248,8 @@ def progress(rows: Sequence[Row]) -> str:
         "",
     )
     others = list(dict.fromkeys(line for row in rows for line in _remarks(row)))
-    return "\n".join([lines] * bool(lines) + others) or _("There are no files of bookings in the folder.")
+    told = [lines] * bool(lines) + others + _waiting(rows)
+    return "\n".join(told) or _("There are no files of bookings in the folder.")
 
 
 def _of(who: Row | None, what: str) -> str | None:

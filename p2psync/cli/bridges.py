@@ -76,7 +76,7 @@ def inbox(rows: Sequence[Row]) -> str:
         "",
     )
     command = f"p2psync deliver {quoted(rows[0]['mandate'])}"
-    lines = [line for row in rows for line in differences(row)]
+    lines = [line for row in rows for line in differences(row["path"], row)]
     return "\n".join([shown, *_reasons(rows), *lines, "", _("To deliver: {command}").format(command=command)])
 
 

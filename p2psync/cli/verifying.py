@@ -15,6 +15,14 @@ SHOWN_MAX = 20
 """Files of one kind that are listed."""
 
 
+def last(answer: Row | None, mandate: str) -> str:
+    """`verify --last`."""
+    if answer is None:
+        text = _("It was not verified yet. To do so: {command}")
+        return text.format(command=f"p2psync verify {quoted(mandate)}")
+    return "\n".join([_("Verified {time}:").format(time=moment(answer["time"])), verified(answer)])
+
+
 def verified(answer: Row) -> str:
     """What was read first, then what is wrong, then each device."""
     versions = ngettext("{n} kept version", "{n} kept versions", answer["versions"]).format(n=answer["versions"])
@@ -27,6 +35,8 @@ def verified(answer: Row) -> str:
         lines.append(f"  {replica['name']}: {_said(replica)}")
         for problem in replica["problems"][:SHOWN_MAX]:
             lines += ["    " + line for line in problem_lines(problem, answer["mandate"])]
+    more = answer["left_out"]
+    lines += [ngettext("and {n} more", "and {n} more", more).format(n=more)] if more else []
     return "\n".join(lines)
 
 

@@ -120,5 +120,6 @@ async function pressLast() {
   const mute = inputs.filter((one) => !labels.includes(one) && !one.attributes["aria-label"]).length;
   const links = main.all("a").map((one) => one.attributes.href);
   const bars = main.all("progress").map((one) => [one.attributes.value, one.attributes.max]);
-  console.log(JSON.stringify({ title: document.title, shown, asked, confirmed, files, focus, mute, links, bars, tags: [...new Set(main.all("b").map((n) => n.tag))] }));
+  const off = main.all("fieldset").filter((one) => "disabled" in one.attributes).map((one) => one.all("legend")[0].textContent);
+  console.log(JSON.stringify({ title: document.title, shown, asked, confirmed, files, focus, mute, links, bars, off, tags: [...new Set(main.all("b").map((n) => n.tag))] }));
 })();

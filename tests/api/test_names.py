@@ -13,7 +13,7 @@ from p2psync.checkup import State
 from p2psync.core.entry import Kind as EntryKind
 from p2psync.core.mark import POSTED, RECEIVED, UNDONE
 from p2psync.core.problem import Code
-from p2psync.core.rules import DEFAULT_RULES, MASTERS, Part, Role
+from p2psync.core.rules import DEFAULT_RULES, MASTERS, MODES_WITH_MASTER, Mode, Part, Role
 from p2psync.core.schedule import Kind
 from p2psync.core.statement import Statement, UnknownStatement
 from p2psync.daemon.actions import Asked, actions
@@ -31,6 +31,7 @@ EVERYTHING = Asked(True, 1, [Code.DISK_FULL], 1, 1, True, 1)
         ("roles", {one.value for one in Role}),
         ("parts", {one.value for one in Part}),
         ("masters", set(MASTERS)),
+        ("rulings", {f"{one.value}:{by}" if one in MODES_WITH_MASTER else one.value for one in Mode for by in MASTERS}),
         ("classes", {one.file_class for one in DEFAULT_RULES.rules}),
         ("standings", set(STATES.values())),
         ("changes", {"new", "before", "changed", "removed"}),
@@ -46,6 +47,12 @@ def test_every_word_of_the_daemon_has_words(kind: str, words: set[str]) -> None:
     known = names_in_words()[kind]
     assert words <= set(known)
     assert all(known.values())
+
+
+def test_the_page_offers_every_ruling_that_has_words() -> None:
+    found = re.search(r"const RULINGS = \[(.*?)\];", script())
+    assert found is not None
+    assert sorted(re.findall(r'"([\w:]+)"', found[1])) == sorted(names_in_words()["rulings"])
 
 
 def test_the_page_asks_for_all_kinds_of_names_and_no_others() -> None:

@@ -147,7 +147,7 @@ BOOKINGS = {
 @needs_node
 def test_how_far_the_books_are_and_which_periods_are_frozen() -> None:
     shown = browse({**MANDATE, "current_until": "2025-06-30", "frozen": ["2023", "2024"]})["shown"]["mandates"]
-    assert "Books complete until 2025-06-30" in shown
+    assert "Books complete until 30 Jun 2025" in shown
     assert "Frozen periods: 2023, 2024" in shown
     assert "Frozen" not in browse({**MANDATE, "current_until": None, "frozen": []})["shown"]["mandates"]
     noted = browse({**MANDATE, "current_until": "2025-06-30", "current_note": "<b>VAT sent"})["shown"]["mandates"]
@@ -158,15 +158,16 @@ def test_how_far_the_books_are_and_which_periods_are_frozen() -> None:
 def test_what_waits_to_be_posted_is_a_banner_and_accounting_marks_it_by_a_button() -> None:
     torn = {**BOOKINGS, "file": "b.ecf", "new": None, "message": "it is torn"}
     gone = {**BOOKINGS, "file": "c.ecf", "content": None}
-    answers: dict[str, object] = {"/api/pending": [torn, gone, BOOKINGS], "/api/posted": []}
-    seen = browse({**MANDATE, "pending": 6, "pending_files": 3}, answers=answers)
+    answers: dict[str, object] = {"/api/pending": [torn, BOOKINGS, gone], "/api/posted": []}
+    step = {"press": "Mark as posted"}
+    seen = browse({**MANDATE, "pending": 6, "pending_files": 3}, answers=answers, steps=[step])
     shown = seen["shown"]["mandates"]
     assert "6 bookings to post" in shown
     assert "<i>.ecf  2025: 3 new, 2 changed, 1 removed" in shown
     assert "b.ecf  changed, and cannot be counted: it is torn" in shown
     assert ["POST", "/api/posted", {"mandate": "ab", "file": "<i>.ecf", "content": "c0"}] in seen["asked"]
     assert shown.count("Mark as posted") == 2
-    removed = browse({**MANDATE, "pending": 6}, answers={**answers, "/api/pending": [gone]})
+    removed = browse({**MANDATE, "pending": 6}, answers={**answers, "/api/pending": [gone]}, steps=[step])
     assert ["POST", "/api/posted", {"mandate": "ab", "file": "c.ecf"}] in removed["asked"]
     payroll = browse({**MANDATE, "role": "payroll", "pending": 0, "pending_files": 1}, answers=answers)
     assert "Files of bookings to look at" in payroll["shown"]["mandates"]
@@ -318,6 +319,31 @@ def booking(line: int, text: str) -> dict[str, object]:
 
 
 @needs_node
+def test_the_bookings_that_wait_to_be_posted_are_shown_on_demand_once_for_all_periods() -> None:
+    row = {**BOOKINGS, "rewritten": False, "since": None, "new": 1, "changed": 0, "removed": 0}
+    lines = [{"change": "new", "before": None, "after": booking(3, "<i>first</i>")}]
+    rows = [{**one, "lines": lines, "left_out": 300} for one in (row, {**row, "period": None, "new": 4})]
+    torn = {**row, "file": "b.ecf", "new": None, "lines": None, "left_out": 0, "message": "it is torn"}
+    mandate = {**MANDATE, "role": "payroll", "pending": 5, "pending_files": 1}
+    answers: dict[str, object] = {"/api/pending": [*rows, torn]}
+    text = browse(mandate, answers=answers, steps=[])["shown"]["mandates"]
+    assert "<i>.ecf  2025: 1 new, 0 changed, 0 removed; 4 new, 0 changed, 0 removed" in text
+    assert text.count("Show the bookings") == 1, "none of what cannot be read"
+    seen = browse(mandate, answers=answers, steps=[{"press": "Show the bookings"}])
+    assert ["POST", "/api/pending", {"mandate": "ab", "lines": True}] in seen["asked"]
+    shown = " ".join(seen["shown"]["mandates"].split())
+    assert "new line 3 5 Jan 2025 1100 3000 V7 <i>first</i> 108.10 TVA and 300 more lines" in shown
+    assert shown.count("<i>first</i>") == 1
+    gone: dict[str, object] = {"/api/pending": [{**row, "lines": None}]}
+    seen = browse(mandate, answers=gone, steps=[{"press": "Show the bookings"}])
+    assert seen["shown"]["notice"] == "Its bookings cannot be listed on this PC now."
+    anew = {**row, "new": 0, "rewritten": True}
+    text = browse(mandate, answers={"/api/pending": [anew]}, steps=[])["shown"]["mandates"]
+    assert "its program wrote them anew" in text
+    assert "Show the bookings" not in text
+
+
+@needs_node
 def test_the_bookings_of_what_is_not_delivered_are_shown_on_demand() -> None:
     facts = {"path": "a.ecf", "file": "/books/a.ecf", "state": "waiting", "reason": "your word", "content": "c0"}
     row = {**facts, "new": 1, "changed": 1, "removed": 5}
@@ -331,10 +357,11 @@ def test_the_bookings_of_what_is_not_delivered_are_shown_on_demand() -> None:
     seen = browse(mandate, answers={"/api/inbox": [full]}, steps=[show])
     shown = " ".join(seen["shown"]["mandates"].split())
     assert ["POST", "/api/inbox", {"mandate": "ab", "lines": True}] in seen["asked"]
-    assert "a.ecf your word 1 new, 1 changed, 5 removed Deliver Hide the bookings" in shown
+    assert "a.ecf your word 1 new, 1 changed, 5 removed" in shown
+    assert "Deliver Hide the bookings" in shown
     for text in (
-        "new line 3 2025-01-05 1100 3000 V7 <i>first</i> 108.10 TVA before 4",
-        "second 108.10 TVA changed line 5 2025-01-05 1100 3000 V7 third 108.10 TVA removed line 9",
+        "new line 3 5 Jan 2025 1100 3000 V7 <i>first</i> 108.10 TVA before 4",
+        "second 108.10 TVA changed line 5 5 Jan 2025 1100 3000 V7 third 108.10 TVA removed line 9",
         "fourth 108.10 TVA and 4 more lines",
     ):
         assert text in shown

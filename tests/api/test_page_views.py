@@ -27,7 +27,7 @@ RULES = [
 FILES: dict[str, object] = {
     "/api/mandate/files": HOLDINGS,
     "/api/attached": [],
-    "/api/mandate/show": {"rules": RULES},
+    "/api/mandate/show": {"rules": RULES, "follows": True},
 }
 
 
@@ -59,10 +59,31 @@ def test_a_programs_file_is_attached_and_detached() -> None:
     assert page["shown"]["notice"] == (
         "Attached: /b/b.crp. Not attached: no The index beside it names these, too: /b/c.ecf"
     )
+    assert not any(path == "/api/attach/follow" for _, path, _ in page["asked"]), "it is as it was"
     assert "/b/a.crp a.crp held: Line 17 – Detach" in page["shown"]["mandates"]
     page = seen("#m/ab/files", {**FILES, "/api/attached": [row], "/api/detach": {}}, {"press": "Detach"})
     assert page["confirmed"] == ["Detach /b/a.crp? The file itself stays as it is."]
     assert ["POST", "/api/detach", {"mandate": "ab", "file": "/b/a.crp"}] in page["asked"]
+
+
+def test_whether_files_of_a_new_period_follow_is_told_and_set_with_a_file_or_without() -> None:
+    answers: dict[str, object] = {
+        **FILES,
+        "/api/attach/follow": {"follows": False},
+        "/api/attach": {"attached": [{"file": "/b/b.crp"}], "refused": [], "proposed": [], "twins": []},
+    }
+    assert "Files of a new period that your program makes beside these join by themselves." in shown(
+        "#m/ab/files", answers
+    )
+    for file, expected in (("", "It is set."), ("/b/b.crp", "Attached: /b/b.crp.")):
+        page = seen("#m/ab/files", answers, {"fill": "attach", "with": {"file": file, "follow": False}})
+        assert ["POST", "/api/attach/follow", {"mandate": "ab", "off": True}] in page["asked"]
+        assert any(path == "/api/attach" for _, path, _ in page["asked"]) == bool(file)
+        assert page["shown"]["notice"] == expected
+    answers["/api/mandate/show"] = {"rules": RULES, "follows": False}
+    page = seen("#m/ab/files", answers, {"fill": "attach", "with": {"follow": True}})
+    assert ["POST", "/api/attach/follow", {"mandate": "ab", "off": False}] in page["asked"]
+    assert "do not join by themselves" in page["shown"]["mandates"]
 
 
 def test_a_version_of_a_file_is_brought_back_and_the_file_given_to_another_pc() -> None:
@@ -90,12 +111,11 @@ MEMBER = {**OWN, "device": "JK4-X", "name": "PC 2", "admin": False, "this_device
 WAITING = {**MEMBER, "device": "NEW-X", "name": "PC 3", "state": "waiting", "role": None}
 
 
+INVITING: dict[str, object] = {"/api/devices": [OWN, MEMBER], "/api/invites": [], "/api/peer/list": []}
+
+
 def test_devices_are_let_in_refused_and_revoked() -> None:
-    answers: dict[str, object] = {
-        "/api/devices": [OWN, MEMBER, WAITING],
-        "/api/invites": [],
-        "/api/devices/approve": [],
-    }
+    answers: dict[str, object] = {**INVITING, "/api/devices": [OWN, MEMBER, WAITING], "/api/devices/approve": []}
     page = seen("#m/ab/devices", answers, {"press": "Let in"})
     assert "PC 3" in page["confirmed"][0]
     assert "5FAM" in page["confirmed"][0]
@@ -108,7 +128,7 @@ def test_devices_are_let_in_refused_and_revoked() -> None:
 
 def test_a_pc_is_invited_with_a_ticket_that_is_shown_until_it_is_put_away() -> None:
     ticket = {"id": "t", "ticket": "P2PTICKET", "code": None, "expires": TIME}
-    answers: dict[str, object] = {"/api/devices": [OWN], "/api/invites": [], "/api/invite": ticket}
+    answers: dict[str, object] = {**INVITING, "/api/invite": ticket}
     filled = {"fill": "invite", "with": {"role": "payroll", "hours": "1", "confirm": True}}
     page = seen("#m/ab/devices", answers, filled)
     wanted = {"mandate": "ab", "role": "payroll", "confirm": True, "code": False, "expires_s": 3600}
@@ -123,11 +143,7 @@ def test_a_pc_is_invited_with_a_ticket_that_is_shown_until_it_is_put_away() -> N
 
 
 def test_who_is_no_admin_is_told_so_and_a_local_mandate_is_shared_first() -> None:
-    answers: dict[str, object] = {
-        "/api/devices": [{**OWN, "admin": False}, MEMBER],
-        "/api/invites": [],
-        "/api/share": {},
-    }
+    answers: dict[str, object] = {**INVITING, "/api/devices": [{**OWN, "admin": False}, MEMBER], "/api/share": {}}
     text = shown("#m/ab/devices", answers)
     assert "Only an admin can invite" in text
     assert "Revoke" not in text
@@ -137,7 +153,7 @@ def test_who_is_no_admin_is_told_so_and_a_local_mandate_is_shared_first() -> Non
 
 def test_an_invitation_is_cancelled_and_a_role_given() -> None:
     invite = {"id": "t", "role": "reader", "expires": TIME, "uses_left": 1}
-    answers: dict[str, object] = {"/api/devices": [OWN, MEMBER], "/api/invites": [invite], "/api/devices/role": []}
+    answers: dict[str, object] = {**INVITING, "/api/invites": [invite], "/api/devices/role": []}
     page = seen("#m/ab/devices", answers, {"press": "Cancel"})
     assert ["POST", "/api/invites/cancel", {"mandate": "ab", "id": "t"}] in page["asked"]
     page = seen("#m/ab/devices", answers, {"fill": "devices/role", "with": {"device": "JK4-X", "role": "reader"}})
@@ -146,7 +162,7 @@ def test_an_invitation_is_cancelled_and_a_role_given() -> None:
 
 def test_who_works_where_is_shown_and_said_of_ones_own_pc_by_everybody() -> None:
     rows = [{**OWN, "admin": False}, {**MEMBER, "person": "Anna <Müller>"}]
-    answers: dict[str, object] = {"/api/devices": rows, "/api/invites": [], "/api/devices/person": []}
+    answers: dict[str, object] = {**INVITING, "/api/devices": rows, "/api/devices/person": []}
     page = seen("#m/ab/devices", answers, {"fill": "devices/person", "with": {"device": "OWN-X", "person": "Bert"}})
     assert ["POST", "/api/devices/person", {"mandate": "ab", "device": "OWN-X", "person": "Bert"}] in page["asked"]
     assert "PC 2 (Anna <Müller>)" in page["shown"]["mandates"]
@@ -156,8 +172,55 @@ def test_who_works_where_is_shown_and_said_of_ones_own_pc_by_everybody() -> None
 def test_where_only_admins_attach_it_is_told() -> None:
     assert "admins alone" not in shown("#m/ab/files", FILES)
     assert "admins alone" in shown(
-        "#m/ab/files", {**FILES, "/api/mandate/show": {"rules": [*RULES, {"attach": "admins"}]}}
+        "#m/ab/files", {**FILES, "/api/mandate/show": {"follows": True, "rules": [*RULES, {"attach": "admins"}]}}
     )
+
+
+def test_addresses_of_other_pcs_are_added_and_removed_also_by_who_is_no_admin() -> None:
+    answers = {**INVITING, "/api/devices": [{**OWN, "admin": False}], "/api/peer/list": [{"address": "192.0.2.7:4710"}]}
+    answers |= {"/api/peer/add": [], "/api/peer/remove": []}
+    step = {"fill": "peer/add", "with": {"address": "192.0.2.8:4710"}}
+    page = seen("#m/ab/devices", answers, step)
+    assert ["POST", "/api/peer/add", {"mandate": "ab", "address": "192.0.2.8:4710"}] in page["asked"]
+    assert "No address is named." not in page["shown"]["mandates"]
+    page = seen("#m/ab/devices", answers, {"press": "Remove"})
+    assert ["POST", "/api/peer/remove", {"mandate": "ab", "address": "192.0.2.7:4710"}] in page["asked"]
+    assert "No address is named." in shown("#m/ab/devices", INVITING)
+    page = seen("#m/ab/devices", {**answers, "/api/peer/add": ValueError("no port in nowhere")}, step)
+    assert page["shown"]["notice"] == "no port in nowhere"
+
+
+# -- rules ---------------------------------------------------------------------------------------------
+
+TABLE: list[dict[str, object]] = [*RULES, {"open_fields": ["account.cash"]}]
+OTHERS: dict[str, object] = {"/api/rules": TABLE, "/api/devices": [{**OWN, "admin": False}, {**MEMBER, "admin": True}]}
+
+
+def test_rules_tell_of_which_kind_files_are_whose_version_counts_and_who_alone_gets_them() -> None:
+    page = seen("#m/ab/rules", OTHERS)
+    text = page["shown"]["mandates"]
+    assert text.index("*.ecf bookings its owner's version counts") < text.index("*.crp chart of accounts, master data")
+    assert "only accounting may change it" in text
+    assert "Only accounting (and admins and keepers) get: *.ecs" in text
+    assert "Others may change: account.cash" in text
+    assert page["mute"] == 0
+    assert "Nothing: only accounting changes master data." in shown("#m/ab/rules", {**OTHERS, "/api/rules": RULES})
+
+
+def test_an_admin_changes_rules_and_others_are_told_why_not() -> None:
+    page = seen("#m/ab/rules", OTHERS)
+    assert page["off"] == ["Only an admin can change this: PC 2."] * 2
+    answers = {**OTHERS, "/api/devices": [OWN], "/api/rules/set": RULES, "/api/rules/open": RULES}
+    filled = {"fill": "rules/set", "with": {"pattern": "a/*.crp", "ruling": "enforce:accounting"}}
+    page = seen("#m/ab/rules", answers, filled)
+    assert page["off"] == []
+    assert ["POST", "/api/rules/set", {"mandate": "ab", "setting": "a/*.crp=enforce:accounting"}] in page["asked"]
+    filled = {"fill": "rules/open", "with": {"fields": "account.cash, account.type"}}
+    page = seen("#m/ab/rules", answers, filled)
+    assert ["POST", "/api/rules/open", {"mandate": "ab", "fields": "account.cash, account.type"}] in page["asked"]
+
+
+# -- the mandate itself --------------------------------------------------------------------------------
 
 
 def test_a_mandate_is_renamed_and_left() -> None:
@@ -337,7 +400,8 @@ def test_a_record_that_the_master_deleted_is_removed_and_an_export_followed_no_l
 
 
 def test_another_view_is_shown_when_the_address_changes() -> None:
-    page = browse(SHARED, at="#overview", steps=[{"turn": "#m/ab/verify"}], events=())
+    answers: dict[str, object] = {"/api/verify/last": None}
+    page = browse(SHARED, at="#overview", answers=answers, steps=[{"turn": "#m/ab/verify"}], events=())
     assert "Check every file" in page["shown"]["mandates"]
     assert "your action" not in page["shown"]["mandates"]
 

@@ -73,7 +73,7 @@ def test_past_runs_are_shown_with_their_files_and_problems() -> None:
 
 REPLICA = {"device": "OWN-X", "name": "Office", "state": "this", "identical": False, "problems": [], "last_seen": TIME}
 FOUND: dict[str, Any] = {
-    **{"mandate": "Cargo", "files": 3, "bytes": 1200, "versions": 2, "identical": 1},
+    **{"mandate": "Cargo", "time": TIME, "left_out": 0, "files": 3, "bytes": 1200, "versions": 2, "identical": 1},
     **{"damaged": [{"path": "a<b>", "repaired": False}], "damaged_versions": ["0123456789abcdef"], "changing": ["c"]},
     "unreadable": [{"path": "b.crp", "code": "locked", "detail": ""}],
     "replicas": [
@@ -93,8 +93,11 @@ SOUND = {**FOUND, "damaged": [], "damaged_versions": [], "unreadable": [], "chan
 SOUND["log"] = {"ok": True, "blocks": 9, "devices": 2, "first_bad": None}
 
 
-def test_verifying_tells_what_is_damaged_and_who_has_the_same() -> None:
-    text = shown("#m/ab/verify", {"/api/verify": FOUND}, {"press": "Check every file"})
+def test_what_a_check_found_last_is_told_with_its_time_also_after_the_page_was_loaded_anew() -> None:
+    page = seen("#m/ab/verify", {"/api/verify/last": FOUND})
+    text = page["shown"]["mandates"]
+    assert not any(path == "/api/verify" for _, path, _ in page["asked"]), "nothing is read again for that"
+    assert "What was found, 2 Jan 2020" in text
     assert "Read 3 files (1.2 kB) and 2 kept versions." in text
     assert text.index("Damaged on this disk") < text.index("a<b>") < text.index("Repair what is damaged")
     assert "Kept versions that are damaged: 0123456789ab " in text
@@ -106,41 +109,48 @@ def test_verifying_tells_what_is_damaged_and_who_has_the_same() -> None:
     assert "PC 2 identical, as it confirmed" in text
     assert "PC 3 not connected, last seen" in text
     assert "PC 4 has not everything yet" in text
+    assert "and 7 more" in shown("#m/ab/verify", {"/api/verify/last": {**FOUND, "left_out": 7}})
+
+
+def test_where_nothing_was_checked_yet_that_is_said() -> None:
+    answers: dict[str, object] = {"/api/verify/last": None, "/api/verify": FOUND}
+    text = shown("#m/ab/verify", answers)
+    assert "Nobody has asked for this check on this PC yet." in text
+    assert "What was found" not in text
+    page = seen("#m/ab/verify", answers, {"press": "Check every file"})
+    asked = [path for _, path, _ in page["asked"] if path.startswith("/api/verify")]
+    assert asked == ["/api/verify/last", "/api/verify", "/api/verify/last"]
 
 
 def test_what_is_damaged_is_repaired_by_a_button() -> None:
-    page = seen(
-        "#m/ab/verify",
-        {"/api/verify": FOUND},
-        {"press": "Check every file"},
-        {"press": "Repair what is damaged"},
-    )
-    asked = [given for _, path, given in page["asked"] if path == "/api/verify"]
-    assert asked == [{"mandate": "ab"}, {"mandate": "ab", "repair": True}]
+    answers: dict[str, object] = {"/api/verify/last": FOUND, "/api/verify": FOUND}
+    page = seen("#m/ab/verify", answers, {"press": "Repair what is damaged"})
+    assert ["POST", "/api/verify", {"mandate": "ab", "repair": True}] in page["asked"]
     repaired = {**SOUND, "damaged": [{"path": "a", "repaired": True}]}
-    text = shown("#m/ab/verify", {"/api/verify": repaired}, {"press": "Check every file"})
+    text = shown("#m/ab/verify", {"/api/verify/last": repaired})
     assert "Was damaged, and is right again; what stood there is kept as a version: a" in text
     assert "Repair what is damaged" not in text
 
 
 def test_where_all_is_sound_that_is_said_and_nothing_is_to_be_repaired() -> None:
-    text = shown("#m/ab/verify", {"/api/verify": SOUND}, {"press": "Check every file"})
+    text = shown("#m/ab/verify", {"/api/verify/last": SOUND})
     assert "Every byte is as it was saved." in text
     assert "The log is whole: 9 signed entries by 2 devices" in text
     assert "Repair" not in text
 
 
 def test_verifying_shows_how_much_was_read() -> None:
-    page = seen("#m/ab/verify", {}, mandate={**SHARED, "verifying": {"files": 2, "bytes": 600}})
+    never: dict[str, object] = {"/api/verify/last": None}
+    page = seen("#m/ab/verify", never, mandate={**SHARED, "verifying": {"files": 2, "bytes": 600}})
     assert page["bars"] == [["600", "1200"]]
     assert "2 files of 3 files, 600 bytes of 1.2 kB" in page["shown"]["mandates"]
-    assert seen("#m/ab/verify", {})["bars"] == []
+    assert seen("#m/ab/verify", never)["bars"] == []
 
 
 def test_a_check_that_fails_says_why() -> None:
-    step = {"press": "Check every file"}
-    page = seen("#m/ab/verify", {"/api/verify": ValueError("The mandate's folder is not there.")}, step)
-    assert page["shown"]["notice"] == "The mandate's folder is not there."
+    answers: dict[str, object] = {"/api/verify/last": None, "/api/verify": ValueError("The folder is not there.")}
+    page = seen("#m/ab/verify", answers, {"press": "Check every file"})
+    assert page["shown"]["notice"] == "The folder is not there."
 
 
 def test_the_log_tells_who_changed_what() -> None:
@@ -153,18 +163,19 @@ def test_the_log_tells_who_changed_what() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lang", "press", "read"),
+    ("lang", "begin", "read"),
     [
         ("de", "Jede Datei prüfen", "3 Dateien (1.2"),
         ("fr", "Vérifier chaque fichier", "3 fichiers (1,2"),
         ("it", "Verificare ogni file", "3 file (1.2"),
     ],
 )
-def test_views_speak_the_language_of_the_daemon(lang: str, press: str, read: str) -> None:
+def test_views_speak_the_language_of_the_daemon(lang: str, begin: str, read: str) -> None:
     set_language(lang)
     try:
-        text = shown("#m/ab/verify", {"/api/verify": FOUND}, {"press": press})
+        text = shown("#m/ab/verify", {"/api/verify/last": FOUND})
     finally:
         set_language("en")
+    assert begin in text
     assert read in text
     assert "identical" not in text

@@ -149,6 +149,23 @@ def test_pending_lines_are_a_table_and_what_has_no_number_says_why() -> None:
     assert bookkeeping.pending([]) == "Nothing waits to be posted."
 
 
+def test_the_lines_of_a_file_are_listed_once_for_all_its_periods() -> None:
+    booking = {"line": 3, "date": "2025-01-05", "debit": "1100", "credit": "3000", "voucher": "V7", "text": "paper"}
+    lines = [{"change": "new", "before": None, "after": {**booking, "amount": "108.10", "vat_code": ""}}]
+    row: dict[str, Any] = {
+        **{"mandate": "Cargo", "file": "a.ecf", "period": "2025", "new": 1, "changed": 0, "removed": 0, "since": None},
+        **{"rewritten": False, "message": "", "finding": None, "may_post": True, "findings": 0},
+        **{"posted": None, "deliveries": [], "content": "00", "saved": None, "lines": lines, "left_out": 4},
+    }
+    rows = [row, {**row, "period": None}, {**row, "file": "b.ecf", "new": None, "lines": None, "left_out": 0}]
+    for said in (bookkeeping.pending(rows), bookkeeping.progress(rows)):
+        told = [" ".join(line.split()) for line in said.splitlines()[-4:]]
+        assert told[0] == "a.ecf:"
+        assert told[2:] == ["+ 3 2025-01-05 1100 3000 V7 paper 108.10 -", "and 4 more lines"]
+        assert said.count("paper") == 1
+        assert "b.ecf:" not in said
+
+
 def test_what_is_wrong_in_bookings_that_wait_is_told_once_for_a_file() -> None:
     row: dict[str, Any] = {
         **{"mandate": "Cargo", "file": "a.ecf", "period": "2025", "new": 3, "changed": 2, "removed": 1, "since": None},

@@ -52,7 +52,7 @@ COMMANDS: Mapping[str, str] = {
     "restore": "MANDATE PATH --version --at --to",
     "history": "MANDATE --run --failed",
     "log": "MANDATE --verify --export",
-    "verify": "MANDATE --repair",
+    "verify": "MANDATE --repair --last",
     "overview": "",
     "doctor": "",
     "pause": "MANDATE --until",

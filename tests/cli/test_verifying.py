@@ -9,7 +9,8 @@ from p2psync.cli import verifying
 LOG = {"ok": True, "blocks": 3, "devices": 2, "first_bad": None}
 THIS = {"name": "PC-Fidu", "device": "ABC-DEF", "state": "this", "identical": True, "problems": [], "last_seen": None}
 SOUND: dict[str, Any] = {
-    **{"mandate": "Cargo AG", "files": 2, "bytes": 3000, "versions": 1, "log": LOG, "identical": 1},
+    **{"mandate": "Cargo AG", "time": "2020-06-30T14:03:00Z", "left_out": 0},
+    **{"files": 2, "bytes": 3000, "versions": 1, "log": LOG, "identical": 1},
     **{"damaged": [], "damaged_versions": [], "changing": [], "unreadable": [], "replicas": [THIS]},
 }
 
@@ -45,6 +46,14 @@ def test_long_lists_are_cut() -> None:
     assert "19.txt" in said
     assert "20.txt" not in said
     assert "and 5 files more" in said
+
+
+def test_what_was_found_last_is_told_with_its_time_and_how_much_it_leaves_out() -> None:
+    said = verifying.last({**SOUND, "left_out": 3}, "Cargo AG").splitlines()
+    assert said[0].startswith("Verified 2020-06-30")
+    assert said[1:-1] == verifying.verified(SOUND).splitlines()
+    assert said[-1] == "and 3 more"
+    assert verifying.last(None, "Cargo AG").endswith('To do so: p2psync verify "Cargo AG"')
 
 
 def test_each_device_is_named_with_what_is_known_of_it() -> None:

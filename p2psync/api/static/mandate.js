@@ -14,8 +14,8 @@ async function filesOf(mandate, path) {
   const [devices, attached, shown] = await Promise.all([learn("mandate/files", given), learn("attached", given), learn("mandate/show", given)]);
   return [
     section(say("who-has"), devices.flatMap((one) => filesOfDevice(mandate, one))),
-    section(say("attached"), [quiet(say("attached-are")), attachedTable(mandate, attached)]),
-    section(say("attach"), [quiet(say("attach-how")), ...whoAttaches(shown.rules), attachForm(mandate)]),
+    section(say("attached"), [quiet(say("attached-are")), attachedTable(mandate, attached), quiet(shown.follows ? say("follows") : say("follows-not"))]),
+    section(say("attach"), [quiet(say("attach-how")), ...whoAttaches(shown.rules), attachForm(mandate, shown.follows)]),
     section(say("exchanged"), [quiet(say("exchanged-order")), exchangedTable(mandate, shown.rules)]),
   ];
 }
@@ -28,7 +28,7 @@ function filesOfDevice(mandate, one) {
   if (!one.files.length) return [title, quiet(say("no-files"))];
   const titles = [say("file"), say("period"), say("saved"), say("size"), say("state")];
   const rows = one.files.map((file) => [link(file.path, "m", mandate.id, "files", file.path), file.period || "–", moment(file.saved), size(file.size || 0), whereItIs(mandate, file)]);
-  return [title, table(titles, rows)];
+  return [title, table(titles, rows, "even")];
 }
 
 function whereItIs(mandate, file) {
@@ -50,17 +50,24 @@ function whoAttaches(rules) {
   return rules.some((rule) => rule.attach) ? [quiet(say("attach-admins"))] : [];
 }
 
-function attachForm(mandate) {
+// Whether files of a new period follow is said for all of a mandate on this PC; without a file nothing else is.
+function attachForm(mandate, follows) {
   const fields = [
-    field(say("whole-path"), "file", { hint: say("path-hint"), must: true }),
-    choice(say("when-arrives"), "mode", [["auto", say("deliver-auto")], ["checked", say("deliver-checked")], ["ask", say("deliver-ask")]], "auto"),
+    field(say("whole-path"), "file", { hint: say("path-hint") }),
+    choice(say("when-arrives"), "mode", [["auto", say("deliver-auto")], ["checked", say("deliver-checked")], ["ask", say("deliver-ask")]], "auto", say("arrives-hint")),
     field(say("siblings"), "siblings", { type: "checkbox" }),
+    field(say("follow-on"), "follow", { type: "checkbox", value: follows ? "yes" : "", hint: say("follow-on-hint") }),
   ];
-  const read = ({ file, mode, siblings }) => ({ files: [file], siblings, ask: mode === "ask", checked: mode === "checked" });
-  return form("attach", { mandate: mandate.id }, fields, say("attach-it"), { read, then: attachEnded });
+  const read = ({ file, mode, siblings, follow }) => ({ files: file ? [file] : [], siblings, ask: mode === "ask", checked: mode === "checked", follow });
+  const send = async (name, { follow, ...wanted }) => {
+    if (follow !== follows) await act("attach/follow", { mandate: mandate.id, off: !follow });
+    return follow !== follows && !wanted.files.length ? null : act(name, wanted);
+  };
+  return form("attach", { mandate: mandate.id }, fields, say("attach-it"), { read, send, then: attachEnded });
 }
 
 function attachEnded(answer) {
+  if (!answer) return say("is-set");
   const lines = answer.attached.map((one) => say("is-attached", { file: one.file }));
   lines.push(...answer.refused.map((one) => say("is-not-attached", { reason: one.reason })));
   if (answer.proposed.length) lines.push(say("proposed", { files: answer.proposed.join(", ") }));
@@ -106,14 +113,24 @@ function migration(mandate, path) {
 
 async function devicesOf(mandate) {
   const given = { mandate: mandate.id };
-  const [devices, invites] = await Promise.all([learn("devices", given), learn("invites", given)]);
+  const [devices, invites, known] = await Promise.all([learn("devices", given), learn("invites", given), learn("peer/list", given)]);
   const admin = devices.some((one) => one.this_device && one.admin);
   const titles = [say("pc"), say("role"), say("state"), say("let-in"), say("fingerprint"), ""];
   const rows = devices.map((one) => deviceRow(mandate, one, admin));
   const sections = [section(say("devices"), [table(titles, rows)]), personForm(mandate, devices, admin)];
   if (mandate.state === "local") return [...sections, sharing(mandate)];
-  if (!admin) return [...sections, quiet(say("no-admin"))];
-  return [...sections, inviting(mandate), ...invited(mandate), ...openInvites(mandate, invites), ...roleForm(mandate, devices)];
+  const addresses = knownAddresses(given, known);
+  if (!admin) return [...sections, quiet(say("no-admin")), addresses];
+  return [...sections, inviting(mandate), ...invited(mandate), ...openInvites(mandate, invites), ...roleForm(mandate, devices), addresses];
+}
+
+// Of this PC alone: where it looks for others that it does not find by itself.
+function knownAddresses(given, known) {
+  const remove = (address) => button(say("remove"), "peer/remove", { ...given, address });
+  const rows = known.map(({ address }) => [address, remove(address)]);
+  const fields = [field(say("address"), "address", { hint: say("address-hint"), must: true })];
+  const made = form("peer/add", given, fields, say("add-address"), { then: () => say("is-set") });
+  return section(say("addresses"), [quiet(say("addresses-why")), rows.length ? table([say("address"), ""], rows) : quiet(say("no-addresses")), made]);
 }
 
 function deviceRow(mandate, one, admin) {

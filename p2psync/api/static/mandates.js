@@ -86,15 +86,26 @@ async function conflicts(mandate) {
   return [element("h3", say("conflicts")), list];
 }
 
-function waiting(mandate, row) {
-  const counts = { new: row.new, changed: row.changed, removed: row.removed, period: row.period || "" };
-  const text = row.new === null ? say("uncounted", { reason: row.message }) : say("counted", counts);
-  const item = element("li", `${row.file}  ${text} `);
-  if (mandate.role !== "accounting" || row.new === null) return item;
+// A file has a row for each of its periods; what is done about it is done about all of them.
+function waiting(mandate, rows) {
+  const [row] = rows;
+  const text = row.new === null ? say("uncounted", { reason: row.message }) : rows.map(counted).join("; ");
+  const item = element("li", row.rewritten ? say("rewritten", row) : `${row.file}  ${text}`);
+  if (row.new === null) return item;
   const given = { mandate: mandate.id, file: row.file };
   if (row.content) given.content = row.content;
-  item.append(button(say("mark-posted"), "posted", given));
+  const post = mandate.role === "accounting" ? [button(say("mark-posted"), "posted", given)] : [];
+  const [turn, ...lines] = rows.some(changes) ? bookingsOf("pending", mandate, row) : [""];
+  item.append(element("p", "", "tools", [...post, turn]), ...lines);
   return item;
+}
+
+function counted(row) {
+  return row.period ? say("counted", row) : say("would-change", row);
+}
+
+function changes(row) {
+  return row.new + row.changed + row.removed;
 }
 
 // It opens on the PC where p2psync runs, which most often is that of the browser.
@@ -106,42 +117,51 @@ function folderButton(mandate) {
 async function banner(mandate) {
   if (!mandate.pending && !mandate.pending_files) return [];
   const rows = (await act("pending", { mandate: mandate.id })).filter((row) => row.file);
+  const files = [...new Set(rows.map((row) => row.file))].map((file) => rows.filter((row) => row.file === file));
   const title = element("strong", mandate.pending ? count("bookings", mandate.pending) : say("look"));
-  const list = element("ul", "", "", rows.map((row) => waiting(mandate, row)));
+  const list = element("ul", "", "", files.map((several) => waiting(mandate, several)));
   return [element("section", "", "banner", [element("p", "", "tools", [title, ...folderButton(mandate)]), list])];
 }
 
 // What a program has open is delivered by itself once that is closed.
 function undelivered(mandate, row) {
-  const counts = typeof row.new === "number" ? say("would-change", row) + " " : "";
-  const item = element("li", `${row.path}  ${row.reason} ${counts}`);
+  const counts = typeof row.new === "number" ? " " + say("would-change", row) : "";
   const held = row.state === "held";
-  if (row.state !== "open") item.append(button(held ? say("deliver-anyway") : say("deliver"), "deliver", { mandate: mandate.id, file: row.file, anyway: held }));
-  item.append(...bookingsOf(mandate, row));
-  return item;
+  const given = { mandate: mandate.id, file: row.file, anyway: held };
+  const put = row.state === "open" ? [] : [button(held ? say("deliver-anyway") : say("deliver"), "deliver", given)];
+  const [turn, ...lines] = changes(row) ? bookingsOf("inbox", mandate, row) : [""];
+  return element("li", `${row.path}  ${row.reason}${counts}`, "", [element("p", "", "tools", [...put, turn]), ...lines]);
 }
 
-// Asked for when somebody wants to see them, and shown as long as it is this version that waits.
-function bookingsOf(mandate, row) {
-  if (!(row.new + row.changed + row.removed)) return [];
-  const key = `inbox ${mandate.id} ${row.file}`;
+// A button, and what it shows: asked for when somebody wants to see it, for as long as it is this version that waits.
+function bookingsOf(name, mandate, row) {
+  const key = `${name} ${mandate.id} ${row.file}`;
   const known = answers.get(key);
-  const shown = known && known.lines && known.content === row.content;
-  const then = (rows) => void answers.set(key, rows.find((one) => one.file === row.file));
+  const shown = known && known.content === row.content && known.since === row.since;
+  const then = (rows) => {
+    const found = rows.find((one) => one.file === row.file);
+    if (!found || !found.lines) return say("no-lines");
+    answers.set(key, found);
+  };
   const hide = () => answers.delete(key) && refresh();
-  const turn = shown ? plain(say("hide-lines"), hide) : button(say("show-lines"), "inbox", { mandate: mandate.id, lines: true }, { then });
+  const turn = shown ? plain(say("hide-lines"), hide) : button(say("show-lines"), name, { mandate: mandate.id, lines: true }, { then });
   turn.dataset.does = key;
   return shown ? [turn, ...lineTable(known)] : [turn];
 }
 
+// A day that cannot be read stands as its program wrote it.
+function written(text) {
+  return /^\d{4}-\d\d-\d\d$/.test(text) ? day(text) : text;
+}
+
 function lineTable(row) {
   const titles = ["", say("line"), say("date"), say("debit"), say("credit"), say("voucher"), say("text"), say("amount"), say("vat")];
-  const cells = (change, one) => [inWords("changes", change), String(one.line), one.date, one.debit, one.credit, one.voucher, one.text, one.amount, one.vat_code];
+  const cells = (change, one) => [inWords("changes", change), String(one.line), written(one.date), one.debit, one.credit, one.voucher, one.text, one.amount, one.vat_code];
   const rows = row.lines.flatMap(({ change, before, after }) => [
     ...(before && after ? [cells("before", before)] : []),
     cells(change, after || before),
   ]);
-  return [table(titles, rows), ...(row.left_out ? [quiet(count("more-lines", row.left_out))] : [])];
+  return [table(titles, rows, "lines"), ...(row.left_out ? [quiet(count("more-lines", row.left_out))] : [])];
 }
 
 async function inbox(mandate) {
@@ -158,7 +178,7 @@ function pausing(mandate) {
 }
 
 function books(mandate) {
-  const lines = mandate.current_until ? [say("complete-until", { day: mandate.current_until })] : [];
+  const lines = mandate.current_until ? [say("complete-until", { day: day(mandate.current_until) })] : [];
   if (mandate.current_note) lines.push(say("accounting-says", { note: mandate.current_note }));
   if ((mandate.frozen || []).length) lines.push(say("frozen", { periods: mandate.frozen.join(", ") }));
   if (mandate.checks && mandate.checks.length) lines.push(say("checked-for", { what: mandate.checks.map((one) => words.checks[one] || one).join(", ") }));
@@ -242,7 +262,8 @@ function ways(mandate, here = "") {
 function heading(mandate) {
   const [text, look] = state(mandate);
   const role = element("small", inWords("roles", mandate.role));
-  return element("header", "", "", [kind(mandate), element("h2", mandate.name), role, ...badge(mandate), element("span", text, `state ${look}`), ...pausing(mandate)]);
+  const told = element("span", "", "state", [element("span", text, look), ...pausing(mandate)]);
+  return element("header", "", "", [element("h2", "", "", [kind(mandate), mandate.name]), role, ...badge(mandate), told]);
 }
 
 async function card(mandate) {

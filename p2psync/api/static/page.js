@@ -5,7 +5,7 @@ const EVENTS_SHOWN = 12;
 const LOOK_ANEW_MS = 5000;
 const GATHER_MS = 250;
 const VIEWS = { "": allMandates, overview, history: allRuns, pc: thisPc, new: howToBegin, m: ofMandate };
-const PARTS = { files: filesOf, devices: devicesOf, books: booksOf, accounts: accountsOf, exchange: exchangeOf, verify: verifyOf, log: logOf, settings: settingsOf };
+const PARTS = { files: filesOf, devices: devicesOf, rules: rulesOf, books: booksOf, accounts: accountsOf, exchange: exchangeOf, verify: verifyOf, log: logOf, settings: settingsOf };
 let due = 0;
 let turn = 0;
 const happened = [];
@@ -45,19 +45,38 @@ function showWays() {
   }
 }
 
-// What is shown already stays: reading aloud, the focus, and what is being filled in would begin anew.
+// What is shown already stays: the focus, and what is being filled in, would begin anew.
 function show(sections) {
   const main = document.getElementById("mandates");
-  const held = main.contains(document.activeElement) ? document.activeElement.dataset.does : undefined;
+  const held = main.contains(document.activeElement) ? doneBy(document.activeElement) : undefined;
   const before = [...main.children];
+  reachable(main, false);
   sections.forEach((one, at) => {
     if (!before[at]) main.append(one);
     else if (!before[at].isEqualNode(one)) before[at].replaceWith(one);
   });
   before.slice(sections.length).forEach((one) => one.remove());
+  reachable(main, true);
   if (held === undefined || main.contains(document.activeElement)) return;
   const again = [...main.querySelectorAll("button")].find((one) => one.dataset.does === held);
   (again || main).focus();
+}
+
+// What a button asks for, or the form that a field is part of.
+function doneBy(one) {
+  return one.dataset.does || (one.form ? one.form.dataset.does : undefined);
+}
+
+// What is too wide for its place is moved sideways by the keyboard, too; all else is no stop on the way.
+function reachable(main, on) {
+  for (const one of main.querySelectorAll(".scroll")) {
+    if (!on) ["tabindex", "role", "aria-label"].forEach((name) => one.removeAttribute(name));
+    if (!on || one.scrollWidth <= one.clientWidth) continue;
+    const title = one.closest("article").querySelector("h2, h3");
+    one.setAttribute("tabindex", "0");
+    one.setAttribute("role", "group");
+    one.setAttribute("aria-label", title ? title.textContent : "");
+  }
 }
 
 async function refresh() {

@@ -165,7 +165,7 @@ function untilFields(until = "") {
   return [field(say("until-day"), "until", { type: "date", value: until, must: true }), field(say("note"), "note", { hint: say("note-hint") })];
 }
 
-function choice(label, name, options, chosen = "") {
+function choice(label, name, options, chosen = "", hint = "") {
   const select = element("select");
   select.setAttribute("name", name);
   for (const [value, text] of options) {
@@ -174,21 +174,28 @@ function choice(label, name, options, chosen = "") {
     if (value === chosen) option.setAttribute("selected", "");
     select.append(option);
   }
-  return element("label", "", "field", [element("span", label), select]);
+  return element("label", "", "field", [element("span", label), select, ...(hint ? [element("small", hint)] : [])]);
 }
 
-// `read` makes of the values what is asked for; `then` gets the answer.
-function form(name, given, fields, text, { read = (values) => values, sure = "", then = () => "", send = act } = {}) {
+// `read` makes of the values what is asked for; `then` gets the answer. `off` is why it cannot be used here.
+function form(name, given, fields, text, { read = (values) => values, sure = "", then = () => "", send = act, off = "" } = {}) {
   const submit = element("button", text);
   submit.setAttribute("type", "submit");
-  const made = element("form", "", "", [...fields, submit]);
-  made.dataset.does = JSON.stringify([name, given]);
+  const made = element("form", "", "", off ? [disabled([...fields, submit], off)] : [...fields, submit]);
+  made.dataset.does = submit.dataset.does = JSON.stringify([name, given]);
   made.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (sure && !confirm(sure)) return;
     const wanted = { ...given, ...read(valuesOf(made)) };
     await perform(made.dataset.does, () => send(name, wanted), then);
   });
+  return made;
+}
+
+// All that a browser disables together, with the reason as its name.
+function disabled(children, why) {
+  const made = element("fieldset", "", "", [element("legend", why, "warn"), ...children]);
+  made.setAttribute("disabled", "");
   return made;
 }
 
@@ -206,11 +213,17 @@ function stated(values) {
 
 // Cells are texts or elements. What is too wide is moved sideways, by keyboard too.
 function table(titles, rows, name = "") {
-  const head = element("tr", "", "", titles.map((text) => element("th", text)));
+  const head = element("tr", "", "", titles.map(column));
   const lines = rows.map((cells) => element("tr", "", "", cells.map((one, at) => cell(one, titles[at]))));
   const around = element("div", "", "scroll", [element("table", "", name, [element("thead", "", "", [head]), element("tbody", "", "", lines)])]);
-  around.setAttribute("tabindex", "0");
   return around;
+}
+
+// A column of buttons has no title.
+function column(text) {
+  const made = element(text ? "th" : "td", text);
+  if (text) made.setAttribute("scope", "col");
+  return made;
 }
 
 // Where there is no room for columns, each cell stands below the other with its title beside it.
@@ -220,8 +233,9 @@ function cell(one, title) {
   return made;
 }
 
+// Below the name of a mandate, or at the head of a view without one.
 function section(title, children) {
-  return element("article", "", "", [element("h3", title), ...children]);
+  return element("article", "", "", [element(place()[0] === "m" ? "h3" : "h2", title), ...children]);
 }
 
 function quiet(text) {

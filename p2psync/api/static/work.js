@@ -117,32 +117,33 @@ function itemState(item) {
 
 async function verifyOf(mandate) {
   const given = { mandate: mandate.id };
-  const then = (answer) => void answers.set("verify " + mandate.id, { ...answer, at: new Date().toISOString() });
-  const begin = button(say("verify-now"), "verify", given, { then });
-  const sections = [section(say("verify"), [quiet(say("verify-why")), element("p", "", "tools", [begin]), ...verifyUnderWay(mandate)])];
-  const found = answers.get("verify " + mandate.id);
-  return found ? [...sections, damage(mandate, found, then), replicas(mandate, found)] : sections;
+  const found = await learn("verify/last", given);
+  const begin = button(say("verify-now"), "verify", given);
+  const never = found || mandate.verifying ? [] : [quiet(say("not-verified"))];
+  const sections = [section(say("verify"), [quiet(say("verify-why")), ...never, element("p", "", "tools", [begin]), ...verifyUnderWay(mandate)])];
+  return found ? [...sections, damage(mandate, found), replicas(mandate, found)] : sections;
 }
 
 function verifyUnderWay(mandate) {
   return mandate.verifying ? [element("p", say("verifying"), "warn"), progress(mandate.verifying, mandate)] : [];
 }
 
-function damage(mandate, found, then) {
+function damage(mandate, found) {
   const facts = { files: count("files", found.files), size: size(found.bytes), versions: count("versions", found.versions) };
-  const sections = [quiet(`${moment(found.at)}: ${say("was-read", facts)}`)];
+  const sections = [quiet(say("was-read", facts))];
   const left = found.damaged.filter((one) => !one.repaired);
   const right = found.damaged.filter((one) => one.repaired);
   const named = (look, text, paths) => (paths.length ? [element("p", text, look), list(paths)] : []);
   sections.push(...named("bad", say("damaged"), left.map((one) => one.path)));
-  if (left.length) sections.push(element("p", "", "tools", [button(say("repair"), "verify", { mandate: mandate.id, repair: true }, { then }), element("small", say("repair-how"))]));
+  if (left.length) sections.push(element("p", "", "tools", [button(say("repair"), "verify", { mandate: mandate.id, repair: true }), element("small", say("repair-how"))]));
   sections.push(...named("good", say("repaired"), right.map((one) => one.path)));
   sections.push(...named("bad", say("damaged-versions"), found.damaged_versions.map((one) => one.slice(0, 12))));
   sections.push(...named("warn", say("changing"), found.changing));
   if (found.unreadable.length) sections.push(element("ul", "", "", found.unreadable.map((one) => problem(mandate, one))));
   if (!found.damaged.length && !found.damaged_versions.length && !found.unreadable.length) sections.push(element("p", say("all-right"), "good"));
+  if (found.left_out) sections.push(quiet(count("more", found.left_out)));
   sections.push(signatures(found.log));
-  return section(say("findings"), sections);
+  return section(say("findings", { time: moment(found.time) }), sections);
 }
 
 function signatures(log) {

@@ -34,9 +34,10 @@ def add_to(app: typer.Typer) -> None:
         help=_(
             "List the bookings that wait to be posted.\n\nBy file and accounting period: how many lines are new, "
             "changed or removed since the file was last marked as posted. A file that cannot be read has no number. "
-            "--all lists every file, with how far it has come: published, delivered to accounting, posted."
+            "--all lists every file, with how far it has come: published, delivered to accounting, posted. --lines "
+            "lists the bookings themselves, at most 200 of each file."
         ),
-        example="p2psync pending\np2psync pending Cargo --all",
+        example="p2psync pending\np2psync pending Cargo --lines\np2psync pending Cargo --all",
     )(pending)
     command(
         app,
@@ -115,8 +116,11 @@ def pending(
     session: Session,
     mandate: OPTIONAL_MANDATE = None,
     everything: Annotated[bool, typer.Option("--all", help=_("Every file of bookings, posted or not."))] = False,
+    lines: Annotated[
+        bool, typer.Option("--lines", help=_("Each line of bookings that is new, was changed or removed."))
+    ] = False,
 ) -> int:
-    answer = session.call("pending", READ_S, mandate=mandate, all=everything)
+    answer = session.call("pending", READ_S, mandate=mandate, all=everything, lines=lines)
     return session.show(answer, bookkeeping.progress if everything else bookkeeping.pending)
 
 

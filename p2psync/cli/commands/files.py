@@ -181,10 +181,10 @@ def _add_log(app: typer.Typer) -> None:
             "Check that every byte is as it was saved.\n\nReads all files of the folder "
             "and all kept versions again, compares them with the signed log, and asks the connected devices whether "
             "they hold the same. --repair brings the right bytes of a file that a disk damaged back, from a kept "
-            "version or another device. Exit code 1: something is damaged; 3: a device has not the same; 5: no other "
-            "device is connected."
+            "version or another device. --last tells what was found the last time, and when. Exit code 1: something is "
+            "damaged; 3: a device has not the same; 5: no other device is connected."
         ),
-        example="p2psync verify Cargo\np2psync verify Cargo --repair",
+        example="p2psync verify Cargo\np2psync verify Cargo --repair\np2psync verify Cargo --last",
     )(verify)
 
 
@@ -364,8 +364,16 @@ def verify(
     repair: Annotated[
         bool, typer.Option("--repair", help=_("Bring the right bytes of damaged files back; what stood there is kept."))
     ] = False,
+    last: Annotated[
+        bool, typer.Option("--last", help=_("Read nothing: only tell what was found the last time, and when."))
+    ] = False,
     timeout: TIMEOUT = None,
 ) -> int:
+    if last and repair:
+        raise CommandFailed(_("Give --repair or --last, not both."), WRONG_USAGE)
+    if last:
+        found = session.call("verify.last", mandate=mandate)
+        return session.show(found, lambda answer: verifying.last(answer, mandate))
     timeout_s = parse_duration(timeout) if timeout else None
     with progress.shown(session.client, mandate, _("Verifying"), not session.as_json):
         checked = session.call("verify", NO_END_S, mandate=mandate, repair=repair, timeout_s=timeout_s)

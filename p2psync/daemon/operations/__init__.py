@@ -37,7 +37,7 @@ SELDOM: Mapping[str, Sequence[str]] = {
     "postings": ("pending", "posted"),
     "periods": ("period", "period.current", "period.freeze", "period.preview", "period.unfreeze"),
     "log": ("log", "log.export", "log.verify"),
-    "verify": ("verify",),
+    "verify": ("verify", "verify.last"),
     "doctor": ("doctor",),
     "holdings": ("mandate.files", "mandate.open"),
 }

@@ -18,7 +18,7 @@ from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import parse_role
 from p2psync.daemon.operations.arguments import Arguments
-from p2psync.daemon.operations.books import difference_row, finding_row
+from p2psync.daemon.operations.books import LINES_SHOWN, finding_row, lines_row
 from p2psync.daemon.operations.result import DONE, PARTLY_DONE, WAITING, OperationResult
 from p2psync.daemon.operations.shapes import find_device, find_mandate, find_mandates, time_text
 from p2psync.daemon.operations.versions import path_in
@@ -43,8 +43,6 @@ FINDINGS_SAID = 3
 """Of those that hold a file, in one sentence; --json and `check` have more."""
 MASTER_EXPORT = "master-export"
 """No role, but what people may call one."""
-LINES_SHOWN = 200
-"""Of each file that waits."""
 STATES = {
     Act.NOTHING: "current",
     Act.AGREE: "current",
@@ -218,15 +216,12 @@ async def inbox(node: Node, given: Arguments) -> object:
 
 
 async def _lines(node: Node, standing: Standing | None) -> dict[str, object]:
-    """The lines that are counted, with how many there are beyond those; None for what has no number."""
     found = None
     if standing is not None:
         attached = standing.attached
         with suppress(FolderError):
             found = await node.shelf.differences(attached.mandate, attached.agreed, standing.shown.content, LINES_SHOWN)
-    if found is None:
-        return {"lines": None, "left_out": 0}
-    return {"lines": [difference_row(one) for one in found.lines], "left_out": found.left_out}
+    return lines_row(found)
 
 
 async def _bookings(node: Node, standing: Standing | None) -> dict[str, int | None]:

@@ -12,7 +12,7 @@ from p2psync.books.entries import AMOUNT, DATE, EntryLine
 from p2psync.books.export import FIELDS, NAME, Record, RecordKind
 from p2psync.books.finding import Finding, Findings
 from p2psync.books.master import Key, records_of
-from p2psync.books.pending import Difference
+from p2psync.books.pending import Difference, Differences
 from p2psync.core.ids import MandateId, device_text
 from p2psync.core.period import Period
 from p2psync.core.relpath import RelPath
@@ -31,6 +31,9 @@ from p2psync.i18n import said
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
+
+LINES_SHOWN = 200
+"""Of each file of bookings that waits."""
 
 
 async def chart(node: Node, given: Arguments) -> object:
@@ -285,7 +288,14 @@ def finding_row(one: Finding) -> dict[str, Any]:
     return {"line": one.line, "code": one.trouble.value, "facts": dict(one.facts)}
 
 
-def difference_row(one: Difference) -> dict[str, Any]:
+def lines_row(found: Differences | None) -> dict[str, Any]:
+    """The lines that are counted, with how many there are beyond those; None for what has no number."""
+    if found is None:
+        return {"lines": None, "left_out": 0}
+    return {"lines": [_difference_row(one) for one in found.lines], "left_out": found.left_out}
+
+
+def _difference_row(one: Difference) -> dict[str, Any]:
     """One line of bookings that is new, was changed or removed."""
     change = "new" if one.before is None else "removed" if one.after is None else "changed"
     return {"change": change, "before": _booking(one.before), "after": _booking(one.after)}

@@ -25,7 +25,7 @@ from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.recovery import KEY_SETTING
 from p2psync.daemon.operations.result import OperationResult
 from p2psync.daemon.operations.shapes import find_mandate, find_mandates
-from p2psync.daemon.programs import attaching
+from p2psync.daemon.programs import attaching, following
 from p2psync.engine.admin import Founding, check_person
 from p2psync.engine.device import Device
 from p2psync.engine.mandate import Mandate
@@ -108,7 +108,8 @@ async def show(node: Node, given: Arguments) -> object:
         mandate = find_mandate(device, named)
         files, size = mandate.state.live_totals()
         counts = {"files": files, "bytes": size}
-        return mandate.id, {**described(mandate), **counts, "rules": shown_rules(mandate)}
+        follows = not mandate.state.get(following.SETTING)
+        return mandate.id, {**described(mandate), **counts, "follows": follows, "rules": shown_rules(mandate)}
 
     mandate, shown = await node.runtime.query(look)
     with suppress(FolderError):  # what bookings would be checked for is not known while it is not there

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from p2psync.books.finding import Finding
-from p2psync.books.pending import Count, Pending, State
+from p2psync.books.pending import Count, Differences, Pending, State
 from p2psync.books.posting import Mark, Progress, Step, progress
 from p2psync.core.ids import ContentId, DeviceId, device_text
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import Role
 from p2psync.daemon.operations.arguments import Arguments
-from p2psync.daemon.operations.books import finding_row, named_file
+from p2psync.daemon.operations.books import LINES_SHOWN, finding_row, lines_row, named_file
 from p2psync.daemon.operations.shapes import find_mandates, time_text
 from p2psync.daemon.programs.mastering import open_fields_of
 from p2psync.daemon.programs.shelf import Marked, Waiting, marked
@@ -31,19 +31,36 @@ Row = dict[str, Any]
 
 
 async def pending(node: Node, given: Arguments) -> object:
-    named, everything = given.text_or("mandate", ""), given.flag("all")
+    named, everything, lines = given.text_or("mandate", ""), given.flag("all"), given.flag("lines")
     given.done()
     rows: list[Row] = []
     for one in await _marked(node, named):
         try:
             found = await node.shelf.pending(one)
+            told = await node.runtime.query(_teller(one, found, everything))
+            more = await _lines(node, one, found) if lines else {}
         except FolderError as error:
             if named:
                 raise
-            rows.append({**_numbers(None), **_NOTHING, "mandate": one.name, "file": "", "message": said(error)})
-        else:
-            rows += await node.runtime.query(_teller(one, found, everything))
+            told = [{**_numbers(None), **_NOTHING, "mandate": one.name, "file": "", "message": said(error)}]
+            more = {"": lines_row(None)} if lines else {}
+        rows += [{**row, **more.get(row["file"], {})} for row in told]
     return rows
+
+
+async def _lines(node: Node, one: Marked, found: Sequence[Waiting]) -> dict[str, Row]:
+    """The lines of each file that are counted, all periods together; None for what has no number."""
+    return {file.path: lines_row(await _differences(node, one, file)) for file in found}
+
+
+async def _differences(node: Node, one: Marked, file: Waiting) -> Differences | None:
+    match file.pending.state:
+        case State.PENDING:
+            return await node.shelf.differences(one.id, one.posted.get(file.path), file.content, LINES_SHOWN)
+        case State.POSTED:
+            return Differences((), 0)
+        case State.UNCOUNTED:
+            return None
 
 
 async def posted(node: Node, given: Arguments) -> object:

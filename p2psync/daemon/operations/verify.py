@@ -1,8 +1,12 @@
-"""`verify`: every byte on this disk against the log, the log's signatures, and the replicas with each other."""
+"""`verify`: every byte on this disk against the log, the log's signatures, and the replicas with each other.
+
+What was found last is kept for each mandate, until the next time.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,6 +30,11 @@ if TYPE_CHECKING:
 
 CONFIRM_S = 30.0
 """How long it is waited for members in reach to confirm, and for what was damaged to be brought back."""
+LAST = "verified"
+"""The mandate's setting that holds what was found last, as JSON."""
+LISTED_MAX = 500
+"""Of each list in what is kept."""
+LISTS = ("damaged", "damaged_versions", "changing", "unreadable")
 
 
 async def verify(node: Node, given: Arguments) -> object:
@@ -52,7 +61,32 @@ async def verify(node: Node, given: Arguments) -> object:
         left -= mended - {seen.path for seen in again.damaged}
     shown = await node.runtime.query(lambda device, now: _shown(node, device, now, mandate, found, left))
     shown["log"] = checked.data
-    return OperationResult(shown, _exit_code(shown, checked.exit_code == DONE))
+    kept = json.dumps(_cut(shown))
+    await node.runtime.call(lambda device, _: device.mandates[mandate].state.put(LAST, kept))
+    return OperationResult(shown, _exit_code(shown))
+
+
+async def last(node: Node, given: Arguments) -> object:
+    """None if nobody asked for it yet."""
+    named = given.text("mandate")
+    given.done()
+    kept = await node.runtime.query(lambda device, _: find_mandate(device, named).state.get(LAST))
+    if not isinstance(kept, str):
+        return None
+    shown = json.loads(kept)
+    return OperationResult(shown, _exit_code(shown))
+
+
+def _cut(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of an answer, and of how much it does not tell: a broken disk may have damaged every file."""
+    replicas = [{**one, "problems": one["problems"][:LISTED_MAX]} for one in shown["replicas"]]
+    long = [*(shown[name] for name in LISTS), *(one["problems"] for one in shown["replicas"])]
+    left_out = sum(max(0, len(several) - LISTED_MAX) for several in long)
+    return {
+        **shown,
+        **{name: shown[name][:LISTED_MAX] for name in LISTS},
+        **{"replicas": replicas, "left_out": left_out},
+    }
 
 
 async def _read(node: Node, mandate: MandateId, found: Found, only: set[RelPath] | None = None) -> Found:
@@ -105,7 +139,7 @@ def _shown(
         *(_other(one, other, standing, now.wall_ms, last) for other in sorted(standing.others)),
     ]
     return {
-        "mandate": one.name,
+        **{"mandate": one.name, "time": time_text(now.wall_ms), "left_out": 0},
         **{"files": found.files, "bytes": found.bytes, "versions": found.versions},
         "damaged": [{"path": seen.path, "repaired": seen.path not in left} for seen in found.damaged],
         "damaged_versions": [content.hex() for content in found.damaged_versions],
@@ -142,9 +176,9 @@ def _replica(
     }
 
 
-def _exit_code(shown: Mapping[str, Any], whole: bool) -> int:
+def _exit_code(shown: Mapping[str, Any]) -> int:
     damaged = any(not one["repaired"] for one in shown["damaged"])
-    if damaged or shown["damaged_versions"] or not whole:
+    if damaged or shown["damaged_versions"] or not shown["log"]["ok"]:
         return FAILED
     if any(replica["identical"] is False for replica in shown["replicas"]):
         return PARTLY_DONE
@@ -152,4 +186,4 @@ def _exit_code(shown: Mapping[str, Any], whole: bool) -> int:
     return WAITING if others and all(replica["identical"] is None for replica in others) else DONE
 
 
-OPERATIONS = {"verify": verify}
+OPERATIONS = {"verify": verify, "verify.last": last}

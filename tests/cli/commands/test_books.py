@@ -33,6 +33,7 @@ def test_a_chart_is_shown_bookings_are_checked_and_counted(office: Machine) -> N
     assert "to post: p2psync pending Cargo" in office.run("status").out
     assert "published" in office.run("pending", "Cargo", "--all").out
     assert "+9" in office.run("pending").out
+    assert "CREDIT" in office.run("pending", "--lines").out
     marked = office.run("posted", "Cargo", INVOICES)
     assert marked.code == 0
     assert INVOICES in marked.out

@@ -150,6 +150,7 @@ def test_every_byte_is_verified_here_and_with_the_others(office: Machine, home: 
     said = office.run("verify", "Cargo", "--repair", "--timeout", "30s").out
     assert "Every byte is as it was saved." in said
     assert "Identical on 2/2 devices:" in said
+    assert office.run("verify", "Cargo", "--last").out.splitlines()[1:] == said.splitlines()
 
 
 def test_a_forged_entry_is_named(tmp_path: Path) -> None:
@@ -193,6 +194,7 @@ def test_a_forged_entry_is_named(tmp_path: Path) -> None:
         (["restore", "Cargo", "never.crp", "--at", "2020-01-01", "--version", "ab"], 2, "not both"),
         (["log", "Nope"], 2, "Nope"),
         (["log", "Cargo", "--verify", "--export", "/tmp/x"], 2, "not both"),
+        (["verify", "Cargo", "--repair", "--last"], 2, "not both"),
         (["log", "Cargo", "--export", "/none/at all"], 1, "/none/at all"),
     ],
 )

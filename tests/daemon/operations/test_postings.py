@@ -11,6 +11,7 @@ import pytest
 
 from p2psync.books import synthetic
 from p2psync.core.ids import content_of
+from p2psync.daemon.operations import postings
 from p2psync.errors import FolderError, NotAllowed, P2PSyncError, UsageError
 from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.operations.test_books import INVOICES, with_files
@@ -56,6 +57,19 @@ async def signs(accounting: Pc, pc: Pc, file: str = INVOICES) -> None:
     await until(has, f"{accounting.name} signs for {file}")
 
 
+def listed(rows: list[dict[str, Any]], file: str = INVOICES) -> list[tuple[Any, int]]:
+    """How many lines of a file are listed by each of its rows, of each change, and how many more there are."""
+    changes = ("new", "changed", "removed")
+    return [
+        (
+            row["lines"] and tuple(sum(one["change"] == change for one in row["lines"]) for change in changes),
+            row["left_out"],
+        )
+        for row in rows
+        if row["file"] == file
+    ]
+
+
 async def counts(pc: Pc, lines: int, files: int) -> None:
     """Wait until `status` says so: a look never waits for a file to be read."""
 
@@ -88,6 +102,7 @@ async def test_pending_lines_are_counted_by_file_and_period(tmp_path: Path) -> N
             (synthetic.entries_name("Cargo Löhne", 2025, "ecs"), "2025", 40, 0, 0),
         ]
         assert all(row["since"] is None for row in rows)
+        assert not any("lines" in row for row in rows), "nobody asked for them"
         assert all((row["findings"], row["first_finding"]) == (0, None) for row in rows)
         one.save(INVOICES, synthetic.entries("ECF", 3, Random(1)).replace(b"\t1100\t", b"\t5999\t"))
         await until(lambda: _has_findings(one), "what is wrong in them is told")
@@ -111,6 +126,26 @@ async def test_a_file_that_cannot_be_read_has_a_reason_and_no_number(tmp_path: P
         for row in (none, torn):
             assert row["state"] == "uncounted"
             assert [row[name] for name in ("period", "new", "changed", "removed")] == [None] * 4
+
+
+@pytest.mark.asyncio
+async def test_the_lines_that_wait_are_listed_and_none_of_a_file_that_is_torn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await one.create()
+        await saves(one, bookings(10))
+        assert listed(await one.call("pending", lines=True)) == [((10, 0, 0), 0)]
+        await one.call("posted", mandate=MANDATE)
+        assert listed(await one.call("pending", all=True, lines=True)) == [([], 0)]
+        edited = synthetic.edited_entries(bookings(10), Random(2), new=3, changed=2, removed=1)
+        await saves(one, edited)
+        assert listed(await one.call("pending", lines=True)) == [((3, 2, 1), 0)]
+        monkeypatch.setattr(postings, "LINES_SHOWN", 4)
+        ((shown, left_out),) = listed(await one.call("pending", lines=True))
+        assert (sum(shown), left_out) == (4, 2)
+        await saves(one, edited + b"01.01.2025\t1000\r\n")
+        assert listed(await one.call("pending", lines=True)) == [(None, 0)]
 
 
 @pytest.mark.asyncio

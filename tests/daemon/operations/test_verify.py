@@ -254,6 +254,31 @@ async def test_a_replica_that_cannot_place_something_is_not_identical(tmp_path: 
 
 
 @pytest.mark.asyncio
+async def test_what_was_found_last_is_kept_and_says_how_much_it_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with company(tmp_path) as (pc,):
+        assert await pc.call("verify.last", mandate=MANDATE) is None
+        for name in ("a.txt", "b.txt"):
+            old(pc, name, f"{name} as it was")
+        await pc.holds(2)
+        told, code = await verify(pc)
+        assert (told["time"], told["left_out"]) == (told["replicas"][0]["last_seen"], 0)
+        kept = await pc.ask("verify.last", mandate=MANDATE)
+        assert (kept.data, kept.exit_code) == (told, code)
+        for name in ("a.txt", "b.txt"):
+            await damage(pc, name)
+        monkeypatch.setattr(module, "LISTED_MAX", 1)
+        told, _ = await verify(pc)
+        assert len(told["damaged"]) == 2
+        await pc.stop()
+        await pc.start()
+        kept = await pc.ask("verify.last", mandate=MANDATE)
+        assert kept.data == {**told, "damaged": told["damaged"][:1], "left_out": 1}
+        assert kept.exit_code == FAILED
+
+
+@pytest.mark.asyncio
 async def test_status_tells_how_much_was_read_until_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on, read_folder = threading.Event(), verifying.read_folder
 

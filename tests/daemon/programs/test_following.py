@@ -253,6 +253,7 @@ async def test_no_new_periods_file_joins_where_that_is_switched_off(
         assert (await one.status())["problem_list"] == [], "none joined"
         await until(lambda: bool(one.running.bridging.standings()), "it was looked at")
         assert [(row["path"], row["follows"]) for row in await one.call("attached")] == [("Cargo 2025.crp", False)]
+        assert not (await one.call("mandate.show", mandate=MANDATE))["follows"]
         await one.call("attach.follow", mandate=MANDATE)
         await one.has("Cargo 2026.crp", chart(2026))
         await until(lambda: len(one.running.bridging.standings()) == 2, "both are attached")
