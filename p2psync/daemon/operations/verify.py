@@ -59,10 +59,13 @@ async def verify(node: Node, given: Arguments) -> object:
         again = await _read(node, mandate, Found(), left)
         mended = await node.runtime.query(lambda device, _: _standing_rightly(device.mandates[mandate], left))
         left -= mended - {seen.path for seen in again.damaged}
-    shown = await node.runtime.query(lambda device, now: _shown(node, device, now, mandate, found, left))
-    shown["log"] = checked.data
-    kept = json.dumps(_cut(shown))
-    await node.runtime.call(lambda device, _: device.mandates[mandate].state.put(LAST, kept))
+
+    def tell(device: Device, now: Now) -> dict[str, Any]:
+        shown = {**_shown(node, device, now, mandate, found, left), "log": checked.data}
+        device.mandates[mandate].state.put(LAST, json.dumps(_cut(shown)))
+        return shown
+
+    shown = await node.runtime.call(tell)
     return OperationResult(shown, _exit_code(shown))
 
 
