@@ -54,7 +54,7 @@ async def chart(node: Node, given: Arguments) -> object:
         raise P2PSyncError(
             "{path} cannot be read: {reason}",
             path=chosen.path,
-            reason=said(chosen.read),
+            reason=chosen.read,
         )
     lacking = await _lacking(node, mandate) if master is not None and path is None else {}
     return {

@@ -34,7 +34,6 @@ from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import CodecError, P2PSyncError, UsageError
 from p2psync.fs.reading import open_shared
-from p2psync.i18n import said
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -126,7 +125,7 @@ def _read(file: Path, written: str) -> Export:
     try:
         return read_export(data, format_of(file.name, data, written))
     except CodecError as error:
-        raise P2PSyncError("{path} cannot be read: {reason}", path=file, reason=said(error)) from None
+        raise P2PSyncError("{path} cannot be read: {reason}", path=file, reason=error) from None
 
 
 def _key(record: str, number: str) -> Key:

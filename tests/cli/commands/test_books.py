@@ -143,7 +143,7 @@ def test_what_a_device_has_no_right_to_is_refused_with_whom_to_ask(home: Machine
 
 
 EXPORTS: dict[str, tuple[bytes, str]] = {
-    "empty.xml": (b"", "no whole XML"),
+    "empty.xml": (b"", "The file is empty"),
     "bytes.xml": (bytes(range(256)), "it is no text"),
     "wide.xml": ("\ufeff<master-export/>".encode("utf-16-le"), "Save it as UTF-8"),
     "bomb.xml": (b'<!DOCTYPE a [<!ENTITY b "b"><!ENTITY c "&b;&b;">]><a>&c;</a>', "<!DOCTYPE"),
@@ -151,7 +151,9 @@ EXPORTS: dict[str, tuple[bytes, str]] = {
     "deep.xml": (b"<a>" * 10_000 + b"</a>" * 10_000, "deep"),
     "big.xml": (b"<a>" + bytes(17 << 20), "the limit"),
     "other.xml": (b"<html/>", "<master-export"),
-    "empty.csv": (b"", "record and number"),
+    "torn.xml": (b'<master-export version="1">\n<accounts>\n', "Line 3"),
+    "encoding.xml": (b'<?xml version="1.0" encoding="UTF-8"?>\n<a>\xff</a>', "Line 2"),
+    "empty.csv": (b"", "The file is empty"),
     "other.csv": (b"\xff\xd8\xff\xe0 a picture", "record and number"),
 }
 
@@ -164,4 +166,29 @@ def test_what_is_no_export_is_refused_whole(office: Machine, tmp_path: Path) -> 
         assert (result.code, result.out) == (1, ""), name
         assert sentence in result.err, (name, result.err)
         assert "Traceback" not in result.err
+    spoken = office.run("--lang", "fr", "chart", "import", "Cargo", str(tmp_path / "torn.xml")).err
+    assert "ne peut pas être lu : Ligne 3 : ce n'est pas du XML entier" in spoken
     assert office.run("chart", "show", "Cargo", "--json").out == before
+
+
+HEAD = "record;number;name.fr;type;side;net-days;discount-1-days;discount-1-percent;blocked-from\r\n"
+MISTAKES = {
+    "payment-term;123456789;;;debtor;30;;;": "Line 3: number has more than 8 characters",
+    "account;1;a;A;;;;;": "Line 3: 1 is there twice, first in line 2",
+    "account;2;a;A;;;;;31.02.2025": "Line 3: blocked-from cannot be 31.02.2025. Write a day",
+    "payment-term;30N;;;debtor;30;;2;": "Line 3: 30N has discount-1-percent, but no discount-1-days",
+    "account;2;a;Z;;;;;": "Line 3: type cannot be Z. Write one of: A, L, R, E, C",
+    "account;2;;A;;;;;": "Line 3: 2 has no name",
+}
+
+
+def test_an_export_with_one_mistake_changes_nothing_and_names_its_line(office: Machine, tmp_path: Path) -> None:
+    before = office.run("chart", "show", "Cargo", "master-data.p2pmaster", "--json")
+    export = tmp_path / "export.csv"
+    for row, sentence in MISTAKES.items():
+        export.write_text(f"{HEAD}account;1;a;A;;;;;\r\n{row}\r\n", newline="")
+        result = office.run("chart", "import", "Cargo", str(export), "--keep-missing")
+        assert (result.code, sentence in result.out) == (1, True), result.out
+        assert "1 mistake: nothing was taken over" in result.out
+    after = office.run("chart", "show", "Cargo", "master-data.p2pmaster", "--json")
+    assert (after.code, after.out) == (before.code, before.out)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from p2psync.daemon.disk import verifying
+from p2psync.daemon.disk.placing import Placing
 from p2psync.daemon.operations import verify as module
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING
 from p2psync.daemon.rescue import DATABASE_FILE
@@ -75,6 +76,25 @@ async def test_what_is_the_same_everywhere_is_said_to_be(tmp_path: Path) -> None
         await two.stop()
         await one.in_sync(0)
         assert (await verify(one))[1] == WAITING
+
+
+@pytest.mark.asyncio
+async def test_who_has_not_confirmed_what_is_new_is_not_said_to_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        await one.in_sync(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(Placing, "place", lambda *_: None)
+            one.save("chart.crp", "chart\r\nENDOFFILE\r\n")
+            await one.holds(1)
+            told, code = await verify(one, timeout_s=0.5)
+            assert (code, told["identical"]) == (PARTLY_DONE, 1)
+            assert [r["identical"] for r in told["replicas"] if r["state"] == "connected"] == [False]
+        await two.stop()
+        await two.start()
+        await two.has("chart.crp", "chart\r\nENDOFFILE\r\n")
+        assert (await verify(one))[0]["identical"] == 2
 
 
 @pytest.mark.asyncio
