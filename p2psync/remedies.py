@@ -125,7 +125,7 @@ _TEXTS = {
         ),
     ),
     Code.EXPORT_REFUSED: lambda: (
-        _("What the other accounting program exported was not taken over: {detail}"),
+        _("What the other accounting program exported was not taken over: {detail}."),
         _("Export it anew; what is wrong in it is told by: p2psync chart import {mandate} FILE --dry-run"),
     ),
     Code.JOINED: lambda: (

@@ -118,7 +118,7 @@ def _note(device: Device, mandate: MandateId, reason: str) -> None:
     if (one := device.mandates.get(mandate)) is None:
         return
     if reason:
-        one.state.put_problems([Problem(STATED_FILE, Code.EXPORT_REFUSED, reason)])
+        one.state.put_problems([Problem(STATED_FILE, Code.EXPORT_REFUSED, reason.removesuffix("."))])
     else:
         one.state.clear_problems([STATED_FILE], [Code.EXPORT_REFUSED])
 
