@@ -300,7 +300,7 @@ class Placement:
         return base.entry if base is not None else ABSENT
 
     def _record(self, outcomes: Sequence[Outcome]) -> None:
-        bases = self._site.state.bases([o.path for o in outcomes])
+        bases = self._site.state.bases([o.path for o in outcomes if not o.moved])
         rows: list[BaseRow] = []
         gone: list[RelPath] = []
         for o in outcomes:
@@ -308,7 +308,7 @@ class Placement:
             if target is None:
                 continue
             base = bases.get(o.path)
-            if base is not None and not o.moved and base.entry.content not in (None, target.put.content):
+            if base is not None and base.entry.content not in (None, target.put.content):
                 change = base.heads[0] if base.heads else None
                 self._site.add_version(o.path, base.entry, self._keep_reason(target, base), change)
             if target.put.kind == Kind.ABSENT:

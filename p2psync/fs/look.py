@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 import time
 from pathlib import Path
@@ -56,9 +57,9 @@ class Places(Protocol):
         """The same as text."""
 
 
-def matches(path: Path, expect: Entry, known: FileStat | None, traits: Traits) -> bool:
+def matches(path: str | Path, expect: Entry, known: FileStat | None, traits: Traits) -> bool:
     """True if `path` holds the file that was expected; reads it unless its stat says enough. Raises OSError."""
-    found = path.lstat()
+    found = os.lstat(path)
     if not stat.S_ISREG(found.st_mode) or traits.mode(found, expect.mode) != expect.mode:
         return False
     if traits.stat(found) == known and not racy_for_s(found.st_mtime_ns, time.time_ns()):

@@ -257,7 +257,7 @@ class Placer:
         """In one step; where that cannot be done, the content is wanted, and what stands there is judged by itself."""
         assert item.put.content is not None
         assert gone.expect_stat is not None
-        old, new = self._places.path(gone.path), self._places.path(item.path)
+        old, new = self._places.where(gone.path), self._places.where(item.path)
         blocked = gone.path in batch.outcomes or self._check_parents(gone.path, batch, create=False) is not None
         if blocked or not self._is_listed(old):
             return _failed(item.path, Code.CONTENT_MISSING)
@@ -270,8 +270,8 @@ class Placer:
             return _failed(item.path, Code.CONTENT_MISSING)
         self._left(gone.path, old, batch)
         batch.outcomes[gone.path] = Outcome(gone.path, True, moved=True)
-        batch.touched.add(str(new))
-        return self._placed(item, new, Ready(item.put.content, str(old), gone.expect_stat), batch)
+        batch.touched.add(new)
+        return self._placed(item, new, Ready(item.put.content, old, gone.expect_stat), batch)
 
     def _in_the_way(self, item: PlaceItem, target: Path) -> Outcome:
         if not self._is_listed(target):
@@ -357,7 +357,7 @@ class Placer:
         self._left(item.path, target, batch)
         return Outcome(item.path, True)
 
-    def _takes(self, item: PlaceItem, target: Path, out: Path) -> bool:
+    def _takes(self, item: PlaceItem, target: str | Path, out: str | Path) -> bool:
         """Move what is to vanish; False if it was not what was expected, and was put back. Raises as `move_new`."""
         self._register(item.path, None, 0)
         self.exchange.move_new(target, out)
@@ -366,16 +366,16 @@ class Placer:
             expected = matches(out, item.expect, item.expect_stat, self._traits)
         finally:
             if not expected:
-                self._put_back(out, target, item.path)
+                self._put_back(Path(out), target, item.path)
         return expected
 
-    def _left(self, path: RelPath, target: Path, batch: Batch) -> None:
+    def _left(self, path: RelPath, target: str | Path, batch: Batch) -> None:
         batch.touched.add(os.path.dirname(target))
         above = parent(path)
         if above is not None:
             batch.left.add(above)
 
-    def _put_back(self, out: Path, target: Path, path: RelPath) -> None:
+    def _put_back(self, out: Path, target: str | Path, path: RelPath) -> None:
         try:
             self.exchange.move_new(out, target)
         except FileExistsError:  # saved again meanwhile: that is newer
@@ -463,15 +463,16 @@ class Placer:
     def _keep_unknown(self, out: Path, path: RelPath) -> None:
         self._kept_besides.append((path, self.outs.keep_unknown(out, path, self._clock())))
 
-    def _is_listed(self, target: Path) -> bool:
+    def _is_listed(self, target: str | Path) -> bool:
         """On a disk that folds names, a name may answer that is written otherwise."""
         if self._folding == EXACT:
             return True
+        above, name = os.path.split(target)
         try:
-            names = os.listdir(target.parent)
+            names = os.listdir(above)
         except FileNotFoundError:
             return False
-        return target.name in names or (self._traits.composes and _composed(target.name) in map(_composed, names))
+        return name in names or (self._traits.composes and _composed(name) in map(_composed, names))
 
     def _same_slot(self, name: str, other: str) -> bool:
         return fold(RelPath(name), self._folding) == fold(RelPath(other), self._folding)
