@@ -126,7 +126,7 @@ def _add_schedule(app: typer.Typer) -> None:
         app,
         "limit",
         help=_(
-            "Show or limit how much of the Internet line p2psync takes, and of a processor.\n\nA RATE is in bytes per "
+            "Show or limit what p2psync takes of line and processor.\n\nA RATE is in bytes per "
             "second, like 500K or 2M (1M is 1000K), at least 50K, or off. It holds for this PC, for all mandates and "
             "all devices together, where the other device is outside of this PC's own network, over a tunnel to "
             "another office too; within the network there is no limit. Small files go before big ones. What the "
