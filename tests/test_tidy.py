@@ -42,7 +42,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "system": frozenset(),
     "proxies": frozenset({"errors", "core", "i18n"}) | SHARED,
     **dict.fromkeys(SHELLS, PURE | WORDS | SHARED),
-    "cli": PURE | WORDS,
+    "cli": PURE | WORDS | {"system"},
     "daemon": PURE | SHELLS | WORDS | SHARED,
     "__main__": frozenset({"cli"}),
 }

@@ -45,23 +45,36 @@ class Guard:
         """Known once the port is bound."""
         self._name = listens_on.lower()
         self._loopback_only = is_loopback(listens_on)
-        self._logins: OrderedDict[str, None] = OrderedDict()
-        self._sessions: OrderedDict[str, None] = OrderedDict()
+        self._logins: OrderedDict[str, str | None] = OrderedDict()
+        """With the ticket that the page is to ask its user about, if it is opened for one."""
+        self._sessions: OrderedDict[str, str | None] = OrderedDict()
+        """The same, as long as the page has not asked for it."""
 
     @property
     def cookie(self) -> str:
         """Cookies know hosts but no ports: two daemons of one PC need two names."""
         return f"p2psync-{self.port}"
 
-    def new_login(self) -> str:
-        """The last part of a path that works once."""
-        return self._new(self._logins, LOGINS_MAX)
+    def new_login(self, ticket: str | None = None) -> str:
+        """The last part of a path that works once; `ticket` waits for the browser that comes by it."""
+        return self._new(self._logins, LOGINS_MAX, ticket)
 
     def log_in(self, once: str) -> str | None:
         """A cookie's value for a one-time path, None if it was used or is none."""
-        if self._logins.pop(once, self) is self:
+        if once not in self._logins:
             return None
-        return self._new(self._sessions, SESSIONS_MAX)
+        return self._new(self._sessions, SESSIONS_MAX, self._logins.pop(once))
+
+    def has_ticket(self, session: str) -> bool:
+        """Whether one waits for the page in this browser; `session` is its cookie's value."""
+        return self._sessions.get(session) is not None
+
+    def take_ticket(self, session: str) -> str | None:
+        """That ticket, once."""
+        ticket = self._sessions.get(session)
+        if ticket is not None:
+            self._sessions[session] = None
+        return ticket
 
     def caller(self, headers: Mapping[str, str], cookies: Mapping[str, str], changes: bool) -> Caller:
         """Judge a request; `changes` is whether it would change anything."""
@@ -102,9 +115,9 @@ class Guard:
         return address.is_loopback or not self._loopback_only
 
     @staticmethod
-    def _new(values: OrderedDict[str, None], limit: int) -> str:
+    def _new(values: OrderedDict[str, str | None], limit: int, ticket: str | None) -> str:
         value = token_urlsafe(TOKEN_BYTES)
-        values[value] = None
+        values[value] = ticket
         while len(values) > limit:
             values.popitem(last=False)
         return value

@@ -21,7 +21,10 @@ class File(NamedTuple):
     content_type: str
 
 
-SCRIPTS = ("parts.js", "mandates.js", "mandate.js", "rules.js", "books.js", "work.js", "places.js", "page.js")
+SCRIPTS = (
+    *("parts.js", "mandates.js", "mandate.js", "rules.js", "books.js", "work.js", "joining.js", "places.js"),
+    "page.js",
+)
 """In the order in which the page runs them."""
 FILES = {
     "/": File("index.html", "text/html"),
@@ -56,7 +59,8 @@ class Page:
         if value is None:
             sentence = _("This address was used already, or is too old. Get a new one with: p2psync web")
             return web.Response(status=403, text=sentence)
-        response = web.Response(status=303, headers={"Location": "/"})
+        way = "/#join" if guard.has_ticket(value) else "/"
+        response = web.Response(status=303, headers={"Location": way})
         response.set_cookie(guard.cookie, value, httponly=True, samesite="Strict", path="/")
         return response
 

@@ -17,17 +17,20 @@ from p2psync.api.guard import Caller, Guard
 from p2psync.api.metrics import exposition
 from p2psync.api.openapi import document
 from p2psync.api.page import Page
-from p2psync.api.table import Operation, operations
+from p2psync.api.table import Argument, Operation, operations
 from p2psync.core.address import host_and_port
-from p2psync.errors import P2PSyncError
+from p2psync.errors import P2PSyncError, UsageError
 from p2psync.i18n import _
 
+TICKET_CHARACTERS_MAX = 16_384
+"""Of what a page is opened for; a recovery file is longest."""
 BODY_BYTES_MAX = 128 * 1024
 """Of a request."""
 GONE_EVERY_S = 0.5
 """How often a call that waits looks whether anybody still waits for its answer."""
 SHUTDOWN_S = 0.5
 """How long calls that are under way get at the end."""
+WEB = Operation("web", "An address that lets one browser in, once.", (Argument("ticket"),))
 PROMETHEUS = "version=0.0.4"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -86,9 +89,9 @@ class Server:
         self.hub.close()
         await self._runner.cleanup()
 
-    def login_url(self) -> str:
-        """An address that lets one browser in, once."""
-        return f"http://{self.address}/login/{self.guard.new_login()}"
+    def login_url(self, ticket: str | None = None) -> str:
+        """An address that lets one browser in, once; its page asks about the ticket, which is not in the address."""
+        return f"http://{self.address}/login/{self.guard.new_login(ticket)}"
 
     # -- routes ----------------------------------------------------------------------------------------
 
@@ -102,6 +105,7 @@ class Server:
         app.router.add_get("/api/openapi.json", self._openapi)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_post("/api/web", self._web)
+        app.router.add_post("/api/web/ticket", self._handed)
         if self._page:
             Page(lambda: self.guard).add_to(app.router)
         return app
@@ -177,7 +181,16 @@ class Server:
     async def _web(self, request: web.Request) -> web.Response:
         if not self._page:
             return failure(404, _("The web page is off. To have it, start p2psync without: --web off"))
-        return done({"url": self.login_url()}, 0)
+        try:
+            ticket = (await given(request, WEB)).get("ticket")
+            if not (ticket is None or (isinstance(ticket, str) and len(ticket) <= TICKET_CHARACTERS_MAX)):
+                raise UsageError("{name} must be a text", name="ticket")
+        except UsageError as error:
+            return refused(error, request.headers.get(LANGUAGE_HEADER))
+        return done({"url": self.login_url(ticket)}, 0)
+
+    async def _handed(self, request: web.Request) -> web.Response:
+        return done({"ticket": self.guard.take_ticket(request.cookies.get(self.guard.cookie, ""))}, 0)
 
     async def _openapi(self, request: web.Request) -> web.Response:
         return done(document(operations(), f"http://{self.address}"), 0)

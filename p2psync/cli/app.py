@@ -18,13 +18,14 @@ from p2psync.cli.commands import (
     hooks,
     mandates,
     members,
+    opening,
     periods,
     rendezvous,
 )
 from p2psync.cli.wording import Group
 from p2psync.i18n import _
 
-MODULES = (daemon, doctor, mandates, members, files, attachments, books, periods, hooks, demo, rendezvous)
+MODULES = (daemon, doctor, mandates, members, opening, files, attachments, books, periods, hooks, demo, rendezvous)
 
 
 def make_app() -> typer.Typer:

@@ -35,7 +35,8 @@ def start(home: Path, options: Sequence[str], proxy: str | None = None, timeout_
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     output = home / OUTPUT_LOG
     with _private(output) as file:
-        words = [sys.executable, "-m", "p2psync", "--lang", language(), "up", "--home", str(home), *options]
+        safe = ["-P"] if sys.flags.safe_path else []
+        words = [sys.executable, *safe, "-m", "p2psync", "--lang", language(), "up", "--home", str(home), *options]
         environment = {**os.environ, **({PROXY_VARIABLE: proxy} if proxy else {})}
         process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, **_detached()

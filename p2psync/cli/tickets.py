@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.rendering import role_of
 from p2psync.cli.values import moment
-from p2psync.errors import TicketError, TicketMalformed
+from p2psync.errors import TicketError
 from p2psync.i18n import _
 
 TICKET_CHARACTERS_MAX = 16_384
@@ -23,10 +23,10 @@ Row = dict[str, Any]
 def ticket_text(given: str) -> str:
     """What was meant: the words themselves, what a file holds, or what stands on standard input.
 
-    Raises CommandFailed for a file that is not there or cannot be read, TicketMalformed for what is too long.
+    Raises CommandFailed for a file that is not there or cannot be read.
     """
     if given == "-":
-        return _bounded(sys.stdin.read(TICKET_CHARACTERS_MAX + 1))
+        return _beginning(sys.stdin)
     with suppress(OSError, RuntimeError):  # what is no path at all
         path = Path(given).expanduser()
         if path.exists() or path.suffix == SUFFIX or len(path.parts) > 1:
@@ -35,12 +35,12 @@ def ticket_text(given: str) -> str:
 
 
 def file_text(path: Path) -> str:
-    """What a ticket's file holds. Raises CommandFailed if it cannot be read, TicketMalformed if it is too long."""
+    """What a ticket's file holds; of one that is far too long for a ticket, its beginning. Raises CommandFailed."""
     if path.exists() and not path.is_file():
         raise CommandFailed(_("{file} is no file. Give the ticket's file itself.").format(file=path))
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            return _bounded(file.read(TICKET_CHARACTERS_MAX + 1))
+            return _beginning(file)
     except FileNotFoundError:
         raise CommandFailed(_("There is no file {file}. Check the path of the ticket.").format(file=path)) from None
     except OSError as error:
@@ -48,10 +48,9 @@ def file_text(path: Path) -> str:
         raise CommandFailed(text.format(file=path, reason=error.strerror or error)) from None
 
 
-def _bounded(text: str) -> str:
-    if len(text) > TICKET_CHARACTERS_MAX:
-        raise TicketMalformed("This is no ticket: it is far too long.")
-    return text
+def _beginning(source: TextIO) -> str:
+    """What a daemon can be asked about: it says what is wrong with it."""
+    return source.read(TICKET_CHARACTERS_MAX).replace("\0", "\ufffd")
 
 
 def looks_right(text: str) -> bool:

@@ -54,8 +54,9 @@ def draw(below: Callable[[int], int], taken: Container[int]) -> Code:
 
 
 def is_code(text: str) -> bool:
-    """Whether it is meant for a code, rather than for a ticket: it begins with a digit, and holds no ticket."""
-    return _BEGINS_WITH_A_DIGIT.match(text) is not None and "P2P" not in text.upper()
+    """Whether it is meant for a code, rather than for a ticket: it is short, begins with a digit, and holds none."""
+    is_short = len(text) <= TEXT_CHARACTERS_MAX
+    return is_short and _BEGINS_WITH_A_DIGIT.match(text) is not None and "P2P" not in text.upper()
 
 
 def parse(text: str) -> Code:

@@ -1,6 +1,6 @@
 // As much of a browser as the page needs: reads {script, answers, events, hash, steps, then} on stdin, runs the script
 // and does what a person does, a step each: {press: text}, {fill: call, with: values} (sent twice at once), {tick: name},
-// {turn: hash}; without steps it presses the last button twice by the keyboard. From then on the answers of `then` hold.
+// {turn: hash}, {choose: text} or {drop: text} of a file; without steps it presses the last button twice by the keyboard. From then on the answers of `then` hold.
 // Prints what the page shows and has asked for.
 "use strict";
 const { script, answers, events, hash, steps, then } = JSON.parse(require("fs").readFileSync(0, "utf8"));
@@ -66,6 +66,7 @@ global.fetch = async (path, options = {}) => {
 };
 global.EventSource = class { constructor() { stream = this; } addEventListener(_, act) { this.tell = act; } };
 const later = [];
+let kept = 0;
 global.setTimeout = (act) => later.push(act);
 global.clearTimeout = () => {};
 global.confirm = (text) => confirmed.push(text);
@@ -77,8 +78,17 @@ function labelled(form, name) {
   return ["input", "select", "textarea"].flatMap((tag) => form.all(tag)).find((one) => one.attributes.name === name);
 }
 
+const fileOf = (text) => ({ slice: (from, to) => ({ text: async () => text.slice(from, to) }) });
+
 async function take(step) {
-  if ("turn" in step) {
+  if ("choose" in step) {
+    const input = places.mandates.all("input").find((one) => one.attributes.type === "file");
+    input.listeners.change({ target: { files: [fileOf(step.choose)] } });
+  } else if ("drop" in step) {
+    const event = { dataTransfer: { types: ["Files"], files: [fileOf(step.drop)] }, preventDefault: () => (kept += 1) };
+    listeners.dragover(event);
+    listeners.drop(event);
+  } else if ("turn" in step) {
     location.hash = step.turn;
   } else if ("tick" in step) {
     const input = places.mandates.all("input").find((one) => one.attributes["aria-label"] === step.tick);
@@ -121,5 +131,5 @@ async function pressLast() {
   const links = main.all("a").map((one) => one.attributes.href);
   const bars = main.all("progress").map((one) => [one.attributes.value, one.attributes.max]);
   const off = main.all("fieldset").filter((one) => "disabled" in one.attributes).map((one) => one.all("legend")[0].textContent);
-  console.log(JSON.stringify({ title: document.title, shown, asked, confirmed, files, focus, mute, links, bars, off, tags: [...new Set(main.all("b").map((n) => n.tag))] }));
+  console.log(JSON.stringify({ title: document.title, shown, asked, confirmed, files, focus, mute, links, bars, off, kept, tags: [...new Set(main.all("b").map((n) => n.tag))] }));
 })();

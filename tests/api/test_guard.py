@@ -99,6 +99,17 @@ def test_a_request_that_another_site_caused_is_refused(guard: Guard, site: str) 
     assert guard.caller(headers, logged_in(guard), changes=False) is Caller.STRANGER
 
 
+def test_a_ticket_waits_for_the_browser_that_comes_by_its_login(guard: Guard) -> None:
+    session, other = guard.log_in(guard.new_login("P2P1")), guard.log_in(guard.new_login())
+    assert session is not None
+    assert other is not None
+    assert (guard.has_ticket(session), guard.has_ticket(other)) == (True, False)
+    assert (guard.take_ticket(other), guard.take_ticket("guessed"), guard.take_ticket("")) == (None, None, None)
+    assert guard.take_ticket(session) == "P2P1"
+    assert guard.take_ticket(session) is None, "once"
+    assert not guard.has_ticket(session)
+
+
 def test_a_login_works_once(guard: Guard) -> None:
     once = guard.new_login()
     assert guard.log_in(once) is not None

@@ -103,20 +103,11 @@ def test_this_pc_is_examined_by_a_button() -> None:
     assert "{" not in text
 
 
-def test_a_mandate_is_made_and_joined() -> None:
+def test_a_mandate_is_made() -> None:
     made = {"id": "ab", "name": "Cargo", "folder": "/f"}
     step = {"fill": "mandate/create", "with": {"name": "Cargo", "accounting": "C:\\a.cre"}}
     page = browse(at="#new", answers={"/api/mandate/create": made}, steps=[step], events=())
     assert ["POST", "/api/mandate/create", {"name": "Cargo", "accounting": "C:\\a.cre"}] in page["asked"]
-    joined = {"id": "ab", "mandate": "Cargo", "role": "payroll", "fingerprint": "5FAM"}
-    step = {"fill": "join", "with": {"ticket": " P2P1 "}}
-    page = browse(at="#new", answers={"/api/join": joined}, steps=[step], events=())
-    assert ["POST", "/api/join", {"ticket": "P2P1"}] in page["asked"]
-    assert page["shown"]["notice"].endswith("5FAM"), "also in the view to which that leads"
-    page = browse(SHARED, at="#new", answers={"/api/join": joined}, steps=[step, {"turn": "#pc"}], events=())
-    assert page["shown"]["notice"] == "", "but no further"
-    waits = {"waiting_for": "approval", "message": "Still waiting"}
-    assert browse(at="#new", answers={"/api/join": waits}, steps=[step])["shown"]["notice"] == "Still waiting"
 
 
 def test_all_mandates_are_synchronised_by_one_button() -> None:

@@ -90,6 +90,25 @@ async def test_strangers_are_refused_even_with_the_token(headers: dict[str, str]
 
 
 @pytest.mark.asyncio
+async def test_a_page_that_is_opened_for_a_ticket_is_given_it_once_and_nobody_else_is() -> None:
+    async with served() as client:
+        _, body, _ = await client.post("/api/web", {"ticket": "P2P1"})
+        assert "P2P1" not in body["url"]
+        async with client.session.get(body["url"], allow_redirects=False) as response:
+            assert response.headers["Location"] == "/#join"
+            cookie = response.cookies[client.server.guard.cookie]
+        assert (await client.post("/api/web/ticket"))[1] == {"ticket": None}, "the token is no browser's"
+        sent = {"Cookie": f"{cookie.key}={cookie.value}", "Origin": f"http://{client.server.address}"}
+        for expected in ("P2P1", None):
+            async with client.session.post(client.url("/api/web/ticket"), headers=sent) as response:
+                assert await response.json() == {"ticket": expected}
+        for wrong in (5, "x" * 20_000):
+            assert (await client.post("/api/web", {"ticket": wrong}))[0] == 400
+    async with served(page=False) as client:
+        assert (await client.post("/api/web", {"ticket": "P2P1"}))[0] == 404
+
+
+@pytest.mark.asyncio
 async def test_the_page_is_not_shown_under_another_name() -> None:
     async with served() as client:
         assert (await client.get("/", Host="evil.example:80"))[0] == 403

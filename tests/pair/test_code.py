@@ -70,7 +70,9 @@ def test_numbers_that_nobody_gives_and_floods_are_no_code(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("text", ["", "P2P1ABC", "no ticket at all", "ticket.p2pticket", "-", "1. P2P1ABC"])
+@pytest.mark.parametrize(
+    "text", ["", "P2P1ABC", "no ticket at all", "ticket.p2pticket", "-", "1. P2P1ABC", "\x00\x010" * 99]
+)
 def test_a_ticket_is_not_taken_for_a_code(text: str) -> None:
     assert not is_code(text)
 

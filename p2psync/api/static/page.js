@@ -156,8 +156,10 @@ async function begin() {
   const told = await ask("/api/words").catch(() => null);
   if (told) words = told;
   window.addEventListener("hashchange", turnTo);
+  awaitFiles();
   showWays();
   await refresh();
+  if (location.hash === "#join") await takeHanded();
   if (told) listen();
 }
 

@@ -145,8 +145,10 @@ function diagnosed(one) {
 
 // -- how to begin -------------------------------------------------------------------------------------
 
+// Whoever looks at a ticket has begun already.
 async function howToBegin() {
-  return [section(say("create"), [quiet(say("create-why")), creating()]), section(say("join"), [quiet(say("join-why")), joining()])];
+  if (answers.has("ticket")) return [joining()];
+  return [section(say("create"), [quiet(say("create-why")), creating()]), joining()];
 }
 
 function creating() {
@@ -160,14 +162,4 @@ function creating() {
     return say("created", { mandate: answer.name, folder: answer.folder });
   };
   return form("mandate/create", {}, fields, say("create-it"), { read: stated, then });
-}
-
-function joining() {
-  const fields = [field(say("ticket-or-code"), "ticket", { must: true }), field(say("folder"), "folder", { hint: say("folder-hint") })];
-  const then = (answer) => {
-    if (answer.message) return answer.message;
-    goTo(`m/${answer.id}`);
-    return say("joined", { mandate: answer.mandate, role: inWords("roles", answer.role), fingerprint: answer.fingerprint });
-  };
-  return form("join", {}, fields, say("join-it"), { read: stated, then });
 }

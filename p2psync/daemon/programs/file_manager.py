@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import threading
-from collections.abc import Mapping
 from pathlib import Path
 
 from p2psync.errors import FolderError, P2PSyncError
-from p2psync.system.process import environment_for_others
-
-WAIT_S = 5.0
-"""Who asks the file manager is done by then; some are the file manager itself, and go on until it is closed."""
-SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
-"""A program of Linux finds the screen by one of these."""
+from p2psync.system.screen import has_screen, run, start
 
 
 def command(platform: str, folder: str) -> tuple[str, ...]:
@@ -28,11 +20,6 @@ def command(platform: str, folder: str) -> tuple[str, ...]:
     return ("open", "-a", "Finder", folder) if platform == "darwin" else ("xdg-open", folder)
 
 
-def has_screen(platform: str, environment: Mapping[str, str]) -> bool:
-    """Whether a window could be seen: servers, and services that begin before anybody logs in, have no screen."""
-    return platform in ("win32", "darwin") or any(environment.get(name) for name in SCREENS)
-
-
 def open_folder(folder: Path) -> None:
     """For a thread. Raises FolderError if it is not there, P2PSyncError if nothing can open it."""
     if not folder.is_dir():
@@ -41,7 +28,8 @@ def open_folder(folder: Path) -> None:
         raise P2PSyncError("p2psync runs here without a screen. Open the folder yourself: {folder}", folder=folder)
     words = command(sys.platform, str(folder))
     try:
-        code = _run(words) if words else _start(folder)
+        # With a separator at its end: beside a folder Cargo Windows would start a program Cargo.exe instead.
+        code = run(words) if words else start(os.path.join(folder, ""))
     except OSError as error:
         reason = error.strerror or error
         raise P2PSyncError(
@@ -56,25 +44,3 @@ def open_folder(folder: Path) -> None:
             code=code,
             folder=folder,
         )
-
-
-def _start(folder: Path) -> int:
-    """By Windows. With a separator at its end: beside a folder Cargo a program Cargo.exe would be started instead."""
-    start = getattr(os, "startfile", None)
-    if start is None:
-        raise OSError(f"{sys.platform} has no file manager")
-    start(os.path.join(folder, ""))
-    return 0
-
-
-def _run(words: tuple[str, ...]) -> int:
-    """Its exit code; 0 for what goes on, which outlives p2psync."""
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(
-        words, stdin=quiet, stdout=quiet, stderr=quiet, env=environment_for_others(), start_new_session=True
-    )
-    try:
-        return process.wait(WAIT_S)
-    except subprocess.TimeoutExpired:
-        threading.Thread(target=process.wait, name="file manager", daemon=True).start()
-        return 0

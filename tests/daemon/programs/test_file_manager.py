@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from p2psync.daemon.programs import file_manager
-from p2psync.daemon.programs.file_manager import command, has_screen, open_folder
+from p2psync.daemon.programs.file_manager import command, open_folder
 from p2psync.errors import FolderError, P2PSyncError
+from p2psync.system import screen
 from tests.daemon.file_managers import fake_file_manager, needs_programs
 
 
@@ -26,14 +26,6 @@ from tests.daemon.file_managers import fake_file_manager, needs_programs
 )
 def test_each_system_has_its_command(platform: str, expected: tuple[str, ...]) -> None:
     assert command(platform, "/f/Cargo AG") == expected
-
-
-def test_linux_needs_to_know_its_screen() -> None:
-    assert has_screen("linux", {"DISPLAY": ":0"})
-    assert has_screen("linux", {"WAYLAND_DISPLAY": "wayland-0"})
-    assert not has_screen("linux", {"DISPLAY": ""})
-    assert has_screen("win32", {})
-    assert has_screen("darwin", {})
 
 
 @needs_programs
@@ -57,7 +49,7 @@ def test_what_goes_wrong_is_told_with_the_folder(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(P2PSyncError, match=rf"No file manager could be started .*{tmp_path}"):
         open_folder(tmp_path)
-    for name in file_manager.SCREENS:
+    for name in screen.SCREENS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
     with pytest.raises(P2PSyncError, match=f"without a screen.*{tmp_path}"):
@@ -70,9 +62,9 @@ def test_a_file_manager_that_goes_on_is_not_waited_for(tmp_path: Path, monkeypat
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     fake_file_manager(tmp_path, monkeypatch, then=f'read line < "{gate}"; exit 3')
-    monkeypatch.setattr(file_manager, "WAIT_S", 0.01)
+    monkeypatch.setattr(screen, "WAIT_S", 0.01)
     open_folder(tmp_path)
-    (waiting,) = [one for one in threading.enumerate() if one.name == "file manager"]
+    (waiting,) = [one for one in threading.enumerate() if one.name == command(sys.platform, "")[0]]
     gate.write_text("go on\n")
     waiting.join(60)
     assert not waiting.is_alive(), "it is taken notice of when it ends"
