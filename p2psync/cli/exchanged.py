@@ -40,6 +40,6 @@ def _part(rule: Row, role: str) -> str:
 def _writers(rule: Row) -> str:
     writers = ", ".join(role for role, part in rule["parts"].items() if part in WRITING)
     if rule["mode"] == "prefer":
-        master = words.masters().get(rule["master"], rule["master"])
+        master = words.masters()["owner"] if rule["master"] == "owner" else rule["master"]
         return _("{roles}; in a conflict {master} wins").format(roles=writers, master=master)
     return writers

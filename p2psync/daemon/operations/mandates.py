@@ -43,7 +43,7 @@ NOT_IN_FILE_NAMES = set('<>:"/\\|?*')
 
 
 async def create(node: Node, given: Arguments) -> object:
-    name = checked_name(given.text("name"))
+    name = checked_name(given.text_or("name", ""))
     folder = node.chosen_folder(given.text_or("folder", ""), name)
     role = parse_role(given.text_or("role", "accounting"))
     rules = _restricted(given.texts("restrict"))
@@ -118,7 +118,7 @@ async def show(node: Node, given: Arguments) -> object:
 
 
 async def rename(node: Node, given: Arguments) -> object:
-    named, name = given.text("mandate"), checked_name(given.text("name"))
+    named, name = given.text("mandate"), checked_name(given.text_or("name", ""))
     given.done()
 
     def act(device: Device, _: Now) -> object:

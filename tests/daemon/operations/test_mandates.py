@@ -69,6 +69,10 @@ async def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path: Path)
             with pytest.raises(UsageError):
                 await pc.call("mandate.create", **{"folder": other, **wrong})
         assert not Path(other).exists()
+        for name in ("", " ", "a\nb"):
+            for call, given in (("mandate.create", {"folder": other}), ("mandate.rename", {"mandate": "Cargo"})):
+                with pytest.raises(UsageError, match="1 to 200 characters that can be shown"):
+                    await pc.call(call, name=name, **given)
 
 
 @pytest.mark.asyncio
