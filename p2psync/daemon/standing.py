@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from p2psync.books.completeness import ENTRIES, suffix_of
 from p2psync.core.block import AUTHORITY, parse_block
 from p2psync.core.clock import Tips
 from p2psync.core.entry import Kind
@@ -142,8 +143,10 @@ def missing_steps(mandate: Mandate) -> list[str]:
 
 
 def is_of(mandate: Mandate, path: str, only: str | None) -> bool:
-    """Whether a path belongs to what `--only` names."""
-    return only is None or not path or mandate.authority.rules.rule_for(RelPath(path)).file_class in ONLY[only]
+    """Whether a path belongs to what `--only` names; bookings are known by their names, too, as all that counts them."""
+    if only is None or not path or (only == "entries" and suffix_of(RelPath(path)) in ENTRIES):
+        return True
+    return mandate.authority.rules.rule_for(RelPath(path)).file_class in ONLY[only]
 
 
 def to_place(mandate: Mandate) -> Iterator[RelPath]:

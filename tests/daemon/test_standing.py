@@ -122,7 +122,8 @@ async def test_a_loser_that_is_not_kept_yet_is_waited_for_and_one_that_nobody_ha
 @pytest.mark.asyncio
 async def test_classes_and_names(tmp_path: Path) -> None:
     async with company(tmp_path) as (one,):
-        classes = [("a.crp", "master"), ("a.ecs", "entries"), ("a.ecc", "entries"), ("", "master")]
+        entries = ("a.ecs", "a.ecc", "a.eca", "bank.ecb")
+        classes = [("a.crp", "master"), *((path, "entries") for path in entries), ("", "master")]
         for path, only in classes:
             assert await ask(one, lambda mandate, _, p=path, o=only: is_of(mandate, p, o))  # type: ignore[misc]
         assert not await ask(one, lambda mandate, _: is_of(mandate, "a.crp", "entries"))
