@@ -143,7 +143,7 @@ def missing_steps(mandate: Mandate) -> list[str]:
 
 
 def is_of(mandate: Mandate, path: str, only: str | None) -> bool:
-    """Whether a path belongs to what `--only` names; bookings are known by their names, too, as all that counts them."""
+    """Whether a path belongs to what `--only` names; bookings also by their names, as where they are counted."""
     if only is None or not path or (only == "entries" and suffix_of(RelPath(path)) in ENTRIES):
         return True
     return mandate.authority.rules.rule_for(RelPath(path)).file_class in ONLY[only]

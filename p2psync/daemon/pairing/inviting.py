@@ -172,9 +172,9 @@ class Inviting:
             self._records.hold_newcomer(WaitingNewcomer(decide.mandate, newcomer, now.wall_ms))
             self._records.put_claim(decide.ticket, decide.device, Claim.WAITING, now.wall_ms)
             return Hold()
-        former = engine.mandates[decide.mandate].authority.former
-        if verdict is Verdict.ADMIT_AGAIN and decide.device in former:
-            return Refuse(Refusal.DECLINED)
+        authority = engine.mandates[decide.mandate].authority
+        if verdict is Verdict.ADMIT_AGAIN and decide.device in authority.former:
+            return Refuse(Refusal.USED if decide.device in authority.left else Refusal.DECLINED)
         return self._admit(engine, now, decide.mandate, newcomer)
 
     def _approve(self, engine: Device, now: Now, mandate: MandateId, device: DeviceId) -> Decision:

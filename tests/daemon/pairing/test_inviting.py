@@ -122,6 +122,30 @@ async def test_an_answer_that_got_lost_is_given_again_but_not_after_a_revocation
 
 
 @pytest.mark.asyncio
+async def test_who_left_comes_back_by_a_new_ticket_and_finds_its_files_as_they_were(tmp_path: Path) -> None:
+    async with pcs(tmp_path, "host", "guest") as (host, guest):
+        await host.create()
+        ticket = await host.invite("payroll")
+        await guest.join(ticket)
+        guest.save("wages.txt", "of the guest")
+        await host.has("wages.txt", "of the guest")
+        await guest.call("mandate.leave", mandate="Cargo")
+
+        async def is_gone() -> bool:
+            rows = await host.call("devices", mandate="Cargo")
+            return {row["name"]: row["state"] for row in rows}["guest"] == "left"
+
+        await until(is_gone, "the host knows")
+        with pytest.raises(TicketUsed):
+            await guest.join(ticket)
+        await guest.join(await host.invite("payroll"))
+        await host.in_sync(1)
+        saved = [row["path"] for row in await host.call("log", mandate="Cargo") if row["kind"] == "file"]
+        assert saved == ["wages.txt"], "it is not published twice"
+        assert host.files() == guest.files() == {"wages.txt": b"of the guest"}
+
+
+@pytest.mark.asyncio
 async def test_wrong_guesses_are_slowed_down_and_end_the_ticket(tmp_path: Path) -> None:
     async with pcs(tmp_path, "host", "thief") as (host, thief):
         await host.create()
