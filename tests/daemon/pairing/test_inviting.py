@@ -133,7 +133,7 @@ async def test_who_left_comes_back_by_a_new_ticket_and_finds_its_files_as_they_w
 
         async def is_gone() -> bool:
             rows = await host.call("devices", mandate="Cargo")
-            return {row["name"]: row["state"] for row in rows}["guest"] == "left"
+            return bool({row["name"]: row["state"] for row in rows}["guest"] == "left")
 
         await until(is_gone, "the host knows")
         with pytest.raises(TicketUsed):
