@@ -138,6 +138,11 @@ def _same_log(members: Sequence[Host]) -> None:
             "Converged",
             f"{first.name} and {other.name}: logs differ",
         )
+        require(
+            _mandate(other).authority == _mandate(first).authority,
+            "Converged",
+            f"{first.name} and {other.name}: not the same rights and owners",
+        )
         same = _mandate(other).authority.members == _mandate(first).authority.members
         require(same, "Converged", f"{first.name} and {other.name}: members differ")
 

@@ -63,6 +63,8 @@ class Knobs:
 
     freezes: int
     """How often an admin freezes a period with some files, or unfreezes it, in the midst of it."""
+    handovers: int
+    """How often somebody, an admin or not, lets a file belong to another device, if he may."""
 
     @classmethod
     def draw(cls, rng: Random) -> Knobs:
@@ -96,4 +98,5 @@ class Knobs:
             merged_files=sometimes(0.1, 0.5, 0.3),
             marks=sometimes(0.1, 0.4, 0.3),
             freezes=rng.choice([0, 0, 1, 4]),
+            handovers=rng.choice([0, 0, 3, 12]),
         )

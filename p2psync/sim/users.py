@@ -205,6 +205,16 @@ class Users:
         except UsageError:
             host.state.rollback()
 
+    def hand_over(self, host: Host) -> None:
+        """Somebody says that a file is another device's from now on; whose it is not is refused, if he is no admin."""
+        if host.revoked or host.device is None or host.mandate is None or host.mandate not in host.device.mandates:
+            return
+        path, taker = self._world.rng.choice(self.paths), self._world.rng.choice(self._world.hosts)
+        try:
+            host.act(lambda admin: admin.set_owner(path, taker.keys.device))
+        except (UsageError, NotAllowed):
+            host.state.rollback()
+
     def _mark(self, host: Host) -> None:
         """Somebody says that he posted what a file holds, or that he did not."""
         if host.device is None or host.mandate is None or host.mandate not in host.device.mandates:

@@ -148,6 +148,8 @@ class World:
             self.at(self.rng.uniform(0, end_s), self._change_rules)
         for _ in range(knobs.freezes):
             self.at(self.rng.uniform(0, end_s), lambda: self.users.close_books(self.hosts[0]))
+        for _ in range(knobs.handovers):
+            self.at(self.rng.uniform(0, end_s), lambda: self.users.hand_over(self.rng.choice(self.hosts)))
         self._repeat(knobs.partition_every_s, end_s, self._partition)
         self._repeat(knobs.crash_every_s, end_s, self._crash)
         self._repeat(20.0, end_s, self._back_up)

@@ -38,6 +38,7 @@ CALM = Knobs(
     merged_files=0.0,
     marks=0.0,
     freezes=0,
+    handovers=0,
 )
 REST_S = 60.0
 

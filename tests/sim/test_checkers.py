@@ -100,9 +100,15 @@ def the_user_never_saw_what_was_replaced(life: World) -> None:
     life.users.wrote_over[(two.name, parse("letter.txt"), content_of(b"corrected"))] = set()
 
 
+def a_right_differs(life: World) -> None:
+    constitution = mandate_of(life.hosts[1]).ledger.constitution
+    constitution.current = replace(constitution.current, owners={"chart.crp": life.hosts[0].keys.device})
+
+
 WRONGS: list[tuple[Callable[[World], None], str]] = [
     (a_pc_is_off, "Converged: pc1 is not there"),
     (a_block_is_missing, "Converged: pc0 and pc1: logs differ"),
+    (a_right_differs, "Converged: pc0 and pc1: not the same rights and owners"),
     (a_file_differs, "Converged: pc1 shows something else at 'chart.crp'"),
     (a_file_is_missing, "Converged: pc0 shows something else at 'chart.crp'"),
     (a_file_is_too_much, "Converged: pc0 shows something else at 'from-nowhere.txt'"),

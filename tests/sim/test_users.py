@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from p2psync.books.index import merge
 from p2psync.core.ids import content_of
 from p2psync.core.relpath import Folding, parse
+from p2psync.core.rules import Role
+from p2psync.engine.admin import Admin
 from p2psync.sim.checkers import check_at_rest
 from p2psync.sim.host import Host
 from p2psync.sim.knobs import Knobs
@@ -301,6 +304,31 @@ def test_an_admin_freezes_what_stands_before_him_and_unfreezes_it() -> None:
     assert mandate_of(world.hosts[1]).periods.frozen() == []
     host.crash()
     users.close_books(host)
+
+
+def test_who_owns_a_file_gives_it_away_and_nobody_else_but_an_admin() -> None:
+    world = together(3)
+    one, two, three = world.hosts
+    path = parse("f.crbank")
+    world.users.paths = [path]
+    for member in (two.keys.device, three.keys.device):
+        one.act(partial(Admin.set_role, device=member, role=Role.BANKING))
+    rest(world)
+    save(world, two, path, "one")
+    rest(world)
+    for host, owner in ((three, two), (two, three)):
+        for _ in range(20):
+            world.users.hand_over(host)
+            rest(world)
+        given = mandate_of(one).authority.given.get(path, {})
+        assert given == ({} if owner is two else {two.keys.device: given[two.keys.device]})
+    assert given[two.keys.device] in {one.keys.device, three.keys.device}
+    for _ in range(20):
+        world.users.hand_over(one)
+        rest(world)
+    assert path in mandate_of(three).authority.owners
+    one.crash()
+    world.users.hand_over(one)
 
 
 def test_an_admin_who_sees_an_open_conflict_freezes_nothing() -> None:
