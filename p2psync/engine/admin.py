@@ -320,8 +320,9 @@ class Admin:
             self._mandate.state_authority(SetAttach(admins))
 
     def require_attach(self) -> None:
-        """Raises NotAllowed if programs' files are attached and detached by admins alone, and this device is none."""
-        if self._mandate.authority.attach_admins and not self._mandate.authority.is_admin(self._device):
+        """Raises NotAllowed if programs' files are attached and detached by admins alone, and this member is none."""
+        member = self._mandate.authority.members.get(self._device)
+        if self._mandate.authority.attach_admins and member is not None and not member.admin:
             raise NotAllowed(
                 "In {mandate} only admins attach and detach files. Ask {admins}: they can make this device an admin "
                 "(p2psync devices {mandate} --role DEVICE=ROLE+admin), or let everybody attach "

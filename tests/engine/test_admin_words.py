@@ -98,6 +98,7 @@ def test_who_said_before_joining_who_works_there_is_introduced_once() -> None:
     guest.m.state.put("person", "Berta")
     village.meet()
     assert village["office"].m.authority.members[guest.id].person == "Berta"
+    assert guest.m.state.get("person") == "", "it is said once, also if this device joins again"
     village.act("office", lambda admin: admin.set_person(guest.id, "Carla"))
     village.meet()
     assert [h.m.authority.members[guest.id].person for h in (village["office"], guest)] == ["Carla", "Carla"]
@@ -111,6 +112,10 @@ def test_where_only_admins_attach_others_are_told_whom_to_ask() -> None:
     village["office"].admin.require_attach()
     with pytest.raises(NotAllowed, match=r"Ask office: .* --role DEVICE=ROLE\+admin\).* rules Cargo --attach all"):
         village["wages"].admin.require_attach()
+    village.act("office", lambda admin: admin.revoke(village["spare"].id))
+    village.settle(30)
+    assert village["spare"].m.is_removed
+    village["spare"].admin.require_attach()
     village.act("office", lambda admin: admin.set_attach(False))
     village.settle(30)
     village["wages"].admin.require_attach()
