@@ -17,7 +17,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from p2psync.core.chunking import Chunker, Manifest, Span, encode_parts
+from p2psync.core.chunking import Chunker, Layout, Manifest, Span, encode_parts
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs.assembly import Assembly, Source
@@ -233,13 +233,13 @@ class Contents:
         """Bytes for what is to be placed now, not verified yet."""
         self._given.put(given)
 
-    def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None = None) -> None:
+    def note_cut(self, content: ContentId, layout: Layout, before: ContentId | None = None) -> None:
         """See `CutMemory.add_fresh`."""
-        self.cuts.add_fresh(content, spans, before)
+        self.cuts.add_fresh(content, layout, before)
 
-    def cut_before(self, content: ContentId) -> Sequence[Span]:
+    def cut_before(self, content: ContentId) -> Layout:
         """How a content was cut, as far as that is in memory."""
-        return self.cuts.spans(content)
+        return self.cuts.layout(content)
 
     def let_go(self) -> None:
         """Nothing happens just now: what can be had again is not kept in memory."""

@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from p2psync.core.chunking import Manifest, Span
+from p2psync.core.chunking import Layout, Manifest, Span, Stretch
 from p2psync.core.difference import encode_difference
 from p2psync.core.ids import ContentId
 from p2psync.core.value import value
@@ -20,6 +20,8 @@ CHUNKS_CACHED_MAX = 400_000
 CHUNKS_FRESH_MAX = 80_000
 """Over those that nobody asked for yet, about 15 MB until this device is at rest."""
 DIFFERENCES_MAX = 16
+STRETCHED_MAX = 16
+"""Files of which it is known what is recognised together, about 100 KB each."""
 
 
 @value
@@ -37,6 +39,7 @@ class CutMemory:
         self._lasting = lasting
         self._asked: OrderedDict[ContentId, Cut] = OrderedDict()
         self._fresh: OrderedDict[ContentId, Sequence[Span]] = OrderedDict()
+        self._stretches: OrderedDict[ContentId, Sequence[Stretch]] = OrderedDict()
         self._unsaved: dict[ContentId, Sequence[Span]] = {}
         self._differences: OrderedDict[tuple[ContentId, ContentId], bytes | None] = OrderedDict()
         """Of what to which version before."""
@@ -64,6 +67,12 @@ class CutMemory:
             cut = self._asked.get(content)
             return cut.spans if cut is not None else self._fresh.get(content, ())
 
+    def layout(self, content: ContentId) -> Layout:
+        """The same with what is recognised together, as far as this device read it."""
+        spans = self.spans(content)
+        with self._lock:
+            return Layout(spans, self._stretches.get(content, ()) if spans else ())
+
     def latest(self, fits: Callable[[ContentId], bool]) -> Sequence[Span]:
         """Of the contents that fit, how the one was cut that was asked for last; none if there is no such."""
         with self._lock:
@@ -78,21 +87,25 @@ class CutMemory:
                 self._asked.popitem(last=False)
         self.note(cut.manifest.content, cut.spans)
 
-    def add_fresh(self, content: ContentId, spans: Sequence[Span], before: ContentId | None) -> None:
+    def add_fresh(self, content: ContentId, layout: Layout, before: ContentId | None) -> None:
         """A file was cut while it was read for another reason: peers that hear of it ask for its manifest soon.
 
         `before`: what it held before, if anything; they may be told what is new.
         """
         spans_before = self.spans(before) if before is not None and before != content else ()
         if before is not None and spans_before:
-            difference = encode_difference(spans, spans_before)
+            difference = encode_difference(layout.spans, spans_before)
             with self._lock:
                 self._differences[content, before] = difference
                 if len(self._differences) > DIFFERENCES_MAX:
                     self._differences.popitem(last=False)
-        self.note(content, spans)
+        self.note(content, layout.spans)
         with self._lock:
-            self._fresh[content] = spans
+            self._fresh[content] = layout.spans
+            self._stretches[content] = layout.stretches
+            self._stretches.move_to_end(content)
+            if len(self._stretches) > STRETCHED_MAX:
+                self._stretches.popitem(last=False)
             while sum(map(len, self._fresh.values())) > CHUNKS_FRESH_MAX:
                 self._fresh.popitem(last=False)
 

@@ -6,13 +6,12 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import field, replace
 from typing import Protocol
 
 from p2psync.books.completeness import Completeness, completeness
 from p2psync.core.change import SIZE_BYTES_MAX
-from p2psync.core.chunking import Span
+from p2psync.core.chunking import NOTHING, Layout
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
@@ -39,27 +38,27 @@ NS = 1e9
 class Cutting(Protocol):
     """Who gives files to others, in chunks."""
 
-    def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None) -> None:
+    def note_cut(self, content: ContentId, layout: Layout, before: ContentId | None) -> None:
         """A file that was read is cut so; it held `before`."""
 
     def note_bytes(self, content: ContentId, data: bytes) -> None:
         """A small file that was read holds this."""
 
-    def cut_before(self, content: ContentId) -> Sequence[Span]:
+    def cut_before(self, content: ContentId) -> Layout:
         """How a content was cut; nothing where that is not at hand."""
 
 
 class NoCutting:
     """For whoever gives no files to others."""
 
-    def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None) -> None:
+    def note_cut(self, content: ContentId, layout: Layout, before: ContentId | None) -> None:
         pass
 
     def note_bytes(self, content: ContentId, data: bytes) -> None:
         pass
 
-    def cut_before(self, content: ContentId) -> Sequence[Span]:
-        return ()
+    def cut_before(self, content: ContentId) -> Layout:
+        return NOTHING
 
 
 @value
@@ -222,7 +221,7 @@ class Inspector:
             return self._stop.is_set()
 
         try:
-            before = self._cutting.cut_before(entry.content) if entry.content is not None else ()
+            before = self._cutting.cut_before(entry.content) if entry.content is not None else NOTHING
             reading = read_stable(self._folder.where(path), stopped, before)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -234,8 +233,8 @@ class Inspector:
             return None
         if reading is None:
             into.unstable.append(path)
-        elif reading.spans:
-            self._cutting.note_cut(reading.content, reading.spans, entry.content)
+        elif reading.layout.spans:
+            self._cutting.note_cut(reading.content, reading.layout, entry.content)
         elif reading.data:
             self._cutting.note_bytes(reading.content, reading.data)
         return reading

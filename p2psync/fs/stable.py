@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 
 from blake3 import blake3
 
 from p2psync.books.completeness import HEAD_BYTES, TAIL_BYTES
-from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, Chunker, Span
+from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, NOTHING, Chunker, Layout, Span
 from p2psync.core.ids import ContentId, content_of
 from p2psync.core.value import value
 from p2psync.fs.clone import PIECE_BYTES, pieces
@@ -37,14 +37,14 @@ class Reading:
     content: ContentId
     head: bytes
     tail: bytes
-    spans: Sequence[Span] = ()
-    """How it is cut, if it is so large that it travels in chunks: whoever fetches it asks for that soon."""
+    layout: Layout = NOTHING
+    """If it is so large that it travels in chunks: whoever fetches it asks for that soon."""
     data: bytes | None = None
     """All of a small file."""
 
 
 def read_stable(
-    path: str | Path, stopped: Callable[[], bool] = lambda: False, before: Sequence[Span] = ()
+    path: str | Path, stopped: Callable[[], bool] = lambda: False, before: Layout = NOTHING
 ) -> Reading | None:
     """Read and hash a regular file; None if it changes while it is read.
 
@@ -59,7 +59,7 @@ def read_stable(
     return None
 
 
-def _read_once(path: str | Path, stopped: Callable[[], bool], cut_before: Sequence[Span]) -> tuple[Reading | None, int]:
+def _read_once(path: str | Path, stopped: Callable[[], bool], cut_before: Layout) -> tuple[Reading | None, int]:
     """What was read, if the file stood still, and its size."""
     descriptor, before = open_descriptor(path)
     if before.st_size <= SMALL_BYTES:
@@ -79,8 +79,8 @@ def _read_once(path: str | Path, stopped: Callable[[], bool], cut_before: Sequen
         after = os.fstat(reader.fileno())
     if count != before.st_size or _times(after) != _times(before):
         return None, before.st_size
-    content, spans = hasher.finish()
-    return Reading(before, content, head, tail, spans), count
+    content, layout = hasher.finish()
+    return Reading(before, content, head, tail, layout), count
 
 
 def _read_small(descriptor: int, before: os.stat_result, stopped: Callable[[], bool]) -> Reading | None:
@@ -100,7 +100,7 @@ def _read_small(descriptor: int, before: os.stat_result, stopped: Callable[[], b
 class _Hasher:
     """Hashes a file of `size` bytes that is fed in order, and cuts it in the same pass if it is to be cut."""
 
-    def __init__(self, size: int, before: Sequence[Span]) -> None:
+    def __init__(self, size: int, before: Layout) -> None:
         self._whole = blake3()
         self._chunker = Chunker(size, before) if MANIFEST_THRESHOLD_BYTES < size <= CUT_BYTES_MAX else None
         self._spans: list[Span] = []
@@ -111,11 +111,11 @@ class _Hasher:
         else:
             self._spans += self._chunker.feed(piece)
 
-    def finish(self) -> tuple[ContentId, Sequence[Span]]:
+    def finish(self) -> tuple[ContentId, Layout]:
         if self._chunker is None:
-            return ContentId(self._whole.digest()), ()
+            return ContentId(self._whole.digest()), NOTHING
         content, rest = self._chunker.finish()
-        return content, [*self._spans, *rest]
+        return content, Layout([*self._spans, *rest], self._chunker.stretches)
 
 
 def _times(found: os.stat_result) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import pytest
 from blake3 import blake3
@@ -18,8 +19,11 @@ from p2psync.core.chunking import (
     CHUNKS_MAX,
     MANIFEST_PART_BYTES_MAX,
     MANIFEST_THRESHOLD_BYTES,
+    NOTHING,
+    STRETCH_BYTES,
     Chunker,
     ChunkRef,
+    Layout,
     Manifest,
     Span,
     average_chunk_bytes,
@@ -106,16 +110,61 @@ def test_knowing_how_an_older_version_was_cut_makes_no_difference(edits: list[tu
     data = LARGE[: 2 * MIB]
     for at, gone, new in edits:
         data = data[:at] + new + data[at + gone :]
-    before = chunked(LARGE[: 2 * MIB]).spans()
+    before = read(LARGE[: 2 * MIB])
+    for known in (Layout(before.spans), before):
+        chunker = Chunker(len(data), known)
+        spans = [span for start in range(0, len(data), 300_000) for span in chunker.feed(data[start : start + 300_000])]
+        content, rest = chunker.finish()
+        assert Manifest.of(content, [*spans, *rest]) == chunked(data)
+        check_stretches(data, Layout([*spans, *rest], chunker.stretches))
+
+
+def read(data: bytes, before: Layout = NOTHING) -> Layout:
+    """How data is cut that comes in the pieces that a reader gives."""
     chunker = Chunker(len(data), before)
-    spans = [span for start in range(0, len(data), 300_000) for span in chunker.feed(data[start : start + 300_000])]
-    content, rest = chunker.finish()
-    assert Manifest.of(content, [*spans, *rest]) == chunked(data)
+    spans = [span for start in range(0, len(data), MIB) for span in chunker.feed(data[start : start + MIB])]
+    return Layout([*spans, *chunker.finish()[1]], chunker.stretches)
+
+
+def check_stretches(data: bytes, layout: Layout) -> None:
+    """They are of all chunks, each of one."""
+    following = 0
+    for stretch in layout.stretches:
+        assert stretch.first == following
+        following += stretch.chunks
+        spans = layout.spans[stretch.first : following]
+        assert stretch.hash == content_of(data[spans[0].offset : spans[-1].offset + spans[-1].size])
+    assert following == len(layout.spans)
+
+
+def test_only_where_something_changed_is_looked_at_chunk_by_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = LARGE[: 8 * MIB]
+    before = read(data)
+    edited = data[: 2 * MIB] + b"inserted" + data[2 * MIB :]
+    hashed: list[int] = []
+
+    def noting(part: bytes = b"") -> Any:
+        hashed.append(len(part))
+        return blake3(part)
+
+    monkeypatch.setattr("p2psync.core.chunking.blake3", noting)
+    layout = read(edited, before)
+    assert len([size for size in hashed if size]) < len(layout.spans) // 4
+    assert sum(hashed) < len(data) + 3 * STRETCH_BYTES, "but for the change, once"
+    monkeypatch.undo()
+    assert layout.spans == read(edited).spans
+
+
+def test_chunks_of_larger_files_are_recognised_one_by_one() -> None:
+    chunker = Chunker(HUGE)
+    chunker.feed(LARGE)
+    chunker.finish()
+    assert chunker.stretches == []
 
 
 def test_what_is_appended_takes_the_border_away_that_was_none() -> None:
     data = LARGE[: 2 * MIB]
-    chunker = Chunker(len(data) + 5000, chunked(data).spans())
+    chunker = Chunker(len(data) + 5000, Layout(chunked(data).spans()))
     spans = chunker.feed(data + LARGE[-5000:])
     content, rest = chunker.finish()
     assert Manifest.of(content, [*spans, *rest]) == chunked(data + LARGE[-5000:])
@@ -123,7 +172,7 @@ def test_what_is_appended_takes_the_border_away_that_was_none() -> None:
 
 def test_where_nothing_changed_no_border_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     before = WHOLE[MIB].spans()
-    chunker = Chunker(len(LARGE), before)
+    chunker = Chunker(len(LARGE), Layout(before))
     monkeypatch.setattr(chunker, "_search", lambda data, end, spans, last: (end, False))
     spans = chunker.feed(LARGE)
     content, rest = chunker.finish()
@@ -132,7 +181,7 @@ def test_where_nothing_changed_no_border_is_looked_for(monkeypatch: pytest.Monke
 
 def test_a_file_that_is_cut_finer_or_coarser_now_is_cut_anew() -> None:
     before = WHOLE[MIB].spans()
-    chunker = Chunker(HUGE, before)
+    chunker = Chunker(HUGE, Layout(before))
     spans = chunker.feed(LARGE)
     content, rest = chunker.finish()
     assert Manifest.of(content, [*spans, *rest]) == WHOLE[HUGE]

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from p2psync.core.chunking import Manifest, decode_manifest
+from p2psync.core.chunking import Layout, Manifest, decode_manifest
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, MandateId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs import contents as module
@@ -292,7 +292,7 @@ def test_chunks_of_what_was_put_together_are_found_too(m: Mandate) -> None:
 
 def test_what_was_cut_while_it_was_read_is_not_cut_again_soon(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
     m.save("big", BIG)
-    m.contents.note_cut(BIG_ID, cut(BIG))
+    m.contents.note_cut(BIG_ID, Layout(cut(BIG)))
     assert m.find("copy", hashes(BIG)).keys() == hashes(BIG)
     with monkeypatch.context() as patched:
         patched.setattr(module, "_cut_file", None)
@@ -300,14 +300,14 @@ def test_what_was_cut_while_it_was_read_is_not_cut_again_soon(m: Mandate, monkey
         m.contents.let_go()
         assert m.contents.manifest(BIG_ID) is not None, "what was asked for is kept"
     other = m.save("other", BIG[::-1])
-    m.contents.note_cut(content_of(BIG[::-1]), cut(BIG[::-1]))
+    m.contents.note_cut(content_of(BIG[::-1]), Layout(cut(BIG[::-1])))
     m.contents.let_go()
     other.unlink()
     assert m.contents.manifest(content_of(BIG[::-1])) is None
 
 
 def test_chunks_of_a_version_before_lie_where_it_stands(m: Mandate) -> None:
-    m.contents.note_cut(BIG_ID, cut(BIG))
+    m.contents.note_cut(BIG_ID, Layout(cut(BIG)))
     assert m.contents.chunks_of(BIG_ID) == {}
     path = m.save("big", BIG)
     found = m.contents.chunks_of(BIG_ID)

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from p2psync.core.chunking import Manifest, Span
+from p2psync.core.chunking import Layout, Manifest, Span
 from p2psync.core.difference import encode_difference
 from p2psync.core.ids import ContentId, content_of
 from p2psync.fs import cut_memory as module
@@ -32,14 +32,14 @@ def test_only_some_of_what_nobody_asked_for_is_kept_in_memory(monkeypatch: pytes
     monkeypatch.setattr(module, "CHUNKS_FRESH_MAX", 3 * len(cut(BIG)))
     memory = CutMemory(Lasting())
     for content in SEVERAL:
-        memory.add_fresh(content, cut(BIG), None)
+        memory.add_fresh(content, Layout(cut(BIG)), None)
     assert [memory.at_hand(content) is not None for content in SEVERAL] == [False, False, True, True, True]
 
 
 def test_what_was_asked_for_outlives_a_rest() -> None:
     memory = CutMemory(Lasting())
     for content in SEVERAL[:2]:
-        memory.add_fresh(content, cut(BIG), None)
+        memory.add_fresh(content, Layout(cut(BIG)), None)
     assert memory.at_hand(SEVERAL[0]) == Cut(Manifest.of(SEVERAL[0], cut(BIG)), cut(BIG))
     memory.let_go()
     assert [memory.at_hand(content) is not None for content in SEVERAL[:2]] == [True, False]
@@ -69,15 +69,15 @@ def test_the_latest_that_fits() -> None:
 def test_what_is_new_is_told_once_where_it_is_known_how_both_are_cut() -> None:
     edited = BIG[:1_000_000] + b"inserted" + BIG[1_000_000:]
     content, memory = content_of(edited), CutMemory(Lasting())
-    memory.add_fresh(content, cut(edited), BIG_ID)
+    memory.add_fresh(content, Layout(cut(edited)), BIG_ID)
     assert memory.difference(content, BIG_ID) is None, "it was not known how that was cut"
-    memory.add_fresh(BIG_ID, cut(BIG), None)
+    memory.add_fresh(BIG_ID, Layout(cut(BIG)), None)
     assert memory.spans(BIG_ID) == cut(BIG)
-    memory.add_fresh(content, cut(edited), BIG_ID)
+    memory.add_fresh(content, Layout(cut(edited)), BIG_ID)
     assert memory.difference(content, BIG_ID) == encode_difference(cut(edited), cut(BIG))
     assert memory.difference(content, BIG_ID) is None
     several = [content_of(bytes([number])) for number in range(module.DIFFERENCES_MAX + 1)]
     for one in several:
-        memory.add_fresh(one, cut(edited), BIG_ID)
+        memory.add_fresh(one, Layout(cut(edited)), BIG_ID)
     kept = [memory.difference(one, BIG_ID) for one in several]
     assert [one is None for one in kept] == [True] + [False] * module.DIFFERENCES_MAX

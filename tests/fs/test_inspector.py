@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +13,7 @@ import pytest
 
 from p2psync.books.completeness import Completeness
 from p2psync.core.change import SIZE_BYTES_MAX
-from p2psync.core.chunking import Span
+from p2psync.core.chunking import NOTHING, Layout
 from p2psync.core.entry import EMPTY_DIRECTORY, Entry, Kind
 from p2psync.core.ids import ContentId, content_of
 from p2psync.core.problem import Code, Problem
@@ -35,15 +34,15 @@ class Told:
         self.cuts: list[tuple[ContentId, int, ContentId | None]] = []
         self.before: list[ContentId] = []
 
-    def note_cut(self, content: ContentId, spans: Sequence[Span], before: ContentId | None) -> None:
-        self.cuts.append((content, spans[-1].offset, before))
+    def note_cut(self, content: ContentId, layout: Layout, before: ContentId | None) -> None:
+        self.cuts.append((content, layout.spans[-1].offset, before))
 
     def note_bytes(self, content: ContentId, data: bytes) -> None:
         self.bytes = content, data
 
-    def cut_before(self, content: ContentId) -> Sequence[Span]:
+    def cut_before(self, content: ContentId) -> Layout:
         self.before.append(content)
-        return ()
+        return NOTHING
 
 
 def inspect(place: Place, inspector: Inspector, row: object = None) -> Gathering:

@@ -56,7 +56,7 @@ def cut_while_read(tmp_path: Path, data: bytes) -> tuple[ContentId, list[Span]]:
     (tmp_path / "a").write_bytes(data)
     reading = read_stable(tmp_path / "a")
     assert reading is not None
-    return reading.content, list(reading.spans)
+    return reading.content, list(reading.layout.spans)
 
 
 def test_a_small_file_that_changes_is_read_again(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from p2psync.core.block import ORDINARY
-from p2psync.core.chunking import Manifest, encode_manifest
+from p2psync.core.chunking import Layout, Manifest, encode_manifest
 from p2psync.core.difference import encode_difference
 from p2psync.core.ids import ContentId, content_of
 from p2psync.core.relpath import RelPath
@@ -44,7 +44,7 @@ class Desk:
         self.shelf = Shelf(root, Cuts(CutFile(root / "cuts"), MANDATE))
         self.path = self.shelf.places.root / "big"
         self.shelf.save("big", OLD)
-        self.shelf.contents.note_cut(OLD_ID, cut(OLD))
+        self.shelf.contents.note_cut(OLD_ID, Layout(cut(OLD)))
         self.apart: set[ContentId] = set()
         folders = {MANDATE: MandateContents(self.shelf.staging, self.shelf.contents)}
         self.it = Assembling(folders, lambda _, contents: set(contents) - self.apart)

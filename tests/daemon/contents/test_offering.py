@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from p2psync.core.block import ORDINARY
+from p2psync.core.chunking import Layout
 from p2psync.core.ids import ContentId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.contents import offering
@@ -28,7 +29,7 @@ BIG = RelPath("big")
 
 def knows(shelf: Shelf, data: bytes, before: ContentId | None = None) -> None:
     """A device has read this file."""
-    shelf.contents.note_cut(content_of(data), cut(data), before)
+    shelf.contents.note_cut(content_of(data), Layout(cut(data)), before)
 
 
 def changed(w: World) -> tuple[Device, Device, int]:
