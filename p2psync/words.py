@@ -115,6 +115,8 @@ def flags() -> Texts:
         "project": _("project"),
         "blocked_from": _("blocked from {value}"),
         "collective": _("collective account: {value}"),
+        "cost_type": _("cost type {value}"),
+        "default_cost_centre": _("cost centre {value}"),
         "postable_from": _("from {value}"),
         "postable_to": _("until {value}"),
     }

@@ -57,6 +57,7 @@ def test_other_lists_are_shown_when_asked_for() -> None:
 
 def test_master_data_of_another_program_have_more_to_tell() -> None:
     account = {**CHART["accounts"][1], "cash": True, "blocked_from": "2025-06-30", "category": "other"}
+    account |= {"collective": "debtor", "cost_type": "4", "default_cost_centre": "10", "blocked": False}
     centre = {"number": "10", "name": "Atelier", "names": {}, "unit": "h", "quantity": "1200", "project": True}
     term = {
         **{"number": "30N", "name": "", "names": {}, "side": "debtor", "net_days": "30", "blocked": True},
@@ -69,7 +70,8 @@ def test_master_data_of_another_program_have_more_to_tell() -> None:
     said = bookkeeping.chart(data, [bookkeeping.accounts, bookkeeping.centres, bookkeeping.terms])
     assert said.splitlines()[0] == "Cargo  (master data of another accounting program)"
     assert "taken over by itself from /a.xml" in said
-    assert "other     TVA  cash, blocked from 2025-06-30" in said
+    told = "cash, blocked from 2025-06-30, collective account: debtor, cost type 4, cost centre 10"
+    assert f"other     TVA  {told}" in said
     assert "10           Atelier  1200 h    project" in said
     assert "debtor  30        2 % in 10 days  blocked" in said
     assert "no payment terms" in bookkeeping.chart(CHART, [bookkeeping.terms])

@@ -156,7 +156,7 @@ function nameIn(one) {
 
 function remarks(one) {
   const flags = ["deleted_by_master", "blocked", "cash", "project"].filter((flag) => one[flag]).map((flag) => inWords("flags", flag));
-  const dated = ["blocked_from", "collective", "postable_from", "postable_to"].filter((name) => one[name]).map((name) => inWords("flags", name).replace("{value}", one[name]));
+  const dated = ["blocked_from", "collective", "cost_type", "default_cost_centre", "postable_from", "postable_to"].filter((name) => one[name]).map((name) => inWords("flags", name).replace("{value}", one[name]));
   return [...flags, ...dated].join(", ");
 }
 

@@ -97,6 +97,33 @@ def _file(root: Path, text: str) -> Path:
 
 
 @pytest.mark.asyncio
+async def test_all_that_a_record_states_is_shown(tmp_path: Path) -> None:
+    records = {
+        "accounts": {"type": "A", "collective": "debtor", "cost-type": "4", "blocked-from": "2025-07-01"},
+        "cost_centres": {"unit": "h", "quantity": "1200", "postable-from": "2025-01-01", "postable-to": "2025-12-31"},
+        "cost_objects": {"unit": "h", "project": "true", "blocked": "true"},
+        "payment_terms": {"side": "debtor", "net-days": "30", "discount-2-days": "10", "discount-2-percent": "2.5"},
+    }
+    records["accounts"] |= {"default-cost-centre": "10", "cash": "true"}
+    lines = ["<master-export version='1'>"]
+    for name, fields in records.items():
+        several, stated = name.replace("_", "-"), "".join(f" {key}='{value}'" for key, value in fields.items())
+        one = f"<{several[:-1]} number='1'{stated}><name lang='fr'>A &lt;B&gt;</name></{several[:-1]}>"
+        lines.append(f"<{several}>{one}</{several}>")
+    export = tmp_path / "export.xml"
+    export.write_text("\n".join([*lines, "</master-export>"]))
+    async with pcs(tmp_path, "one") as (pc,):
+        await pc.create()
+        await pc.call("chart.import", mandate=MANDATE, file=str(export))
+        shown = await pc.call("chart", mandate=MANDATE)
+    for name, fields in records.items():
+        (row,) = shown[name]
+        assert row["names"] == {"fr": "A <B>"}
+        told = {key: row[key.replace("-", "_")] for key in fields}
+        assert told == {key: True if value == "true" else value for key, value in fields.items()}
+
+
+@pytest.mark.asyncio
 async def test_open_fields_are_set_and_only_what_is_deleted_can_be_removed(tmp_path: Path) -> None:
     async with pcs(tmp_path, "one") as (one,):
         await one.create()
