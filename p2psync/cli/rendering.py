@@ -241,7 +241,8 @@ def way_name(way: str) -> str:
 
 
 def _peer_line(peer: Row) -> str:
-    who = f"{_called(peer)} ({peer['role']}, {short_device(peer['device'])})"
+    about = [peer.get("person"), peer["role"], short_device(peer["device"])]
+    who = f"{peer['name']} ({', '.join(one for one in about if one)})"
     behind = peer.get("behind_files") or 0
     lacks = ", " + _("{files} behind").format(files=files(behind)) if behind else ""
     if peer["connected"]:

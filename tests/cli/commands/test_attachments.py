@@ -64,3 +64,12 @@ def test_a_files_home_moves(office: Machine) -> None:
     until(lambda: "Pay.ecs" in [row["path"] for row in office.ask("log", "Cargo")], "it is known")
     result = office.run("migrate", "Pay.ecs", "--mandate", "Cargo", "--to", "home")
     assert (result.code, result.out) == (0, "Pay.ecs belongs to home now.\n")
+
+
+def test_who_may_not_give_a_file_away_is_told_whom_to_ask(office: Machine, home: Machine) -> None:
+    home.save("Wages.ecs", "x")
+    office.has("Wages.ecs", "x")
+    result = home.run("migrate", "Wages.ecs", "--mandate", "Cargo", "--to", "office")
+    assert (result.code, result.out) == (1, "")
+    assert "whose role is accounting" in result.err
+    assert "ask office" in result.err
