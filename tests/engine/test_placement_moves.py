@@ -152,6 +152,15 @@ def test_a_file_that_nobody_accepted_is_kept_when_it_goes() -> None:
     assert rig.fetches() == [content("one")]
 
 
+def test_a_file_that_made_way_for_a_directory_is_kept_as_a_loser() -> None:
+    rig = holding(("a", "one"))
+    rig.author.save("a/b", "two")
+    rig.author.save("new.txt", "one")
+    effects = rig.takes_in().effects()
+    assert {wanted.path for e in effects if isinstance(e, Fetch) for wanted in e.wanted} >= {"a/b", "new.txt"}
+    assert [e for e in effects if isinstance(e, Place)] == []
+
+
 def test_of_two_alike_only_one_is_moved() -> None:
     rig = holding(("a.txt", "one"), ("b.txt", "one"))
     for old in "ab":

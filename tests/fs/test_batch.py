@@ -96,3 +96,6 @@ def test_what_changes_only_its_case_does_not_move() -> None:
     arriving = replace(create("Book", b"old"), source=RelPath("book"))
     batch = Batch([arriving, leaving], Folding(case_insensitive=True))
     assert (batch.moves, batch.renames) == ({}, {"Book": leaving})
+    other = replace(gone("a"), expect_stat=STAT)
+    batch = Batch([replace(arriving, source=RelPath("a")), leaving, other], Folding(case_insensitive=True))
+    assert (batch.moves, batch.renames) == ({}, {"Book": leaving})

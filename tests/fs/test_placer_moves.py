@@ -12,7 +12,7 @@ import pytest
 from p2psync.core.entry import EXECUTABLE
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import RelPath
+from p2psync.core.relpath import Folding, RelPath
 from p2psync.engine.effects import PlaceItem
 from p2psync.engine.events import Outcome
 from p2psync.fs.traits import SYSTEMS_OWN
@@ -130,6 +130,25 @@ def test_a_file_that_became_a_directory_of_its_own_name(disk: Disk) -> None:
     put, gone = disk.placer.place([inner, item])
     assert (put.problem, gone.placed) == (Problem("a/a", Code.CONTENT_MISSING), True)
     assert disk.kept() == version(b"bytes"), "from there it is copied"
+
+
+def test_what_made_way_already_is_not_moved(disk: Disk) -> None:
+    gone = disk.save("a", b"bytes")
+    disk.staged(b"inner")
+    outcomes = disk.placer.place([create("a/x", b"inner"), replace(create("b", b"bytes"), source=RelPath("a")), gone])
+    assert [outcome.placed for outcome in outcomes] == [True, False, True]
+    assert [path for path, _stat, _mode in disk.registered] == ["a", "a/x"]
+    assert (disk.tree(), disk.kept()) == (whole({"a/x": b"inner"}), version(b"bytes"))
+
+
+def test_presence_is_judged_by_the_listed_name(tmp_path: Path) -> None:
+    """Windows would take OLD/A for the file that is to move, and so would a Mac."""
+    exchange = Meddling()
+    disk = Disk(tmp_path, exchange, replace(SYSTEMS_OWN, folding=Folding(case_insensitive=True)))
+    items = renamed(disk)
+    (disk.places.root / "old/a").rename(disk.places.root / "old/A")
+    put, gone = disk.placer.place(items)
+    assert (put.problem, gone.placed, exchange.steps) == (MISSING, True, [])
 
 
 @pytest.mark.parametrize("put", [create("new/a", b"bytes", LATER_NS), create("new/a", b"bytes", mode=EXECUTABLE)])
