@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from p2psync.cli.tickets import TICKET_CHARACTERS_MAX
 from p2psync.core.ids import DeviceId, MandateId, device_text
+from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.pairing import recovery
 from p2psync.daemon.pairing.recovery import Recovery, RecoveryFile, is_recovery
 from p2psync.engine.admin import Newcomer
@@ -33,6 +35,14 @@ def test_a_file_says_what_it_is_and_is_read_back_whole() -> None:
     assert text.startswith("# The recovery key of the mandate Cargo.")
     assert is_recovery(text)
     assert RecoveryFile.parse(text) == FILE
+
+
+def test_a_file_that_names_two_hundred_members_can_be_given(tmp_path: Path) -> None:
+    certificate = Identity.load_or_create(tmp_path).certificate
+    members = tuple((DeviceId(number.to_bytes(32, "big")), certificate) for number in range(200))
+    text = replace(FILE, members=members).text()
+    assert Arguments({"ticket": text}).text("ticket") == text
+    assert len(text) <= TICKET_CHARACTERS_MAX
 
 
 @pytest.mark.parametrize(
