@@ -63,6 +63,7 @@ def _states() -> Mapping[str, str]:
         "paused": _("paused"),
         "paused-until": _("paused until {time}"),
         "rests-until": _("rests outside of its hours until {time}"),
+        "next-exchange": _("next exchange at {time}"),
         "pause": _("Pause"),
         "resume": _("Go on"),
     }
@@ -170,6 +171,7 @@ def _triggers() -> Mapping[str, str]:
         "nightly": _("nightly"),
         "monthly": _("monthly"),
         "returned": _("long absence"),
+        "interval": _("interval"),
     }
 
 

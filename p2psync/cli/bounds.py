@@ -30,5 +30,14 @@ def rest_text(rest: Row) -> str:
     """Why nothing is exchanged, and until when."""
     if rest["until"] is None:
         return _("paused until p2psync resume")
-    text = _("paused until {time}") if rest["why"] == "person" else _("rests outside of its hours until {time}")
+    texts = {"person": _("paused until {time}"), "interval": _("next exchange at {time}")}
+    text = texts.get(rest["why"], _("rests outside of its hours until {time}"))
     return text.format(time=moment(rest["until"]))
+
+
+def exchange_text(mandate: Row) -> str:
+    """When a mandate is exchanged."""
+    if mandate.get("interval", "off") == "off":
+        return _("on each change")
+    next_text = _("next at {time}").format(time=moment(mandate["exchange"])) if mandate["exchange"] else _("now")
+    return _("every {interval}, {next}").format(interval=mandate["interval"], next=next_text)

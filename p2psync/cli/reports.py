@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from p2psync import words
-from p2psync.cli.bounds import limit_lines, rest_text
+from p2psync.cli.bounds import exchange_text, limit_lines, rest_text
 from p2psync.cli.rendering import awaited, problem_lines, table
 from p2psync.cli.values import files, moment, quoted, short, short_device, size
 from p2psync.i18n import _, ngettext
@@ -55,6 +55,7 @@ def why(row: Row) -> str:
         "nightly": _("nightly"),
         "monthly": _("monthly"),
         "returned": _("long absence"),
+        "interval": _("interval"),
     }
     trigger = str(row.get("trigger", "manual"))
     return texts.get(trigger, trigger) + (_(", full") if row.get("full") else "")
@@ -313,12 +314,13 @@ def schedule(answer: Row) -> str:
         _("Hours of activity: {hours}").format(hours=answer["active"]),
     ]
     kinds = {"incremental": _("for changes"), "full": _("all files")}
-    rows = [(m["mandate"], m["full"], m["next"]) for m in answer["mandates"]]
+    rows = [(m["mandate"], exchange_text(m), m["full"], m["next"]) for m in answer["mandates"]]
     shown = (
-        (name, full, f"{moment(due['at'])}, {kinds.get(due['kind'], due['kind'])}" if due else "-")
-        for name, full, due in rows
+        (name, exchange, full, f"{moment(due['at'])}, {kinds.get(due['kind'], due['kind'])}" if due else "-")
+        for name, exchange, full, due in rows
     )
-    return "\n".join([*lines, table((_("MANDATE"), _("FULL RUN"), _("NEXT RUN")), shown, "")]).rstrip()
+    titles = (_("MANDATE"), _("EXCHANGE"), _("FULL RUN"), _("NEXT RUN"))
+    return "\n".join([*lines, table(titles, shown, "")]).rstrip()
 
 
 def resting(rows: Sequence[Row]) -> str:

@@ -1,4 +1,4 @@
-"""When a run is due by itself: nightly, on some days of the week, or monthly on a day of its own.
+"""When a run is due by itself: nightly, on some days of the week, monthly on a day of its own, or every few minutes.
 
 Plans are in wall-clock time of a zone; moments are aware and in UTC, so that a change of the clock neither skips a run
 nor starts it twice: a time that the clock skips is as much later, of one that it shows twice the first one counts. On
@@ -25,7 +25,11 @@ OWN_DAYS = 28
 HORIZON = timedelta(days=64)
 """Longer than two months: every plan has a run within it."""
 
+DAY_MINUTES = 24 * 60
+
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
+_INTERVAL = re.compile(r"(\d{1,6})\s*([smhd])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Kind(StrEnum):
@@ -110,6 +114,31 @@ class Window:
         return next(opening for opening in openings if opening > now)
 
 
+@value
+class Interval:
+    """Parts of each day, from midnight on, all as long as each other; the last one ends with the day."""
+
+    minutes: int
+    """1 to DAY_MINUTES."""
+
+    def __str__(self) -> str:
+        """As `parse_interval` reads it."""
+        hours, minutes = divmod(self.minutes, 60)
+        return f"{self.minutes}m" if minutes else f"{hours}h"
+
+    def begun(self, now: datetime, zone: tzinfo) -> datetime:
+        """When the part that `now` is in began, in UTC."""
+        midnight = moment(now.astimezone(zone).date(), time(), zone)
+        length = timedelta(minutes=self.minutes)
+        return midnight + (now - midnight) // length * length
+
+    def next_begin(self, now: datetime, zone: tzinfo) -> datetime:
+        """The first moment after `now`, in UTC, at which a part begins."""
+        tomorrow = moment(now.astimezone(zone).date() + timedelta(days=1), time(), zone)
+        following = self.begun(now, zone) + timedelta(minutes=self.minutes)
+        return min(following, tomorrow) if tomorrow > now else following
+
+
 def next_run(schedule: Schedule, after: datetime, zone: tzinfo) -> Run | None:
     """The first run after a moment (aware); None if nothing is planned."""
     for ahead in (timedelta(days=2), HORIZON):
@@ -168,6 +197,24 @@ def parse_window(text: str) -> Window:
     if begin is None or end is None or text.count("-") != 1:
         raise UsageError("{text!r} is no part of a day. Write one like '06:00-22:00'.", text=text.strip())
     return Window(begin, end)
+
+
+def parse_interval(text: str) -> Interval | None:
+    """`15m`, `2h`; None for `off`. Raises UsageError that says what an interval looks like."""
+    plain = text.strip().lower()
+    if plain == "off":
+        return None
+    found = _INTERVAL.fullmatch(plain)
+    if found is None:
+        raise UsageError("{text!r} is no interval. Write a time like 15m or 2h, or off.", text=text.strip())
+    minutes, rest = divmod(int(found[1]) * _SECONDS[found[2]], 60)
+    if rest or not 1 <= minutes <= DAY_MINUTES:
+        raise UsageError(
+            "{text} cannot be the interval: it is whole minutes, from 1m to 24h. Without one (off) each change is "
+            "exchanged at once.",
+            text=text.strip(),
+        )
+    return Interval(minutes)
 
 
 def _runs(schedule: Schedule, begin: datetime, end: datetime, zone: tzinfo) -> Iterator[Run]:

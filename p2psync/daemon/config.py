@@ -37,6 +37,16 @@ ANYWHERE = Endpoint(None, 0)
 LOCAL = Endpoint(LOOPBACK, 0)
 
 
+def make_home(home: Path) -> None:
+    """For this user alone, where it is not there yet. Raises ConfigError."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            "The home directory {home} cannot be made: {reason}", home=home, reason=error.strerror or error
+        ) from error
+
+
 def default_documents() -> Path:
     """Where new mandates' folders go unless a person says otherwise."""
     from platformdirs import user_documents_path

@@ -22,7 +22,7 @@ from p2psync.core.block import verify_ed25519
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.daemon import limits, rescue, web
 from p2psync.daemon.activity import Activity
-from p2psync.daemon.config import DETAILED, Config
+from p2psync.daemon.config import DETAILED, Config, make_home
 from p2psync.daemon.contents.compartments import Compartments
 from p2psync.daemon.contents.transfer import Transfer
 from p2psync.daemon.detail import details
@@ -31,6 +31,7 @@ from p2psync.daemon.disk.verifying import Found
 from p2psync.daemon.finding import hosts, way_out
 from p2psync.daemon.finding.discovery import Discovery, Survey
 from p2psync.daemon.finding.places import addresses_among, rendezvous_of
+from p2psync.daemon.intervals import Intervals
 from p2psync.daemon.linking.bandwidth import Bandwidth
 from p2psync.daemon.linking.links import Links
 from p2psync.daemon.logs import EventLog
@@ -50,7 +51,7 @@ from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.timetable import Timetable, WallClock
 from p2psync.daemon.web import Web
-from p2psync.engine.device import Device
+from p2psync.engine.device import CALLED, Device
 from p2psync.engine.effects import (
     CloseLink,
     Drain,
@@ -71,7 +72,7 @@ from p2psync.engine.effects import (
 from p2psync.engine.ledger import Keys
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
-from p2psync.errors import ConfigError, P2PSyncError, StoreDamaged, UsageError
+from p2psync.errors import P2PSyncError, StoreDamaged, UsageError
 from p2psync.net.identity import Identity
 from p2psync.net.link import Link
 from p2psync.net.trust import Trust
@@ -120,6 +121,7 @@ class Node:
         self.runs = Runs(self)
         self.timetable = Timetable(self, WallClock())
         self.activity = Activity(self, WallClock())
+        self.intervals = Intervals(self, WallClock())
         self.operations = Operations(self)
         self.exporting = Exporting(self.runtime, self.operations.call, log)
         self.hooks = Hooks(config.home, self.runtime, log)
@@ -187,7 +189,7 @@ class Node:
         """Run a device until `stop`. Raises ConfigError, HomeInUse among them, or StoreError."""
         async with AsyncExitStack() as undo:
             home = config.home
-            await asyncio.to_thread(_make_home, home)
+            await asyncio.to_thread(make_home, home)
             undo.callback(HomeLock(home).release)
             log = EventLog(home, config.log == DETAILED)
             undo.callback(log.close)
@@ -227,6 +229,7 @@ class Node:
         self.tasks.keep(self.hooks.keep, "hooks")
         if self.config.timetable:
             self.tasks.keep(self.timetable.keep, "timetable")
+            self.tasks.keep(self.intervals.keep, "intervals")
         if self.config.rendezvous or self.dropped_hosts:
             await self.runtime.call(lambda device, _: hosts.publish(device, self.config.rendezvous, self.dropped_hosts))
         self.discovery.preferred_port = await self.runtime.query(lambda *_: self.records.port())
@@ -366,6 +369,7 @@ class Node:
         with contextlib.suppress(P2PSyncError):
             seen_ms = await self.runtime.query(lambda *_: self.records.last_seen(mandate).get(device))
             self.timetable.met(mandate, device, seen_ms)
+            self.intervals.wake()
         await self._note_seen(mandate, device)
 
     async def _note_seen(self, mandate: MandateId, device: DeviceId) -> None:
@@ -387,6 +391,8 @@ class Node:
         self.log.event(notice.name, mandate=notice.mandate, **dict(notice.fields))
         if notice.name == NOTICE:
             self.hooks.wake()
+        if notice.name == CALLED and notice.mandate is not None:
+            self.tasks.start(self.activity.called(notice.mandate), "called")
 
     async def _misbehaved(self, link: int, reason: str) -> None:
         self.log.event("peer.misbehaved", link=link, reason=reason)
@@ -397,7 +403,7 @@ class Node:
     def _make_device(self) -> Device:
         state = SqliteDeviceState(self.database)
         device = Device(_keys(self.identity), state, SystemRandom(), self.config.name, PROGRAM)
-        device.hold(self.activity.held)
+        device.hold(self.activity.held, self.activity.silent)
         return device
 
     async def _survey(self) -> Survey:
@@ -458,15 +464,6 @@ class Node:
     def last_seen(self, mandate: Mandate) -> dict[DeviceId, int]:
         """When members were connected last, milliseconds since 1970. For the engine's thread."""
         return self.records.last_seen(mandate.id)
-
-
-def _make_home(home: Path) -> None:
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigError(
-            "The home directory {home} cannot be made: {reason}", home=home, reason=error.strerror or error
-        ) from error
 
 
 def _called(config: Config, database: Database) -> Config:

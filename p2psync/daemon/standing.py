@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections.abc import Iterable, Iterator, Mapping
+=======
+from collections.abc import Iterator, Mapping
+from math import inf
+>>>>>>> 55a4e3f (Exchange a mandate at intervals instead of on each change)
 from typing import NamedTuple
 
 from p2psync.books.completeness import ENTRIES, suffix_of
@@ -17,6 +22,7 @@ from p2psync.core.value import value
 from p2psync.engine.mandate import Mandate
 from p2psync.engine.peer import Peer
 from p2psync.engine.state import BlockRow, TodoKind
+from p2psync.wire.messages import Placed
 
 ITEMS_MAX = 5000
 """Files that one run lists."""
@@ -81,33 +87,42 @@ class Item(NamedTuple):
     """Who saved what was received; which connected members have what was sent."""
 
 
-def look(mandate: Mandate, own: DeviceId, goal: Tips | None, only: str | None) -> Standing:
-    """How things are; `goal` is what the others have to confirm, all that is known now if None."""
+def look(mandate: Mandate, own: DeviceId, goal: Tips | None, only: str | None, since_s: float = inf) -> Standing:
+    """How things are; `goal` is what the others have to confirm, all that is known now if None.
+
+    Who confirmed it and went since `since_s` (monotonic), as where an interval ended, counts as connected.
+    """
     ours = mandate.ledger.tips if goal is None else goal
     peers = {peer.device: peer for peer in mandate.peers.values()}
+    words = {device: (peer.placed, peer.has_caught_us_up()) for device, peer in peers.items()}
+    parted = {
+        device: one
+        for device, one in mandate.parted.items()
+        if device in mandate.authority.members and device not in peers and one.at_s >= since_s
+    }
+    gone = {d for d, one in parted.items() if _has_confirmed(mandate, d, one.placed, one.had_caught_us_up, ours)}
     return Standing(
         scanned=mandate.replica.observation.scanned,
         others=frozenset() if mandate.is_removed else frozenset(mandate.authority.members) - {own},
-        connected=frozenset(peers),
-        unconfirmed=frozenset(device for device, peer in peers.items() if not _has_confirmed(mandate, peer, ours)),
+        connected=frozenset(peers) | gone,
+        unconfirmed=frozenset(d for d, word in words.items() if not _has_confirmed(mandate, d, *word, ours)),
         is_placing=_is_placing(mandate, only),
         troubles=tuple(_troubles(mandate, peers, only)),
         is_removed=mandate.is_removed,
     )
 
 
-def _has_confirmed(mandate: Mandate, peer: Peer, goal: Tips) -> bool:
+def _has_confirmed(
+    mandate: Mandate, device: DeviceId, placed: Placed | None, has_caught_us_up: bool, goal: Tips
+) -> bool:
     """They have placed the goal as far as they may read it, and have sent what they had; or their folder is away."""
-    if peer.placed is None or not peer.has_caught_us_up():
+    if placed is None or not has_caught_us_up:
         return False
-    if any(path == "" for path, _code in peer.placed.unplaced):
+    if any(path == "" for path, _code in placed.unplaced):
         return True
-    readable = mandate.ledger.readable_tips(peer.device)
+    readable = mandate.ledger.readable_tips(device)
     return all(
-        mandate.ledger.covered(peer.placed.tips, log, tip)
-        for log, tips in goal.items()
-        if log in readable
-        for tip in tips
+        mandate.ledger.covered(placed.tips, log, tip) for log, tips in goal.items() if log in readable for tip in tips
     )
 
 

@@ -43,6 +43,8 @@ from p2psync.wire.session import Conversation
 CLOCK_TOLERANCE_S = 24 * 3600
 """Clocks further apart than this are shown as a Problem; they decide nothing."""
 NONCES_REMEMBERED = 8
+CALLED = "exchange.called"
+"""The notice that a member wants to exchange a mandate that is silent here."""
 PARTING_S = 10.0
 """How long a link stays open on which a device was told that it is no member any more."""
 
@@ -87,6 +89,7 @@ class Device:
         """Run nonces of each device in the order of their first sight."""
         self._woken_for: float | None = None
         self._held: frozenset[MandateId] = frozenset()
+        self._silent: frozenset[MandateId] = frozenset()
         self._touched: set[MandateId] = set()
         """Mandates to which something happened since the last effects: a hundred idle ones cost nothing."""
         self.run_nonce = rng.randbytes(16)
@@ -167,12 +170,20 @@ class Device:
         self._touched.add(mandate)
         self.mandates[mandate].replica.observation.mend(damaged)
 
-    def hold(self, held: frozenset[MandateId]) -> None:
-        """Exchange and place nothing of these mandates, and of no others; what is saved in them is noted."""
-        self._held = held
+    def hold(self, held: frozenset[MandateId], silent: frozenset[MandateId] = frozenset()) -> None:
+        """Exchange and place nothing of the mandates `held`, exchange nothing of those that are `silent`, and keep
+        back no others; what is saved in them is noted.
+        """
+        self._held, self._silent = held, silent
         for mandate in self.mandates.values():
-            mandate.is_held = mandate.id in held
+            mandate.is_held, mandate.is_silent = mandate.id in held, mandate.id in silent
         self._touched.update(self.mandates)
+
+    def call(self, mandate: MandateId) -> None:
+        """Tell members in reach for whom it is silent that there is something to exchange now."""
+        for link in self._links.values():
+            if mandate in link.listed and link.hello is not None and mandate not in link.hello.mandates:
+                self._say_hello(link)
 
     def set_folding(self, mandate: MandateId, folding: Folding) -> None:
         """How the disk of the mandate's folder folds names; said before the folder is opened."""
@@ -183,7 +194,7 @@ class Device:
     def _load(self, mandate: MandateId) -> Mandate:
         folding = self._folding.get(mandate, Folding())
         made = Mandate(mandate, self._state.mandate(mandate), self.keys, self._scope, self._rng, folding)
-        made.is_held = mandate in self._held
+        made.is_held, made.is_silent = mandate in self._held, mandate in self._silent
         return made
 
     # -- routing ---------------------------------------------------------------------------------------
@@ -239,7 +250,7 @@ class Device:
                 mandate.close_peer(number)
 
     def _shared_with(self, device: DeviceId) -> tuple[MandateId, ...]:
-        open_ = (m for m in self.mandates.values() if m.is_shared and not m.is_held)
+        open_ = (m for m in self.mandates.values() if m.is_shared and not m.is_held and not m.is_silent)
         shared = [m.id for m in open_ if device in m.members()]
         return tuple(sorted(shared)[:MANDATES_MAX])
 
@@ -350,15 +361,25 @@ class Device:
         if link.device == self.keys.device:
             self._meet_itself(link, hello)
             return
-        first = link.hello is None
-        link.hello = hello
-        if first:
+        before, link.hello = link.hello, hello
+        if before is not None:
+            self._hear_call(link, before, hello)
+        else:
             self._check_clock(link, hello)
             self._note_nonce(link, hello.run_nonce)
             if self._is_duplicate(link):
                 return
         self._open_sessions(link)
         self._part(link)
+
+    def _hear_call(self, link: _Link, before: Hello, hello: Hello) -> None:
+        """Who says a mandate that it did not say before, or says all the same again, wants to exchange now."""
+        again = hello.mandates == before.mandates
+        for listed in hello.mandates:
+            mandate = self.mandates.get(listed)
+            is_asked = mandate is not None and mandate.is_silent and link.device in mandate.members()
+            if is_asked and (again or listed not in before.mandates):
+                self._scope.notice(CALLED, listed)
 
     def _meet_itself(self, link: _Link, hello: Hello) -> None:
         """Another run under this device's own id is a copy of it, with which nothing can be exchanged."""

@@ -40,7 +40,7 @@ from p2psync.engine.events import (
 from p2psync.engine.events import Placed as PathsPlaced
 from p2psync.engine.farewell import Farewells
 from p2psync.engine.ledger import Keys, Ledger, MissingBlock, Taken
-from p2psync.engine.peer import Peer
+from p2psync.engine.peer import Parted, Peer
 from p2psync.engine.periods import Periods
 from p2psync.engine.postings import Postings
 from p2psync.engine.receipts import Receipts
@@ -85,6 +85,14 @@ class Mandate:
         self.conduct = Conduct(state, scope)
         self.is_held = False
         """True while nothing of it is exchanged or placed, as a person or the hours of activity want it."""
+<<<<<<< HEAD
+=======
+        self.is_silent = False
+        """True between two exchanges where it has an interval: what is here is placed and delivered all the same."""
+        self.peers: dict[int, Peer] = {}
+        """By link."""
+        self.parted: dict[DeviceId, Parted] = {}
+>>>>>>> 55a4e3f (Exchange a mandate at intervals instead of on each change)
         self._keys = keys
         self._scope = scope
         self._rng = rng
@@ -206,6 +214,7 @@ class Mandate:
     def close_peer(self, link: int) -> None:
         peer = self.peers.pop(link, None)
         if peer is not None:
+            self.parted[peer.device] = Parted(self._scope.now.monotonic_s, peer.placed, peer.has_caught_us_up())
             self._scope.emit(PeerLeft(link, self.id, peer.device))
 
     def on_message(self, link: int, message: Have | IndexUpdate | Placed | Secret) -> None:

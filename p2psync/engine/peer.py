@@ -39,6 +39,18 @@ class _Item:
     tip: Tip
 
 
+@value
+class Parted:
+    """How a member's session ended."""
+
+    at_s: float
+    """Monotonic seconds."""
+    placed: Placed | None
+    """What the member said last."""
+    had_caught_us_up: bool
+    """All that it had when the session began was here."""
+
+
 class Peer:
     def __init__(
         self, link: int, device: DeviceId, mandate: MandateId, state: MandateState, ledger: Ledger, scope: Scope

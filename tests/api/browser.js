@@ -95,7 +95,8 @@ async function take(step) {
     input.checked = true;
     input.listeners.change();
   } else if ("fill" in step) {
-    const form = places.mandates.all("form").find((one) => JSON.parse(one.dataset.does)[0] === step.fill);
+    const forms = places.mandates.all("form").filter((one) => JSON.parse(one.dataset.does)[0] === step.fill);
+    const form = forms.at(step.last ? -1 : 0);
     for (const [name, value] of Object.entries(step.with)) labelled(form, name)[typeof value === "boolean" ? "checked" : "value"] = value;
     await Promise.all([1, 2].map(() => form.listeners.submit({ preventDefault: () => {} })));
   } else {

@@ -73,7 +73,26 @@ def test_a_plan_that_is_not_changed_stays_as_it_was_written() -> None:
     answers = {**PC, "/api/schedule": {**monthly, "mandates": coming}}
     page = browse(at="#pc", answers=answers, steps=[{"fill": "schedule/set", "with": {}}], events=())
     assert ["POST", "/api/schedule/set", monthly] in page["asked"]
-    assert "Cargo day 21 of each month, 03:00 2 Jan 2020" in page["shown"]["mandates"]
+    assert "Cargo on each change day 21 of each month, 03:00 2 Jan 2020" in page["shown"]["mandates"]
+
+
+def test_an_interval_is_shown_and_set_for_one_mandate_or_all() -> None:
+    rows = [
+        {"mandate": "Cargo", "full": "off", "next": None, "interval": "15m", "exchange": TIME},
+        {"mandate": "Bakery", "full": "off", "next": None, "interval": "2h", "exchange": None},
+    ]
+    plans = {"incremental": "off", "full": "off", "active": "always", "mandates": rows}
+    answers = {**PC, "/api/schedule": plans}
+    steps: list[dict[str, object]] = [
+        {"fill": "schedule/set", "last": True, "with": {"mandate": "Cargo", "interval": "30m"}}
+    ]
+    page = browse(at="#pc", answers=answers, steps=steps, events=())
+    assert "Cargo every 15m, next at 2 Jan 2020" in page["shown"]["mandates"]
+    assert "Bakery every 2h –" in page["shown"]["mandates"]
+    assert ["POST", "/api/schedule/set", {"mandate": "Cargo", "interval": "30m"}] in page["asked"]
+    steps = [{"fill": "schedule/set", "last": True, "with": {"interval": ""}}]
+    page = browse(at="#pc", answers=answers, steps=steps, events=())
+    assert ["POST", "/api/schedule/set", {"interval": "off"}] in page["asked"]
 
 
 def test_this_pc_is_examined_by_a_button() -> None:

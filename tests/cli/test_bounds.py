@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from p2psync.cli.bounds import limit_lines, rest_text
+from p2psync.cli.bounds import exchange_text, limit_lines, rest_text
 
 LINE = "To and from places outside of this network: up no limit, down 2.0 MB per second"
 SHARE = "Reading everything: at most 25% of one processor"
@@ -31,7 +31,20 @@ def test_only_limits_that_are_set_are_told(limits: dict[str, Any], lines: list[s
         ("person", None, "paused until p2psync resume"),
         ("person", "2020-06-30T12:00:00Z", "paused until 2020-06-30"),
         ("hours", "2020-06-30T12:00:00Z", "rests outside of its hours until 2020-06-30"),
+        ("interval", "2020-06-30T12:00:00Z", "next exchange at 2020-06-30"),
     ],
 )
 def test_why_a_mandate_rests_is_told_with_its_end(why: str, until: str | None, text: str) -> None:
     assert rest_text({"why": why, "until": until}).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("interval", "exchange", "text"),
+    [
+        ("off", None, "on each change"),
+        ("15m", None, "every 15m, now"),
+        ("2h", "2020-06-30T12:00:00Z", "every 2h, next at 2020-06-30"),
+    ],
+)
+def test_when_a_mandate_is_exchanged(interval: str, exchange: str | None, text: str) -> None:
+    assert exchange_text({"interval": interval, "exchange": exchange}).startswith(text)

@@ -55,6 +55,7 @@ COMMANDS: Mapping[str, str] = {
     "verify": "MANDATE --repair --last",
     "overview": "",
     "doctor": "",
+    "schedule": "MANDATE --incremental --full --active --interval",
     "pause": "MANDATE --until",
     "resume": "MANDATE",
     "limit": "--up --down --cpu",

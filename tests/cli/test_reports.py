@@ -138,6 +138,9 @@ def test_plans_are_shown_with_the_next_run() -> None:
     assert text.startswith("Looking for changes: 02:00")
     assert "Hours of activity: 06:00-22:00" in text
     assert "monthly 7 03:00" in text
+    assert "on each change" in text
+    timed = {"mandate": "Cargo", "full": "off", "next": None, "interval": "15m", "exchange": None}
+    assert "every 15m, now" in reports.schedule({**plans, "mandates": [timed]})
     assert "for changes" in text
 
 

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2psync.core.schedule import (
+    DAY_MINUTES,
     EVERY_DAY,
     OWN_DAYS,
+    Interval,
     Kind,
     Plan,
     Run,
@@ -21,6 +23,7 @@ from p2psync.core.schedule import (
     moment,
     next_run,
     own_day,
+    parse_interval,
     parse_plan,
     parse_window,
 )
@@ -235,6 +238,60 @@ def test_a_window_that_opens_while_the_clock_jumps_opens_right_after() -> None:
 def test_what_is_no_window(text: str) -> None:
     with pytest.raises(UsageError, match="is no part of a day"):
         parse_window(text)
+
+
+def test_intervals_begin_at_midnight_and_again_and_again() -> None:
+    quarter, hours = Interval(15), Interval(7 * 60)
+    now = bern("2025-06-01T14:07")
+    assert quarter.begun(now, BERN) == bern("2025-06-01T14:00")
+    assert quarter.next_begin(now, BERN) == bern("2025-06-01T14:15")
+    assert quarter.begun(bern("2025-06-01T14:15"), BERN) == bern("2025-06-01T14:15")
+    assert quarter.next_begin(bern("2025-06-01T14:15"), BERN) == bern("2025-06-01T14:30")
+    assert hours.begun(bern("2025-06-01T22:00"), BERN) == bern("2025-06-01T21:00")
+    assert hours.next_begin(bern("2025-06-01T22:00"), BERN) == bern("2025-06-02T00:00"), "the last one is shorter"
+    assert Interval(DAY_MINUTES).next_begin(now, BERN) == bern("2025-06-02T00:00")
+
+
+ZONES = st.sampled_from(["Europe/Zurich", "America/Havana", "Asia/Beirut", "Australia/Lord_Howe", "UTC"])
+
+
+@given(
+    st.integers(1, DAY_MINUTES),
+    st.datetimes(datetime(2024, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC)),
+    ZONES.map(ZoneInfo),
+)
+@settings(deadline=None)
+def test_each_moment_is_in_one_interval_whatever_the_clock_does(minutes: int, now: datetime, zone: ZoneInfo) -> None:
+    interval = Interval(minutes)
+    begun, following = interval.begun(now, zone), interval.next_begin(now, zone)
+    assert begun <= now < following <= begun + timedelta(minutes=minutes)
+    assert interval.begun(following, zone) == following
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("15m", "15m"), (" 120 M ", "2h"), ("2h", "2h"), ("90m", "90m"), ("60s", "1m")]
+)
+def test_intervals_as_people_write_them(text: str, shown: str) -> None:
+    found = parse_interval(text)
+    assert str(found) == shown
+    assert parse_interval(shown) == found
+
+
+def test_intervals_have_bounds_and_may_be_off() -> None:
+    assert parse_interval("1d") == parse_interval("24h") == Interval(DAY_MINUTES)
+    assert parse_interval("OFF") is None
+
+
+@pytest.mark.parametrize("text", ["0m", "10s", "90s", "1441m", "25h", "2d", "0h"])
+def test_what_cannot_be_the_interval(text: str) -> None:
+    with pytest.raises(UsageError, match="whole minutes, from 1m to 24h"):
+        parse_interval(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "15", "-5m", "now", "1.5h", "15 minutes", "\u0661m"])
+def test_what_is_no_interval(text: str) -> None:
+    with pytest.raises(UsageError, match=r"is no interval\. Write a time like 15m or 2h, or off"):
+        parse_interval(text)
 
 
 @given(st.binary(max_size=40))

@@ -98,7 +98,9 @@ async def test_nothing_runs_that_is_switched_off(tmp_path: Path) -> None:
     async with pcs(tmp_path, "one") as (one,):
         await one.create()
         await one.call("schedule.set", incremental="off", full="off")
-        assert (await one.call("schedule"))["mandates"] == [{"mandate": MANDATE, "full": "off", "next": None}]
+        assert (await one.call("schedule"))["mandates"] == [
+            {"mandate": MANDATE, "full": "off", "next": None, "interval": "off", "exchange": None}
+        ]
         async with on_time(one) as dial:
             dial.shown += timedelta(days=70)
             await until(lambda: dial.rests >= 2, "it looked")
@@ -117,6 +119,7 @@ async def test_plans_are_shown_with_what_is_due_next_and_what_is_none_is_refused
                 "mandate": MANDATE,
                 "full": "monthly 15 03:00",
                 "next": {"at": "2025-06-10T23:30:00Z", "kind": "incremental"},
+                **{"interval": "off", "exchange": None},
             }
         ]
         with pytest.raises(UsageError, match="is no plan"):

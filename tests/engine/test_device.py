@@ -8,6 +8,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath, parse
 from p2psync.core.rules import Role
 from p2psync.engine.admin import Newcomer
+from p2psync.engine.device import CALLED
 from p2psync.engine.events import FolderOpened, Observed, Outcome, ScanFinished
 from p2psync.errors import NotAllowed, UsageError
 from tests.engine.village import Village
@@ -61,6 +62,41 @@ def test_a_mandate_that_is_held_exchanges_and_places_nothing_until_it_is_not() -
     village.settle()
     village.assert_equal()
     assert village["office"].disk == {"Lohn.ecs": b"wages", "note.txt": b"hello"}
+
+
+def test_a_mandate_that_is_silent_exchanges_nothing_until_it_is_not() -> None:
+    village = pair()
+    village.silence("payroll", True)
+    village.save("office", "note.txt", b"hello")
+    village.save("payroll", "Lohn.ecs", b"wages")
+    village.settle()
+    assert village["payroll"].disk == {"Lohn.ecs": b"wages"}
+    assert village["office"].disk == {"note.txt": b"hello"}
+    village.silence("payroll", False)
+    village.settle()
+    village.assert_equal()
+    assert village["office"].disk == {"Lohn.ecs": b"wages", "note.txt": b"hello"}
+
+
+def test_who_begins_to_exchange_or_asks_for_it_is_heard_where_it_is_silent() -> None:
+    village = pair()
+    office, payroll = village["office"], village["payroll"]
+    village.silence("payroll", True)
+    village.settle()
+    assert CALLED not in payroll.notices
+    village.silence("office", False, calling=True)
+    village.settle()
+    assert payroll.notices.count(CALLED) == 1, "it says again what it said before"
+    village.silence("office", True)
+    village.settle()
+    village.silence("office", False)
+    village.settle()
+    assert payroll.notices.count(CALLED) == 2, "it says what it did not say before"
+    village.silence("payroll", False)
+    village.settle()
+    village.silence("office", False, calling=True)
+    village.settle()
+    assert (payroll.notices.count(CALLED), CALLED in office.notices) == (2, False), "who listens need not be called"
 
 
 def test_a_removal_travels_and_the_bytes_are_kept() -> None:

@@ -184,6 +184,15 @@ class Village:
         house.device.hold(frozenset(house.device.mandates) if held else frozenset())
         self._perform(house, house.device.finish())
 
+    def silence(self, name: str, silent: bool, *, calling: bool = False) -> None:
+        """Whether nothing is exchanged there; `calling`: the others are asked to exchange."""
+        house = self.houses[name]
+        house.device.act(self.now)
+        house.device.hold(frozenset(), frozenset(house.device.mandates) if silent else frozenset())
+        if calling and house.mandate is not None:
+            house.device.call(house.mandate)
+        self._perform(house, house.device.finish())
+
     def leave(self, name: str) -> None:
         house = self.houses[name]
         assert house.mandate is not None

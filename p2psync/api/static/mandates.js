@@ -20,7 +20,7 @@ function state(mandate) {
 function resting(rest) {
   if (!rest.until) return say("paused");
   const when = { time: moment(rest.until) };
-  return rest.why === "person" ? say("paused-until", when) : say("rests-until", when);
+  return say({ person: "paused-until", interval: "next-exchange" }[rest.why] || "rests-until", when);
 }
 
 function absent(several) {
@@ -172,9 +172,9 @@ async function inbox(mandate) {
 }
 
 function pausing(mandate) {
-  if (mandate.rests && mandate.rests.why !== "person") return [];
+  if (mandate.rests && mandate.rests.why === "hours") return [];
   const given = { mandate: mandate.id };
-  return [mandate.rests ? button(say("resume"), "resume", given) : button(say("pause"), "pause", given)];
+  return [mandate.rests && mandate.rests.why === "person" ? button(say("resume"), "resume", given) : button(say("pause"), "pause", given)];
 }
 
 function books(mandate) {

@@ -100,9 +100,21 @@ function scheduling(plan) {
     field(say("active-to"), "to", { type: "time", value: to, hint: say("active-hint") }),
   ];
   const read = ({ incremental, full, from: first, to: last }) => ({ incremental: planned(incremental, ""), full: planned(full, MONTHLY), active: first && last ? `${first}-${last}` : "always" });
-  const rows = plan.mandates.map((one) => [one.mandate, inPlain(one.full), one.next ? `${moment(one.next.at)}, ${inWords("plans", one.next.kind)}` : "–"]);
-  const coming = rows.length ? [table([say("mandate"), say("full-runs"), say("next-run")], rows)] : [];
+  const rows = plan.mandates.map((one) => [one.mandate, exchanged(one), inPlain(one.full), one.next ? `${moment(one.next.at)}, ${inWords("plans", one.next.kind)}` : "–"]);
+  const coming = rows.length ? [table([say("mandate"), say("exchange"), say("full-runs"), say("next-run")], rows), timing(plan.mandates)] : [];
   return [form("schedule/set", {}, fields, say("set-it"), { read, then: () => say("is-set") }), ...coming];
+}
+
+function exchanged(one) {
+  if ((one.interval || "off") === "off") return say("on-change");
+  return say(one.exchange ? "every-next" : "every", { interval: one.interval, time: moment(one.exchange) });
+}
+
+function timing(mandates) {
+  const named = mandates.map((one) => [one.mandate, one.mandate]);
+  const fields = [choice(say("mandate"), "mandate", [["", say("all-mandates")], ...named]), field(say("interval"), "interval", { hint: say("interval-hint") })];
+  const read = ({ mandate, interval }) => stated({ mandate, interval: interval || "off" });
+  return form("schedule/set", { interval: "" }, fields, say("set-it"), { read, then: () => say("is-set") });
 }
 
 function planField(label, name, plan, lead, hint) {

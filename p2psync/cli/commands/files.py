@@ -102,10 +102,13 @@ def _add_schedule(app: typer.Typer) -> None:
             "Show or change when p2psync works by itself.\n\nA plan is 02:00 for every night, mon,thu 02:00, "
             "monthly 15 03:00, monthly 03:00 for a day of the mandate's own, or off. On the day of a full run, which "
             "reads every file again, there is no other. What was missed while this PC was off is made up for. --active "
-            "06:00-22:00 are hours of activity: outside of them nothing is exchanged, placed or delivered."
+            "06:00-22:00 are hours of activity: outside of them nothing is exchanged, placed or delivered. These hold "
+            "for all mandates.\n\n--interval 15m is of MANDATE, or of each that there is: what is saved is exchanged "
+            "at the beginning of each interval, counted from midnight, and not on each change; p2psync sync does it "
+            "at once, and so does another PC of the mandate whose turn it is."
         ),
         example="p2psync schedule\np2psync schedule --incremental 23:30 --full 'monthly 15 03:00'\n"
-        "p2psync schedule --active 06:00-22:00",
+        "p2psync schedule --active 06:00-22:00\np2psync schedule Cargo --interval 15m",
     )(schedule)
     command(
         app,
@@ -231,6 +234,7 @@ def sync(
 
 def schedule(
     session: Session,
+    mandate: OPTIONAL_MANDATE = None,
     incremental: Annotated[
         str | None, typer.Option("--incremental", metavar="PLAN", help=_("The runs that look for changes."))
     ] = None,
@@ -246,11 +250,20 @@ def schedule(
             show_default=False,
         ),
     ] = None,
+    interval: Annotated[
+        str | None,
+        typer.Option(
+            "--interval",
+            metavar="TIME|off",
+            help=_("Exchange every 15m or 2h; off: each change at once."),
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
-    wanted = {"incremental": incremental, "full": full, "active": active}
-    if not any(wanted.values()):
-        return session.show(session.call("schedule"), reports.schedule)
-    return session.show(session.call("schedule.set", **wanted), reports.schedule)
+    wanted = {"incremental": incremental, "full": full, "active": active, "interval": interval}
+    if all(one is None for one in wanted.values()):
+        return session.show(session.call("schedule", mandate=mandate), reports.schedule)
+    return session.show(session.call("schedule.set", mandate=mandate, **wanted), reports.schedule)
 
 
 def pause(

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 LOOK_MIN_S = 0.02
 LOOK_MAX_S = 0.25
+CALLS, CALL_AGAIN_S = 3, 1.0
+"""So often a run asks members to whose interval the mandate waits, and after so long again."""
 NO_FOLDER = frozenset({Code.FOLDER_GONE.value, Code.FOLDER_MARKER_GONE.value})
 TOLD = "run_told"
 """The setting of a mandate that says up to where its logs were told of."""
@@ -79,7 +81,7 @@ class Wanted:
     timeout_s: float | None = None
     """None: until all in reach have confirmed."""
     trigger: str = "manual"
-    """Why it runs: "manual", "nightly", "monthly", or "returned" after a long absence."""
+    """Why it runs: "manual", "nightly", "monthly", "interval", or "returned" after a long absence."""
 
 
 @mutable
@@ -143,13 +145,20 @@ class Runs:
         self._since[mandate] = time.time_ns() // 1_000_000
         current = self._current[mandate] = _Current(wanted)
         try:
-            return await self._run(mandate, wanted)
+            async with self._node.activity.in_run(mandate):
+                shown, exit_code = await self._run(mandate, wanted)
+                if exit_code != WAITING:
+                    await self._node.activity.exchanged(mandate)
+            return shown, exit_code
         finally:
             del self._since[mandate], self._current[mandate]
             current.ended.set()
 
-    async def by_itself(self, mandate: MandateId, wanted: Wanted) -> None:
-        """A run that nobody waits for: none if one that does as much is under way, else after that."""
+    async def by_itself(self, mandate: MandateId, wanted: Wanted) -> int | None:
+        """A run that nobody waits for: none if one that does as much is under way, else after that.
+
+        Returns its exit code; None if there was none.
+        """
         while (current := self._current.get(mandate)) is not None:
             self._queued[mandate] = wanted
             try:
@@ -158,8 +167,8 @@ class Runs:
                 self._queued.pop(mandate, None)
             as_much = current.wanted.only is None and (current.wanted.full or not wanted.full)
             if as_much and not current.cancelled.is_set():
-                return
-        await self.sync(mandate, wanted)
+                return None
+        return (await self.sync(mandate, wanted))[1]
 
     async def cancel(self, mandate: MandateId) -> bool:
         """End the run under way soon; False if there is none. A full one goes on where it was, the next time."""
@@ -196,6 +205,8 @@ class Runs:
         begun_s = asyncio.get_running_loop().time()
         ended = await self._until_done(mandate, None, Wanted(timeout_s=timeout_s), begun_s, None)
         told = await self._node.runtime.query(lambda device, _: _told(device, mandate, ended))
+        if ended.exit_code == WAITING and mandate in self._node.activity.rests:
+            told |= {"waiting_for": [], "message": _at_rest()}
         return await self._with_last_seen(mandate, told), ended.exit_code
 
     async def dry(self, mandate: MandateId, only: str | None) -> dict[str, Any]:
@@ -265,7 +276,7 @@ class Runs:
         if not self._node.folders.is_open(run.mandate):
             return await self._cut_off(run.mandate, FAILED, _("The mandate's folder is not there. See: p2psync status"))
         if run.mandate in self._node.activity.rests:
-            return await self._cut_off(run.mandate, FAILED, _("It rests just now. See until when: p2psync status"))
+            return await self._cut_off(run.mandate, FAILED, _at_rest())
         try:
             async with asyncio.timeout(run.wanted.timeout_s):
                 await self._look_through(run)
@@ -304,10 +315,15 @@ class Runs:
         """Look again and again, first soon, then four times a second."""
         loop = asyncio.get_running_loop()
         rest_s = LOOK_MIN_S
+        calls_s = [loop.time() + call * CALL_AGAIN_S for call in range(CALLS)] if run is not None else []
+        begun = (run, begun_s)
         while True:
-            standing = await self._node.runtime.query(lambda device, _: _look(device, mandate, goal, wanted, run))
+            standing = await self._node.runtime.query(lambda device, _: _look(device, mandate, goal, wanted, begun))
             if run is not None and self._current[mandate].cancelled.is_set():
                 return Ended(Result.FAILED, FAILED, standing, _("It was cancelled."))
+            if calls_s and calls_s[0] <= loop.time() and standing.others != standing.connected:
+                calls_s.pop(0)
+                await self._node.runtime.call(lambda device, _: device.call(mandate))
             ended = _ended(standing, loop.time() - begun_s, wanted.timeout_s)
             if ended is not None:
                 return ended
@@ -315,6 +331,10 @@ class Runs:
                 return await self._cut_off(mandate, FAILED, _("The mandate's folder is not there. See: p2psync status"))
             await asyncio.sleep(rest_s)
             rest_s = min(LOOK_MAX_S, rest_s * 1.5)
+
+
+def _at_rest() -> str:
+    return _("It rests just now. See until when: p2psync status")
 
 
 def _ended(standing: Standing, waited_s: float, timeout_s: float | None) -> Ended | None:
@@ -367,11 +387,14 @@ def _concluded(device: Device, run: _Run, ended: Ended) -> dict[str, Any]:
     return shown
 
 
-def _look(device: Device, mandate: MandateId, goal: Tips | None, wanted: Wanted, run: _Run | None) -> Standing:
-    one = _find(device, mandate)
+def _look(
+    device: Device, mandate: MandateId, goal: Tips | None, wanted: Wanted, begun: tuple[_Run | None, float]
+) -> Standing:
+    """`begun`: the run, and when that or the wait began."""
+    one, (run, begun_s) = _find(device, mandate), begun
     if run is not None:
         run.lacked = {**marks_of_peers(one), **run.lacked}
-    return look(one, device.keys.device, goal, wanted.only)
+    return look(one, device.keys.device, goal, wanted.only, begun_s)
 
 
 def _shown(device: Device, run: _Run, ended: Ended) -> dict[str, Any]:

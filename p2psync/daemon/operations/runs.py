@@ -12,13 +12,14 @@ from p2psync.core.ids import MandateId
 from p2psync.core.moment import ms_of
 from p2psync.core.rate import OFF, parse_rate, parse_share
 from p2psync.core.schedule import Run as Due
+from p2psync.core.schedule import parse_interval
 from p2psync.daemon.limits import Limits, set_limits
 from p2psync.daemon.operations.arguments import Arguments
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING, OperationResult
 from p2psync.daemon.operations.running import NO_REASONS, Result, Wanted
 from p2psync.daemon.operations.shapes import find_mandate, find_mandates, time_text
 from p2psync.daemon.standing import ONLY
-from p2psync.daemon.timetable import Texts, described
+from p2psync.daemon.timetable import NEVER, Texts, described
 from p2psync.engine.device import Device
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, UsageError
@@ -160,18 +161,28 @@ def _together(told: Sequence[Told]) -> OperationResult:
 
 
 async def schedule(node: Node, given: Arguments) -> object:
+    named = given.text_or("mandate", "")
     given.done()
-    return await _schedule(node)
+    return await _schedule(node, named)
 
 
 async def schedule_set(node: Node, given: Arguments) -> object:
+    """The interval is of the mandate that is named, or of all that there are; the rest is of this PC."""
+    named, every = given.text_or("mandate", ""), given.text_or("interval", "")
     incremental, full, active = (given.text_or(name, "") for name in ("incremental", "full", "active"))
     given.done()
+    if named and (incremental or full or active):
+        raise UsageError("Only the interval is of one mandate: plans and hours hold for all. Leave the mandate out.")
+    interval = parse_interval(every) if every else None
+    timed = await _ids(node, named) if every else []
     texts = await node.timetable.texts()
-    wanted = Texts(incremental or texts.incremental, full or texts.full, active or texts.active)
-    await node.timetable.put(wanted)
+    if incremental or full or active:
+        wanted = Texts(incremental or texts.incremental, full or texts.full, active or texts.active)
+        await node.timetable.put(wanted)
+    if every:
+        await node.activity.exchange_every(timed, interval)
     await node.activity.look()
-    return await _schedule(node)
+    return await _schedule(node, named)
 
 
 async def pause(node: Node, given: Arguments) -> object:
@@ -233,18 +244,26 @@ async def _resting(node: Node, several: Sequence[MandateId]) -> list[dict[str, A
     ]
 
 
-async def _schedule(node: Node) -> dict[str, Any]:
+async def _schedule(node: Node, named: str) -> dict[str, Any]:
     texts, coming = await node.timetable.texts(), await node.timetable.coming()
 
     def told(device: Device, _: Now) -> list[dict[str, Any]]:
         return [
-            {"mandate": m.name, "full": described(plans.full), "next": _next(run)}
-            for m in find_mandates(device, "")
+            {"mandate": m.name, "full": described(plans.full), "next": _next(run), **_exchange(node, m.id)}
+            for m in find_mandates(device, named)
             if m.id in coming
             for plans, run in [coming[m.id]]
         ]
 
     return {**asdict(texts), "mandates": await node.runtime.query(told)}
+
+
+def _exchange(node: Node, mandate: MandateId) -> dict[str, str | None]:
+    """The interval, and when the next exchange is; None where one is due, or comes with each change."""
+    interval, rest = node.activity.intervals.get(mandate), node.activity.rests.get(mandate)
+    until = rest.until if rest is not None and interval is not None else None
+    every = str(interval) if interval is not None else NEVER
+    return {"interval": every, "exchange": time_text(ms_of(until)) if until is not None else None}
 
 
 def _next(run: Due | None) -> dict[str, str] | None:

@@ -145,8 +145,8 @@ def mandate_status(node: Node, device: Device, now: Now, mandate: Mandate, besid
         **described(mandate),
         "files": files,
         "bytes": size,
-        "in_sync": mandate.is_in_sync,
-        "health": _health(mandate, asked, any(p.code not in HARMLESS for p in problems), peers),
+        "in_sync": mandate.is_in_sync and not (to_send.files and node.activity.rests.get(mandate.id)),
+        "health": _health(mandate, asked, [p.code for p in problems], _is_alone(node, mandate, peers)),
         "actions": asked,
         "to_receive": {"files": wanted_files, "bytes": max(0, wanted_bytes - beside.arrived)},
         "to_send": {"files": to_send.files, "bytes": to_send.bytes},
@@ -254,10 +254,15 @@ def _asked(
     return actions(Asked(mandate.is_stopped, conflicts, codes, newcomers, inbox, is_chartless, to_post))
 
 
-def _health(mandate: Mandate, asked: list[dict[str, object]], troubled: bool, peers: list[dict[str, object]]) -> str:
+def _is_alone(node: Node, mandate: Mandate, peers: list[dict[str, object]]) -> bool:
+    """Nobody is there though somebody should be."""
+    return bool(peers) and not any(p["connected"] for p in peers) and mandate.id not in node.activity.rests
+
+
+def _health(mandate: Mandate, asked: list[dict[str, object]], codes: list[Code], alone: bool) -> str:
     if needs_person(asked):
         return "action"
-    alone = bool(peers) and not any(p["connected"] for p in peers) and not mandate.is_held
+    troubled = any(code not in HARMLESS for code in codes)
     return "ok" if mandate.is_in_sync and not troubled and not alone else "retrying"
 
 
