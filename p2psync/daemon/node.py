@@ -132,8 +132,7 @@ class Node:
         """Meeting hosts that were named in an earlier run and are not to be used any more."""
         self.broken_by: BaseException | None = None
         """Why the engine has stopped for good."""
-        self._end_wanted = asyncio.Event()
-        self._rescue_wanted = asyncio.Event()
+        self._end_wanted, self._rescue_wanted = asyncio.Event(), asyncio.Event()
         self._undo = AsyncExitStack()
         self._sessions: dict[int, dict[MandateId, DeviceId]] = {}
         """By link: the mandates whose sessions are open on it."""
