@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from collections.abc import Iterable, Iterator, Mapping
-=======
-from collections.abc import Iterator, Mapping
 from math import inf
->>>>>>> 55a4e3f (Exchange a mandate at intervals instead of on each change)
 from typing import NamedTuple
 
 from p2psync.books.completeness import ENTRIES, suffix_of

@@ -85,14 +85,9 @@ class Mandate:
         self.conduct = Conduct(state, scope)
         self.is_held = False
         """True while nothing of it is exchanged or placed, as a person or the hours of activity want it."""
-<<<<<<< HEAD
-=======
         self.is_silent = False
         """True between two exchanges where it has an interval: what is here is placed and delivered all the same."""
-        self.peers: dict[int, Peer] = {}
-        """By link."""
         self.parted: dict[DeviceId, Parted] = {}
->>>>>>> 55a4e3f (Exchange a mandate at intervals instead of on each change)
         self._keys = keys
         self._scope = scope
         self._rng = rng

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -47,6 +48,24 @@ async def test_all_have_confirmed_and_nothing_is_to_be_placed(tmp_path: Path) ->
         assert (len(standing.others), len(standing.connected)) == (1, 1)
         assert standing.troubles == ()
         assert await ask(one, lambda mandate, _: list(to_place(mandate))) == []
+
+
+@pytest.mark.asyncio
+async def test_who_confirmed_all_and_went_since_then_is_no_missing_one(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two):
+        begun_s = time.monotonic()
+        await two.call("pause")
+        await one.in_sync(0)
+        standing = await ask(one, lambda mandate, own: look(mandate, own, None, None, begun_s))
+        assert standing.is_done
+        assert standing.connected == standing.others
+        later_s = time.monotonic()
+        standing = await ask(one, lambda mandate, own: look(mandate, own, None, None, later_s))
+        assert standing.connected == frozenset(), "it went before"
+        one.save("a.txt", "x")
+        await one.holds(1)
+        standing = await ask(one, lambda mandate, own: look(mandate, own, None, None, begun_s))
+        assert standing.connected == frozenset(), "it does not have that"
 
 
 @pytest.mark.asyncio
