@@ -86,10 +86,10 @@ def _rulings() -> Texts:
         "prefer:owner": _("its owner's version counts"),
         "enforce:accounting": _("only accounting may change it"),
         "enforce:owner": _("only its owner may change it"),
-        "newest": _("the version that was saved more often counts"),
+        "newest": _("the version saved more often counts"),
         "manual": _("a person chooses"),
-        "once": _("nobody may change it once it is there"),
-        "merge": _("the lines of both are put together (.ecc only)"),
+        "once": _("nobody may change it any more"),
+        "merge": _("the lines of both are joined (.ecc)"),
     }
 
 

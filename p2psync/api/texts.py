@@ -101,6 +101,12 @@ def _bookings() -> Mapping[str, str]:
         "open-folder": _("Open folder"),
         "folder-opened": _("The folder is open in the file manager of {device}."),
         "inbox": _("Arrived, and not in its program's file yet"),
+        "is-waiting": _("waits for your word"),
+        "is-gone": _("its program's file was removed; it can be put back"),
+        "is-older": _(
+            "its program's file is an older version, as out of a backup: deliver it to have the mandate's version, or "
+            "save it in the program to have the older one everywhere"
+        ),
         "would-change": _("{new} new, {changed} changed, {removed} removed"),
         "show-lines": _("Show the bookings"),
         "hide-lines": _("Hide the bookings"),

@@ -76,7 +76,7 @@ def _files() -> Texts:
         "path-hint": _("As in: C:\\Books\\Cargo 2025.crp"),
         "when-arrives": _("what arrives"),
         "deliver-auto": _("is delivered by itself"),
-        "deliver-checked": _("is delivered once nothing is wrong in it"),
+        "deliver-checked": _("is delivered if nothing is wrong"),
         "deliver-ask": _("waits for my word"),
         "arrives-hint": _(
             "What waits for your word is listed with the mandate and has a button; until you press it, your program's "

@@ -298,13 +298,15 @@ def test_what_is_not_delivered_is_listed_with_its_reason_and_delivered_by_a_butt
     row = {"path": "a<b>.ecf", "file": "/books/a.ecf", "state": "held", "reason": "held: Line 17: account 5999"}
     rows = [
         {**row, "path": "b.crp", "file": "/books/b.crp", "state": "open", "reason": "a program has it open"},
-        {**row, "path": "c.crp", "file": "/books/c.crp", "state": "waiting", "reason": "your word"},
+        {**row, "path": "c.crp", "file": "/books/c.crp", "state": "gone", "reason": "p2psync deliver"},
         row,
     ]
     answers: dict[str, object] = {"/api/inbox": rows, "/api/deliver": []}
     seen = browse({**MANDATE, "inbox": 3}, answers=answers)
     shown = seen["shown"]["mandates"]
     assert "a<b>.ecf  held: Line 17: account 5999" in shown
+    assert "c.crp  its program's file was removed; it can be put back" in shown
+    assert "p2psync deliver" not in shown, "the page has a button"
     assert shown.count("Deliver") == 2
     given = {"mandate": "ab", "file": "/books/a.ecf", "anyway": True}
     assert ["POST", "/api/deliver", given] in seen["asked"]
@@ -345,7 +347,7 @@ def test_the_bookings_that_wait_to_be_posted_are_shown_on_demand_once_for_all_pe
 
 @needs_node
 def test_the_bookings_of_what_is_not_delivered_are_shown_on_demand() -> None:
-    facts = {"path": "a.ecf", "file": "/books/a.ecf", "state": "waiting", "reason": "your word", "content": "c0"}
+    facts = {"path": "a.ecf", "file": "/books/a.ecf", "state": "waiting", "reason": "p2psync deliver", "content": "c0"}
     row = {**facts, "new": 1, "changed": 1, "removed": 5}
     lines = [
         {"change": "new", "before": None, "after": booking(3, "<i>first</i>")},
@@ -357,7 +359,7 @@ def test_the_bookings_of_what_is_not_delivered_are_shown_on_demand() -> None:
     seen = browse(mandate, answers={"/api/inbox": [full]}, steps=[show])
     shown = " ".join(seen["shown"]["mandates"].split())
     assert ["POST", "/api/inbox", {"mandate": "ab", "lines": True}] in seen["asked"]
-    assert "a.ecf your word 1 new, 1 changed, 5 removed" in shown
+    assert "a.ecf waits for your word (1 new, 1 changed, 5 removed)" in shown
     assert "Deliver Hide the bookings" in shown
     for text in (
         "new line 3 5 Jan 2025 1100 3000 V7 <i>first</i> 108.10 TVA before 4",

@@ -270,7 +270,11 @@ POSTED = {
 }
 BOOKS: dict[str, object] = {
     "/api/period": PERIODS,
-    "/api/pending": [POSTED, {**POSTED, "file": "b.ecf", "posted": None, "state": "pending"}],
+    "/api/pending": [
+        POSTED,
+        {**POSTED, "file": "b.ecf", "posted": None, "state": "pending"},
+        {**POSTED, "file": "c.ecf", "state": "uncounted", "message": "it is torn"},
+    ],
 }
 
 
@@ -279,6 +283,7 @@ def test_books_tell_what_is_posted_and_which_periods_are_frozen() -> None:
     assert "a.ecf Office, 2 Jan 2020, " in text
     assert "posted by Office, 2 Jan 2020" in text
     assert "waits to be posted" in text
+    assert "changed, and cannot be counted: it is torn" in text
     assert "wrote them anew: were they taken back?" in text
     assert "frozen by Office" in text
     assert "complete until 30 Jun 2025, says Office" in text

@@ -29,7 +29,7 @@ function complete(said) {
 
 function progressTable(mandate, rows) {
   const several = [...new Map(rows.filter((row) => row.file).map((row) => [row.file, row])).values()];
-  if (!several.length) return quiet(say("no-bookings"));
+  if (!several.length) return element("p", say("no-bookings") + " ", "quiet", [link(say("attach-one"), "m", mandate.id, "files")]);
   const cells = several.map((row) => {
     const back = row.posted && mandate.role === "accounting" ? button(say("unpost"), "posted", { mandate: mandate.id, file: row.file, undo: true }) : "";
     return [row.file, row.saved ? `${row.saved.name}, ${moment(row.saved.time)}` : "–", posting(mandate, row), back];
@@ -38,6 +38,7 @@ function progressTable(mandate, rows) {
 }
 
 function posting(mandate, row) {
+  if (row.state === "uncounted") return element("span", say("uncounted", { reason: row.message }), "warn");
   if (row.posted) return say("posted-by", { name: row.posted.name, time: moment(row.posted.time) });
   if (row.deliveries.length) return say("delivered-to", { names: row.deliveries.map((one) => `${one.name}, ${moment(one.time)}`).join("; ") });
   if (mandate.role === "accounting" && row.state !== "posted") return say("to-be-posted");
@@ -49,7 +50,7 @@ function rewritten(rows) {
 }
 
 function periodTable(mandate, periods) {
-  if (!periods.length) return quiet(say("no-periods"));
+  if (!periods.length) return element("p", say("no-periods") + " ", "quiet", [link(say("attach-one"), "m", mandate.id, "files")]);
   const rows = periods.map((one) => {
     const given = { mandate: mandate.id, period: one.period };
     const state = one.frozen ? say("frozen-by", { name: one.frozen.name, time: moment(one.frozen.time) }) : say("open");

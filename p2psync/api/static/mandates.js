@@ -71,7 +71,7 @@ function version(mandate, conflict, one, text) {
   const facts = { name: one.name || one.device.split("-")[0], time: moment(one.time), size: what };
   const item = element("li", say(text, facts) + " ");
   item.append(button(say("keep"), "conflicts/keep", { mandate: mandate.id, path: conflict.path, keep: one.id }));
-  return item;
+  return labelled(item, `${conflict.path}, ${facts.name}`);
 }
 
 function conflict(mandate, one) {
@@ -90,14 +90,19 @@ async function conflicts(mandate) {
 function waiting(mandate, rows) {
   const [row] = rows;
   const text = row.new === null ? say("uncounted", { reason: row.message }) : rows.map(counted).join("; ");
-  const item = element("li", row.rewritten ? say("rewritten", row) : `${row.file}  ${text}`);
+  const item = element("li", "", "", row.rewritten ? [say("rewritten", row)] : [element("strong", row.file), ` ${text}`]);
   if (row.new === null) return item;
   const given = { mandate: mandate.id, file: row.file };
   if (row.content) given.content = row.content;
   const post = mandate.role === "accounting" ? [button(say("mark-posted"), "posted", given)] : [];
-  const [turn, ...lines] = rows.some(changes) ? bookingsOf("pending", mandate, row) : [""];
-  item.append(element("p", "", "tools", [...post, turn]), ...lines);
-  return item;
+  item.append(...toolsOf(post, rows.some(changes) ? bookingsOf("pending", mandate, row) : []));
+  return labelled(item, row.file);
+}
+
+// What is done about a file, and beside it the button that shows its bookings, which stand below.
+function toolsOf(does, [turn, ...lines]) {
+  const tools = turn ? [...does, turn] : does;
+  return tools.length ? [element("p", "", "tools", tools), ...lines] : [];
 }
 
 function counted(row) {
@@ -125,12 +130,20 @@ async function banner(mandate) {
 
 // What a program has open is delivered by itself once that is closed.
 function undelivered(mandate, row) {
-  const counts = typeof row.new === "number" ? " " + say("would-change", row) : "";
+  const counts = typeof row.new === "number" ? ` (${say("would-change", row)})` : "";
   const held = row.state === "held";
   const given = { mandate: mandate.id, file: row.file, anyway: held };
   const put = row.state === "open" ? [] : [button(held ? say("deliver-anyway") : say("deliver"), "deliver", given)];
-  const [turn, ...lines] = changes(row) ? bookingsOf("inbox", mandate, row) : [""];
-  return element("li", `${row.path}  ${row.reason}${counts}`, "", [element("p", "", "tools", [...put, turn]), ...lines]);
+  const below = toolsOf(put, changes(row) ? bookingsOf("inbox", mandate, row) : []);
+  return labelled(element("li", "", "", [element("strong", row.path), ` ${whyNotThere(row)}${counts}`, ...below]), row.path);
+}
+
+// Where the daemon names a command, the page has a button.
+function whyNotThere(row) {
+  if (row.state === "waiting") return say("is-waiting");
+  if (row.state === "gone") return say("is-gone");
+  if (row.state === "returned") return say("is-older");
+  return row.reason;
 }
 
 // A button, and what it shows: asked for when somebody wants to see it, for as long as it is this version that waits.
@@ -271,7 +284,7 @@ async function card(mandate) {
   const posting = await banner(mandate);
   const folder = element("p", (mandate.folder || "") + " ", "path", posting.length ? [] : folderButton(mandate));
   const below = [...posting, folder, quiet(held), ...books(mandate), ...asked(mandate), ...peers(mandate), ...tasks(mandate), ...(await inbox(mandate)), ...(await conflicts(mandate)), ...wrong(mandate), ...news(mandate)];
-  return element("article", "", "", [heading(mandate), ways(mandate), ...below]);
+  return labelled(element("article", "", "", [heading(mandate), ways(mandate), ...below]), mandate.name);
 }
 
 function syncAll() {

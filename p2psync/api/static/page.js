@@ -20,7 +20,7 @@ async function ofMandate(id, part, ...rest) {
   const mandate = status.mandates.find((one) => one.id === id);
   if (!mandate) return [quiet(say("no-such-mandate"))];
   if (!PARTS[part]) return [await card(mandate)];
-  const head = element("article", "", "", [heading(mandate), ways(mandate, part)]);
+  const head = labelled(element("article", "", "", [heading(mandate), ways(mandate, part)]), mandate.name);
   return [head, ...(await PARTS[part](mandate, ...rest).catch(unseen))];
 }
 

@@ -215,8 +215,17 @@ function stated(values) {
 function table(titles, rows, name = "") {
   const head = element("tr", "", "", titles.map(column));
   const lines = rows.map((cells) => element("tr", "", "", cells.map((one, at) => cell(one, titles[at]))));
+  lines.forEach((line) => labelled(line, line.children[0].textContent));
   const around = element("div", "", "scroll", [element("table", "", name, [element("thead", "", "", [head]), element("tbody", "", "", lines)])]);
   return around;
+}
+
+// Several buttons say the same: who hears one alone is told what it is about.
+function labelled(made, what) {
+  for (const one of made.querySelectorAll("button")) {
+    if (!one.hasAttribute("aria-label")) one.setAttribute("aria-label", `${one.textContent}: ${what}`);
+  }
+  return made;
 }
 
 // A column of buttons has no title.

@@ -93,7 +93,6 @@ function showButton(text, run) {
     refresh();
   });
   made.dataset.does = "run " + run.id;
-  made.setAttribute("aria-label", `${text}: ${run.mandate} ${moment(run.started)}`);
   return made;
 }
 
