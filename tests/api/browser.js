@@ -132,5 +132,7 @@ async function pressLast() {
   const links = main.all("a").map((one) => one.attributes.href);
   const bars = main.all("progress").map((one) => [one.attributes.value, one.attributes.max]);
   const off = main.all("fieldset").filter((one) => "disabled" in one.attributes).map((one) => one.all("legend")[0].textContent);
-  console.log(JSON.stringify({ title: document.title, shown, asked, confirmed, files, focus, mute, links, bars, off, kept, tags: [...new Set(main.all("b").map((n) => n.tag))] }));
+  const called = buttons().map((one) => one.attributes["aria-label"] || one.textContent);
+  const headings = main.all("article").flatMap((one) => ["h2", "h3"].flatMap((tag) => one.all(tag).map(() => tag))).slice(0, 2);
+  console.log(JSON.stringify({ title: document.title, shown, asked, confirmed, files, focus, mute, called, headings, links, bars, off, kept, tags: [...new Set(main.all("b").map((n) => n.tag))] }));
 })();

@@ -411,6 +411,17 @@ def test_another_view_is_shown_when_the_address_changes() -> None:
     assert "your action" not in page["shown"]["mandates"]
 
 
+def test_who_hears_a_button_alone_is_told_what_it_is_about() -> None:
+    rows = [{"address": "192.0.2.7:1"}, {"address": "192.0.2.8:1"}]
+    called = seen("#m/ab/devices", {**INVITING, "/api/peer/list": rows})["called"]
+    assert {"Revoke: PC 2", "Remove: 192.0.2.7:1", "Remove: 192.0.2.8:1", "Pause: Cargo"} <= set(called)
+
+
+def test_headings_skip_no_level_below_a_mandate_or_without_one() -> None:
+    assert seen("#m/ab/files", FILES)["headings"] == ["h2", "h3"]
+    assert browse(SHARED, at="#new", steps=[], events=())["headings"] == ["h2", "h2"]
+
+
 def test_what_cannot_be_shown_says_why() -> None:
     text = shown("#m/ab/accounts", {"/api/chart": ValueError("a.crp cannot be read")})
     assert "This cannot be shown now a.crp cannot be read" in text
