@@ -66,16 +66,29 @@ def test_a_step_that_fails_leaves_those_before_it(monkeypatch: pytest.MonkeyPatc
     connection.close()
 
 
+OF_A_FILE = (
+    "INSERT INTO change (mandate, log, accepted, stamp, time_ms, kind, size, mtime_ns, mode, path_tag, path, content) "
+    "VALUES (1, 1, 1, 1, 0, 1, 5, 0, 0, 0, 'a.crp', x'63')",
+    "INSERT INTO live VALUES (1, 'a.crp', 1, 5, 0, 0, x'63', NULL, 1)",
+    "INSERT INTO base VALUES (1, 'a.crp', 1, 5, 0, 0, x'63', 5, 0, 1, x'', 0)",
+)
+
+
 def test_rows_of_the_first_schema_live_through_all_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     everything = steps()
     with monkeypatch.context() as early:
         with_steps(early, everything[1])
         database = Database.open(tmp_path / "state.db")
         database.connection.execute("INSERT INTO mandate (id) VALUES (x'01')")
+        for sql in OF_A_FILE:
+            database.connection.execute(sql)
         database.close()
     database = Database.open(tmp_path / "state.db")
     assert version(database.connection) == len(everything)
     assert database.connection.execute("SELECT id FROM mandate").fetchall() == [(b"\x01",)]
+    for table in ("change", "live", "base"):
+        found = database.connection.execute(f"SELECT path, content FROM {table}").fetchall()
+        assert found == [("a.crp", b"c")], "what is known to lie here is not fetched again"
     database.close()
 
 
