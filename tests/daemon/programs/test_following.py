@@ -168,13 +168,16 @@ async def test_the_question_is_asked_once_and_ends_when_the_file_is_attached(
             file.write_text(LINES)
         await are_asked(*others)
         assert {"what": "problems", "count": 2} in (await one.status())["actions"]
-        await one.call("attach", mandate=MANDATE, files=[str(others[0])])
-        await are_asked(others[1])
         await one.call("seen", mandate=MANDATE)
         await one.stop()
         await one.start()
         await _looked(one)
         assert await asked() == []
+        others.append(books / "Other (01-01-2026 ~ 31-12-2026).ecf")
+        others[-1].write_text(LINES)
+        await are_asked(others[-1])
+        await one.call("attach", mandate=MANDATE, files=[str(others[-1])])
+        await are_asked()
 
 
 @pytest.mark.asyncio
