@@ -295,6 +295,18 @@ def undone(rows: Sequence[Row]) -> str:
 
 
 def _remarks(row: Row) -> list[str]:
+    return [*_trouble(row), *_unattached(row)]
+
+
+def _unattached(row: Row) -> list[str]:
+    if not row.get("unattached"):
+        return []
+    text = _("! {file} is in no program's file on this PC. To have it where your accounting program looks: {command}")
+    where = quoted(f"DIR/{row['file'].rpartition('/')[2]}")
+    return [text.format(file=row["file"], command=f"p2psync attach {where} --mandate {quoted(row['mandate'])}")]
+
+
+def _trouble(row: Row) -> list[str]:
     if row["findings"]:
         text = ngettext("! {file}: {finding}", "! {file}: {n} findings, the first: {finding}", row["findings"])
         first = finding(row["first_finding"])

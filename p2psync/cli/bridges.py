@@ -63,7 +63,7 @@ def follows(answer: Row) -> str:
 def inbox(rows: Sequence[Row]) -> str:
     """`inbox`."""
     if not rows:
-        return _("Nothing waits: all that arrived is in the programs' files.")
+        return _("Nothing waits: all that arrived for attached files is in them.")
     shown = table(
         (_("MANDATE"), _("FILE"), _("SAVED"), _("BY"), _("BOOKINGS"), _("SIZE"), _("STATE")),
         (

@@ -181,6 +181,17 @@ def test_what_is_wrong_in_bookings_that_wait_is_told_once_for_a_file() -> None:
     assert told == [f"! a.ecf: 2 findings, the first: {line} See: p2psync check Cargo"]
 
 
+def test_bookings_that_reach_no_program_are_told_with_what_to_do() -> None:
+    row: dict[str, Any] = {
+        **{"mandate": "Cargo SA", "file": "wages/a b.ecs", "period": "2025", "new": 3, "changed": 0, "removed": 0},
+        **{"since": None, "rewritten": False, "message": "", "finding": None, "may_post": True, "findings": 0},
+    }
+    assert "attach" not in bookkeeping.pending([{**row, "unattached": False}])
+    told = bookkeeping.pending([{**row, "unattached": True}]).splitlines()[-1]
+    assert told.startswith("! wages/a b.ecs is in no program's file on this PC.")
+    assert told.endswith('p2psync attach "DIR/a b.ecs" --mandate "Cargo SA"')
+
+
 def test_what_accounting_deleted_is_told_with_the_day_and_how_many_know_it() -> None:
     devices = [{"name": name, "content": "00", "current": True, "saved": None} for name in ("PC2", "PC3")]
     rows = [("1050", "2020-02-04T12:00:00Z", 1), ("1060", "2020-02-04T12:00:01Z", 1), ("1070", None, 2)]

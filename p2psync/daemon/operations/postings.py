@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from p2psync.books.finding import Finding
@@ -37,7 +37,7 @@ async def pending(node: Node, given: Arguments) -> object:
     for one in await _marked(node, named):
         try:
             found = await node.shelf.pending(one)
-            told = await node.runtime.query(_teller(one, found, everything))
+            told = await node.runtime.query(_teller(node, one, found, everything))
             more = await _lines(node, one, found) if lines else {}
         except FolderError as error:
             if named:
@@ -141,7 +141,7 @@ async def _marked(node: Node, named: str) -> list[Marked]:
     )
 
 
-def _teller(one: Marked, found: Sequence[Waiting], everything: bool) -> Any:
+def _teller(node: Node, one: Marked, found: Sequence[Waiting], everything: bool) -> Any:
     def tell(device: Device, _: Now) -> list[Row]:
         mandate = device.mandates.get(one.id)
         if mandate is None:
@@ -149,7 +149,8 @@ def _teller(one: Marked, found: Sequence[Waiting], everything: bool) -> Any:
         shown = [
             file for file in found if everything or file.pending.state is not State.POSTED or file.pending.rewritten
         ]
-        told = _Told(mandate, [file.path for file in shown])
+        attached = {linked.path for linked in node.bridging.attachments.all() if linked.mandate == one.id}
+        told = _Told(mandate, [file.path for file in shown], attached)
         return [row for file in shown for row in told.rows(file)]
 
     return tell
@@ -163,6 +164,7 @@ _NOTHING: Row = {
         "deliveries": [],
         "posted": None,
         "may_post": False,
+        "unattached": False,
         "findings": 0,
         "first_finding": None,
     },
@@ -173,8 +175,9 @@ _NOTHING: Row = {
 class _Told:
     """Rows about files of one mandate, with what its log says of them."""
 
-    def __init__(self, mandate: Mandate, paths: Sequence[RelPath]) -> None:
+    def __init__(self, mandate: Mandate, paths: Sequence[RelPath], attached: Set[RelPath]) -> None:
         self._mandate = mandate
+        self._attached = attached
         self._standing = mandate.postings.standing()
         self._heads = mandate.state.heads(paths)
         delivered = mandate.arrears.deliveries.of_device
@@ -203,8 +206,14 @@ class _Told:
             "findings": file.findings.count,
             "first_finding": finding_row(file.findings.items[0]) if file.findings else None,
             "may_post": self._mandate.postings.may_post(file.path),
+            "unattached": self._is_unattached(file),
             **self._progress(file, mark),
         }
+
+    def _is_unattached(self, file: Waiting) -> bool:
+        """It reaches no program on this PC, whose programs have files of their own."""
+        is_held = bool(self._attached) and file.content is not None
+        return is_held and file.path not in self._attached and self._mandate.postings.may_post(file.path)
 
     def _progress(self, file: Waiting, mark: Mark | None) -> Row:
         """Delivered means: to accounting."""

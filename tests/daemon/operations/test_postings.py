@@ -278,6 +278,23 @@ async def test_delivered_is_what_accounting_has_and_nobody_else(tmp_path: Path) 
 
 
 @pytest.mark.asyncio
+async def test_what_reaches_no_program_of_accounting_is_told_where_programs_have_files_of_their_own(
+    tmp_path: Path,
+) -> None:
+    async with company(tmp_path, "invoicing") as (office, producer):
+        await saves(producer, bookings(7), office)
+        assert [(await shown(pc))["unattached"] for pc in (office, producer)] == [False, False]
+        for pc in (office, producer):
+            own = tmp_path / f"{pc.name}.books" / f"{pc.name}.ecf"
+            own.parent.mkdir()
+            own.write_bytes(bookings(1))
+            await pc.call("attach", mandate=MANDATE, files=[str(own)])
+        assert [(await shown(pc))["unattached"] for pc in (office, producer)] == [True, False]
+        await office.call("attach", mandate=MANDATE, files=[str(tmp_path / "pc1.books" / INVOICES)])
+        assert not (await shown(office))["unattached"]
+
+
+@pytest.mark.asyncio
 async def test_taken_back_and_made_anew_is_never_nothing_new(tmp_path: Path) -> None:
     async with company(tmp_path, "invoicing") as (office, producer):
         await saves(producer, bookings(6), office)
