@@ -13,7 +13,7 @@ from p2psync.cli.values import moment
 from p2psync.errors import TicketError
 from p2psync.i18n import _
 
-TICKET_CHARACTERS_MAX = 96 * 1024
+TICKET_CHARACTERS_MAX = 112 * 1024
 """What a daemon takes: a ticket with its comment, or a recovery file, which names members."""
 SUFFIX = ".p2pticket"
 

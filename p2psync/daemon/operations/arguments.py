@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from p2psync.errors import UsageError
 
-TEXT_CHARACTERS_MAX = 96 * 1024
+TEXT_CHARACTERS_MAX = 112 * 1024
 """The longest is a recovery file, which names all members: two hundred fit."""
 ITEMS_MAX = 1000
 
