@@ -57,6 +57,7 @@ def _states() -> Mapping[str, str]:
         "receiving": _("receiving, {files} to come ({size})"),
         "sending": _("sending, {files} left"),
         "alone": _("waiting for {devices}"),
+        "others-rest": _("in reach, but exchanges nothing just now: {devices}"),
         "absent": _("{device}, last seen {seen}"),
         "in-sync": _("all the same everywhere"),
         "working": _("working"),
@@ -78,6 +79,7 @@ def _peers() -> Mapping[str, str]:
         "off": _("not connected, last seen {time}"),
         "awaited": _("waiting for it, last seen {time}"),
         "never": _("not seen yet"),
+        "other-rests": _("in reach, but exchanges nothing just now"),
         "behind": _("{files} behind"),
     }
 

@@ -187,6 +187,9 @@ def state(mandate: Row) -> str:
         return _("needs you")
     if mandate.get("rests"):
         return rest_text(mandate["rests"])
+    resting = [peer["name"] for peer in mandate["peers"] if peer.get("resting")]
+    if resting and not connected:
+        return _("in reach, but exchanges nothing just now: {devices}").format(devices=", ".join(resting))
     if mandate["peers"] and not connected:
         return _("waiting for {devices}").format(devices=awaited(mandate["peers"]))
     if receiving["files"]:
@@ -247,6 +250,8 @@ def _peer_line(peer: Row) -> str:
     lacks = ", " + _("{files} behind").format(files=files(behind)) if behind else ""
     if peer["connected"]:
         return _("* {who}: connected ({way})").format(who=who, way=way_name(peer["path"])) + lacks
+    if peer.get("resting"):
+        return _("o {who}: in reach, but exchanges nothing just now").format(who=who) + lacks
     if not peer["last_seen"]:  # what it has from others is not known here
         return _("o {who}: not seen yet").format(who=who)
     text = _("o {who}: waiting for it, last seen {seen}") if behind else _("o {who}: not connected, last seen {seen}")

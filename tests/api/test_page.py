@@ -60,6 +60,7 @@ CONFLICT = {"path": "a.crp", "winner": {**VERSION, "id": "w"}, "losers": [{**VER
         ({"rests": {"why": "person", "until": "2020-01-01T00:00:00Z"}}, "paused until "),
         ({"rests": {"why": "hours", "until": "2020-01-01T00:00:00Z"}}, "rests outside of its hours until "),
         ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "waiting for PC 2"),
+        ({"peers": [{**PEER, "connected": False, "resting": True}]}, "exchanges nothing just now: PC 2"),
         ({"peers": [{**PEER, "connected": False, "last_seen": None, "behind_files": 1}]}, "1 file behind"),
         ({"actions": [{"what": "newcomers", "count": 1}]}, "1 device asks to be let in:  Devices"),
         ({"actions": [{"what": "chart", "count": 1}]}, "There is no chart of accounts (.crp) yet.  Attach one"),

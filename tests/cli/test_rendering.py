@@ -59,6 +59,11 @@ def test_all_is_well() -> None:
         ),
         ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "waiting for PC 2\n"),
         ({"peers": [{**PEER, "connected": False}] * 4}, "waiting for 4 devices"),
+        ({"peers": [{**PEER, "connected": False, "resting": True}]}, "in reach, but exchanges nothing just now: PC 2"),
+        (
+            {"peers": [{**PEER, "connected": False, "resting": True}]},
+            "o PC 2 (payroll, JK4QX2A): in reach, but exchanges nothing just now",
+        ),
         ({"peers": [{**PEER, "connected": False, "behind_files": 3}]}, "waiting for it, last seen 2020-01-01"),
         ({"peers": [{**PEER, "connected": False}]}, "o PC 2 (payroll, JK4QX2A): not connected, last seen 2020-01-01"),
         ({"peers": [{**PEER, "connected": False, "last_seen": None}]}, "not seen yet"),

@@ -64,6 +64,9 @@ async def test_what_is_saved_waits_for_the_beginning_of_the_interval(tmp_path: P
             ("send", "queued", "2025-06-10T12:15:00Z")
         ]
         assert (one.files(), two.files()) == ({"a.txt": b"a"}, {"b.txt": b"b"})
+        (peer,) = (await two.status())["peers"]
+        assert (peer["connected"], peer["resting"]) == (False, True), "and not as if it were off"
+        assert not (await one.status())["peers"][0]["resting"], "it is this one that rests"
         await at(dial, 12, 14, one)
         assert await runs(one) == []
         await at(dial, 12, 15, one)

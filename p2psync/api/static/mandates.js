@@ -11,6 +11,8 @@ function state(mandate) {
   if (mandate.state === "local") return [say("local"), "quiet"];
   if (mandate.health === "action") return [say("action"), "bad"];
   if (mandate.rests) return [resting(mandate.rests), "quiet"];
+  const resting_ = mandate.peers.filter((peer) => peer.resting).map((peer) => peer.name);
+  if (resting_.length && !connected.length) return [say("others-rest", { devices: resting_.join(", ") }), "quiet"];
   if (mandate.peers.length && !connected.length) return [say("alone", { devices: absent(mandate.peers) }), "warn"];
   if (coming.files) return [say("receiving", { files: count("files", coming.files), size: size(coming.bytes) }), "warn"];
   if (sending) return [say("sending", { files: count("files", sending) }), "warn"];
@@ -33,6 +35,7 @@ function absent(several) {
 // Whether a member is connected, and how; else since when not.
 function reached(peer) {
   if (peer.connected) return say("connected", { way: inWords("ways", peer.path) });
+  if (peer.resting) return say("other-rests");
   if (!peer.last_seen) return say("never");
   const when = { time: moment(peer.last_seen) };
   return peer.behind_files ? say("awaited", when) : say("off", when);

@@ -221,13 +221,17 @@ class _Session(NamedTuple):
     link: int | None
     way: str | None
     peer: Peer | None
+    rests: bool = False
+    """It is in reach, and exchanges nothing of this mandate just now, as this device would."""
 
 
 def _session(device: Device, mandate: Mandate, member: DeviceId) -> _Session:
-    for link, way in device.links_to(member):
+    links = device.links_to(member)
+    for link, way in links:
         if link in mandate.peers:
             return _Session(link, way, mandate.peers[link])
-    return _Session(None, None, None)
+    is_open = not (mandate.is_held or mandate.is_silent or mandate.is_removed)
+    return _Session(None, None, None, is_open and bool(links))
 
 
 def _problem_row(mandate: Mandate, problem: Problem) -> dict[str, object]:
@@ -278,6 +282,7 @@ def _peer_row(
         "person": member.person or None,
         "role": member.role.value,
         "connected": session.link is not None,
+        "resting": session.rests,
         "path": shown_path(session.way),
         "way": session.way,
         "not_better": [
