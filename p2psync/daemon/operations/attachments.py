@@ -248,7 +248,7 @@ async def deliver(node: Node, given: Arguments) -> object:
         return [(one.mandate, one.path) for one in node.bridging.attachments.all() if one.mandate == mandate.id]
 
     results = await node.bridging.deliver(await node.runtime.query(keys), anyway=anyway)
-    rows = [_told(key, standing, delivered) for key, (standing, delivered) in results.items()]
+    rows = [_told(key, standing, delivered, named) for key, (standing, delivered) in results.items()]
     held = [row for row in rows if row["result"] == "held"]
     if not held:
         return rows
@@ -330,7 +330,7 @@ def _row(mandate: Mandate, standing: Standing) -> dict[str, Any]:
         "role": one.role,
         "follows": not mandate.state.get(following.SETTING),
         "state": STATES[standing.act],
-        "reason": reason(standing),
+        "reason": reason(standing, mandate.name),
         "findings": [finding_row(one) for one in standing.hold.findings.items] if standing.hold is not None else [],
         "received": time_text(winner.time_ms) if winner is not None else None,
         "from": name_of(mandate, winner.author) if winner is not None else None,
@@ -344,27 +344,29 @@ def _row(mandate: Mandate, standing: Standing) -> dict[str, Any]:
 # -- words ---------------------------------------------------------------------------------------------
 
 
-def reason(standing: Standing) -> str:
+def reason(standing: Standing, mandate: str) -> str:
     """Why the mandate's version is not in the program's file; "" if it is, or is about to be."""
+    typed = mandate if mandate.isalnum() else f'"{mandate}"'
     if standing.problem is not None and standing.problem.code is Code.FOLDER_GONE:
         return _("{folder} is not there; p2psync goes on when it comes back").format(folder=standing.problem.detail)
     if standing.problem is not None:
-        return " ".join(described(replace(standing.problem, path=standing.attached.file)))
+        return " ".join(described(replace(standing.problem, path=standing.attached.file), typed))
     if standing.act is Act.HELD and standing.hold is not None:
         return held_for(standing.hold)
-    return {
+    text = {
         Act.WAIT: _("it is being written, or is still on its way"),
-        Act.OFFER: _("it waits for your word: p2psync deliver MANDATE"),
+        Act.OFFER: _("it waits for your word: p2psync deliver {mandate}"),
         Act.BUSY: _("a program has the file open; it is delivered once that is closed"),
-        Act.GONE: _("the program's file was removed; p2psync deliver MANDATE puts it back"),
+        Act.GONE: _("the program's file was removed; p2psync deliver {mandate} puts it back"),
         Act.REMOVED: _("it was removed from the mandate; the program's file was left as it is"),
         Act.RETURNED: _(
-            "the program's file is an older version, as out of a backup: p2psync deliver MANDATE brings the mandate's "
-            "version, saving it in the program publishes the older one"
+            "the program's file is an older version, as out of a backup: p2psync deliver {mandate} brings the "
+            "mandate's version, saving it in the program publishes the older one"
         ),
         Act.COLLIDES: _("the mandate has another file of this name: detach it and attach it again with --use"),
         Act.REFUSE: _("this device may not change it: your version is kept aside"),
     }.get(standing.act, "")
+    return text.format(mandate=typed)
 
 
 def held_for(hold: Hold) -> str:
@@ -379,7 +381,7 @@ def held_for(hold: Hold) -> str:
     return _("held: {reason}").format(reason=" ".join(told))
 
 
-def _told(key: Key, standing: Standing, delivered: bool) -> dict[str, Any]:
+def _told(key: Key, standing: Standing, delivered: bool, mandate: str) -> dict[str, Any]:
     one = standing.attached
     current = standing.problem is None and standing.act in (Act.NOTHING, Act.AGREE, Act.PUBLISH)
     result = "delivered" if delivered else "current" if current else "held"
@@ -388,7 +390,7 @@ def _told(key: Key, standing: Standing, delivered: bool) -> dict[str, Any]:
         "file": one.file,
         "result": result,
         "state": STATES[standing.act],
-        "reason": reason(standing) if result == "held" else "",
+        "reason": reason(standing, mandate) if result == "held" else "",
     }
 
 

@@ -131,6 +131,8 @@ async def test_what_others_made_is_delivered_where_no_file_is_yet(tmp_path: Path
         await until(lambda: _is_waiting(two), "it waits for a word")
         assert not (books / "Other.ecf").exists()
         assert await _counts(two) == (0, 0, 0)
+        (row,) = await two.call("inbox")
+        assert row["reason"] == f"it waits for your word: p2psync deliver {MANDATE}", "as one types it"
         await two.call("deliver", mandate=MANDATE, file="Other.ecf")
         assert (books / "Other.ecf").exists()
 
