@@ -13,7 +13,7 @@ from tests.lab import Lab, requires_lab
 
 pytestmark = requires_lab
 
-FILES = 5000
+FILES = 10_000
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,9 @@ def test_killed_in_the_midst_of_many_files(pcs: list[Pc]) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(random.randbytes(random.randrange(1, 4000)))
     wanted = a.files()
-    _kill_when(b, b, FILES // 20, wanted)
-    _kill_when(a, b, FILES // 3, wanted)
-    _kill_when(b, b, FILES // 2, wanted)
+    _kill_when(b, b, FILES // 50, wanted)
+    _kill_when(a, b, FILES // 10, wanted)
+    _kill_when(b, b, FILES // 4, wanted)
     assert agree(*pcs, within_s=120) == wanted
     _nothing_but_what_was_done(pcs)
 
