@@ -16,7 +16,7 @@ def rule_texts() -> Texts:
         ),
         "who-counts": _("in a conflict"),
         "only-roles": _("Only {roles} (and admins and keepers) get: {pattern}"),
-        "owner-is": _("A file's owner is the PC that brought it first; an admin can give it to another PC."),
+        "owner-is": _("A file's owner is the PC that brought it first; it or an admin can give it to another PC."),
         "change-rule": _("Change a rule"),
         "pattern-hint": _(
             "As in: *.crp for all such files, or Invoices/* for a folder. A new one goes before all others."

@@ -61,6 +61,8 @@ def test_a_programs_file_is_attached_and_detached() -> None:
     )
     assert not any(path == "/api/attach/follow" for _, path, _ in page["asked"]), "it is as it was"
     assert "/b/a.crp a.crp held: Line 17 – Detach" in page["shown"]["mandates"]
+    waiting = {**row, "state": "waiting", "reason": "it waits for your word: p2psync deliver MANDATE"}
+    assert "a.crp waits for your word –" in shown("#m/ab/files", {**FILES, "/api/attached": [waiting]})
     page = seen("#m/ab/files", {**FILES, "/api/attached": [row], "/api/detach": {}}, {"press": "Detach"})
     assert page["confirmed"] == ["Detach /b/a.crp? The file itself stays as it is."]
     assert ["POST", "/api/detach", {"mandate": "ab", "file": "/b/a.crp"}] in page["asked"]

@@ -41,7 +41,7 @@ function attachedTable(mandate, rows) {
   const titles = [say("programs-file"), say("called-here"), say("state"), say("delivered"), ""];
   const cells = rows.map((row) => {
     const away = button(say("detach"), "detach", { mandate: mandate.id, file: row.file }, { sure: say("detach-sure", { file: row.file }) });
-    return [row.file, row.path, row.reason || inWords("standings", row.state), moment(row.delivered), away];
+    return [row.file, row.path, whyNotThere(row) || inWords("standings", row.state), moment(row.delivered), away];
   });
   return table(titles, cells);
 }
