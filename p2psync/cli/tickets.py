@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,8 @@ from p2psync.i18n import _
 
 TICKET_CHARACTERS_MAX = 112 * 1024
 """What a daemon takes: a ticket with its comment, or a recovery file, which names members."""
+REQUEST_BYTES_MAX = 120 * 1024
+"""Of it, as it is sent: a daemon takes no request much larger than that."""
 SUFFIX = ".p2pticket"
 
 Row = dict[str, Any]
@@ -49,8 +52,11 @@ def file_text(path: Path) -> str:
 
 
 def _beginning(source: TextIO) -> str:
-    """What a daemon can be asked about: it says what is wrong with it."""
-    return source.read(TICKET_CHARACTERS_MAX).replace("\0", "\ufffd")
+    """What a daemon can be asked about: it says what is wrong with it. What is no text takes more room on the way."""
+    text = source.read(TICKET_CHARACTERS_MAX).replace("\0", "\ufffd")
+    while len(json.dumps(text)) > REQUEST_BYTES_MAX:
+        text = text[: len(text) // 2]
+    return text
 
 
 def looks_right(text: str) -> bool:
