@@ -35,6 +35,8 @@ class Listening(Arguments):
     """Notes what an operation asks for, in which form, and whether it has to be there; then ends it."""
 
     EXAMPLES: ClassVar = {"role": "payroll", "setting": "*.txt=newest", "address": "192.168.1.5:4711"}
+    IN_OWN_WORDS: ClassVar = {("name", "")}
+    """Required all the same: the operation says itself what has to be there."""
 
     def __init__(self) -> None:
         super().__init__({})
@@ -45,6 +47,8 @@ class Listening(Arguments):
         return self.EXAMPLES.get(name, "x")
 
     def text_or(self, name: str, default: str) -> str:
+        if (name, default) in self.IN_OWN_WORDS:
+            return self.text(name)
         self.asked.add(Argument(name))
         return default
 
