@@ -109,6 +109,7 @@ def test_what_a_check_found_last_is_told_with_its_time_also_after_the_page_was_l
     assert "PC 2 identical, as it confirmed" in text
     assert "PC 3 not connected, last seen" in text
     assert "PC 4 has not everything yet" in text
+    assert "more" not in text, "all is listed"
     assert "and 7 more" in shown("#m/ab/verify", {"/api/verify/last": {**FOUND, "left_out": 7}})
 
 
