@@ -15,6 +15,9 @@ from p2psync.engine.plan import Plan
 from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S, Site
 from p2psync.engine.state import TodoKind
 
+RESTS_AT_LEAST_S = 0.05
+"""Between two looks at whether a rest is over, however little of it is left."""
+
 
 class Keeping:
     def __init__(self, site: Site, plan: Plan):
@@ -40,8 +43,11 @@ class Keeping:
         rows = self._site.state.todo(TodoKind.KEEP, self._cursor, BATCH_MAX)
         self._cursor = rows[-1].path if len(rows) == BATCH_MAX else None
         now_s = self._site.scope.now.monotonic_s
+        self._resting = {path: until_s for path, until_s in self._resting.items() if until_s > now_s}
+        if self._resting:  # asked for each time: a Tick that came for something else took the place of that one
+            self._site.scope.wake_in(max(RESTS_AT_LEAST_S, min(self._resting.values()) - now_s))
         busy = {path for paths in self._under_way.values() for path in paths}
-        paths = [r.path for r in rows if r.path not in busy and self._resting.get(r.path, 0.0) <= now_s]
+        paths = [r.path for r in rows if r.path not in busy and r.path not in self._resting]
         if not paths:
             return
         aims = self._plan.aims(paths)

@@ -108,6 +108,17 @@ def test_what_nobody_could_give_is_asked_for_again_later_or_when_somebody_comes(
     assert ("a.txt", content("mine")) in asked(rig.effects())
 
 
+def test_a_tick_that_comes_for_something_else_does_not_end_the_waiting() -> None:
+    rig = conflict()
+    rig.effects()
+    rig.replica.keeping.failed(ORDINARY, [content("mine")])
+    due_s = rig.scope.now.monotonic_s + RETRY_AFTER_S
+    rig.after(RETRY_AFTER_S / 2)
+    rig.scope.wake_at_s = None
+    rig.effects()
+    assert rig.scope.wake_at_s == due_s
+
+
 def test_a_folder_that_was_opened_anew_answers_nothing_asked_before() -> None:
     rig = conflict()
     rig.effects()

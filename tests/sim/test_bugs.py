@@ -8,7 +8,7 @@ from p2psync.sim.bugs import BUGS, planted
 from p2psync.sim.checkers import Failure
 from p2psync.sim.world import run
 
-SEEDS_MAX = 300
+SEEDS_MAX = 600
 
 
 @pytest.mark.parametrize("bug", BUGS)
