@@ -22,7 +22,8 @@ function state(mandate) {
 function resting(rest) {
   if (!rest.until) return say("paused");
   const when = { time: moment(rest.until) };
-  return say({ person: "paused-until", interval: "next-exchange" }[rest.why] || "rests-until", when);
+  if (rest.why === "person") return say("paused-until", when);
+  return rest.why === "interval" ? say("next-exchange", when) : say("rests-until", when);
 }
 
 function absent(several) {

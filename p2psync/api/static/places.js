@@ -107,7 +107,8 @@ function scheduling(plan) {
 
 function exchanged(one) {
   if ((one.interval || "off") === "off") return say("on-change");
-  return say(one.exchange ? "every-next" : "every", { interval: one.interval, time: moment(one.exchange) });
+  const facts = { interval: one.interval, time: moment(one.exchange) };
+  return one.exchange ? say("every-next", facts) : say("every", facts);
 }
 
 function timing(mandates) {
