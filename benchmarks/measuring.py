@@ -61,12 +61,14 @@ class Stage:
         """Where changes are to be seen."""
         return [self.tool.folder(host) for host in self.tool.others]
 
-    def time(self, change: Callable[[], object], seen: Callable[[], bool], path: str = "") -> float:
+    def time(
+        self, change: Callable[[], object], seen: Callable[[], bool], path: str = "", every_s: float = LOOK_EVERY_S
+    ) -> float:
         """Seconds from just before a change, of what is at or below `path`, until it is seen."""
         begun = now_s()
         change()
         self.tool.changed(path)
-        wait_until(seen, self.within_s, "it was not seen", every_s=LOOK_EVERY_S, check=self.tool.check)
+        wait_until(seen, self.within_s, "it was not seen", every_s=every_s, check=self.tool.check)
         seconds = now_s() - begun
         self.tool.finish(path, self.within_s)
         return seconds

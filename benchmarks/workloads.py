@@ -15,6 +15,8 @@ from benchmarks.measuring import Sample, Stage
 from benchmarks.tools.p2psync import P2psync
 
 PAGE = 4096
+LOOK_FOR_SAVE_EVERY_S = 0.0005
+"""What is between two looks counts as time that the program took, half of it on average."""
 SAVE_SIZE = 64 * 1024
 TREE_FILE_SIZE = 4096
 SAVES_BUDGET_S = 90.0
@@ -187,7 +189,8 @@ def _save(stage: Stage) -> float:
     written = stage.aside / "saved.bin"
     written.write_bytes(patch.data)
     change = partial(written.rename, stage.folder / "saved.bin")
-    return stage.time(change, partial(_all_show, stage, "saved.bin", SAVE_SIZE, [patch]), "saved.bin")
+    seen = partial(_all_show, stage, "saved.bin", SAVE_SIZE, [patch])
+    return stage.time(change, seen, "saved.bin", LOOK_FOR_SAVE_EVERY_S)
 
 
 def _save_often(stage: Stage, count: int, seconds: list[float], over: Callable[[], bool] = lambda: False) -> None:
