@@ -150,7 +150,9 @@ def test_a_line_can_change_and_be_good_again(sockets: contextlib.ExitStack) -> N
 def test_a_cut_cable_can_be_restored(sockets: contextlib.ExitStack, silent: bool) -> None:
     with lan(2) as lab:
         a, b = udp(sockets, lab, "a"), udp(sockets, lab, "b", 9)
-        assert passes(lab, a, b, "b")
+        assert any(passes(lab, a, b, "b") for _ in range(10)), (
+            "a first packet may go before the neighbour is known again"
+        )
         lab.cut("b", silent=silent)
         carrier = lab.run("b", ["cat", "/sys/class/net/eth0/carrier"], capture_output=True, text=True).stdout.strip()
         assert carrier == ("1" if silent else "0")
