@@ -30,6 +30,9 @@ QUEUE_MAX = 512
 """Events waiting; from here on `post` waits."""
 QUEUE_PER_LINK_MAX = 16
 """Messages waiting of one link; its next one waits, so that those of others come between. A megabyte each at most."""
+QUEUE_PATHS_MAX = 2000
+"""Paths waiting that were observed; whoever looks at the disk waits from here on. Its threads are quicker than the
+engine: what they have read would take up memory, and would be forgotten before it could go along with its change."""
 BATCH_EVENTS_MAX = 64
 """Events in one transaction."""
 BATCH_PATHS_MAX = 500
@@ -89,6 +92,8 @@ class Runtime:
         self._queue: deque[Event | _Call[Any]] = deque()
         self._queued_of: Counter[int] = Counter()
         """By link: the messages in the queue."""
+        self._queued_paths = 0
+        """Those that were observed."""
         self._wanted = threading.Condition()
         self._stopping = False
         self._wake_at_s: float | None = None
@@ -114,7 +119,7 @@ class Runtime:
     # -- from the loop ---------------------------------------------------------------------------------
 
     async def post(self, event: Event) -> None:
-        """Queue an event; waits while too many are queued already, in all or of the same link."""
+        """Queue an event; waits while too many are queued already, in all, of the same link, or of the disks."""
         while (waiter := self._waiter_for(event)) is not None:
             await waiter
         self.post_now(event)
@@ -142,12 +147,20 @@ class Runtime:
     def _waiter_for(self, event: Event) -> asyncio.Future[None] | None:
         """What to wait for before an event can be queued; None if there is room."""
         with self._wanted:  # or room could be made between the look and the wait, and nobody would tell
-            too_many = isinstance(event, Received) and self._queued_of[event.link] >= QUEUE_PER_LINK_MAX
-            if self._stopping or not (too_many or len(self._queue) >= QUEUE_MAX):
+            if self._stopping or not (self._has_too_many_like(event) or len(self._queue) >= QUEUE_MAX):
                 return None
             waiter = self._loop.create_future()
             self._waiters.append(waiter)
             return waiter
+
+    def _has_too_many_like(self, event: Event) -> bool:
+        match event:
+            case Received(link):
+                return self._queued_of[link] >= QUEUE_PER_LINK_MAX
+            case Observed():
+                return self._queued_paths >= QUEUE_PATHS_MAX
+            case _:
+                return False
 
     def _put(self, item: Event | _Call[Any]) -> None:
         with self._wanted:
@@ -156,16 +169,26 @@ class Runtime:
                     raise P2PSyncError("p2psync is stopping.")
                 return
             self._queue.append(item)
-            if isinstance(item, Received):
-                self._queued_of[item.link] += 1
+            match item:
+                case Received(link):
+                    self._queued_of[link] += 1
+                case Observed(_, seen):
+                    self._queued_paths += len(seen)
+                case _:
+                    pass
             self._wanted.notify()
 
     def _pop(self) -> Event | _Call[Any]:
         item = self._queue.popleft()
-        if isinstance(item, Received):
-            self._queued_of[item.link] -= 1
-            if not self._queued_of[item.link]:
-                del self._queued_of[item.link]
+        match item:
+            case Received(link):
+                self._queued_of[link] -= 1
+                if not self._queued_of[link]:
+                    del self._queued_of[link]
+            case Observed(_, seen):
+                self._queued_paths -= len(seen)
+            case _:
+                pass
         return item
 
     def _wake_waiters(self) -> None:

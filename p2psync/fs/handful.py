@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from p2psync.core.ids import ContentId
 
-HELD_BYTES_MAX = 32 << 20
+HELD_BYTES_MAX = 16 << 20
 
 
 class Handful:

@@ -12,16 +12,18 @@ from random import Random
 import pytest
 
 from p2psync.core.authority import Authority
+from p2psync.core.entry import ABSENT
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.core.problem import Code, Problem
+from p2psync.core.relpath import RelPath
 from p2psync.core.rules import Role
 from p2psync.daemon import runtime
 from p2psync.daemon.logs import EventLog, LogEvent
-from p2psync.daemon.runtime import QUEUE_MAX, QUEUE_PER_LINK_MAX, Runtime
+from p2psync.daemon.runtime import QUEUE_MAX, QUEUE_PATHS_MAX, QUEUE_PER_LINK_MAX, Runtime
 from p2psync.engine.admin import Founding
 from p2psync.engine.device import Device
 from p2psync.engine.effects import Effect, MembersChanged, Send
-from p2psync.engine.events import Event, LinkUp, Received, Tick
+from p2psync.engine.events import Event, LinkUp, Observed, Received, Seen, Tick
 from p2psync.engine.scope import Now
 from p2psync.errors import P2PSyncError, StoreError, UsageError
 from p2psync.store.database import Database
@@ -32,6 +34,7 @@ from tests.engine.village import fake_keys
 
 FOUNDING = Founding("Cargo", Role.ACCOUNTING, b"cert", "PC 1")
 OTHER = DeviceId(b"o" * 32)
+SEEN_TOGETHER = 500
 
 
 @pytest.mark.asyncio
@@ -134,6 +137,29 @@ async def test_one_link_waits_where_others_do_not(tmp_path: Path) -> None:
         assert len(sent) == 3 * QUEUE_PER_LINK_MAX
         await desk.runtime.query(lambda *_: None)
         assert not desk.runtime._queued_of
+
+
+@pytest.mark.asyncio
+async def test_who_looks_at_the_disk_waits_for_the_engine_and_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+    async with engine(tmp_path) as desk:
+        resume = desk.hold()
+        told: list[int] = []
+
+        async def scan() -> None:
+            for number in range(3 * QUEUE_PATHS_MAX // SEEN_TOGETHER):
+                await desk.runtime.post(observed(SEEN_TOGETHER))
+                told.append(number)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(scan())
+            await until(lambda: len(told) == QUEUE_PATHS_MAX // SEEN_TOGETHER)
+            await desk.runtime.post(Received(1, Ping(1)))
+            await desk.runtime.post(Tick())
+            assert len(told) == QUEUE_PATHS_MAX // SEEN_TOGETHER
+            resume()
+        assert len(told) == 3 * QUEUE_PATHS_MAX // SEEN_TOGETHER
+        await desk.runtime.query(lambda *_: None)
+        assert desk.runtime._queued_paths == 0
 
 
 @pytest.mark.asyncio
@@ -291,6 +317,11 @@ async def engine(home: Path) -> AsyncIterator[Desk]:
     finally:
         await desk.runtime.stop()
         desk.database.close()
+
+
+def observed(count: int) -> Observed:
+    """As many paths of a mandate that is not here."""
+    return Observed(MandateId(b"m" * 16), tuple(Seen(RelPath(f"{number}.txt"), ABSENT) for number in range(count)))
 
 
 def failing(error: Exception) -> Callable[[Device, Event], None]:
