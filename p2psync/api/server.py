@@ -22,10 +22,8 @@ from p2psync.core.address import host_and_port
 from p2psync.errors import P2PSyncError, UsageError
 from p2psync.i18n import _
 
-TICKET_CHARACTERS_MAX = 16_384
-"""Of what a page is opened for; a recovery file is longest."""
 BODY_BYTES_MAX = 128 * 1024
-"""Of a request."""
+"""Of a request; what is given to join with is longest: a recovery file names all members."""
 GONE_EVERY_S = 0.5
 """How often a call that waits looks whether anybody still waits for its answer."""
 SHUTDOWN_S = 0.5
@@ -183,7 +181,7 @@ class Server:
             return failure(404, _("The web page is off. To have it, start p2psync without: --web off"))
         try:
             ticket = (await given(request, WEB)).get("ticket")
-            if not (ticket is None or (isinstance(ticket, str) and len(ticket) <= TICKET_CHARACTERS_MAX)):
+            if not (ticket is None or isinstance(ticket, str)):
                 raise UsageError("{name} must be a text", name="ticket")
         except UsageError as error:
             return refused(error, request.headers.get(LANGUAGE_HEADER))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from p2psync.api.server import BODY_BYTES_MAX
 from p2psync.i18n import set_language
 from tests.api.browsing import SHARED, browse, needs_node
 
@@ -78,9 +80,11 @@ def test_a_file_is_read_by_the_page(how: str) -> None:
     page = seen({how: "# a comment\nP2P1\0\n"})
     assert asked(page, "/api/join/show") == [{"ticket": "# a comment\nP2P1\ufffd\n"}]
     assert "invited by" in page["shown"]["mandates"]
-    (huge,) = asked(seen({how: "x" * 1_000_000}), "/api/join/show")
-    assert isinstance(huge, dict)
-    assert len(huge["ticket"]) == 16_384
+    recovery = "x" * 110_000
+    assert asked(seen({how: recovery}), "/api/join/show") == [{"ticket": recovery}], "it names two hundred members"
+    for endless in ("x" * 1_000_000, "\ufffd" * 1_000_000):
+        (huge,) = asked(seen({how: endless}), "/api/join/show")
+        assert len(json.dumps(huge, ensure_ascii=False).encode()) <= BODY_BYTES_MAX, "a daemon takes it"
 
 
 def test_a_file_may_be_dropped_anywhere() -> None:

@@ -1,7 +1,9 @@
 "use strict";
 // Joining a mandate: what a ticket says is shown first, and only then a button joins.
 
-const TICKET_BYTES_MAX = 16384;
+// What a daemon takes: a recovery file names all members. Each byte that is no text becomes three on the way.
+const TICKET_BYTES_MAX = 112 * 1024;
+const REQUEST_BYTES_MAX = 120 * 1024;
 
 function joining() {
   const found = answers.get("ticket");
@@ -76,7 +78,12 @@ async function takeFile(file) {
   if (!file) return;
   goTo("new");
   const text = await file.slice(0, TICKET_BYTES_MAX).text().catch(() => "");
-  await lookAt(text.replaceAll("\0", "\ufffd"));
+  await lookAt(sendable(text.replaceAll("\0", "\ufffd")));
+}
+
+// What a daemon can be asked about: it says what is wrong with it.
+function sendable(text) {
+  return new TextEncoder().encode(JSON.stringify(text)).length <= REQUEST_BYTES_MAX ? text : sendable(text.slice(0, text.length / 2));
 }
 
 // Without this a browser would show the file in the place of the page.
