@@ -57,7 +57,7 @@ class Turn:
     author: DeviceId
     statement: Any
     void: bool
-    """True if its author was no admin at its turn: it has no effect."""
+    """True if its author had not the right at its turn: it has no effect."""
 
 
 @value

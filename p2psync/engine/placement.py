@@ -31,7 +31,7 @@ GIVEN_S = 4.0
 """How long what a peer gave unasked is at hand, a little less than it is kept."""
 GIVEN_MAX = 4_000
 HOLD_SOURCE_S = 0.5
-"""How long a removal waits, at most, for the files that are copied from what it removes."""
+"""How soon it is looked again whether a removal still has to wait for the files that are copied from there."""
 
 
 class Placement:
@@ -42,7 +42,7 @@ class Placement:
         """The contents that a path still waits for."""
         self._waiting_for: dict[tuple[str, ContentId], set[RelPath]] = {}
         """By class of files: what is fetched for one is not for another."""
-        self._held_for: dict[tuple[str, ContentId], list[RelPath]] = {}
+        self._held_for: defaultdict[tuple[str, ContentId], set[RelPath]] = defaultdict(set)
         """The removals that wait until a content was copied from there."""
         self._merging: dict[RelPath, Aim] = {}
         self._missing_since: dict[tuple[str, ContentId], float] = {}
@@ -173,7 +173,7 @@ class Placement:
             wanted = self._site.ledger.class_of(path), base.entry.content
             if wanted in self._waiting_for:
                 held.add(path)
-                self._held_for.setdefault(wanted, []).append(path)
+                self._held_for[wanted].add(path)
                 self._plan.block(path, HOLD_SOURCE_S)
         return [a for a in ready if a.path not in held]
 

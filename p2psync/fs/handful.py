@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from p2psync.core.ids import ContentId
 
 HELD_BYTES_MAX = 16 << 20
+"""Of each handful, until its mandate is at rest: what some thousand new files hold that come at once."""
+ITEM_BYTES = 256
+"""What each of them takes besides, however small it is."""
 
 
 class Handful:
@@ -24,7 +27,7 @@ class Handful:
             for content, data in several.items():
                 self._drop(content)
                 self._held[content] = data
-                self._bytes += len(data)
+                self._bytes += len(data) + ITEM_BYTES
             while self._bytes > HELD_BYTES_MAX:
                 self._drop(next(iter(self._held)))
 
@@ -44,4 +47,5 @@ class Handful:
             self._bytes = 0
 
     def _drop(self, content: ContentId) -> None:
-        self._bytes -= len(self._held.pop(content, b""))
+        data = self._held.pop(content, None)
+        self._bytes -= len(data) + ITEM_BYTES if data is not None else 0

@@ -6,7 +6,7 @@ import pytest
 
 from p2psync.core.ids import content_of
 from p2psync.fs import handful
-from p2psync.fs.handful import Handful
+from p2psync.fs.handful import ITEM_BYTES, Handful
 
 A, B, C = (content_of(text) for text in (b"a", b"b", b"c"))
 
@@ -20,15 +20,22 @@ def test_what_is_held_is_taken_together_and_once() -> None:
 
 
 def test_only_some_bytes_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handful, "HELD_BYTES_MAX", 4)
+    monkeypatch.setattr(handful, "HELD_BYTES_MAX", 2 * ITEM_BYTES + 4)
     held = Handful()
     for content in (A, B, A, C):
         held.put({content: b"12"})
     assert held.take([B]) is None, "the oldest"
     assert held.take([A, C]) == [b"12", b"12"]
-    held.put({A: b"1234"})
+    held.put({A: b"1234", B: b""})
     held.clear()
-    held.put({B: b"1234"})
-    assert (held.take([A]), held.take([B])) == (None, [b"1234"])
-    held.put({A: b"12345"})
+    held.put({A: b"", B: b"1234"})
+    assert held.take([A, B]) == [b"", b"1234"]
+    held.put({A: b"1" * (ITEM_BYTES + 5)})
     assert held.take([A]) is None
+
+
+def test_files_without_end_fill_no_memory_however_small_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handful, "HELD_BYTES_MAX", 2 * ITEM_BYTES)
+    held = Handful()
+    held.put({A: b"", B: b"", C: b""})
+    assert (held.take([A]), held.take([B, C])) == (None, [b"", b""])

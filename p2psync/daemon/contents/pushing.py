@@ -6,7 +6,7 @@ A push is a hint. Whoever gets one it does not want, or has no room for, forgets
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.daemon.contents.compartments import Stock
@@ -20,6 +20,8 @@ from p2psync.wire.messages import PUSH_BYTES_MAX, PUSH_ITEMS_MAX, Push
 
 KEPT_BYTES_MAX = 16 << 20
 """Of one link, until the engine has read the changes that name them; what comes beyond is asked for again."""
+ITEM_BYTES = 256
+"""What each of them takes besides, however small it is."""
 KEPT_S = 5.0
 """By then it has, or it does not want them; as long as it takes some, the others are kept, too."""
 
@@ -44,17 +46,18 @@ class _Kept:
 
     def put(self, compartment: Compartment, items: Mapping[ContentId, bytes]) -> None:
         """What is here already stays as it is."""
-        here = self._items.setdefault(compartment, {})
+        here = self._items.get(compartment, {})
         fresh = {content: data for content, data in items.items() if content not in here}
-        here.update(fresh)
-        self.bytes += sum(map(len, fresh.values()))
+        if fresh:
+            self._items.setdefault(compartment, {}).update(fresh)
+            self.bytes += _room(fresh.values())
 
     def take(self, compartment: Compartment, contents: Iterable[ContentId]) -> dict[ContentId, bytes]:
         here = self._items.get(compartment)
         if not here:
             return {}
         found = {content: here.pop(content) for content in contents if content in here}
-        self.bytes -= sum(map(len, found.values()))
+        self.bytes -= _room(found.values())
         self.is_used |= bool(found)
         return found
 
@@ -108,8 +111,7 @@ class Pushing:
     def pushed(self, link: int, message: Push) -> None:
         """Keep for a moment what a peer gave unasked."""
         kept = self._kept.setdefault(link, _Kept())
-        size = sum(map(len, message.items))
-        if kept.bytes + size <= KEPT_BYTES_MAX:
+        if kept.bytes + _room(message.items) <= KEPT_BYTES_MAX:
             items = dict(zip(message.contents, message.items, strict=True))
             kept.put(Compartment(message.mandate, message.file_class), items)
         if link not in self._expiry:
@@ -148,6 +150,10 @@ class Pushing:
         timer = self._expiry.pop(link, None)
         if timer is not None:
             timer.cancel()
+
+
+def _room(items: Collection[bytes]) -> int:
+    return sum(map(len, items)) + ITEM_BYTES * len(items)
 
 
 def _next_frame(contents: Contents, compartment: Compartment, wanted: Sequence[ContentId]) -> tuple[int, bytes | None]:

@@ -11,7 +11,7 @@ from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import MandateId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.contents import pushing
-from p2psync.daemon.contents.pushing import KEPT_BYTES_MAX
+from p2psync.daemon.contents.pushing import ITEM_BYTES, KEPT_BYTES_MAX
 from p2psync.engine.effects import Effect, Fetch, Place, PlaceItem, PushContents
 from p2psync.engine.orders import Compartment
 from p2psync.engine.urgent import SAVE_PATHS_MAX
@@ -94,9 +94,21 @@ async def test_who_pushes_without_end_or_for_nobody_fills_no_memory(tmp_path: Pa
             b.transfer.on_message(link, Push(OTHER, (content_of(data),), (data,)))
             b.transfer.on_message(link + 1, Push(MANDATE, (content_of(data),), (data,)))
         found = kept.take(OPEN, [content_of(data) for data in many])
-        assert sum(map(len, found.values())) == KEPT_BYTES_MAX
+        assert KEPT_BYTES_MAX - 2 * PUSH_BYTES_MAX < sum(map(len, found.values())) <= KEPT_BYTES_MAX
         assert list(found.values()) == many[: len(found)], "the first: they are asked for next"
         assert kept.take(Compartment(OTHER, ORDINARY), [content_of(data) for data in many]) == {}, "no member there"
+
+
+@pytest.mark.asyncio
+async def test_items_without_a_byte_fill_no_memory_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pushing, "KEPT_BYTES_MAX", 5 * ITEM_BYTES)
+    async with world(tmp_path) as w:
+        _a, b, link = paired(w)
+        for number in range(10):
+            b.transfer.on_message(link, Push(MANDATE, (content_of(b"%d" % number),), (b"",)))
+            b.transfer.on_message(link, Push(MANDATE, (), (), f"restricted {number}"))
+        assert len(b.transfer._pushing.take(OPEN, [content_of(b"%d" % number) for number in range(10)])) == 5
+        assert b.transfer._pushing._kept[link].compartments == {OPEN}
 
 
 @pytest.mark.asyncio
