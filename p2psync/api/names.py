@@ -11,7 +11,7 @@ from p2psync.words import Texts
 
 
 def names_in_words() -> Mapping[str, Texts]:
-    """What the daemon names by a word of the interface, in words for people."""
+    """By what is named so, then by the daemon's word."""
     return {
         "views": _views(),
         "places": places(),

@@ -146,7 +146,7 @@ class Node:
             Fetch: self.transfer.fetch,
             PushContents: self.transfer.push,
             OfferContent: self.transfer.offer,
-            Place: lambda effect: self.folders.place(self.transfer.hand_over(effect)),
+            Place: self._place,
             KeepVersion: self.folders.keep,
             Merge: self.folders.keep,
             Rescan: self.folders.rescan,
@@ -374,6 +374,10 @@ class Node:
     async def _note_seen(self, mandate: MandateId, device: DeviceId) -> None:
         with contextlib.suppress(P2PSyncError):  # it is no loss when this device stops just now
             await self.runtime.call(lambda _, now: self.records.note_seen(mandate, device, now.wall_ms))
+
+    def _place(self, effect: Place) -> None:
+        self.transfer.hand_over(effect)
+        self.folders.place(effect)
 
     def _drain(self, effect: Drain) -> None:
         self.tasks.start(self._drained(effect), f"drain link {effect.link}")

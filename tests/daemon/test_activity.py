@@ -22,16 +22,21 @@ async def by(pc: Pc, dial: Sundial) -> None:
     await pc.running.activity.look()
 
 
+async def save_apart(one: Pc, two: Pc) -> None:
+    """Both save a file, of which the other one does not hear."""
+    await two.in_sync(0)
+    one.save("a.txt", "a")
+    two.save("b.txt", "b")
+    await one.holds(1)
+    await two.holds(1)
+
+
 @pytest.mark.asyncio
 async def test_while_it_is_paused_nothing_is_exchanged_and_afterwards_everything(tmp_path: Path) -> None:
     async with company(tmp_path, "payroll") as (one, two):
         told = await one.call("pause", mandate=MANDATE)
         assert told == [{"mandate": MANDATE, "why": "person", "until": None}]
-        await two.in_sync(0)
-        one.save("a.txt", "a")
-        two.save("b.txt", "b")
-        await one.holds(1)
-        await two.holds(1)
+        await save_apart(one, two)
         status = await one.status()
         assert (status["rests"], status["health"]) == ({"why": "person", "until": None}, "ok")
         failed = await one.ask("sync", timeout_s=20)

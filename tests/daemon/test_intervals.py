@@ -17,6 +17,7 @@ from p2psync.errors import P2PSyncError, UsageError
 from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.patience import until
 from tests.daemon.program_files import NAME, chart, programs
+from tests.daemon.test_activity import save_apart
 from tests.daemon.test_timetable import Sundial, has_run, runs
 
 NOON = datetime(2025, 6, 10, 12, 7, tzinfo=UTC)
@@ -53,11 +54,7 @@ async def test_what_is_saved_waits_for_the_beginning_of_the_interval(tmp_path: P
         told = await one.call("schedule.set", mandate=MANDATE, interval="15m")
         assert told["mandates"][0]["interval"] == "15m"
         assert told["mandates"][0]["exchange"] == "2025-06-10T12:15:00Z"
-        await two.in_sync(0)
-        one.save("a.txt", "a")
-        two.save("b.txt", "b")
-        await one.holds(1)
-        await two.holds(1)
+        await save_apart(one, two)
         status = await one.status()
         assert (status["rests"], status["health"], status["in_sync"]) == (NEXT, "ok", False)
         assert [(task["task"], task["state"], task["next_attempt"]) for task in status["tasks"]] == [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from p2psync.core.problem import Code, Problem
@@ -50,29 +52,18 @@ def test_both_directions_and_an_edit() -> None:
     village.assert_equal()
 
 
-def test_a_mandate_that_is_held_exchanges_and_places_nothing_until_it_is_not() -> None:
+@pytest.mark.parametrize("keep_back", [Village.hold, Village.silence])
+def test_a_mandate_that_is_kept_back_exchanges_nothing_until_it_is_not(
+    keep_back: Callable[[Village, str, bool], None],
+) -> None:
     village = pair()
-    village.hold("payroll", True)
+    keep_back(village, "payroll", True)
     village.save("office", "note.txt", b"hello")
     village.save("payroll", "Lohn.ecs", b"wages")
     village.settle()
     assert village["payroll"].disk == {"Lohn.ecs": b"wages"}
     assert village["office"].disk == {"note.txt": b"hello"}
-    village.hold("payroll", False)
-    village.settle()
-    village.assert_equal()
-    assert village["office"].disk == {"Lohn.ecs": b"wages", "note.txt": b"hello"}
-
-
-def test_a_mandate_that_is_silent_exchanges_nothing_until_it_is_not() -> None:
-    village = pair()
-    village.silence("payroll", True)
-    village.save("office", "note.txt", b"hello")
-    village.save("payroll", "Lohn.ecs", b"wages")
-    village.settle()
-    assert village["payroll"].disk == {"Lohn.ecs": b"wages"}
-    assert village["office"].disk == {"note.txt": b"hello"}
-    village.silence("payroll", False)
+    keep_back(village, "payroll", False)
     village.settle()
     village.assert_equal()
     assert village["office"].disk == {"Lohn.ecs": b"wages", "note.txt": b"hello"}

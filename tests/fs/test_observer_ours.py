@@ -19,6 +19,20 @@ from tests.fs.watched import Place
 R = RelPath
 
 
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[RelPath]:
+    """The paths that the scanner looks at, as it does."""
+    found: list[RelPath] = []
+    real_look = Scanner.look
+
+    def look(self: Scanner, paths: Any, **options: Any) -> Any:
+        found.extend(paths)
+        return real_look(self, paths, **options)
+
+    monkeypatch.setattr(Scanner, "look", look)
+    return found
+
+
 @pytest.mark.asyncio
 async def test_what_was_placed_by_ourselves_is_not_told(place: Place) -> None:
     async with observing(place) as told:
@@ -34,15 +48,7 @@ async def test_what_was_placed_by_ourselves_is_not_told(place: Place) -> None:
 
 
 @pytest.mark.asyncio
-async def test_of_many_files_only_what_is_not_ours_is_looked_at(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[RelPath] = []
-    real_look = Scanner.look
-
-    def look(self: Scanner, paths: Any, **options: Any) -> Any:
-        looked.extend(paths)
-        return real_look(self, paths, **options)
-
-    monkeypatch.setattr(Scanner, "look", look)
+async def test_of_many_files_only_what_is_not_ours_is_looked_at(place: Place, looked: list[RelPath]) -> None:
     names = [f"ours {number}" for number in range(MANY)]
     async with observing(place) as told:
         await told.scanned()
@@ -59,17 +65,9 @@ async def test_of_many_files_only_what_is_not_ours_is_looked_at(place: Place, mo
 
 @pytest.mark.asyncio
 async def test_what_we_took_away_is_looked_at_once_the_base_knows_it(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, looked: list[RelPath], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(observer, "HOLD_S", 0.05)
-    looked: list[RelPath] = []
-    real_look = Scanner.look
-
-    def look(self: Scanner, paths: Any, **options: Any) -> Any:
-        looked.extend(paths)
-        return real_look(self, paths, **options)
-
-    monkeypatch.setattr(Scanner, "look", look)
     place.save("ours")
     place.save("stolen")
     async with observing(place) as told:

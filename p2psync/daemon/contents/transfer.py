@@ -177,13 +177,12 @@ class Transfer:
         """Let contents go along with the change that names them."""
         self._pushing.push(effect, self._links[effect.mandate] - self._lane_of.keys())
 
-    def hand_over(self, effect: Place) -> Place:
-        """Let what a peer gave unasked be at hand where it is placed."""
+    def hand_over(self, effect: Place) -> None:
+        """Let what a peer gave unasked be at hand before it is placed."""
         contents = self._contents(effect.mandate)
         wanted = {item.put.content for item in effect.items if item.put.content is not None}
         if contents is not None:
             contents.hand_over(self._pushing.take_any(effect.mandate, wanted))
-        return effect
 
     def offer(self, effect: OfferContent) -> None:
         """Let what is new in a big file go ahead of the change that will name it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -147,10 +148,7 @@ async def test_the_question_is_asked_once_and_ends_when_the_file_is_attached(
 ) -> None:
     monkeypatch.setattr(bridging, "FOLLOW_EVERY_S", 0.2)
     async with company(tmp_path) as (one,):
-        books = tmp_path / "books"
-        books.mkdir()
-        (books / ENTRIES.format(2025)).write_text(LINES)
-        await one.call("attach", mandate=MANDATE, files=[str(books / ENTRIES.format(2025))])
+        books = await _attached(one, tmp_path / "books", {ENTRIES.format(2025): LINES.encode()})
         others = [books / f"{name} (01-01-2026 ~ 31-12-2026).ecf" for name in ("Wages 26", "Foreign")]
 
         async def asked() -> list[str]:
@@ -214,11 +212,8 @@ async def test_what_payroll_makes_comes_where_accountings_index_leads(
 async def test_a_new_periods_files_join_the_mandate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridging, "FOLLOW_EVERY_S", 0.2)
     async with company(tmp_path, "accounting") as (one, two):
-        books = tmp_path / "books"
-        books.mkdir()
-        for name, data in (("Cargo 2025.crp", chart(2025)), (ENTRIES.format(2025), LINES.encode())):
-            (books / name).write_bytes(data)
-            await one.call("attach", mandate=MANDATE, files=[str(books / name)], ask=True)
+        old = {"Cargo 2025.crp": chart(2025), ENTRIES.format(2025): LINES.encode()}
+        books = await _attached(one, tmp_path / "books", old, ask=True)
         (books / "Cargo 2026.crp").write_bytes(chart(2026))
         (books / ENTRIES.format(2026)).write_bytes(LINES.encode())
         await two.has("Cargo 2026.crp", chart(2026))
@@ -245,10 +240,7 @@ async def test_no_new_periods_file_joins_where_that_is_switched_off(
 ) -> None:
     monkeypatch.setattr(bridging, "FOLLOW_EVERY_S", 0.2)
     async with company(tmp_path) as (one,):
-        books = tmp_path / "books"
-        books.mkdir()
-        (books / "Cargo 2025.crp").write_bytes(chart(2025))
-        await one.call("attach", mandate=MANDATE, files=[str(books / "Cargo 2025.crp")])
+        books = await _attached(one, tmp_path / "books", {"Cargo 2025.crp": chart(2025)})
         assert await one.call("attach.follow", mandate=MANDATE, off=True) == {"mandate": MANDATE, "follows": False}
         (books / "Cargo 2026.crp").write_bytes(chart(2026))
         for _ in range(2):  # a look may have been under way
@@ -261,6 +253,15 @@ async def test_no_new_periods_file_joins_where_that_is_switched_off(
         await one.has("Cargo 2026.crp", chart(2026))
         await until(lambda: len(one.running.bridging.standings()) == 2, "both are attached")
         assert {row["follows"] for row in await one.call("attached")} == {True}
+
+
+async def _attached(pc: Pc, folder: Path, files: Mapping[str, bytes], **how: object) -> Path:
+    """A program's folder whose files are attached."""
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+        await pc.call("attach", mandate=MANDATE, files=[str(folder / name)], **how)
+    return folder
 
 
 async def _looked(pc: Pc) -> None:
