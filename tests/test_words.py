@@ -27,6 +27,14 @@ def test_a_text_names_nothing_that_nobody_fills_in(table: Callable[[], words.Tex
     assert all(texts.values())
 
 
+def test_the_log_tells_each_kind_of_its_lines_apart() -> None:
+    kinds = words.kinds()
+    assert len(set(kinds.values())) == len(kinds)
+    assert (kinds["freeze"], kinds["unfreeze"]) == ("froze a period", "unfroze a period")
+    for opposite in (("posted", "undone"), ("issue", "cancel"), ("admit", "revoke"), ("file", "absent")):
+        assert len({kinds[name] for name in opposite}) == 2
+
+
 def test_every_category_of_accounts_has_a_text() -> None:
     assert {one.name.lower() for one in Category} <= set(words.categories())
 

@@ -22,6 +22,11 @@ def rule_texts() -> Texts:
             "As in: *.crp for all such files, or Invoices/* for a folder. A new one goes before all others."
         ),
         "only-admins": _("Only an admin can change this: {names}."),
+        "who-attaches": _("Who attaches programs' files"),
+        "attached-stays": _("It holds on every PC of the mandate. What is attached already stays attached."),
+        "may-attach": _("attaching and detaching is for"),
+        "everybody": _("everybody"),
+        "admins-alone": _("admins alone"),
         **_open_fields(),
     }
 

@@ -137,6 +137,7 @@ def _devices() -> Texts:
         "persons-why": _("All PCs of the mandate show it. An admin can say it of every PC, you of this one."),
         "person": _("Who works there"),
         "person-hint": _("Leave it empty to take it away."),
+        "own-person-hint": _("Who works at this PC; all members see it."),
     }
 
 

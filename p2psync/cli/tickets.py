@@ -32,13 +32,24 @@ def ticket_text(given: str) -> str:
         return _beginning(sys.stdin)
     with suppress(OSError, RuntimeError):  # what is no path at all
         path = Path(given).expanduser()
-        if path.exists() or path.suffix == SUFFIX or len(path.parts) > 1:
+        if path.exists() or file_named(path).is_file() or path.suffix == SUFFIX or len(path.parts) > 1:
             return file_text(path)
     return given
 
 
+def file_named(path: Path) -> Path:
+    """Where a ticket is written: a double click opens it by the end of its name, so a name without any gets that."""
+    path = path.expanduser()
+    return path if path.suffix or not path.name else path.with_name(path.name + SUFFIX)
+
+
 def file_text(path: Path) -> str:
-    """What a ticket's file holds; of one that is far too long for a ticket, its beginning. Raises CommandFailed."""
+    """What a ticket's file holds; of one that is far too long for a ticket, its beginning. Raises CommandFailed.
+
+    It may be named without the end that it was given when it was written.
+    """
+    if not path.exists() and file_named(path).is_file():
+        path = file_named(path)
     if path.exists() and not path.is_file():
         raise CommandFailed(_("{file} is no file. Give the ticket's file itself.").format(file=path))
     try:

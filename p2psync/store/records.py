@@ -27,6 +27,8 @@ TELLING_KEPT_MS = 10 * 366 * 24 * 60 * 60 * 1000
 TELLING_KEPT = 50_000
 """Of each mandate, of those."""
 
+NOTHING_NEW = "nothing-new"
+"""The result of a run that there is least to tell of."""
 NTH_RUN = "SELECT number FROM run WHERE mandate = ?1 ORDER BY number DESC LIMIT 1 OFFSET"
 """Counted from the newest."""
 
@@ -106,7 +108,7 @@ class Records:
         assert number is not None
         self._connection.execute(
             f"DELETE FROM run WHERE mandate = ?1 AND number <= ({NTH_RUN} ?2) "
-            f"AND (result = 'nothing-new' OR started_ms < ?3 OR number <= ({NTH_RUN} ?4))",
+            f"AND (result = '{NOTHING_NEW}' OR started_ms < ?3 OR number <= ({NTH_RUN} ?4))",
             (mandate, RUNS_KEPT, started_ms - TELLING_KEPT_MS, TELLING_KEPT),
         )
         return number
@@ -119,6 +121,13 @@ class Records:
             "UPDATE run SET ended_ms = ?, result = ?, items = ?, reasons = ? WHERE number = ?",
             (ended_ms, result, json.dumps(items), json.dumps(reasons), number),
         )
+
+    def forget_repeated(self, number: int) -> None:
+        """Forget the mandate's run before this one if both found nothing new, and ran for the same reason."""
+        two = "number <= ?1 AND mandate = (SELECT mandate FROM run WHERE number = ?1) ORDER BY number DESC LIMIT 2"
+        told = {one.number: (one.result, one.reasons.get("trigger")) for one in self._runs("'[]'", two, (number,))}
+        if len(told) == 2 and len(set(told.values())) == 1 and told[number][0] == NOTHING_NEW:
+            self._connection.execute("DELETE FROM run WHERE number = ?", (min(told),))
 
     def runs(self, mandates: Sequence[MandateId], limit: int, items: bool = True) -> Sequence[Run]:
         """The newest of these mandates, newest first; without `items` they name no files, which may be thousands."""

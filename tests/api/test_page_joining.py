@@ -54,6 +54,8 @@ def test_the_button_joins_in_the_folder_that_was_proposed_or_another() -> None:
     page = seen(GIVE, {"fill": "join", "with": {"folder": "/e"}}, {"turn": "#pc"})
     assert asked(page, "/api/join") == [{"ticket": "P2P1SECRET", "folder": "/e"}]
     assert page["shown"]["notice"] == "", "but no further"
+    page = seen(GIVE, {"fill": "join", "with": {"person": "Anna <M\u00fcller>"}})
+    assert asked(page, "/api/join") == [{"ticket": "P2P1SECRET", "folder": "/d/Cargo", "person": "Anna <M\u00fcller>"}]
     page = seen(GIVE, JOIN, {"turn": "#new"})
     assert "ticket or code" in page["shown"]["mandates"], "the ticket is forgotten"
 

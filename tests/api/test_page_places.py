@@ -124,9 +124,10 @@ def test_this_pc_is_examined_by_a_button() -> None:
 
 def test_a_mandate_is_made() -> None:
     made = {"id": "ab", "name": "Cargo", "folder": "/f"}
-    step = {"fill": "mandate/create", "with": {"name": "Cargo", "accounting": "C:\\a.cre"}}
+    step = {"fill": "mandate/create", "with": {"name": "Cargo", "accounting": "C:\\a.cre", "person": "Anna"}}
     page = browse(at="#new", answers={"/api/mandate/create": made}, steps=[step], events=())
-    assert ["POST", "/api/mandate/create", {"name": "Cargo", "accounting": "C:\\a.cre"}] in page["asked"]
+    wanted = {"name": "Cargo", "accounting": "C:\\a.cre", "person": "Anna"}
+    assert ["POST", "/api/mandate/create", wanted] in page["asked"]
 
 
 def test_all_mandates_are_synchronised_by_one_button() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.api.browsing import SHARED, TIME, browse, needs_node, seen, shown
 
 pytestmark = needs_node
@@ -211,8 +213,8 @@ def test_rules_tell_of_which_kind_files_are_whose_version_counts_and_who_alone_g
 
 def test_an_admin_changes_rules_and_others_are_told_why_not() -> None:
     page = seen("#m/ab/rules", OTHERS)
-    assert page["off"] == ["Only an admin can change this: PC 2."] * 2
-    answers = {**OTHERS, "/api/devices": [OWN], "/api/rules/set": RULES, "/api/rules/open": RULES}
+    assert page["off"] == ["Only an admin can change this: PC 2."] * 3
+    answers = {**OTHERS, "/api/devices": [OWN], **{f"/api/rules/{act}": RULES for act in ("set", "open", "attach")}}
     filled = {"fill": "rules/set", "with": {"pattern": "a/*.crp", "ruling": "enforce:accounting"}}
     page = seen("#m/ab/rules", answers, filled)
     assert page["off"] == []
@@ -220,6 +222,18 @@ def test_an_admin_changes_rules_and_others_are_told_why_not() -> None:
     filled = {"fill": "rules/open", "with": {"fields": "account.cash, account.type"}}
     page = seen("#m/ab/rules", answers, filled)
     assert ["POST", "/api/rules/open", {"mandate": "ab", "fields": "account.cash, account.type"}] in page["asked"]
+
+
+@pytest.mark.parametrize(("rules", "stands"), [(TABLE, "all"), ([*TABLE, {"attach": "admins"}], "admins")])
+def test_an_admin_says_who_attaches_files_and_sees_who_does(rules: list[Any], stands: str) -> None:
+    answers = {**OTHERS, "/api/rules": rules, "/api/devices": [OWN], "/api/rules/attach": RULES}
+    as_it_is: dict[str, object] = {"fill": "rules/attach", "with": {}}
+    other = {"all": "admins", "admins": "all"}[stands]
+    changed: dict[str, object] = {"fill": "rules/attach", "with": {"who": other}}
+    page = seen("#m/ab/rules", answers, as_it_is, changed)
+    asked = [body for _, path, body in page["asked"] if path == "/api/rules/attach"]
+    assert asked == [{"mandate": "ab", "who": stands}, {"mandate": "ab", "who": other}]
+    assert page["shown"]["notice"] == "It is set."
 
 
 # -- the mandate itself --------------------------------------------------------------------------------

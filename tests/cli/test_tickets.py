@@ -11,7 +11,16 @@ from unittest.mock import Mock
 import pytest
 
 from p2psync.cli.exits import CommandFailed
-from p2psync.cli.tickets import REQUEST_BYTES_MAX, TICKET_CHARACTERS_MAX, joined, looks_right, ticket_text, told
+from p2psync.cli.tickets import (
+    REQUEST_BYTES_MAX,
+    TICKET_CHARACTERS_MAX,
+    file_named,
+    file_text,
+    joined,
+    looks_right,
+    ticket_text,
+    told,
+)
 from p2psync.errors import TicketMalformed
 from p2psync.pair.ticket import parse
 
@@ -30,6 +39,19 @@ def test_a_ticket_that_looks_like_a_file_must_be_one(tmp_path: Path, monkeypatch
         with pytest.raises(CommandFailed, match=r"There is no file"):
             ticket_text(missing)
     assert ticket_text("x" * 5000) == "x" * 5000
+
+
+def test_a_tickets_file_may_be_named_without_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [file_named(Path(name)).name for name in ("Cargo AG", "t.txt", "t.p2pticket")] == [
+        *("Cargo AG.p2pticket", "t.txt", "t.p2pticket")
+    ]
+    assert file_named(Path("~/t")) == Path.home() / "t.p2pticket"
+    assert file_named(Path("/")) == Path("/")
+    (tmp_path / "t.p2pticket").write_text("P2P1ABC\n")
+    assert ticket_text("t") == file_text(Path("t")) == "P2P1ABC\n"
+    (tmp_path / "t").write_text("P2P1DEF\n")
+    assert ticket_text("t") == "P2P1DEF\n", "what is named so exactly comes first"
 
 
 def test_a_folder_is_no_ticket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

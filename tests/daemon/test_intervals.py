@@ -81,6 +81,26 @@ async def test_what_is_saved_waits_for_the_beginning_of_the_interval(tmp_path: P
 
 
 @pytest.mark.asyncio
+async def test_of_intervals_in_which_nothing_happened_the_last_is_told_of(tmp_path: Path) -> None:
+    async with company(tmp_path, "payroll") as (one, two), by_dial(one) as dial:
+        await one.call("schedule.set", interval="15m")
+        await two.in_sync(0)
+        seen: set[str] = set()
+
+        async def has_run_again() -> bool:
+            told = {row["id"] for row in await one.call("history") if row["result"] == "nothing-new"}
+            is_new = len(told) == 1 and told.isdisjoint(seen)
+            if is_new:
+                seen.update(told)
+            return is_new
+
+        for hour in (13, 14, 15):
+            await at(dial, hour, 0, one)
+            await until(has_run_again, "it has run, and the one before is forgotten")
+            await two.in_sync(0)
+
+
+@pytest.mark.asyncio
 async def test_a_person_has_it_exchanged_at_once_on_either_side(tmp_path: Path) -> None:
     async with company(tmp_path, "payroll") as (one, two), by_dial(one, two):
         await one.call("schedule.set", interval="24h")

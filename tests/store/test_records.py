@@ -93,6 +93,20 @@ def test_runs_that_tell_something_are_kept_as_long_as_books(records: Records, mo
     assert [run.number for run in records.runs([MANDATE], 10)] == [last, eighth]
 
 
+def test_of_runs_that_repeat_themselves_the_last_one_is_kept(records: Records) -> None:
+    def end(result: str, trigger: str = "interval", mandate: MandateId = MANDATE) -> int:
+        number = records.begin_run(mandate, 0)
+        records.end_run(number, 0, result, [], {"trigger": trigger})
+        records.forget_repeated(number)
+        return number
+
+    end("nothing-new")
+    kept = [end("nothing-new"), end("nothing-new", "manual"), end("nothing-new", mandate=OTHER)]
+    end("nothing-new")
+    kept += [end("nothing-new"), end("success"), end("success"), end("failed"), end("nothing-new")]
+    assert [run.number for run in records.runs([MANDATE, OTHER], 10)] == kept[::-1]
+
+
 def _runs(records: Records, mandate: MandateId, *results: str) -> list[int]:
     numbers = []
     for result in results:

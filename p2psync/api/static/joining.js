@@ -38,8 +38,8 @@ function asking(found) {
   const other = plain(say("other-ticket"), () => answers.delete("ticket") && refresh());
   if (found.already) return [facts(found), element("p", say("already-member"), "warn"), element("p", "", "tools", [link(found.mandate, "m", found.id), other])];
   const folder = field(say("folder"), "folder", { value: found.folder || "", hint: say("join-folder-hint"), must: true });
-  const read = (values) => ({ ticket: found.text, folder: values.folder });
-  const made = form("join", {}, [folder], say("join-it"), { read, send: seek, then: entered });
+  const read = (values) => ({ ticket: found.text, ...stated(values) });
+  const made = form("join", {}, [folder, ownPerson()], say("join-it"), { read, send: seek, then: entered });
   return [facts(found), quiet(advice(found)), made, element("p", "", "tools", [other])];
 }
 

@@ -165,6 +165,11 @@ function untilFields(until = "") {
   return [field(say("until-day"), "until", { type: "date", value: until, must: true }), field(say("note"), "note", { hint: say("note-hint") })];
 }
 
+// Who works at this PC, told with the first word that the other PCs of a mandate hear of it.
+function ownPerson() {
+  return field(say("person"), "person", { hint: say("own-person-hint") });
+}
+
 function choice(label, name, options, chosen = "", hint = "") {
   const select = element("select");
   select.setAttribute("name", name);

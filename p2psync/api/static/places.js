@@ -169,6 +169,7 @@ function creating() {
     field(say("name"), "name", { hint: say("name-hint"), must: true }),
     field(say("accounting-file"), "accounting", { hint: say("accounting-hint") }),
     field(say("folder"), "folder", { hint: say("folder-hint") }),
+    ownPerson(),
   ];
   const then = (answer) => {
     goTo(`m/${answer.id}`);

@@ -1,5 +1,6 @@
 "use strict";
-// The view of a mandate's rules: whose version of a file counts, who alone gets it, and who may change master data.
+// The view of a mandate's rules: whose version of a file counts, who alone gets it, who may change master data, and who
+// attaches programs' files.
 
 // What a rule can be set to, and the order in which it is offered.
 const RULINGS = ["prefer:accounting", "prefer:owner", "enforce:accounting", "enforce:owner", "newest", "manual", "once", "merge"];
@@ -12,6 +13,7 @@ async function rulesOf(mandate) {
     section(say("rules"), [quiet(say("rules-why")), ruleTable(rules), ...restricted(rules), quiet(say("owner-is"))]),
     section(say("change-rule"), ruleForm(given, off)),
     section(say("open-fields"), openFields(given, rules, off)),
+    section(say("who-attaches"), attaching(given, rules, off)),
   ];
 }
 
@@ -50,4 +52,10 @@ function openFields(given, rules, off) {
   const fields = [field(say("fields"), "fields", { value: open.join(", "), hint: say("fields-hint") })];
   const now = open.length ? element("p", say("fields-are", { fields: open.join(", ") })) : quiet(say("no-open-fields"));
   return [quiet(say("open-fields-why")), now, form("rules/open", given, fields, say("set-it"), { off, then: () => say("is-set") })];
+}
+
+function attaching(given, rules, off) {
+  const chosen = rules.some((one) => one.attach) ? "admins" : "all";
+  const fields = [choice(say("may-attach"), "who", [["all", say("everybody")], ["admins", say("admins-alone")]], chosen)];
+  return [quiet(say("attached-stays")), form("rules/attach", given, fields, say("set-it"), { off, then: () => say("is-set") })];
 }

@@ -127,8 +127,9 @@ def invite(
         **{"uses": parse_count("--uses", uses, 1, USES_MAX)},
     )
     if save is not None:
-        _save(save, made.data["ticket"], _ticket_comment(mandate, role, made.data["expires"]))
-        tell(_("Written into {file}").format(file=save))
+        file = tickets.file_named(save)
+        _save(file, made.data["ticket"], _ticket_comment(mandate, role, made.data["expires"]))
+        tell(_("Written into {file}").format(file=file))
     if qr:
         tell(qr_text(made.data["ticket"]))
     if not (session.as_json or code):
@@ -152,7 +153,6 @@ def _save(path: Path, ticket: str, comment: str) -> None:
     from p2psync.pair.ticket import encode_file, parse
 
     try:
-        path = path.expanduser()
         with suppress(FileNotFoundError):
             path.unlink()
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:

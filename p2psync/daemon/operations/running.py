@@ -18,6 +18,7 @@ from p2psync.core.ids import DeviceId, LogId, MandateId, device_text
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
 from p2psync.core.value import mutable, value
+from p2psync.daemon.activity import INTERVAL
 from p2psync.daemon.operations.result import DONE, FAILED, PARTLY_DONE, WAITING
 from p2psync.daemon.operations.shapes import time_text
 from p2psync.daemon.standing import (
@@ -242,10 +243,19 @@ class Runs:
             self._under_way.discard(number)
             ended_ms = time.time_ns() // 1_000_000
             reasons = {name: shown[name] for name in NO_REASONS if name in shown}
-            end = (number, ended_ms, shown["result"], shown.get("items", ()), reasons)
-            await self._node.runtime.call(lambda *_: self._node.records.end_run(*end))
+            await self._end(wanted, number, ended_ms, shown["result"], shown.get("items", ()), reasons)
         shown = await self._with_last_seen(mandate, shown)
         return {"id": str(number), **shown, "ended": time_text(ended_ms)}, ended.exit_code
+
+    async def _end(self, wanted: Wanted, number: int, *shown: Any) -> None:
+        """Of the runs of a mandate's interval one after the other that found nothing new, the last one is told of."""
+
+        def end(_device: Device, _: Now) -> None:
+            self._node.records.end_run(number, *shown)
+            if wanted.trigger == INTERVAL:
+                self._node.records.forget_repeated(number)
+
+        await self._node.runtime.call(end)
 
     async def _with_last_seen(self, mandate: MandateId, told: dict[str, Any]) -> dict[str, Any]:
         """What is told, with when those that were not there were seen last."""

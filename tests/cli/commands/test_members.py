@@ -13,8 +13,8 @@ from tests.cli.machine import Machine, company, machines, until
 
 
 def test_a_ticket_is_alone_on_stdout(office: Machine, tmp_path: Path) -> None:
-    saved = tmp_path / "a.p2pticket"
-    result = office.run("invite", "Cargo", "--role", "reader", "--save", str(saved), "--qr", "--expires", "2h")
+    named, saved = tmp_path / "a", tmp_path / "a.p2pticket"
+    result = office.run("invite", "Cargo", "--role", "reader", "--save", str(named), "--qr", "--expires", "2h")
     assert result.code == 0
     ticket = result.out.removesuffix("\n")
     assert ticket.isalnum()
@@ -26,7 +26,7 @@ def test_a_ticket_is_alone_on_stdout(office: Machine, tmp_path: Path) -> None:
     assert "never by plain e-mail" in result.err
     assert "never by plain e-mail" in saved.read_text()
     assert os.name == "nt" or saved.stat().st_mode & 0o077 == 0
-    assert ticket_text(str(saved)) == saved.read_text()
+    assert ticket_text(str(saved)) == ticket_text(str(named)) == saved.read_text()
 
 
 def test_invitations_are_listed_and_cancelled(office: Machine) -> None:
