@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from p2psync.api.beginning_texts import beginning_texts
 from p2psync.api.names import names_in_words, places
 from p2psync.api.rule_texts import rule_texts
 from p2psync.api.view_texts import view_texts
@@ -29,6 +30,7 @@ def told() -> Mapping[str, object]:
             **{**_states(), **_peers(), **_conflicts(), **_bookings(), **_monitoring(), **_others()},
             **view_texts(),
             **rule_texts(),
+            **beginning_texts(),
         },
         "names": names_in_words(),
         "checks": check_names(),

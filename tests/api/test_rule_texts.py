@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from p2psync.api.rule_texts import rule_texts
 from p2psync.api.view_texts import view_texts
-from p2psync.i18n import LANGUAGES, set_language
+from p2psync.i18n import LANGUAGES
+from tests.api.saying import in_each_language
 
 
 def test_it_hides_no_text_of_another_view() -> None:
@@ -12,11 +13,4 @@ def test_it_hides_no_text_of_another_view() -> None:
 
 
 def test_it_is_told_in_every_language() -> None:
-    said = set()
-    for lang in LANGUAGES:
-        set_language(lang)
-        try:
-            said.add(rule_texts()["open-fields-why"])
-        finally:
-            set_language("en")
-    assert len(said) == len(LANGUAGES)
+    assert len(set(in_each_language(rule_texts, "open-fields-why"))) == len(LANGUAGES)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from p2psync.api.texts import told
 from p2psync.api.view_texts import view_texts
-from p2psync.i18n import LANGUAGES, set_language
+from p2psync.i18n import LANGUAGES
+from tests.api.saying import in_each_language
 
 
 def test_a_text_of_the_views_hides_none_of_the_cards() -> None:
@@ -16,11 +17,4 @@ def test_a_text_of_the_views_hides_none_of_the_cards() -> None:
 
 
 def test_views_are_told_in_every_language() -> None:
-    said = []
-    for lang in LANGUAGES:
-        set_language(lang)
-        try:
-            said.append(view_texts()["verify-now"])
-        finally:
-            set_language("en")
-    assert len(set(said)) == len(LANGUAGES)
+    assert len(set(in_each_language(view_texts, "verify-now"))) == len(LANGUAGES)
