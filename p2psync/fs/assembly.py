@@ -22,13 +22,11 @@ from p2psync.core.block import ORDINARY
 from p2psync.core.chunking import Manifest, Span
 from p2psync.core.ids import ContentId
 from p2psync.engine.orders import Piece
-from p2psync.fs.durable import start_writeback, sync_descriptor
+from p2psync.fs.durable import sync_descriptor
 from p2psync.fs.reading import open_shared
 from p2psync.fs.staging import Staging
+from p2psync.fs.writeback import Writeback
 from p2psync.wire.messages import REQUEST_ITEMS_MAX, RESPONSE_DATA_BYTES_MAX
-
-WRITEBACK_BYTES = 8 << 20
-"""The system is asked to begin writing after so many bytes, so that a flush for another file does not wait for all."""
 
 ROOM_LEFT_BYTES = 16 << 20
 """What a big file leaves free on a disk: the small ones that people wait for still fit."""
@@ -61,7 +59,7 @@ class Assembly:
         self._lock = threading.Lock()
         self._whole = blake3()
         self._hashed_chunks = 0
-        self._unflushed_bytes = 0
+        self._writeback = Writeback()
         self._take_up()
         if not self._has_room():
             self.close(keep=False)
@@ -239,10 +237,7 @@ class Assembly:
         view = memoryview(data)
         while len(view):
             view = view[self._file.write(view) :]
-        self._unflushed_bytes += len(data)
-        if self._unflushed_bytes >= WRITEBACK_BYTES:
-            start_writeback(self._file.fileno(), 0, 0)
-            self._unflushed_bytes = 0
+        self._writeback.wrote(self._file.fileno(), len(data))
 
 
 def check_room(staging: Staging, content: ContentId, size: int, file_class: str = ORDINARY) -> None:

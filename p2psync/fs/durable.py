@@ -68,6 +68,13 @@ def start_writeback(fd: int, offset: int, length: int) -> None:
         _LIBC.sync_file_range(fd, ctypes.c_longlong(offset), ctypes.c_longlong(length), SYNC_FILE_RANGE_WRITE)
 
 
+def flush_bytes(fd: int) -> None:
+    """Wait until the bytes of a file are on the medium; nothing happens where the system cannot do that for one file
+    alone and cheaply. Raises OSError."""
+    if _LIBC is not None:
+        os.fdatasync(fd)
+
+
 def _sync_file_system(root: Path) -> bool:
     if _LIBC is None:
         return False

@@ -10,7 +10,9 @@ from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import ContentId
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import BaseRow
-from p2psync.store.changes import STATES, BlockNumbers, change_number, numbers_of
+from p2psync.store.changes import STATES
+from p2psync.store.memo import Memo
+from p2psync.store.numbers import BlockNumbers, Numbers, change_number
 from p2psync.store.packing import (
     content_tag,
     entry_columns,
@@ -62,26 +64,50 @@ SOURCES_OF_MANY = """
 
 
 class BaseRows:
-    def __init__(self, connection: sqlite3.Connection, mandate: int):
+    def __init__(self, connection: sqlite3.Connection, mandate: int, numbers: Numbers | None = None):
+        """`numbers`: of the one writer, who alone may remember what it read; None for others."""
         self._connection = connection
         self._mandate = mandate
+        self._numbers = numbers if numbers is not None else Numbers(connection, mandate)
+        self._memo: Memo[RelPath, BaseRow | None] = Memo() if numbers is not None else Memo(0)
+
+    def forget(self) -> None:
+        """A transaction was undone: what it wrote was remembered too."""
+        self._memo.forget()
 
     def get(self, paths: Iterable[RelPath]) -> Mapping[RelPath, BaseRow]:
-        found = self._connection.execute(
-            f"SELECT {COLUMNS} FROM json_each(?) asked CROSS JOIN base ON base.mandate = ? AND base.path = asked.value",
-            (listed(paths), self._mandate),
-        )
-        return {row[0]: _row(row) for row in found}
+        rows: dict[RelPath, BaseRow | None] = {}
+        others: dict[RelPath, BaseRow | None] = {}
+        for path in paths:
+            if path in self._memo:
+                rows[path] = self._memo[path]
+            else:
+                others[path] = None
+        if others:
+            found = self._connection.execute(
+                f"SELECT {COLUMNS} FROM json_each(?) asked "
+                "CROSS JOIN base ON base.mandate = ? AND base.path = asked.value",
+                (listed(others), self._mandate),
+            )
+            others.update((row[0], _row(row)) for row in found)
+            self._memo.put(others)
+            rows |= others
+        return {path: row for path, row in rows.items() if row is not None}
 
     def put(self, rows: Sequence[BaseRow]) -> None:
-        blocks = numbers_of(self._connection, self._mandate, {i.block for r in rows for i in r.heads[:1]})
-        self._connection.executemany(PUT, [(self._mandate, *_columns(row, blocks)) for row in rows])
+        if rows:
+            blocks = self._numbers.of({i.block for r in rows for i in r.heads[:1]})
+            self._connection.executemany(PUT, [(self._mandate, *_columns(row, blocks)) for row in rows])
+            self._memo.put({row.path: row for row in rows})
 
     def drop(self, paths: Iterable[RelPath]) -> None:
-        self._connection.execute(
-            "DELETE FROM base WHERE mandate = ? AND path IN (SELECT value FROM json_each(?))",
-            (self._mandate, listed(paths)),
-        )
+        gone = dict.fromkeys(paths)
+        if gone:
+            self._connection.execute(
+                "DELETE FROM base WHERE mandate = ? AND path IN (SELECT value FROM json_each(?))",
+                (self._mandate, listed(gone)),
+            )
+            self._memo.put(gone)
 
     def page(self, after: str, before: str | None = None) -> Sequence[Standing]:
         """The next paths after one, in byte order, and before another; empty at the end.
@@ -122,6 +148,8 @@ class BaseRows:
     def sources_of(self, contents: Iterable[ContentId], limit: int) -> dict[ContentId, list[RelPath]]:
         """At most `limit` paths for each content that stands anywhere: one query for all."""
         asked = set(contents)
+        if not asked:
+            return {}
         tags = [tag for c in asked if (tag := content_tag(c)) is not None]
         parameters = {"tags": listed(tags), "mandate": self._mandate, "most": SOURCES_READ_MAX}
         sources: dict[ContentId, list[RelPath]] = {}

@@ -7,16 +7,15 @@ hashes stand once, in the blocks. `superseded` is computed from rows alone, and 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from p2psync.core.changelog import Stated
 from p2psync.core.ids import HASH_BYTES, BlockHash, ChangeId, ContentId, DeviceId
 from p2psync.core.relpath import RelPath
+from p2psync.store.memo import Memo
+from p2psync.store.numbers import INDEX_BITS, INDEX_MASK, Numbers, change_number
 from p2psync.store.packing import content_tag, entry_columns, entry_of, listed, pack_numbers, path_tag, unpack_numbers
-
-INDEX_BITS = 16
-INDEX_MASK = (1 << INDEX_BITS) - 1
 
 ADD = """
     INSERT INTO change (number, mandate, log, accepted, stamp, time_ms, kind, size, mtime_ns, mode, content,
@@ -58,7 +57,6 @@ CONFLICTED_OF = """
         SELECT count(*) FROM change INDEXED BY change_head
         WHERE change.mandate = ? AND change.path = asked.value AND change.accepted AND NOT change.superseded)
 """
-NUMBERS = "SELECT number, log FROM block WHERE mandate = ? AND hash = ?"
 NAME = """
     INSERT OR IGNORE INTO naming (named, namer, mandate) SELECT number, ?, mandate FROM change
     WHERE number = ? AND path = ?
@@ -78,14 +76,16 @@ RECENT_MAX = 2_500
 DOUBTED_MAX = 20_000
 """Paths to be looked at again for conflicts; with more than these, looking at all takes no longer."""
 
-BlockNumbers = Mapping[BlockHash, tuple[int, int]]
-"""The numbers of blocks and of their logs."""
-
 
 class ChangeRows:
-    def __init__(self, connection: sqlite3.Connection, mandate: int):
+    def __init__(self, connection: sqlite3.Connection, mandate: int, numbers: Numbers | None = None):
+        """`numbers`: of the one writer, who alone may remember what it read; None for others."""
         self._connection = connection
         self._mandate = mandate
+        self._numbers = numbers if numbers is not None else Numbers(connection, mandate)
+        self._heads: Memo[RelPath, list[int]] = Memo() if numbers is not None else Memo(0)
+        """The numbers of the heads of a path."""
+        self._refused_count: int | None = None
         self._recent: dict[int, Stated] = {}
         self._conflicted: set[RelPath] | None = None
         """What the last look for conflicts found; None: none was made."""
@@ -96,10 +96,12 @@ class ChangeRows:
         """A transaction was undone: numbers may stand for other changes now."""
         self._recent.clear()
         self._conflicted = None
+        self._heads.forget()
+        self._refused_count = None
 
     def add(self, changes: Sequence[tuple[Stated, bool]]) -> None:
         """Add changes and what they name; both their blocks are here."""
-        blocks = self._numbers_of({i.block for change, _ in changes for i in (change.id, *change.named)})
+        blocks = self._numbers.of({i.block for change, _ in changes for i in (change.id, *change.named)})
         rows: list[tuple[Any, ...]] = []
         named: list[tuple[int, int, str]] = []
         superseded: list[tuple[int, str]] = []
@@ -120,30 +122,40 @@ class ChangeRows:
         self._connection.executemany(ADD, rows)
         self._connection.executemany(NAME, named)
         self._connection.executemany(SUPERSEDE, superseded)
-        self._doubt(change.path for change, _ in changes)
+        self._heads_changed([change.path for change, _ in changes])
+        if not all(accepted for _, accepted in changes):
+            self._refused_count = None
         for number in list(self._recent)[:-RECENT_MAX]:
             del self._recent[number]
 
     def by_id(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, Stated]:
         asked = list(ids)
-        blocks = self._numbers_of({i.block for i in asked})
+        blocks = self._numbers.of({i.block for i in asked})
         numbers = [change_number(i, blocks) for i in asked if i.block in blocks]
-        return {change.id: change for change in self._numbered(numbers)}
+        return {change.id: change for _, change in self._numbered(numbers)}
 
     def heads(self, paths: Iterable[RelPath]) -> Mapping[RelPath, Sequence[Stated]]:
         """Sorted by their ids."""
-        numbers = self._connection.execute(HEADS, (listed(set(paths)), self._mandate)).fetchall()
+        asked = set(paths)
+        numbers = [number for path in asked if path in self._heads for number in self._heads[path]]
+        others = [path for path in asked if path not in self._heads]
+        if others:
+            numbers += (n for (n,) in self._connection.execute(HEADS, (listed(others), self._mandate)).fetchall())
         found: dict[RelPath, list[Stated]] = {}
-        for change in self._numbered([number for (number,) in numbers]):
+        known: dict[RelPath, list[int]] = {path: [] for path in others}
+        for number, change in self._numbered(numbers):
+            if change.path in known:
+                known[change.path].append(number)
             found.setdefault(change.path, []).append(change)
+        self._heads.put(known)
         for changes in found.values():
             changes.sort(key=lambda change: change.id)
         return found
 
-    def _numbered(self, numbers: Sequence[int]) -> Iterable[Stated]:
-        """In any order; those that are not here are left out."""
+    def _numbered(self, numbers: Sequence[int]) -> Iterable[tuple[int, Stated]]:
+        """With their numbers, in any order; those that are not here are left out."""
         others = [number for number in numbers if number not in self._recent]
-        yield from (self._recent[number] for number in numbers if number in self._recent)
+        yield from ((number, self._recent[number]) for number in numbers if number in self._recent)
         if others:
             rows = self._connection.execute(BY_NUMBER, (listed(others), self._mandate)).fetchall()
             yield from self._stated(rows)
@@ -154,7 +166,7 @@ class ChangeRows:
         paths: set[RelPath] = set()
         named: set[int] = set()
         for block, accepted in verdicts:
-            first = self._numbers_of((block,))[block][0] << INDEX_BITS
+            first = self._numbers.of((block,))[block][0] << INDEX_BITS
             for number, path, before, parents, settled in self._connection.execute(
                 "SELECT number, path, accepted, parents, settled FROM change WHERE number BETWEEN ? AND ?",
                 (first, first | INDEX_MASK),
@@ -166,7 +178,10 @@ class ChangeRows:
                     named.update(unpack_numbers(parents), unpack_numbers(settled))
         self._connection.executemany("UPDATE change SET accepted = ? WHERE number = ?", flips)
         self._connection.executemany(SUPERSEDE_AGAIN, [(number,) for number in sorted(named)])
-        self._doubt(paths)
+        # Beside the paths that flipped, those of what they name: all are of the same path.
+        self._heads_changed(paths)
+        if flips:
+            self._refused_count = None
         return paths
 
     def with_content(self, path: RelPath, content: ContentId) -> Sequence[ChangeId]:
@@ -198,11 +213,13 @@ class ChangeRows:
         return {device for (device,) in found}
 
     def refused_count(self) -> int:
-        found = self._connection.execute(
-            "SELECT count(*) FROM change INDEXED BY change_refused WHERE mandate = ? AND NOT accepted",
-            (self._mandate,),
-        )
-        return int(found.fetchone()[0])
+        if self._refused_count is None:
+            found = self._connection.execute(
+                "SELECT count(*) FROM change INDEXED BY change_refused WHERE mandate = ? AND NOT accepted",
+                (self._mandate,),
+            )
+            self._refused_count = int(found.fetchone()[0])
+        return self._refused_count
 
     def refused(self, limit: int) -> Sequence[Stated]:
         """Those taken in last, at most so many."""
@@ -211,7 +228,7 @@ class ChangeRows:
             "ORDER BY number DESC LIMIT ?",
             (self._mandate, limit),
         )
-        return list(self._numbered([number for (number,) in found]))
+        return [change for _, change in self._numbered([number for (number,) in found])]
 
     def named_in(self, file_class: str, contents: Sequence[ContentId]) -> set[ContentId]:
         """Those of the contents that an accepted change in a log of this class names."""
@@ -234,8 +251,9 @@ class ChangeRows:
         self._doubted.clear()
         return sorted(self._conflicted)
 
-    def _doubt(self, paths: Iterable[RelPath]) -> None:
+    def _heads_changed(self, paths: Collection[RelPath]) -> None:
         """The heads of these paths may be others now."""
+        self._heads.drop(paths)
         if self._conflicted is None:
             return
         self._doubted.update(paths)
@@ -243,10 +261,7 @@ class ChangeRows:
             self._conflicted = None
             self._doubted.clear()
 
-    def _numbers_of(self, hashes: Iterable[BlockHash]) -> BlockNumbers:
-        return numbers_of(self._connection, self._mandate, hashes)
-
-    def _stated(self, rows: Sequence[Any]) -> Iterable[Stated]:
+    def _stated(self, rows: Sequence[Any]) -> Iterable[tuple[int, Stated]]:
         named = {row[0]: (unpack_numbers(row[8]), unpack_numbers(row[9])) for row in rows}
         numbers = {number >> INDEX_BITS for number in named}
         numbers.update(other >> INDEX_BITS for both in named.values() for some in both for other in some)
@@ -263,25 +278,16 @@ class ChangeRows:
         authors = dict(self._connection.execute("SELECT number, device FROM log WHERE mandate = ?", (self._mandate,)))
         for number, log, path, kind, size, mtime_ns, mode, content, _, _, stamp, time_ms in rows:
             parents, settled = named[number]
-            yield Stated(
-                id_of(number),
-                authors[log],
-                path,
-                entry_of(kind, size, mtime_ns, mode, content),
-                tuple(map(id_of, parents)),
-                tuple(map(id_of, settled)),
-                stamp,
-                time_ms,
+            yield (
+                number,
+                Stated(
+                    id_of(number),
+                    authors[log],
+                    path,
+                    entry_of(kind, size, mtime_ns, mode, content),
+                    tuple(map(id_of, parents)),
+                    tuple(map(id_of, settled)),
+                    stamp,
+                    time_ms,
+                ),
             )
-
-
-def numbers_of(connection: sqlite3.Connection, mandate: int, blocks: Iterable[BlockHash]) -> BlockNumbers:
-    """Blocks that are not here are left out."""
-    found = {block: connection.execute(NUMBERS, (mandate, block)).fetchone() for block in blocks}
-    return {block: numbers for block, numbers in found.items() if numbers}
-
-
-def change_number(change: ChangeId, blocks: BlockNumbers) -> int:
-    """Raises KeyError if its block is not among those given."""
-    block, index = change
-    return blocks[block][0] << INDEX_BITS | index

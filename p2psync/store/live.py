@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import LiveRow
+from p2psync.store.memo import Memo
 from p2psync.store.packing import entry_columns, entry_of, listed
 
 PUT = """
@@ -24,39 +25,62 @@ class LiveRows:
     def __init__(self, connection: sqlite3.Connection, mandate: int):
         self._connection = connection
         self._mandate = mandate
+        self._memo: Memo[RelPath, LiveRow | None] = Memo()
+
+    def forget(self) -> None:
+        """A transaction was undone: what it wrote was remembered too."""
+        self._memo.forget()
 
     def get(self, paths: Iterable[RelPath]) -> Mapping[RelPath, LiveRow]:
-        found = self._connection.execute(
-            "SELECT live.path, kind, size, mtime_ns, mode, content, slot, heads FROM json_each(?) asked "
-            "CROSS JOIN live ON live.mandate = ? AND live.path = asked.value",
-            (listed(paths), self._mandate),
-        )
-        return {
-            path: LiveRow(path, entry_of(kind, size, mtime_ns, mode, content), path if slot is None else slot, heads)
-            for path, kind, size, mtime_ns, mode, content, slot, heads in found
-        }
+        rows: dict[RelPath, LiveRow | None] = {}
+        others: dict[RelPath, LiveRow | None] = {}
+        for path in paths:
+            if path in self._memo:
+                rows[path] = self._memo[path]
+            else:
+                others[path] = None
+        if others:
+            found = self._connection.execute(
+                "SELECT live.path, kind, size, mtime_ns, mode, content, slot, heads FROM json_each(?) asked "
+                "CROSS JOIN live ON live.mandate = ? AND live.path = asked.value",
+                (listed(others), self._mandate),
+            )
+            for path, kind, size, mtime_ns, mode, content, slot, heads in found:
+                entry = entry_of(kind, size, mtime_ns, mode, content)
+                others[path] = LiveRow(path, entry, path if slot is None else slot, heads)
+            self._memo.put(others)
+            rows |= others
+        return {path: row for path, row in rows.items() if row is not None}
 
-    def put(self, rows: Iterable[LiveRow]) -> None:
-        self._connection.executemany(
-            PUT,
-            [
-                (self._mandate, r.path, *entry_columns(r.entry), None if r.slot == r.path else r.slot, r.heads)
-                for r in rows
-            ],
-        )
+    def put(self, rows: Sequence[LiveRow]) -> None:
+        if rows:
+            self._connection.executemany(
+                PUT,
+                [
+                    (self._mandate, r.path, *entry_columns(r.entry), None if r.slot == r.path else r.slot, r.heads)
+                    for r in rows
+                ],
+            )
+            self._memo.put({row.path: row for row in rows})
 
     def drop(self, paths: Iterable[RelPath]) -> None:
-        self._connection.execute(
-            "DELETE FROM live WHERE mandate = ? AND path IN (SELECT value FROM json_each(?))",
-            (self._mandate, listed(paths)),
-        )
+        gone = dict.fromkeys(paths)
+        if gone:
+            self._connection.execute(
+                "DELETE FROM live WHERE mandate = ? AND path IN (SELECT value FROM json_each(?))",
+                (self._mandate, listed(gone)),
+            )
+            self._memo.put(gone)
 
     def with_any_below(self, paths: Iterable[RelPath]) -> Set[RelPath]:
         """Those of the paths that others lie below: a range of the table is not empty."""
+        asked = list(paths)
+        if not asked:
+            return set()
         found = self._connection.execute(
             "SELECT value FROM json_each(?1) WHERE EXISTS (SELECT 1 FROM live "
             "WHERE mandate = ?2 AND path > value || '/' AND path < value || ?3)",
-            (listed(paths), self._mandate, SLASH_NEXT),
+            (listed(asked), self._mandate, SLASH_NEXT),
         )
         return {path for (path,) in found}
 

@@ -9,7 +9,7 @@ from typing import Any
 from p2psync.core.ids import BlockHash, ChangeId
 from p2psync.core.mark import Mark, StatedMark
 from p2psync.core.relpath import RelPath
-from p2psync.store.changes import INDEX_BITS, INDEX_MASK, change_number, numbers_of
+from p2psync.store.numbers import INDEX_BITS, INDEX_MASK, Numbers, change_number
 from p2psync.store.packing import listed, pack_ids, unpack_ids
 
 COLUMNS = """
@@ -21,13 +21,14 @@ JOINED = f" JOIN block ON block.number = mark.number >> {INDEX_BITS} JOIN log ON
 
 
 class MarkRows:
-    def __init__(self, connection: sqlite3.Connection, mandate: int):
+    def __init__(self, connection: sqlite3.Connection, mandate: int, numbers: Numbers):
         self._connection = connection
         self._mandate = mandate
+        self._numbers = numbers
 
     def add(self, marks: Sequence[tuple[StatedMark, bool]]) -> None:
         """Their blocks are here."""
-        blocks = numbers_of(self._connection, self._mandate, {one.id.block for one, _ in marks})
+        blocks = self._numbers.of({one.id.block for one, _ in marks})
         self._connection.executemany(
             "INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -44,7 +45,7 @@ class MarkRows:
         asked = list(ids)
         if not asked:
             return {}
-        blocks = numbers_of(self._connection, self._mandate, {i.block for i in asked})
+        blocks = self._numbers.of({i.block for i in asked})
         numbers = [change_number(i, blocks) for i in asked if i.block in blocks]
         found = self._connection.execute(
             COLUMNS + JOINED + "WHERE +mark.mandate = ? AND mark.number IN (SELECT value FROM json_each(?))",

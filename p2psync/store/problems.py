@@ -16,8 +16,15 @@ class ProblemRows:
     def __init__(self, connection: sqlite3.Connection, mandate: int):
         self._connection = connection
         self._mandate = mandate
+        self._none = False
+        """It is known that there are none."""
+
+    def forget(self) -> None:
+        """A transaction was undone: what it removed is there again."""
+        self._none = False
 
     def put(self, problems: Iterable[Problem]) -> None:
+        self._none = False
         self._connection.executemany(
             "INSERT OR REPLACE INTO problem (mandate, path, code, detail) VALUES (?, ?, ?, ?)",
             [(self._mandate, any_text(p.path), p.code, any_text(p.detail)) for p in problems],
@@ -38,8 +45,10 @@ class ProblemRows:
             )
 
     def _are_any(self) -> bool:
-        found = self._connection.execute("SELECT 1 FROM problem WHERE mandate = ? LIMIT 1", (self._mandate,))
-        return found.fetchone() is not None
+        if not self._none:
+            found = self._connection.execute("SELECT 1 FROM problem WHERE mandate = ? LIMIT 1", (self._mandate,))
+            self._none = found.fetchone() is None
+        return not self._none
 
     def all(self) -> Sequence[Problem]:
         found = self._connection.execute(

@@ -15,6 +15,7 @@ from p2psync.core.ids import ContentId
 from p2psync.fs import assembly as module
 from p2psync.fs.assembly import Assembly, Source, check_room
 from p2psync.fs.staging import Staging
+from p2psync.fs.writeback import Writeback
 from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX
 from tests.core.cutting import manifest_of
 
@@ -184,13 +185,12 @@ def test_pieces_name_each_missing_chunk_once_and_fit_a_response(staging: Staging
 
 
 def test_bulk_is_written_back_early(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[int] = []
-    monkeypatch.setattr(module, "WRITEBACK_BYTES", 1 << 20)
-    monkeypatch.setattr(module, "start_writeback", lambda fd, offset, length: calls.append(fd))
+    written: list[int] = []
+    monkeypatch.setattr(Writeback, "wrote", lambda self, fd, size: written.append(size))
     assembly = Assembly(staging, MANIFEST)
     for index in range(COUNT):
         assembly.write([index], [chunk(index)])
-    assert len(calls) == 2
+    assert sum(written) == MANIFEST.size
     assembly.close(keep=False)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from p2psync.fs import durable
-from p2psync.fs.durable import SINGLY_MAX, start_writeback, sync_directories, sync_file, sync_files
+from p2psync.fs.durable import SINGLY_MAX, flush_bytes, start_writeback, sync_directories, sync_file, sync_files
 
 
 @pytest.fixture(name="flushed")
@@ -55,5 +55,6 @@ def test_early_writeback_harms_nothing(tmp_path: Path) -> None:
     fd = os.open(tmp_path / "f", os.O_RDWR | os.O_CREAT)
     os.write(fd, b"bytes")
     start_writeback(fd, 0, 0)
+    flush_bytes(fd)
     os.close(fd)
     assert (tmp_path / "f").read_bytes() == b"bytes"

@@ -1,0 +1,51 @@
+"""Rows that were read or written lately, so that the batch of one event asks for each only once.
+
+Each statement gives the interpreter's lock away several times; beside a big transfer getting it back takes longer than
+the statement. For the one writer of a database alone: others would not hear what it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Generic, TypeVar
+
+ROWS_MAX = 600
+"""Remembered of one kind: those of one large batch of paths."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Memo(Generic[K, V]):
+    """What is known by its key, the latest; those that came first are forgotten first."""
+
+    def __init__(self, most: int = ROWS_MAX):
+        self._most = most
+        self._known: dict[K, V] = {}
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._known
+
+    def __getitem__(self, key: K) -> V:
+        """Raises KeyError."""
+        return self._known[key]
+
+    def put(self, news: Mapping[K, V]) -> None:
+        """From now on it is so."""
+        for key in news:
+            self._known.pop(key, None)
+        self._known.update(news)
+        over = len(self._known) - self._most
+        if over > 0:
+            for key in list(islice(self._known, over)):
+                del self._known[key]
+
+    def drop(self, keys: Iterable[K]) -> None:
+        """It may be otherwise now."""
+        for key in keys:
+            self._known.pop(key, None)
+
+    def forget(self) -> None:
+        """A transaction was undone: what it wrote was remembered too."""
+        self._known.clear()
