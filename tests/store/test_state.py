@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
 
 from p2psync.core.change import Change
 from p2psync.core.ids import MandateId
-from p2psync.engine.state import BaseRow, TodoKind, TodoRow
+from p2psync.engine.state import BaseRow, LiveRow, TodoKind, TodoRow
 from p2psync.store.database import Database
 from p2psync.store.state import SqliteDeviceState, mandate_number
-from tests.contracts.rows import LOG, MANDATE, OTHER, A, Author, B, content, everything, file, fill
+from tests.contracts.rows import (
+    BERT,
+    BERTS,
+    LOG,
+    MANDATE,
+    OTHER,
+    A,
+    Author,
+    B,
+    Crash,
+    content,
+    everything,
+    file,
+    fill,
+    path,
+)
 
 MAY_BE_WALKED = re.compile(
     r"SCAN (asked|json_each|CONSTANT ROW)\b"  # what was asked for
@@ -116,6 +131,48 @@ def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
     database = Database.open(tmp_path / "state.db")
     assert everything(SqliteDeviceState(database).mandate(MANDATE)) == before
     database.close()
+
+
+@pytest.mark.parametrize("as_part", [False, True])
+def test_nothing_that_was_undone_is_remembered(database: Database, device: SqliteDeviceState, as_part: bool) -> None:
+    state = device.add_mandate(MANDATE)
+    fill(state, MANDATE)
+    before = everything(state)
+    with database.transaction() if as_part else nullcontext():
+        with suppress(Crash), database.transaction():
+            (head,) = state.heads([A])[A]
+            bert = Author(state, BERTS, BERT)
+            undone, _ = bert.save(Change(A, file("new"), (head.id,)), Change(path("n"), file("new"), ()))
+            state.put_tips({LOG: ()}, LOG)
+            state.put("folder", "elsewhere")
+            state.put_bases([BaseRow(A, file("new"), None, ())])
+            state.drop_bases([B])
+            state.put_live([LiveRow(A, file("new"), "a", 2)])
+            state.drop_live([B])
+            state.add_todo([TodoRow(path("n"), kind) for kind in TodoKind])
+            state.clear_problems([problem.path for problem in state.problems()])
+            everything(state)
+            raise Crash
+        assert everything(state) == before
+        assert state.block(undone.block) is None
+    assert everything(device.mandate(MANDATE)) == before
+    Author(state, BERTS, BERT).save(Change(A, file("other"), ()))  # whose block takes the number of the one undone
+    assert not state.changes([undone])
+
+
+def test_who_asks_again_is_answered_from_memory(database: Database, device: SqliteDeviceState) -> None:
+    state = device.add_mandate(MANDATE)
+    fill(state, MANDATE)
+    paths = [A, B, path("nowhere")]
+
+    def ask() -> object:
+        counts = [state.todo_count(kind) for kind in TodoKind]
+        return state.bases(paths), state.live(paths), state.heads(paths), state.refused_count(), counts
+
+    first = ask()
+    with watched(database) as statements:
+        assert ask() == first
+    assert statements == []
 
 
 def test_an_unknown_mandate_has_no_number(database: Database) -> None:
