@@ -142,6 +142,13 @@ _TEXTS = {
             "p2psync seen {mandate}"
         ),
     ),
+    Code.ENTRIES_MISSING: lambda: (
+        _("The index {path} names files of bookings that are not in the mandate: {detail}."),
+        _(
+            "Attach each of them on the PC whose program writes it: p2psync attach FILE --mandate {mandate}. If they "
+            "are not to be exchanged, tick it off: p2psync seen {mandate}"
+        ),
+    ),
     Code.HOOK_FAILED: lambda: (
         _("The command that this PC runs when the books are marked as complete failed: {detail}."),
         _("It is not run again for this mark. Try it yourself, and see what is set with: p2psync hook"),

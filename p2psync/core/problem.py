@@ -41,6 +41,8 @@ class Code(StrEnum):
     # programs' own files
     JOINED = "joined"
     NAMED_OTHERWISE = "named-otherwise"
+    # what an index of bookings names
+    ENTRIES_MISSING = "entries-missing"
     # this PC's own commands
     HOOK_FAILED = "hook-failed"
     # devices
@@ -58,6 +60,7 @@ NEWS = frozenset(
     {
         *(Code.EDIT_REFUSED, Code.PERIOD_FROZEN, Code.SET_ASIDE, Code.LOG_FORKED, Code.BLOCK_REFUSED),
         *(Code.DATABASE_REBUILT, Code.HOOK_FAILED, Code.JOINED, Code.NAMED_OTHERWISE),
+        Code.ENTRIES_MISSING,
     }
 )
 """What has happened and stays so: it is over when a person has looked at it."""

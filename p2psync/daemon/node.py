@@ -44,13 +44,13 @@ from p2psync.daemon.pairing.inviting import Inviting
 from p2psync.daemon.programs.bridging import Bridging
 from p2psync.daemon.programs.exporting import Exporting
 from p2psync.daemon.programs.hooks import NOTICE, Hooks
+from p2psync.daemon.programs.indexes import Indexes
 from p2psync.daemon.programs.mastering import Mastering
 from p2psync.daemon.programs.shelf import Shelf
 from p2psync.daemon.programs.tally import Tally
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.timetable import Timetable, WallClock
-from p2psync.daemon.web import Web
 from p2psync.engine.device import CALLED, Device
 from p2psync.engine.effects import (
     CloseLink,
@@ -124,10 +124,11 @@ class Node:
         self.intervals = Intervals(self, WallClock())
         self.operations = Operations(self)
         self.exporting = Exporting(self.runtime, self.operations.call, log)
+        self.indexes = Indexes(self.runtime, database, self.shelf, log)
         self.hooks = Hooks(config.home, self.runtime, log)
         self.verifying: dict[MandateId, Found] = {}
         """What is being read of a mandate, and found in it."""
-        self.web: Web | None = None
+        self.web: web.Web | None = None
         self.dropped_hosts: frozenset[str] = frozenset()
         """Meeting hosts that were named in an earlier run and are not to be used any more."""
         self.broken_by: BaseException | None = None
@@ -223,9 +224,8 @@ class Node:
         roots = await self.runtime.query(_folders_of)
         await asyncio.gather(*(self.folders.open(mandate, root) for mandate, root in roots))
         self.bridging.start()
-        self.tasks.keep(self.exporting.keep, "exports")
-        self.tasks.keep(self.activity.keep, "activity")
-        self.tasks.keep(self.hooks.keep, "hooks")
+        for one in (self.exporting, self.indexes, self.activity, self.hooks):
+            self.tasks.keep(one.keep, type(one).__name__.lower())
         if self.config.timetable:
             self.tasks.keep(self.timetable.keep, "timetable")
             self.tasks.keep(self.intervals.keep, "intervals")
@@ -235,7 +235,7 @@ class Node:
         await self.discovery.start()
         if self.config.api:
             await asyncio.to_thread(web.load)
-            self.web = Web(self)
+            self.web = web.Web(self)
             await self.web.start()
             undo.push_async_callback(self.web.stop)
 

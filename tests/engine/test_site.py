@@ -53,6 +53,6 @@ def test_problems_of_the_disk_end_when_the_path_could_be_looked_at() -> None:
         *(Code.EDIT_REFUSED, Code.SET_ASIDE, Code.OPEN_CONFLICT, Code.INDEX_CONFLICT, Code.LOG_FORKED),
         *(Code.DEVICE_CLONED, Code.BLOCK_REFUSED, Code.UPDATE_NEEDED, Code.CLOCK_WRONG, Code.DATABASE_REBUILT),
         *(Code.PEER_MISBEHAVED, Code.REMOVED, Code.EXPORT_REFUSED, Code.PERIOD_FROZEN, Code.HOOK_FAILED),
-        *(Code.JOINED, Code.NAMED_OTHERWISE),
+        *(Code.JOINED, Code.NAMED_OTHERWISE, Code.ENTRIES_MISSING),
     }
     assert set(Code) - DISK_CODES == lasting

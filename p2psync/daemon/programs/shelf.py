@@ -13,10 +13,12 @@ from dataclasses import field, replace
 from typing import Any, Generic, TypeVar
 
 from p2psync.books.closing import overlapping, span_of
-from p2psync.books.completeness import ENTRIES, MASTER, suffix_of
+from p2psync.books.companions import absent_of
+from p2psync.books.completeness import ENTRIES, INDEX, MASTER, suffix_of
 from p2psync.books.crp import CHART_BYTES_MAX, Chart, read_chart
 from p2psync.books.entries import ENTRIES_BYTES_MAX, EntriesFile, read_entries
 from p2psync.books.finding import Collector, Findings, Trouble
+from p2psync.books.index import INDEX_BYTES_MAX
 from p2psync.books.master import MasterData, OpenField, records_of
 from p2psync.books.master_codec import MASTER_BYTES_MAX
 from p2psync.books.master_files import CHANGED, STATED, together
@@ -36,7 +38,7 @@ from p2psync.books.validation import Books, Check, active_checks, books_of_chart
 from p2psync.core.entry import Entry, Kind
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.period import Period, period_in_name
-from p2psync.core.relpath import RelPath, name
+from p2psync.core.relpath import RelPath, name, parent
 from p2psync.core.value import value
 from p2psync.daemon.contents.reading import Reading
 from p2psync.daemon.disk.folders import Folders
@@ -45,6 +47,8 @@ from p2psync.errors import CodecError, FolderError, P2PSyncError
 from p2psync.fs.contents import Contents
 from p2psync.i18n import later
 
+ABSENT_MAX = 500
+"""Of one index."""
 CHARTS_MAX = 64
 """Charts in memory."""
 MASTERS_MAX = 16
@@ -173,6 +177,13 @@ class Shelf:
         """Every file of bookings against what was posted of it, those that are posted whole among them."""
         return await self._read(marked.id, lambda files: files.pending(marked))
 
+    async def absent(self, mandate: MandateId) -> Mapping[RelPath, Sequence[RelPath] | None]:
+        """For each index, which files of bookings it names that do not lie beside it; None if its bytes are not here.
+
+        At most ABSENT_MAX of each; one that is torn names none.
+        """
+        return await self._read(mandate, _Files.absent)
+
     async def compare(self, mandate: MandateId, before: ContentId | None, after: ContentId | None) -> Pending:
         """The bookings of one content against those of another; None: there is no file."""
         return await self._read(mandate, lambda files: files.compare(before, after))
@@ -201,10 +212,11 @@ class _Files:
     def __init__(self, reading: Reading, contents: Contents, memory: _Memory) -> None:
         self._contents = contents
         self._memory = memory
-        found = reading.files_with((MASTER, STATED, CHANGED, *sorted(ENTRIES)))
+        found = reading.files_with((MASTER, STATED, CHANGED, INDEX, *sorted(ENTRIES)))
         files = {path: entry for path, entry in found.items() if entry.kind is Kind.FILE}
         self._masters = {path: entry for path, entry in files.items() if suffix_of(path) in (STATED, CHANGED)}
-        self._files = {path: entry for path, entry in files.items() if path not in self._masters}
+        self._indexes = {path: entry for path, entry in files.items() if suffix_of(path) == INDEX}
+        self._files = {path: entry for path, entry in files.items() if path not in {*self._masters, *self._indexes}}
         self._charts = {path: self._chart(entry) for path, entry in self._named(MASTER).items()}
 
     def charts(self) -> list[ChartFile]:
@@ -280,6 +292,9 @@ class _Files:
             for one in several
         ]
 
+    def absent(self) -> Mapping[RelPath, Sequence[RelPath] | None]:
+        return {path: self._absent(path, entry) for path, entry in self._indexes.items()}
+
     def compare(self, before: ContentId | None, after: ContentId | None) -> Pending:
         return self._memory.pending.get(
             (before, after, ()), lambda: pending(self._side(before, 0), self._side(after, 0), ())
@@ -289,6 +304,14 @@ class _Files:
         return differences(self._side(before, 0), self._side(after, 0), most)
 
     # -- one file --------------------------------------------------------------------------------------
+
+    def _absent(self, path: RelPath, entry: Entry) -> Sequence[RelPath] | None:
+        assert entry.content is not None, "a file has a content"
+        data, above = self._bytes(entry.content, entry.size, INDEX_BYTES_MAX), parent(path)
+        if isinstance(data, CodecError):
+            return None
+        beside = (name(one) for one in self._named(*ENTRIES) if parent(one) == above)
+        return [RelPath(f"{above}/{one}" if above else one) for one in absent_of(data, beside)[:ABSENT_MAX]]
 
     def _checked_chart(self, path: RelPath) -> Checked:
         read = self._charts[path]
