@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
+from p2psync.core.relpath import RelPath
 from p2psync.daemon.programs import indexes
 from p2psync.daemon.programs.indexes import NAMES_TOLD, Indexes
 from p2psync.engine.settle import PATIENCE_S
@@ -109,6 +111,20 @@ async def test_who_may_not_have_a_file_misses_none(tmp_path: Path) -> None:
             {"Cargo.ecc": "a.ecf, b.ecs"},
             {"Cargo.ecc": "a.ecf"},
         ]
+
+
+@pytest.mark.asyncio
+async def test_what_the_mandate_has_and_this_disk_does_not_show_yet_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pcs(tmp_path, "one") as (one,):
+        await one.create()
+        one.save("Cargo.ecc", index("a.ecf"))
+        one.save("a.ecf", LINES)
+        await one.holds(2)
+        before = {RelPath("Cargo.ecc"): [RelPath("a.ecf")]}
+        monkeypatch.setattr(one.running.shelf, "absent", AsyncMock(return_value=before))
+        assert await Patience(one).after_a_while() == {}
 
 
 @pytest.mark.asyncio
