@@ -106,7 +106,7 @@ class Node:
         self.bandwidth = Bandwidth()
         self.links = self._make_links()
         self.cuts = CutFile(config.home / CUTS_FILE)
-        self.folders = Folders(database, self.cuts, self.runtime, self.tasks, log)
+        self.folders = Folders(database, self.cuts, self.runtime, self.tasks, log, self.links.give_way)
         self.shelf = Shelf(self.folders)
         self.tally = Tally(self.shelf, self.tasks)
         self.mastering = Mastering(self.runtime, self.folders, self.shelf, identity.device)

@@ -86,6 +86,9 @@ class Link(Protocol):
         lost.
         """
 
+    def hold_bulk(self, seconds: float) -> None:
+        """For so long bulk frames wait: what is about to be said shall find the line free."""
+
     async def close(self) -> None:
         """Send what is queued, for at most CLOSE_S, then close. Can be called again, and after the end."""
 
@@ -136,6 +139,8 @@ class FramedLink:
         self._control = _Outbox(CONTROL_BYTES_MAX)
         self._bulk = _Outbox(BULK_BYTES_MAX)
         self._writing_paused = False
+        self._held: asyncio.TimerHandle | None = None
+        """Ends the moment in which bulk waits."""
         self._assembler = FrameAssembler()
         self._inbox: deque[bytes] = deque()
         self._inbox_bytes = 0
@@ -174,6 +179,20 @@ class FramedLink:
 
     def suit_distance(self) -> bool:
         return self._end is None and self._on_distance()
+
+    def hold_bulk(self, seconds: float) -> None:
+        if self._end is None:
+            self._let_bulk_go()
+            self._held = self._loop.call_later(seconds, self._resume_bulk)
+
+    def _resume_bulk(self) -> None:
+        self._let_bulk_go()
+        self._pump()
+
+    def _let_bulk_go(self) -> None:
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
 
     async def close(self) -> None:
         if not self._closing:
@@ -241,6 +260,8 @@ class FramedLink:
         while not self._writing_paused and self._end is None:
             if self._control:
                 self._write(self._control.take_batch(CONTROL_BATCH_BYTES_MAX))
+            elif self._bulk and self._held is not None:
+                return
             elif self._bulk:
                 frame = self._bulk.take()
                 self._write(len(frame).to_bytes(LENGTH_BYTES, "big"), frame)
@@ -290,6 +311,7 @@ class FramedLink:
             return
         self._end = error
         self._timer.cancel()
+        self._let_bulk_go()
         self._control.drop()
         self._bulk.drop()
         self._drained.set()

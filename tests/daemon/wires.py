@@ -23,6 +23,8 @@ class WireEnd:
         self.other: WireEnd = self
         self.bulk: list[bytes] = []
         """Frames that were sent as bulk."""
+        self.held: list[float] = []
+        """For how long bulk was to wait, each time."""
         self.readable = asyncio.Event()
         self.readable.set()
         self.closed = False
@@ -46,6 +48,9 @@ class WireEnd:
 
     def suit_distance(self) -> bool:
         return self.copes
+
+    def hold_bulk(self, seconds: float) -> None:
+        self.held.append(seconds)
 
     async def close(self) -> None:
         if not self.closed:

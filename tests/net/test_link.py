@@ -124,6 +124,51 @@ def test_control_overtakes_bulk_that_waits() -> None:
     run_still(main())
 
 
+def test_bulk_that_is_held_lets_control_go_first() -> None:
+    async def main() -> None:
+        carrier = Carrier()
+        carrier.link.hold_bulk(0.02)
+        await carrier.link.send(b"bulk", bulk=True)
+        await asyncio.sleep(0.01)
+        await carrier.link.send(b"control")
+        assert carrier.frames() == [b"control"]
+        await asyncio.sleep(0.009)
+        assert carrier.frames() == [b"control"]
+        await asyncio.sleep(0.002)
+        assert carrier.frames() == [b"control", b"bulk"]
+        await carrier.link.close()
+
+    run_still(main())
+
+
+def test_bulk_that_is_held_again_waits_from_then_on() -> None:
+    async def main() -> None:
+        carrier = Carrier()
+        carrier.link.hold_bulk(0.02)
+        await carrier.link.send(b"bulk", bulk=True)
+        await asyncio.sleep(0.01)
+        carrier.link.hold_bulk(0.02)
+        await asyncio.sleep(0.019)
+        assert carrier.frames() == []
+        await asyncio.sleep(0.002)
+        assert carrier.frames() == [b"bulk"]
+        await carrier.link.close()
+
+    run_still(main())
+
+
+def test_a_close_sends_bulk_that_is_held() -> None:
+    async def main() -> None:
+        carrier = Carrier()
+        carrier.link.hold_bulk(0.02)
+        await carrier.link.send(b"bulk", bulk=True)
+        await carrier.link.close()
+        assert carrier.frames() == [b"bulk"]
+        carrier.link.hold_bulk(0.02)
+
+    run_still(main())
+
+
 @pytest.mark.parametrize(("bulk", "bytes_max"), [(True, BULK_BYTES_MAX), (False, CONTROL_BYTES_MAX)])
 def test_who_sends_faster_than_the_line_waits(bulk: bool, bytes_max: int) -> None:
     async def main() -> None:

@@ -40,10 +40,11 @@ from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.device import Device
 from p2psync.engine.effects import KeepVersion, Merge, Place, Rescan
-from p2psync.engine.events import EpochRenewed, FolderOpened, Kept, Observed, ScanFinished, Suspected
+from p2psync.engine.events import EpochRenewed, FolderOpened, Kept, Observed, ScanFinished, Seen, Suspected
 from p2psync.engine.scope import Now
 from p2psync.engine.settle import Settler
 from p2psync.engine.site import DISK_CODES
+from p2psync.engine.urgent import SAVE_PATHS_MAX
 from p2psync.errors import FolderError
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import EPOCH_BYTES, Folder, Marker
@@ -61,6 +62,7 @@ from p2psync.store.cuts import CutFile, Cuts
 from p2psync.store.database import Database
 from p2psync.store.lock import FolderLock
 from p2psync.system.tasks import cancelled
+from p2psync.wire.messages import PUSH_BYTES_MAX
 
 LOOK_EVERY_S = 5.0
 """How often it is checked that a folder is there, or looked for one that is not."""
@@ -100,12 +102,22 @@ class Desk:
 class Folders:
     """All methods are for the event loop."""
 
-    def __init__(self, database: Database, cuts: CutFile, runtime: Runtime, tasks: Tasks, log: EventLog) -> None:
+    def __init__(
+        self,
+        database: Database,
+        cuts: CutFile,
+        runtime: Runtime,
+        tasks: Tasks,
+        log: EventLog,
+        on_save: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_save` is called when somebody seems to have saved small files, before anything is made of it."""
         self._database = database
         self._cuts = cuts
         self._runtime = runtime
         self._tasks = tasks
         self._log = log
+        self._on_save = on_save
         self.pacer = Pacer()
         """Of all that is read in full."""
         self._threads = DiskThreads()
@@ -337,6 +349,8 @@ class Folders:
         scanned = asyncio.Event()
 
         async def emit(event: Observed | Suspected | ScanFinished) -> None:
+            if isinstance(event, Observed) and _is_small_save(event.seen):
+                self._on_save()
             await self._runtime.post(event)
             if isinstance(event, ScanFinished):
                 if event.complete:
@@ -421,3 +435,8 @@ def _recovered(one: _Open, mandate: MandateId, known: bool) -> list[Kept]:
     sources = one.reading.sources(contents) if contents else {}
     rows = one.reading.get_many([path for paths in sources.values() for path in paths])
     return [Kept(mandate, path, entry, "replaced", None) for path, (entry, _stat) in rows.items()]
+
+
+def _is_small_save(seen: Sequence[Seen]) -> bool:
+    """Whether all that others need to have of it goes along with its announcement."""
+    return 0 < len(seen) <= SAVE_PATHS_MAX and all(one.entry.size <= PUSH_BYTES_MAX for one in seen)

@@ -59,6 +59,11 @@ FIRST_PINGS = 3
 FIRST_PINGS_S = 0.25
 """How long the path is should be known soon, and not by the one answer that something delayed."""
 
+GIVE_WAY_S = 0.02
+"""So long bulk waits on a link when somebody saves: what is queued before it has left by the time the save can go."""
+GIVE_WAY_EVERY_S = 0.1
+"""However often somebody saves, bulk has four fifths of the time."""
+
 ENCODE_HERE_BYTES_MAX = 32 * 1024
 """Content beyond is encoded in a thread: compressing it would hold up everything else."""
 
@@ -126,6 +131,8 @@ class Links:
         self._serving: set[asyncio.Task[None]] = set()
         self._outcasts = Outcasts()
         self._stopping = False
+        self._give_way_at_s = 0.0
+        """When bulk may be kept back again."""
         self._widening = Widening(tasks, self.send, self._add_lane, self.close, is_hungry)
 
     def add(
@@ -207,6 +214,18 @@ class Links:
         """Whether a word takes next to no time to the other side, as far as is known."""
         line = self._lines.get(number)
         return line is not None and line.shortest_rtt_ms is not None and line.shortest_rtt_ms < FAR_MS
+
+    def give_way(self) -> None:
+        """Somebody saves: for a moment no bulk goes out where that would make the difference.
+
+        To who is far away a word takes longer than what is queued before it.
+        """
+        now_s = self._now_s()
+        if now_s >= self._give_way_at_s:
+            self._give_way_at_s = now_s + GIVE_WAY_EVERY_S
+            for line in self._lines.values():
+                if self.is_near(line.number):
+                    line.link.hold_bulk(GIVE_WAY_S)
 
     def push(self, number: int, frame: bytes) -> None:
         """Say an encoded hint before bulk; it is left out if the link is busy with what was said before, or gone."""

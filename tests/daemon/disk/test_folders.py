@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from p2psync.engine.device import Device
 from p2psync.errors import FolderError
 from p2psync.store.cuts import Cuts
 from p2psync.system.tasks import cancelled
+from p2psync.wire.messages import PUSH_BYTES_MAX
 from tests.core.cutting import cut
 from tests.daemon.homes import MANDATE, Pc, company, pcs
 from tests.daemon.patience import DEADLINE_S, until
@@ -351,3 +353,24 @@ async def test_how_big_files_are_cut_is_known_until_the_mandate_is_left(tmp_path
         assert set(cuts.alike(hashes)) == {content_of(data)}
         await pc.call("mandate.leave", mandate=MANDATE)
         assert cuts.alike(hashes) == {}
+
+
+@pytest.mark.asyncio
+async def test_small_saves_are_told_before_they_are_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And neither what was placed is, nor what is so big or so much that others have to ask for it."""
+    async with company(tmp_path, "payroll") as (one, two):
+        told: list[str] = []
+        for pc in (one, two):
+            monkeypatch.setattr(pc.running.folders, "_on_save", partial(told.append, pc.name))
+        one.save("a.txt", "1")
+        await two.has("a.txt", "1")
+        assert set(told) == {one.name}
+        told.clear()
+        one.save("big.bin", bytes(PUSH_BYTES_MAX + 1))
+        await two.has("big.bin", bytes(PUSH_BYTES_MAX + 1))
+        monkeypatch.setattr(folders, "SAVE_PATHS_MAX", 0)
+        one.save("a.txt", "2")
+        await two.has("a.txt", "2")
+        assert told == []

@@ -11,7 +11,7 @@ import pytest
 
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.daemon.linking import links
-from p2psync.daemon.linking.links import Links
+from p2psync.daemon.linking.links import GIVE_WAY_EVERY_S, GIVE_WAY_S, Links
 from p2psync.daemon.linking.manners import NEEDLESS_ANSWER_POINTS, POINTS_MAX
 from p2psync.daemon.linking.width import FAR_MS
 from p2psync.daemon.logs import EventLog, LogEvent
@@ -260,6 +260,23 @@ async def test_pings_are_answered_and_measure_the_way() -> None:
         h.links._lines[number].shortest_rtt_ms = FAR_MS / 2
         assert h.links.is_near(number)
         assert h.links.address(number) == "r.example:1"
+
+
+@pytest.mark.asyncio
+async def test_bulk_gives_way_to_a_save_near_by_and_not_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with hall() as h:
+        now_s = 100.0
+        monkeypatch.setattr(h.links, "_now_s", lambda: now_s)
+        (near, _), (far, _) = wire(), wire()
+        h.links._lines[h.links.add(near)].shortest_rtt_ms = FAR_MS / 2
+        h.links._lines[h.links.add(far)].shortest_rtt_ms = FAR_MS
+        h.links.give_way()
+        now_s += GIVE_WAY_EVERY_S / 2
+        h.links.give_way()
+        assert (near.held, far.held) == ([GIVE_WAY_S], [])
+        now_s += GIVE_WAY_EVERY_S / 2
+        h.links.give_way()
+        assert (near.held, far.held) == ([GIVE_WAY_S] * 2, [])
 
 
 @pytest.mark.asyncio
