@@ -1,8 +1,8 @@
 """Putting a big file together in staging: chunks at their places, in any order, from anywhere, each verified.
 
 What was written before a restart counts again if it still verifies. The whole is verified as its beginning grows,
-so that little is left to read at the end. What comes from other files here is verified by that alone: only where the
-whole is wrong, each chunk is looked at.
+so that little is left to read at the end. What comes from other files here is verified by that alone, while more is
+copied: only where the whole is wrong, each chunk is looked at.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
 from pathlib import Path
 
 from blake3 import blake3
 
 from p2psync.core.block import ORDINARY
-from p2psync.core.chunking import Manifest, Span
+from p2psync.core.chunking import CHUNK_BYTES_MAX, Manifest, Span
 from p2psync.core.ids import ContentId
 from p2psync.engine.orders import Piece
 from p2psync.fs.durable import sync_descriptor
@@ -33,6 +34,9 @@ ROOM_LEFT_BYTES = 16 << 20
 
 STRETCH_BYTES_MAX = 1 << 20
 """Read at a time of what is taken from another file."""
+
+FOLLOW_FROM_BYTES = 4 << 20
+"""Less is copied before a thread has begun to hash it."""
 
 Data = bytes | memoryview
 Source = tuple[Path, int]
@@ -52,11 +56,15 @@ class Assembly:
         self._present = bytearray(len(self.spans))
         self._trusted: set[int] = set()
         """Chunks that were taken from other files here, and not verified by themselves."""
-        self._elsewhere: list[tuple[Source, list[int]]] = []
+        self._elsewhere: list[tuple[Source, range]] = []
         """What is still to be taken from there: chunks that follow each other, and where the first of them lies."""
         self._part = staging.part(manifest.content, file_class)
         self._file = _open_part(self._part)
         self._lock = threading.Lock()
+        self._more_is_here = threading.Condition(self._lock)
+        self._is_copying = False
+        self._is_followed = False
+        """A thread hashes the whole while others write."""
         self._whole = blake3()
         self._hashed_chunks = 0
         self._writeback = Writeback()
@@ -87,8 +95,7 @@ class Assembly:
         found: list[Piece] = []
         indexes: list[int] = []
         size = 0
-        elsewhere = {index for _, stretch in self._elsewhere for index in stretch}
-        for index in (index for index in self.missing if index not in elsewhere):
+        for index in self._nowhere():
             more = self.spans[index].size
             if indexes and (size + more > RESPONSE_DATA_BYTES_MAX or len(indexes) == REQUEST_ITEMS_MAX):
                 found.append(Piece(tuple(indexes), size))
@@ -97,34 +104,83 @@ class Assembly:
             size += more
         return [*found, Piece(tuple(indexes), size)] if indexes else found
 
+    def _nowhere(self) -> Iterator[int]:
+        known = self._present.copy()
+        for _, stretch in self._elsewhere:
+            known[stretch.start : stretch.stop] = b"\1" * len(stretch)
+        index = known.find(0)
+        while index >= 0:
+            yield index
+            index = known.find(0, index + 1)
+
     def reuse(self, find: FindChunks) -> None:
         """Find the missing chunks that lie elsewhere on this disk, for `copy`; the others can be asked for by then."""
         missing = self.missing
-        sources = find({self.spans[index].hash for index in missing})
+        sources = find({self.spans[index][0] for index in missing})
         self._elsewhere = list(_stretches(self.spans, missing, sources))
 
     def copy(self) -> None:
         """Take what was found elsewhere; what is not there any more stays missing. Raises OSError of our own file."""
         stretches, self._elsewhere = self._elsewhere, []
-        with _Readers() as readers:
-            for source, indexes in stretches:
-                size = sum(self.spans[index].size for index in indexes)
-                data = readers.read(source, size)
-                if data is not None and len(data) == size:
-                    self._take_over(indexes, data)
+        size = sum(self._size(stretch) for _, stretch in stretches)
+        is_followed = size >= FOLLOW_FROM_BYTES and not self._file.closed
+        with self._followed() if is_followed else contextlib.nullcontext(), _Readers() as readers:
+            for source, stretch in stretches:
+                data = readers.read(source, self._size(stretch))
+                if data is not None:
+                    self._take_over(stretch, data)
 
-    def _take_over(self, indexes: Sequence[int], data: bytes) -> None:
+    def _take_over(self, stretch: range, data: memoryview) -> None:
         with self._lock:
             if self._file.closed:
                 return
-            self._write_at(self.spans[indexes[0]].offset, data)
-            self._trusted.update(indexes)
-            for index in indexes:
-                self._present[index] = 1
-            if indexes[0] == self._hashed_chunks:
+            self._write_at(self.spans[stretch.start].offset, data)
+            self._trusted.update(stretch)
+            self._present[stretch.start : stretch.stop] = b"\1" * len(stretch)
+            if self._is_followed:
+                self._more_is_here.notify()
+            else:
+                self._hash_on({})
+
+    def _size(self, stretch: range) -> int:
+        last = self.spans[stretch.stop - 1]
+        return last.offset + last.size - self.spans[stretch.start].offset
+
+    @contextlib.contextmanager
+    def _followed(self) -> Iterator[None]:
+        """Another thread hashes the whole as it grows; at the end, all that is here without a gap is hashed."""
+        with open_shared(self._part) as reader, ThreadPoolExecutor(1, "follow") as thread:
+            self._is_copying = self._is_followed = True
+            following = thread.submit(self._follow, reader)
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._is_copying = False
+                    self._more_is_here.notify()
+            following.result()
+
+    def _follow(self, reader: FileIO) -> None:
+        """What is here stays as it is: it is read and hashed while others write behind it. Raises OSError."""
+        buffer = memoryview(bytearray(STRETCH_BYTES_MAX + CHUNK_BYTES_MAX))
+        try:
+            while stretch := self._next_stretch():
+                data = buffer[: self._size(stretch)]
+                reader.seek(self.spans[stretch.start].offset)
+                if not _read_into(reader, data):
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
                 self._whole.update(data)
-                self._hashed_chunks += len(indexes)
-            self._hash_on({})
+                self._hashed_chunks = stretch.stop
+        finally:
+            self._is_followed = False
+
+    def _next_stretch(self) -> range:
+        """Waits for it; empty when there is none, and whoever writes now hashes, too."""
+        with self._lock:
+            while not (stretch := self._grown()) and self._is_copying:
+                self._more_is_here.wait()
+            self._is_followed = bool(stretch)
+            return stretch
 
     def write(self, chunks: Sequence[int], data: Sequence[Data]) -> list[int]:
         """Write chunks by their indexes; returns those that do not fit the manifest. Raises OSError.
@@ -140,7 +196,10 @@ class Assembly:
                 self._write_at(offset, run)
             for index in good:
                 self._present[index] = 1
-            self._hash_on(good)
+            if self._is_followed:
+                self._more_is_here.notify()
+            else:
+                self._hash_on(good)
         return bad
 
     def read(self, index: int) -> bytes | None:
@@ -203,7 +262,8 @@ class Assembly:
 
     def _has_room(self) -> bool:
         """A file that cannot become whole must not fill the disk for all others."""
-        return _fits_on_disk(self._staging, sum(self.spans[index].size for index in self.missing))
+        here = zip(self.spans, self._present, strict=True)
+        return _fits_on_disk(self._staging, sum([size for (_, _, size), present in here if not present]))
 
     def _hash_on(self, at_hand: Mapping[int, Data]) -> None:
         """Hash the whole as far as it is here without a gap."""
@@ -216,14 +276,19 @@ class Assembly:
                 self._hashed_chunks += 1
 
     def _hash_stretch(self, at_hand: Container[int]) -> None:
-        """Read what is here and follows, at most about STRETCH_BYTES_MAX; at least one chunk."""
+        """Read what is here and follows."""
+        stretch = self._grown(at_hand)
+        self._whole.update(self._read(self.spans[stretch.start].offset, self._size(stretch)))
+        self._hashed_chunks = stretch.stop
+
+    def _grown(self, at_hand: Container[int] = ()) -> range:
+        """The chunks that are here, follow what was hashed, and are not at hand: about STRETCH_BYTES_MAX at most."""
         first = end = self._hashed_chunks
         size = 0
         while end < len(self.spans) and self._present[end] and end not in at_hand and size < STRETCH_BYTES_MAX:
             size += self.spans[end].size
             end += 1
-        self._whole.update(self._read(self.spans[first].offset, size))
-        self._hashed_chunks = end
+        return range(first, end)
 
     def _read_at(self, span: Span) -> bytes:
         return self._read(span.offset, span.size)
@@ -232,7 +297,7 @@ class Assembly:
         self._file.seek(offset)
         return self._file.read(size) or b""
 
-    def _write_at(self, offset: int, data: bytes) -> None:
+    def _write_at(self, offset: int, data: Data) -> None:
         self._file.seek(offset)
         view = memoryview(data)
         while len(view):
@@ -260,27 +325,23 @@ def _open_part(path: Path) -> FileIO:
 
 def _stretches(
     spans: Sequence[Span], indexes: Sequence[int], sources: Mapping[bytes, Source]
-) -> Iterator[tuple[Source, list[int]]]:
+) -> Iterator[tuple[Source, range]]:
     """Chunks that follow each other, and do so where they come from, too, are read together."""
-    stretch: list[int] = []
-    first: Source = Path(), 0
-    size = 0
+    begin = end = size = at = 0
+    file = Path()
     for index in indexes:
         digest, _, length = spans[index]
         source = sources.get(digest)
         if source is None:
             continue
-        if stretch:
-            is_next = index == stretch[-1] + 1 and source == (first[0], first[1] + size)
-            if not is_next or size + length > STRETCH_BYTES_MAX:
-                yield first, stretch
-                stretch = []
-        if not stretch:
-            first, size = source, 0
-        stretch.append(index)
+        if index != end or source[1] != at + size or size + length > STRETCH_BYTES_MAX or source[0] is not file:
+            if begin != end:
+                yield (file, at), range(begin, end)
+            (file, at), begin, size = source, index, 0
+        end = index + 1
         size += length
-    if stretch:
-        yield first, stretch
+    if begin != end:
+        yield (file, at), range(begin, end)
 
 
 def _runs(spans: Sequence[Span], chunks: Mapping[int, Data]) -> Iterator[tuple[int, bytes]]:
@@ -304,6 +365,7 @@ class _Readers:
 
     def __init__(self) -> None:
         self._files: dict[Path, FileIO | None] = {}
+        self._buffer = memoryview(bytearray(STRETCH_BYTES_MAX + CHUNK_BYTES_MAX))
 
     def __enter__(self) -> _Readers:
         return self
@@ -313,7 +375,8 @@ class _Readers:
             if file is not None:
                 file.close()
 
-    def read(self, source: Source, size: int) -> bytes | None:
+    def read(self, source: Source, size: int) -> memoryview | None:
+        """Into the same buffer again and again; None unless all of it is there."""
         path, offset = source
         if path not in self._files:
             self._files[path] = None
@@ -324,5 +387,14 @@ class _Readers:
             return None
         with contextlib.suppress(OSError):
             file.seek(offset)
-            return file.read(size)
+            data = self._buffer[:size]
+            return data if _read_into(file, data) else None
         return None
+
+
+def _read_into(file: FileIO, buffer: memoryview) -> bool:
+    """False if the file ends before. Raises OSError."""
+    done = 0
+    while done < len(buffer) and (count := file.readinto(buffer[done:])):
+        done += count
+    return done == len(buffer)

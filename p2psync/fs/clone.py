@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from p2psync.fs.reading import open_shared
 
 PIECE_BYTES = 1 << 20
 """Read, hashed and written at a time."""
+AHEAD_FROM_BYTES = 4 << 20
+"""Smaller files are read before a thread has begun."""
 SHARE_FROM_BYTES = 256 * 1024
 """Smaller files are simply copied: sharing blocks saves nothing there."""
 FICLONE = 0x40049409
@@ -71,16 +75,42 @@ def _hash(reader: FileIO, between: Callable[[], None] = lambda: None) -> Content
     return ContentId(hasher.digest())
 
 
-def pieces(reader: FileIO, size: int) -> Iterator[memoryview]:
+def pieces(reader: FileIO, size: int, buffers: int = 1) -> Iterator[memoryview]:
     """A file of `size` bytes; one byte more tells that it grows, perhaps as fast as it is read.
 
-    The same buffer again and again: each piece must be used before the next is taken.
+    The same buffers in turn, again and again: with one, each piece must be used before the next is taken.
     """
     left = size + 1
-    view = memoryview(bytearray(min(left, PIECE_BYTES)))
-    while left and (count := reader.readinto(view[:left])):
+    views = [memoryview(bytearray(min(left, PIECE_BYTES))) for _ in range(buffers)]
+    for view in itertools.cycle(views):
+        count = reader.readinto(view[:left]) if left else 0
+        if not count:
+            return
         left -= count
         yield view[:count]
+
+
+def hashed_pieces(
+    reader: FileIO, size: int, whole: blake3, ahead: Callable[[], bool] = lambda: True
+) -> Generator[memoryview, None, None]:
+    """The same, where `whole` is told each; to be closed before the reader is.
+
+    While `ahead`, another thread reads and hashes the next one of a big file while one is used.
+    """
+    source = pieces(reader, size, buffers=2)
+
+    def next_one() -> memoryview | None:
+        piece = next(source, None)
+        if piece is not None:
+            whole.update(piece)
+        return piece
+
+    with ThreadPoolExecutor(1, "read-ahead") as thread:
+        current = next_one()
+        while current is not None:
+            coming = thread.submit(next_one) if size >= AHEAD_FROM_BYTES and ahead() else None
+            yield current
+            current = coming.result() if coming is not None else next_one()
 
 
 def _share_blocks(source: int, target: int) -> bool:

@@ -21,7 +21,7 @@ from p2psync.core.chunking import Chunker, Layout, Manifest, Span, encode_parts
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs.assembly import Assembly, Source
-from p2psync.fs.clone import copy_verified, pieces
+from p2psync.fs.clone import copy_verified, hashed_pieces
 from p2psync.fs.cut_memory import Cut, CutMemory
 from p2psync.fs.durable import sync_directories, sync_file
 from p2psync.fs.handful import Handful
@@ -264,12 +264,12 @@ class Contents:
         """Where the chunks lie of a big file that is here, if it is in memory how that is cut."""
         spans = self.cuts.spans(content)
         here = next((Path(file) for file in self._candidates(content) if os.path.isfile(file)), None) if spans else None
-        return {span.hash: (here, span.offset) for span in spans} if here is not None else {}
+        return {digest: (here, offset) for digest, offset, _ in spans} if here is not None else {}
 
     def _chunks_known_at(self, path: RelPath, here: Path) -> dict[bytes, Source]:
         """Of what was placed or read there last, if it is in memory how that is cut."""
         spans = self.cuts.latest(lambda content: self._lately.get(content) == path)
-        return {span.hash: (here, span.offset) for span in spans}
+        return {digest: (here, offset) for digest, offset, _ in spans}
 
     def _chunks_of(self, file: Path) -> dict[bytes, Source]:
         try:
@@ -277,7 +277,7 @@ class Contents:
         except OSError:
             return {}
         self.cuts.note(content, spans)
-        return {span.hash: (file, span.offset) for span in spans}
+        return {digest: (file, offset) for digest, offset, _ in spans}
 
     def under_way(self, assembly: Assembly) -> None:
         """What a big file already has can be given to others while it is put together."""
@@ -353,12 +353,13 @@ def _cut_file(path: str | Path) -> tuple[ContentId, list[Span]]:
     """What a file holds, and its chunks. Raises OSError."""
     with open_shared(path) as file:
         size = os.fstat(file.fileno()).st_size
+        whole = blake3()
         chunker = Chunker(size)
         spans: list[Span] = []
-        for piece in pieces(file, size):
-            spans += chunker.feed(piece)
-    content, rest = chunker.finish()
-    return content, [*spans, *rest]
+        with contextlib.closing(hashed_pieces(file, size, whole)) as read:
+            for piece in read:
+                spans += chunker.feed(piece)
+    return ContentId(whole.digest()), [*spans, *chunker.finish()]
 
 
 def _within(spans: Sequence[Span], indexes: Sequence[int], limit: int) -> Sequence[int]:

@@ -222,7 +222,7 @@ class Inspector:
 
         try:
             before = self._cutting.cut_before(entry.content) if entry.content is not None else NOTHING
-            reading = read_stable(self._folder.where(path), stopped, before)
+            reading = read_stable(self._folder.where(path), stopped, before, lambda: turn.is_free)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

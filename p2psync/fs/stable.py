@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from io import FileIO
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from p2psync.books.completeness import HEAD_BYTES, TAIL_BYTES
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, NOTHING, Chunker, Layout, Span
 from p2psync.core.ids import ContentId, content_of
 from p2psync.core.value import value
-from p2psync.fs.clone import PIECE_BYTES, pieces
+from p2psync.fs.clone import PIECE_BYTES, hashed_pieces
 from p2psync.fs.reading import open_descriptor, read_up_to
 
 READS_MAX = 3
@@ -44,43 +45,49 @@ class Reading:
 
 
 def read_stable(
-    path: str | Path, stopped: Callable[[], bool] = lambda: False, before: Layout = NOTHING
+    path: str | Path,
+    stopped: Callable[[], bool] = lambda: False,
+    before: Layout = NOTHING,
+    ahead: Callable[[], bool] = lambda: True,
 ) -> Reading | None:
     """Read and hash a regular file; None if it changes while it is read.
 
-    `before`: how it was cut when it was read last, as far as that is known: most of it may be the same.
+    `before`: how it was cut when it was read last, as far as that is known: most of it may be the same. `ahead`:
+    whether a second thread may help with a big one just now.
 
     Raises OSError, and Stopped soon after `stopped` says so.
     """
     for _ in range(READS_MAX):
-        reading, size = _read_once(path, stopped, before)
+        reading, size = _read_once(path, stopped, before, ahead)
         if reading is not None or size > PIECE_BYTES:
             return reading
     return None
 
 
-def _read_once(path: str | Path, stopped: Callable[[], bool], cut_before: Layout) -> tuple[Reading | None, int]:
+def _read_once(
+    path: str | Path, stopped: Callable[[], bool], cut_before: Layout, ahead: Callable[[], bool]
+) -> tuple[Reading | None, int]:
     """What was read, if the file stood still, and its size."""
     descriptor, before = open_descriptor(path)
     if before.st_size <= SMALL_BYTES:
         return _read_small(descriptor, before, stopped), before.st_size
     with FileIO(descriptor, "rb") as reader:
-        hasher = _Hasher(before.st_size, cut_before)
+        whole, cutting = blake3(), _Cutting(before.st_size, cut_before)
         head = tail = b""
         count = 0
-        for piece in pieces(reader, before.st_size):
-            if stopped():
-                raise Stopped
-            hasher.feed(piece)
-            if not count:
-                head = bytes(piece[:HEAD_BYTES])
-            tail = (tail + bytes(piece[-TAIL_BYTES:]))[-TAIL_BYTES:]
-            count += len(piece)
+        with closing(hashed_pieces(reader, before.st_size, whole, ahead)) as read:
+            for piece in read:
+                if stopped():
+                    raise Stopped
+                cutting.feed(piece)
+                if not count:
+                    head = bytes(piece[:HEAD_BYTES])
+                tail = (tail + bytes(piece[-TAIL_BYTES:]))[-TAIL_BYTES:]
+                count += len(piece)
         after = os.fstat(reader.fileno())
     if count != before.st_size or _times(after) != _times(before):
         return None, before.st_size
-    content, layout = hasher.finish()
-    return Reading(before, content, head, tail, layout), count
+    return Reading(before, ContentId(whole.digest()), head, tail, cutting.finish()), count
 
 
 def _read_small(descriptor: int, before: os.stat_result, stopped: Callable[[], bool]) -> Reading | None:
@@ -97,25 +104,21 @@ def _read_small(descriptor: int, before: os.stat_result, stopped: Callable[[], b
     return Reading(before, content_of(data), data[:HEAD_BYTES], data[-TAIL_BYTES:], data=data)
 
 
-class _Hasher:
-    """Hashes a file of `size` bytes that is fed in order, and cuts it in the same pass if it is to be cut."""
+class _Cutting:
+    """Cuts a file of `size` bytes that is fed in order, if it is to be cut."""
 
     def __init__(self, size: int, before: Layout) -> None:
-        self._whole = blake3()
         self._chunker = Chunker(size, before) if MANIFEST_THRESHOLD_BYTES < size <= CUT_BYTES_MAX else None
         self._spans: list[Span] = []
 
     def feed(self, piece: memoryview) -> None:
-        if self._chunker is None:
-            self._whole.update(piece)
-        else:
+        if self._chunker is not None:
             self._spans += self._chunker.feed(piece)
 
-    def finish(self) -> tuple[ContentId, Layout]:
+    def finish(self) -> Layout:
         if self._chunker is None:
-            return ContentId(self._whole.digest()), NOTHING
-        content, rest = self._chunker.finish()
-        return content, Layout([*self._spans, *rest], self._chunker.stretches)
+            return NOTHING
+        return Layout([*self._spans, *self._chunker.finish()], self._chunker.stretches)
 
 
 def _times(found: os.stat_result) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from p2psync.core.ids import content_of
 
 def cut(data: bytes) -> list[Span]:
     chunker = Chunker(len(data))
-    return [*chunker.feed(data), *chunker.finish()[1]]
+    return [*chunker.feed(data), *chunker.finish()]
 
 
 def manifest_of(data: bytes) -> Manifest:

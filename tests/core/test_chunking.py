@@ -52,16 +52,15 @@ def chunked(data: bytes, cuts: list[int] | None = None, size: int | None = None)
     for start, end in pairwise(borders):
         spans += chunker.feed(data[start:end])
     assert chunker.fed == len(data)
-    content, rest = chunker.finish()
-    manifest = Manifest.of(content, [*spans, *rest])
-    assert manifest.spans() == [*spans, *rest]
+    spans += chunker.finish()
+    manifest = Manifest.of(content_of(data), spans)
+    assert manifest.spans() == spans
     return manifest
 
 
 def test_chunks_follow_each_other_and_carry_their_hashes() -> None:
     data = random_bytes(3 * MIB)
     manifest = chunked(data)
-    assert manifest.content == content_of(data)
     assert manifest.size == len(data)
     end = 0
     for span in manifest.spans():
@@ -114,16 +113,16 @@ def test_knowing_how_an_older_version_was_cut_makes_no_difference(edits: list[tu
     for known in (Layout(before.spans), before):
         chunker = Chunker(len(data), known)
         spans = [span for start in range(0, len(data), 300_000) for span in chunker.feed(data[start : start + 300_000])]
-        content, rest = chunker.finish()
-        assert Manifest.of(content, [*spans, *rest]) == chunked(data)
-        check_stretches(data, Layout([*spans, *rest], chunker.stretches))
+        spans += chunker.finish()
+        assert spans == chunked(data).spans()
+        check_stretches(data, Layout(spans, chunker.stretches))
 
 
 def read(data: bytes, before: Layout = NOTHING) -> Layout:
     """How data is cut that comes in the pieces that a reader gives."""
     chunker = Chunker(len(data), before)
     spans = [span for start in range(0, len(data), MIB) for span in chunker.feed(data[start : start + MIB])]
-    return Layout([*spans, *chunker.finish()[1]], chunker.stretches)
+    return Layout([*spans, *chunker.finish()], chunker.stretches)
 
 
 def check_stretches(data: bytes, layout: Layout) -> None:
@@ -166,8 +165,7 @@ def test_what_is_appended_takes_the_border_away_that_was_none() -> None:
     data = LARGE[: 2 * MIB]
     chunker = Chunker(len(data) + 5000, Layout(chunked(data).spans()))
     spans = chunker.feed(data + LARGE[-5000:])
-    content, rest = chunker.finish()
-    assert Manifest.of(content, [*spans, *rest]) == chunked(data + LARGE[-5000:])
+    assert [*spans, *chunker.finish()] == chunked(data + LARGE[-5000:]).spans()
 
 
 def test_where_nothing_changed_no_border_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,16 +173,14 @@ def test_where_nothing_changed_no_border_is_looked_for(monkeypatch: pytest.Monke
     chunker = Chunker(len(LARGE), Layout(before))
     monkeypatch.setattr(chunker, "_search", lambda data, end, spans, last: (end, False))
     spans = chunker.feed(LARGE)
-    content, rest = chunker.finish()
-    assert Manifest.of(content, [*spans, *rest]) == WHOLE[MIB]
+    assert [*spans, *chunker.finish()] == WHOLE[MIB].spans()
 
 
 def test_a_file_that_is_cut_finer_or_coarser_now_is_cut_anew() -> None:
     before = WHOLE[MIB].spans()
     chunker = Chunker(HUGE, Layout(before))
     spans = chunker.feed(LARGE)
-    content, rest = chunker.finish()
-    assert Manifest.of(content, [*spans, *rest]) == WHOLE[HUGE]
+    assert [*spans, *chunker.finish()] == WHOLE[HUGE].spans()
 
 
 def test_the_buffer_that_was_fed_may_be_used_again() -> None:
@@ -195,8 +191,7 @@ def test_the_buffer_that_was_fed_may_be_used_again() -> None:
         buffer[:] = LARGE[start : start + MIB]
         spans += chunker.feed(memoryview(buffer))
     buffer[:] = bytes(MIB)
-    content, rest = chunker.finish()
-    assert Manifest.of(content, spans + rest) == WHOLE[MIB]
+    assert [*spans, *chunker.finish()] == WHOLE[MIB].spans()
 
 
 def test_what_is_held_is_bounded() -> None:

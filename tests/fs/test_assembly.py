@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -127,6 +129,71 @@ def test_what_lies_elsewhere_on_this_disk_is_copied_and_verified(staging: Stagin
     assert staging.path(MANIFEST.content).read_bytes() == DATA
 
 
+def test_another_thread_hashes_while_much_is_copied(
+    staging: Staging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was missing in between comes from elsewhere meanwhile, or when all else is there."""
+    monkeypatch.setattr(module, "FOLLOW_FROM_BYTES", 1)
+    monkeypatch.setattr(module, "STRETCH_BYTES_MAX", 1 << 16)
+    hashing: set[str] = set()
+    real = module._read_into
+
+    def read_into(file: FileIO, buffer: memoryview) -> bool:
+        hashing.add(threading.current_thread().name.partition("_")[0])
+        if file.tell() == SPANS[COUNT // 2].offset and threading.current_thread() is threading.main_thread():
+            assembly.write([3], [chunk(3)])
+        return real(file, buffer)
+
+    monkeypatch.setattr(module, "_read_into", read_into)
+    (tmp_path / "old").write_bytes(DATA)
+    sources = {span.hash: (tmp_path / "old", span.offset) for span in SPANS if span not in (SPANS[3], SPANS[-5])}
+    sources.pop(SPANS[COUNT // 2 - 1].hash)
+    assembly = Assembly(staging, MANIFEST)
+    assembly.reuse(lambda hashes: sources)
+    assembly.copy()
+    assert hashing == {"MainThread", "follow"}
+    assert assembly.missing == [COUNT // 2 - 1, COUNT - 5]
+    assert assembly._hashed_chunks == COUNT // 2 - 1
+    assembly.write(assembly.missing, [chunk(index) for index in assembly.missing])
+    assert assembly._hashed_chunks == COUNT
+    assert assembly.finish()
+    assert staging.path(MANIFEST.content).read_bytes() == DATA
+
+
+def test_what_was_copied_wrong_is_found_by_who_hashes_meanwhile(
+    staging: Staging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FOLLOW_FROM_BYTES", 1)
+    (tmp_path / "old").write_bytes(DATA[:-1] + b"!")
+    assembly = Assembly(staging, MANIFEST)
+    assembly.reuse(lambda hashes: {span.hash: (tmp_path / "old", span.offset) for span in SPANS})
+    assembly.copy()
+    assert assembly.missing == []
+    assert assembly.finish() is None
+    assert assembly.missing == [COUNT - 1]
+    assembly.write([COUNT - 1], [chunk(COUNT - 1)])
+    assert assembly.finish()
+
+
+def test_a_disk_that_cannot_be_read_back_is_told_of(
+    staging: Staging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FOLLOW_FROM_BYTES", 1)
+    real = module._read_into
+
+    def read_into(file: FileIO, buffer: memoryview) -> bool:
+        return threading.current_thread() is threading.main_thread() and real(file, buffer)
+
+    monkeypatch.setattr(module, "_read_into", read_into)
+    (tmp_path / "old").write_bytes(DATA)
+    assembly = Assembly(staging, MANIFEST)
+    assembly.reuse(lambda hashes: {span.hash: (tmp_path / "old", span.offset) for span in SPANS})
+    with pytest.raises(OSError, match="Input/output"):
+        assembly.copy()
+    monkeypatch.undo()
+    assert assembly.finish(), "the next attempt hashes it itself"
+
+
 def test_what_was_left_meanwhile_is_not_copied_to(staging: Staging, tmp_path: Path) -> None:
     (tmp_path / "old").write_bytes(DATA)
     assembly = Assembly(staging, MANIFEST)
@@ -147,7 +214,7 @@ def test_what_lies_behind_each_other_is_read_together(
     reads: list[tuple[int, int]] = []
     real = module._Readers.read
 
-    def read(self: object, source: Source, size: int) -> bytes | None:
+    def read(self: object, source: Source, size: int) -> memoryview | None:
         reads.append((source[1], size))
         return real(self, source, size)  # type: ignore[arg-type]
 
