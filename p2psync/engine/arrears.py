@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from heapq import nlargest
 from typing import Any
 
@@ -19,6 +19,8 @@ from p2psync.wire.messages import Placed
 
 SLICE_BLOCKS = 64
 """Blocks in memory at a time."""
+NAMED_MAX = 10_000
+"""Paths that one member lacks and that are kept by name; of more than these only the number is."""
 
 Lacking = Mapping[RelPath, int]
 """Paths that a member does not show as it should, with the bytes of the file that belongs there; 0 for none."""
@@ -43,12 +45,29 @@ class _Said:
 
 
 @value
+class _Lack:
+    """What one member lacks."""
+
+    total: Behind
+    paths: Lacking | None
+    """None where they are too many."""
+
+    def part(self, files: int) -> Behind:
+        """So many of the files: which ones is not known, so their bytes are at most those of the largest."""
+        if files >= self.total.files:
+            return self.total
+        if self.paths is None:
+            return Behind(files, self.total.bytes * files // self.total.files)
+        return Behind(files, sum(nlargest(files, self.paths.values())))
+
+
+@value
 class _Found:
     """What was computed before, and of what."""
 
     theirs: Tips
     ours: Tips
-    lacking: Lacking
+    lack: _Lack
 
 
 class Arrears:
@@ -83,34 +102,41 @@ class Arrears:
 
     def behind(self, device: DeviceId, peer: Peer | None) -> Behind:
         """How far one member is behind; `peer` is its session, if it is connected."""
-        return self._arrears(device, peer, self._lacking_of(device))
+        return self._arrears(device, peer, self._lack_of(device))
 
-    def lacking(self, device: DeviceId) -> Lacking:
-        """The paths that one member does not show as it should, by its last word."""
-        return self._lacking_of(device)
+    def lacking(self, device: DeviceId, paths: Iterable[RelPath]) -> Set[RelPath]:
+        """Those of the paths that one member does not show as it should, by its last word."""
+        said, asked = self._last_word(device), set(paths)
+        return asked.intersection(said.unplaced) | self._lacking_at(device, said.tips, asked).keys()
 
     def behind_together(self, peers: Mapping[DeviceId, Peer | None]) -> Behind:
         """What is still to go out to any of these members, each file counted once."""
-        each = {device: self._lacking_of(device) for device in peers}
+        each = {device: self._lack_of(device) for device in peers}
         several = [self._arrears(device, peer, each[device]) for device, peer in peers.items()]
-        together = {path: size for lacking in each.values() for path, size in lacking.items()}
+        most = max(several, key=lambda one: one.files, default=Behind())
+        together: dict[RelPath, int] = {}
+        for lack in each.values():
+            if lack.paths is None:
+                return most
+            together.update(lack.paths)
         files = min(len(together), sum(one.files for one in several))
-        return _largest(together, max([files, *(one.files for one in several)]))
+        return _named(together).part(max(files, most.files))
 
-    def _arrears(self, device: DeviceId, peer: Peer | None, lacking: Lacking) -> Behind:
+    def _arrears(self, device: DeviceId, peer: Peer | None, lack: _Lack) -> Behind:
         if peer is None or peer.placed is None or peer.placed.tips:
-            return _largest(lacking, len(lacking))
-        unheard = self._paths_after(device, peer.theirs)
-        return _largest(lacking, min(len(lacking), len(unheard) + peer.placed.waiting))
+            return lack.total
+        unheard = self._count(self._rows_for(device, peer.theirs)).files
+        return lack.part(unheard + peer.placed.waiting)
 
-    def _lacking_of(self, device: DeviceId) -> Lacking:
+    def _lack_of(self, device: DeviceId) -> _Lack:
         said = self._last_word(device)
         found = self._found[device] = self._found_now(device, said.tips)
-        stuck = {RelPath(path) for path in said.unplaced} - found.lacking.keys()
-        if not stuck:
-            return found.lacking
+        known = found.lack.paths
+        stuck = {RelPath(path) for path in said.unplaced} - known.keys() if known is not None else None
+        if known is None or not stuck:
+            return found.lack
         live = self._state.live(stuck)
-        return {**found.lacking, **{path: live[path].entry.size if path in live else 0 for path in stuck}}
+        return _named({**known, **{path: live[path].entry.size if path in live else 0 for path in stuck}})
 
     def _found_now(self, device: DeviceId, theirs: Tips) -> _Found:
         """What was found before, and what has changed since."""
@@ -118,10 +144,14 @@ class Arrears:
         if before is not None and before.theirs is theirs and before.ours is ours:
             return before
         if before is None or before.theirs is not theirs or self._rights(before.ours) != self._rights(ours):
-            return _Found(theirs, ours, self._paths_after(device, theirs))
-        changed = self._paths_of([row for log in ours for row in self._rows_after(log, before.ours)])
-        rest = {path: size for path, size in before.lacking.items() if path not in changed}
-        return _Found(theirs, ours, {**rest, **self._lacking_at(device, theirs, changed)})
+            return _Found(theirs, ours, self._lack_after(device, theirs))
+        rows = [row for log in ours for row in self._rows_after(log, before.ours)]
+        known = before.lack.paths
+        if known is None or len(known) + self._count(rows).files > NAMED_MAX:
+            return _Found(theirs, ours, self._lack_after(device, theirs))
+        changed = self._paths_of(rows)
+        rest = {path: size for path, size in known.items() if path not in changed}
+        return _Found(theirs, ours, _named({**rest, **self._lacking_at(device, theirs, changed)}))
 
     def _rights(self, tips: Tips) -> Tips:
         """Where authority stood: it decides who may read what, and which changes count."""
@@ -148,16 +178,27 @@ class Arrears:
             self._said[device] = _Said(tips, tuple(stored[1]))
         return self._said[device]
 
-    def _paths_after(self, device: DeviceId, theirs: Tips) -> Lacking:
+    def _lack_after(self, device: DeviceId, theirs: Tips) -> _Lack:
         """The paths of which a block that is not among or before `theirs` states a head."""
-        rows = [row for log in self._ledger.readable_tips(device) for row in self._rows_after(log, theirs)]
+        rows = self._rows_for(device, theirs)
+        total = self._count(rows)
+        if total.files > NAMED_MAX:
+            return _Lack(total, None)
         blocks = {row.hash for row in rows}
         found: dict[RelPath, int] = {}
         for path, heads in self._state.heads(self._paths_of(rows)).items():
             sizes = [head.entry.size for head in heads if head.id.block in blocks]
             if sizes:
                 found[path] = max(sizes)
-        return found
+        return _named(found)
+
+    def _count(self, rows: Iterable[BlockRow]) -> Behind:
+        """The heads that these blocks state; two of one path count twice."""
+        return Behind(*self._state.head_totals([row.intake for row in rows]))
+
+    def _rows_for(self, device: DeviceId, theirs: Tips) -> list[BlockRow]:
+        """Blocks that a member may read and that are not among or before `theirs`."""
+        return [row for log in self._ledger.readable_tips(device) for row in self._rows_after(log, theirs)]
 
     def _rows_after(self, log: LogId, theirs: Tips) -> Iterable[BlockRow]:
         ours, covered = self._ledger.tips[log], self._ledger.covered
@@ -175,10 +216,8 @@ class Arrears:
         return found
 
 
-def _largest(lacking: Lacking, files: int) -> Behind:
-    """So many of the files: which ones is not known, so their bytes are at most those of the largest."""
-    sizes = lacking.values() if files >= len(lacking) else nlargest(files, lacking.values())
-    return Behind(files, sum(sizes))
+def _named(paths: Lacking) -> _Lack:
+    return _Lack(Behind(len(paths), sum(paths.values())), paths)
 
 
 def _setting(device: DeviceId) -> str:

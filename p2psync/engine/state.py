@@ -157,6 +157,9 @@ class MandateState(Protocol):
     def founders(self, path: RelPath) -> Set[DeviceId]:
         """Who made the file: the authors of its accepted changes that name no other."""
 
+    def head_totals(self, intakes: Iterable[int]) -> tuple[int, int]:
+        """How many heads the blocks with these numbers of intake state, and the bytes of their files."""
+
     def refused_count(self) -> int:
         """Changes that are set aside."""
 

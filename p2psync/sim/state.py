@@ -277,6 +277,13 @@ class MemoryMandateState:
     def _accepted_of(self, path: RelPath) -> Iterable[ChangeId]:
         return (i for i in self._tables.of_path.get(path, ()) if self._tables.accepted[i])
 
+    def head_totals(self, intakes: Iterable[int]) -> tuple[int, int]:
+        wanted = set(intakes)
+        blocks = {row.hash for row in self._tables.blocks.values() if row.intake in wanted}
+        stated = [change for i, change in self._tables.changes.items() if i.block in blocks]
+        sizes = [change.entry.size for change in stated if change in self._heads_of(change.path)]
+        return (len(sizes), sum(sizes))
+
     def refused_count(self) -> int:
         return sum(not accepted for accepted in self._tables.accepted.values())
 

@@ -57,6 +57,12 @@ CONFLICTED_OF = """
         SELECT count(*) FROM change INDEXED BY change_head
         WHERE change.mandate = ? AND change.path = asked.value AND change.accepted AND NOT change.superseded)
 """
+HEAD_TOTALS = f"""
+    SELECT count(*), ifnull(sum(change.size), 0) FROM json_each(?) asked
+    CROSS JOIN change
+    ON change.number BETWEEN asked.value << {INDEX_BITS} AND asked.value << {INDEX_BITS} | {INDEX_MASK}
+    WHERE change.mandate = ? AND change.accepted AND NOT change.superseded
+"""
 NAME = """
     INSERT OR IGNORE INTO naming (named, namer, mandate) SELECT number, ?, mandate FROM change
     WHERE number = ? AND path = ?
@@ -211,6 +217,11 @@ class ChangeRows:
             (self._mandate, path),
         )
         return {device for (device,) in found}
+
+    def head_totals(self, blocks: Iterable[int]) -> tuple[int, int]:
+        """Of blocks by their numbers: the heads that they state, and the bytes of their files."""
+        found = self._connection.execute(HEAD_TOTALS, (listed(blocks), self._mandate)).fetchone()
+        return (found[0], found[1])
 
     def refused_count(self) -> int:
         if self._refused_count is None:

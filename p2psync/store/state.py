@@ -137,6 +137,9 @@ class SqliteMandateState:
     def is_known(self, paths: Iterable[RelPath]) -> set[RelPath]:
         return self._rows.changes.is_known(paths)
 
+    def head_totals(self, intakes: Iterable[int]) -> tuple[int, int]:
+        return self._changes.head_totals(intakes)
+
     def refused_count(self) -> int:
         return self._rows.changes.refused_count()
 

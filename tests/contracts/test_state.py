@@ -338,6 +338,18 @@ def test_refused_changes_are_counted(state: MandateState) -> None:
     assert state.refused_count() == 0
 
 
+def test_the_heads_that_blocks_state_are_counted(state: MandateState) -> None:
+    author = Author(state)
+    (one,) = author.save(Change(A, file("1"), ()))
+    both = author.save(Change(A, file("three"), (one,)), Change(B, file("four"), ()))
+    (refused,) = author.save(Change(C, file("3"), ()), accepted=False)
+    (gone,) = author.save(Change(C, ABSENT, ()))
+    intakes = [row.intake for i in (one, both[0], refused, gone) if (row := state.block(i.block)) is not None]
+    assert state.head_totals([]) == (0, 0)
+    assert [state.head_totals([intake]) for intake in intakes] == [(0, 0), (2, 9), (0, 0), (1, 0)]
+    assert state.head_totals(intakes) == (3, 9)
+
+
 def test_of_many_refused_changes_the_last_are_told(state: MandateState) -> None:
     author = Author(state)
     assert state.refused(5) == []

@@ -240,6 +240,7 @@ def observed(world: World, state: MandateState) -> dict[str, object]:
         "heads": {p: list(found) for p, found in state.heads(PATHS).items()},
         "with content": [list(state.with_content(p, text)) for p in PATHS for text in texts],
         "known": state.is_known(PATHS),
+        "head totals": [state.head_totals([intake]) for intake in order],
         "refused": state.refused_count(),
         "refused changes": {one.id for one in state.refused(1000)},
         "conflicted": list(state.conflicted()),

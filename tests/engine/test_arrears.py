@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from p2psync.core.clock import Tips
 from p2psync.core.relpath import parse
 from p2psync.core.rules import Role
@@ -145,6 +147,40 @@ def test_what_a_member_may_not_read_is_not_lacked() -> None:
     anna, bert = office("anna", "bert", rules=RESTRICTED_RULES)
     anna.save("salaries.ecs", "three")
     assert arrears(anna).behind(bert.id, None) == Behind(0, 0)
+
+
+def test_of_very_many_only_the_number_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    anna, bert, cleo = office("anna", "bert", "cleo")
+    kept = arrears(anna)
+    anna.save("a", "one")
+    kept.placed(bert.id, placed(anna, bert, "gone"), 1_000)
+    monkeypatch.setattr("p2psync.engine.arrears.NAMED_MAX", 2)
+    assert kept.behind(bert.id, None) == Behind(1, 0)
+    for path in ("b", "c", "d"):
+        anna.save(path, "four")
+    assert kept.behind(bert.id, None) == Behind(3, 12)
+    anna.save("d", "three")
+    assert kept.behind(bert.id, None) == Behind(3, 13)
+    assert kept._found[bert.id].lack.paths is None
+    assert kept.behind(bert.id, busy(anna, bert, 2, anna.ledger.readable_tips(bert.id))) == Behind(2, 8)
+    assert kept.behind_together({bert.id: None, cleo.id: None}) == Behind(4, 16)
+    assert kept.lacking(bert.id, map(parse, ("a", "c", "gone"))) == {"c", "gone"}
+    kept.placed(bert.id, placed(anna, bert), 1_000)
+    assert kept.behind(bert.id, None) == Behind(0, 0)
+    anna.save("a", "four")
+    assert kept.behind(bert.id, None) == Behind(1, 4)
+    assert kept._found[bert.id].lack.paths == {"a": 4}
+
+
+def test_which_files_a_member_lacks_can_be_asked() -> None:
+    anna, bert = office("anna", "bert")
+    kept = arrears(anna)
+    anna.save("a", "one")
+    kept.placed(bert.id, placed(anna, bert, "a"), 1_000)
+    anna.save("b", "two")
+    assert kept.lacking(bert.id, map(parse, ("a", "b", "c"))) == {"a", "b"}
+    kept.placed(bert.id, placed(anna, bert), 1_000)
+    assert kept.lacking(bert.id, map(parse, ("a", "b"))) == set()
 
 
 def test_a_file_that_two_members_lack_is_counted_once() -> None:

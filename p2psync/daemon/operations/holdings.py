@@ -66,7 +66,7 @@ def _by_device(
     """Every member, and former ones whose files are still here; each with what comes from it."""
     one = device.mandates[mandate]
     files: dict[DeviceId, list[dict[str, Any]]] = {member: [] for member in one.authority.members}
-    lacking = {member: one.arrears.lacking(member) for member in files if member != device.keys.device}
+    lacking = {member: one.arrears.lacking(member, paths) for member in files if member != device.keys.device}
     for path, heads in one.state.heads(paths).items():
         winner = one.ledger.verdict(path, heads).winner
         if winner is not None:
