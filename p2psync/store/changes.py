@@ -59,10 +59,11 @@ CONFLICTED_OF = """
 """
 HEAD_TOTALS = f"""
     SELECT count(*), ifnull(sum(change.size), 0) FROM json_each(?) asked
-    CROSS JOIN change
+    CROSS JOIN change NOT INDEXED
     ON change.number BETWEEN asked.value << {INDEX_BITS} AND asked.value << {INDEX_BITS} | {INDEX_MASK}
     WHERE change.mandate = ? AND change.accepted AND NOT change.superseded
 """
+"""By the numbers: through the index of the heads, all of them would be walked through for each block."""
 NAME = """
     INSERT OR IGNORE INTO naming (named, namer, mandate) SELECT number, ?, mandate FROM change
     WHERE number = ? AND path = ?

@@ -53,6 +53,16 @@ def watched(database: Database) -> Iterator[list[str]]:
     database.connection.set_trace_callback(None)
 
 
+def test_the_heads_of_a_block_are_counted_without_looking_at_others(
+    database: Database, device: SqliteDeviceState
+) -> None:
+    state = device.add_mandate(MANDATE)
+    with watched(database) as statements:
+        state.head_totals([1])
+    [step] = [step for step in plan(database, statements[0]) if "change" in step]
+    assert re.match(r"SEARCH change USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)", step)
+
+
 def test_no_statement_walks_through_a_table(database: Database, device: SqliteDeviceState) -> None:
     with watched(database) as statements:
         state = device.add_mandate(MANDATE)
