@@ -29,6 +29,7 @@ from p2psync.fs.sight import SIGHT_PATHS_MAX, Sight
 from p2psync.fs.signs import MANY, Lost, Signs, Watcher
 from p2psync.fs.threads import in_thread
 from p2psync.i18n import _
+from p2psync.system.tasks import pause
 
 RESCAN_S = 600.0
 BLIND_RESCAN_S = 30.0
@@ -164,7 +165,7 @@ class Observer:
 
     async def _guard(self) -> None:
         while True:
-            await asyncio.sleep(PRESENCE_S)
+            await pause(PRESENCE_S)
             if not await self._thread(self._folder.is_there):
                 raise FolderVanished
 

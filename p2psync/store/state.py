@@ -138,7 +138,7 @@ class SqliteMandateState:
         return self._rows.changes.is_known(paths)
 
     def head_totals(self, intakes: Iterable[int]) -> tuple[int, int]:
-        return self._changes.head_totals(intakes)
+        return self._rows.changes.head_totals(intakes)
 
     def refused_count(self) -> int:
         return self._rows.changes.refused_count()

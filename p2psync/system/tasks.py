@@ -55,6 +55,13 @@ async def until_one_ends(expected: Expected, *works: Coroutine[Any, Any, None]) 
             raise error
 
 
+async def pause(every_s: float) -> None:
+    """Until the next of the moments for which all wait that pause for so long: a hundred folders at rest wake a process
+    once, not a hundred times. A first pause is shorter than those that follow.
+    """
+    await asyncio.sleep(every_s - asyncio.get_running_loop().time() % every_s)
+
+
 async def cancelled(tasks: Iterable[asyncio.Task[Any]], again_s: float = CANCEL_AGAIN_S) -> None:
     """When all have ended. They are cancelled more than once, as Python may swallow a cancellation: `wait_for` of 3.11
     does, and up to 3.12 a TaskGroup of which a task fails just then.

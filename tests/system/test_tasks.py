@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from p2psync.system import tasks as crew_module
-from p2psync.system.tasks import Crew, until_one_ends
+from p2psync.system.tasks import Crew, pause, until_one_ends
 
 
 @pytest.mark.asyncio
@@ -130,3 +130,18 @@ async def test_work_that_swallows_a_cancellation_is_cancelled_again(monkeypatch:
     crew.start(stubborn(), "stubborn")
     await asyncio.sleep(0)
     await crew.close()
+
+
+@pytest.mark.asyncio
+async def test_those_who_pause_for_as_long_go_on_at_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio, "sleep", sleep)
+        for now in (1000.0, 1001.5, 1004.75, 1005.0):
+            patched.setattr(asyncio.get_running_loop(), "time", lambda now=now: now)
+            await pause(5.0)
+    assert slept == [5.0, 3.5, 0.25, 5.0]

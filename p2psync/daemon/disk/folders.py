@@ -61,7 +61,7 @@ from p2psync.fs.watcher import watcher_for
 from p2psync.store.cuts import CutFile, Cuts
 from p2psync.store.database import Database
 from p2psync.store.lock import FolderLock
-from p2psync.system.tasks import cancelled
+from p2psync.system.tasks import cancelled, pause
 from p2psync.wire.messages import PUSH_BYTES_MAX
 
 LOOK_EVERY_S = 5.0
@@ -276,7 +276,7 @@ class Folders:
         renew_at_s = self._now_s() + RENEW_EPOCH_S
         extent: Extent | None = None
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await pause(LOOK_EVERY_S)
             one = self._open.get(mandate)
             away = one is not None and one.observer.is_away
             if one is not None and away and await asyncio.to_thread(was_swapped, one.folder, mandate):
