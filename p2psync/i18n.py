@@ -8,8 +8,8 @@ before and after translating, and to see what is left to translate::
 
     python -m tests.catalogs
 
-A language holds for the whole process: one daemon or one command serves one person. Only what a daemon refuses is said
-in the language of the command that asked.
+A language holds for the whole process: one daemon or one command serves one person. Only what a daemon refuses, and
+why something is not as it should be (`Worded`), is said in the language of the command that asked.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import gettext
 import locale
 import os
 import re
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -29,11 +31,13 @@ DOMAIN = "p2psync"
 
 _catalog: gettext.NullTranslations = gettext.NullTranslations()
 _language = "en"
+_asked: ContextVar[str | None] = ContextVar("language asked for", default=None)
+"""Of what is said just now to somebody who speaks another one."""
 
 
 def _(message: str) -> str:
     """`message` in the language set, or itself where there is no translation. Give a literal, format afterwards."""
-    return _catalog.gettext(message)
+    return _spoken().gettext(message)
 
 
 def later(message: str) -> str:
@@ -43,12 +47,12 @@ def later(message: str) -> str:
 
 def spoken(message: str) -> str:
     """A sentence that was marked elsewhere, in the language set."""
-    return _catalog.gettext(message) if message else ""
+    return _spoken().gettext(message) if message else ""
 
 
 def ngettext(singular: str, plural: str, n: int) -> str:
     """The form that fits `n` things, in the language set. The number itself is formatted in afterwards."""
-    return _catalog.ngettext(singular, plural, n)
+    return _spoken().ngettext(singular, plural, n)
 
 
 def said(error: Exception, lang: str | None = None) -> str:
@@ -58,10 +62,46 @@ def said(error: Exception, lang: str | None = None) -> str:
     """
     if not isinstance(error, P2PSyncError):
         return str(error)
-    catalog = _catalog if lang is None else _catalog_of(lang)
+    catalog = _spoken() if lang is None else _catalog_of(lang)
     sentence = catalog.gettext(error.sentence) if error.sentence else ""
     fields = {name: said(one, lang) if isinstance(one, P2PSyncError) else one for name, one in error.fields.items()}
     return sentence.format(**fields) if fields else sentence
+
+
+class Worded(str):
+    """A sentence in the language set, which can be said again in another one: see `said_in`."""
+
+    say: Callable[[], str]
+
+    def __new__(cls, say: Callable[[], str]) -> Worded:
+        """`say` asks this module for words; it may be called later, from another thread."""
+        made = super().__new__(cls, say())
+        made.say = say
+        return made
+
+
+def said_in(lang: str, told: object) -> object:
+    """What is told, ready for JSON, with its `Worded` sentences in one of LANGUAGES."""
+    if lang == _language:
+        return told
+    before = _asked.set(lang)
+    try:
+        return _said_again(told)
+    finally:
+        _asked.reset(before)
+
+
+def _said_again(told: object) -> object:
+    if isinstance(told, Worded):
+        return told.say()
+    if isinstance(told, Mapping):
+        return {name: _said_again(one) for name, one in told.items()}
+    return [_said_again(one) for one in told] if isinstance(told, list | tuple) else told
+
+
+def _spoken() -> gettext.NullTranslations:
+    lang = _asked.get()
+    return _catalog if lang is None else _catalog_of(lang)
 
 
 def language() -> str:

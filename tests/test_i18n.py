@@ -13,7 +13,18 @@ from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 
 from p2psync.errors import ConfigError, LinkError, UsageError
-from p2psync.i18n import DOMAIN, LANGUAGES, LOCALE_DIR, _, language, ngettext, said, set_language
+from p2psync.i18n import (
+    DOMAIN,
+    LANGUAGES,
+    LOCALE_DIR,
+    Worded,
+    _,
+    language,
+    ngettext,
+    said,
+    said_in,
+    set_language,
+)
 from tests.catalogs import MARKS, PACKAGE, calls, forms, lacking, name_of, read, sentences, sentences_of
 
 VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
@@ -64,6 +75,21 @@ def test_errors_of_pure_modules_are_said_in_the_language(french: Path) -> None:
     assert str(UsageError("{n} file", n=3)) == "3 file"
     assert said(UsageError("Rename the file."), "it") == "Rinomini il file."
     assert said(UsageError("Rename the file."), "en") == "Rename the file."
+
+
+def test_what_was_said_is_said_again_in_another_language() -> None:
+    german = said(UsageError("The time is over, and not everything has arrived."), "de")
+    one = Worded(lambda: _("The time is over, and not everything has arrived."))
+    several = Worded(lambda: ngettext("{n} file", "{n} files", 2).format(n=2))
+    error = Worded(lambda: said(UsageError("The file is empty.")))
+    assert (one, several) == ("The time is over, and not everything has arrived.", "2 files")
+    told = {"rows": [{"reason": one, "count": 3}, (several, error)], "name": "The file is empty."}
+    assert said_in("en", told) is told
+    again = {"rows": [{"reason": german, "count": 3}, ["2 Dateien", said(UsageError("The file is empty."), "de")]]}
+    assert said_in("de", told) == {**again, "name": "The file is empty."}, "what is no sentence stays as it is"
+    assert _("The file is empty.") == "The file is empty.", "and afterwards it is English again"
+    set_language("de")
+    assert (Worded(one.say), said_in("en", Worded(one.say))) == (german, one)
 
 
 def test_what_is_not_translated_stays_english(french: Path) -> None:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from p2psync.api.table import Operation
 from p2psync.errors import ConfigError, InvalidId, InvalidPath, P2PSyncError, UsageError
-from p2psync.i18n import LANGUAGES, said
+from p2psync.i18n import LANGUAGES, said, said_in
 
 EXIT_HEADER = "P2psync-Exit"
 LANGUAGE_HEADER = "P2psync-Language"
@@ -30,9 +30,9 @@ SECURITY = {
 }
 
 
-def done(data: object, exit_code: int) -> web.Response:
-    """The answer of an operation that came to its end, also where only a part is done."""
-    return _written(200, data, exit_code)
+def done(data: object, exit_code: int, lang: str | None = None) -> web.Response:
+    """The answer of an operation that came to its end, also where only a part is done; `lang` as in `refused`."""
+    return _written(200, said_in(lang, data) if lang in LANGUAGES else data, exit_code)
 
 
 def refused(error: P2PSyncError, lang: str | None = None) -> web.Response:

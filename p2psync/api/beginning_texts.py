@@ -16,7 +16,8 @@ def beginning_texts() -> Texts:
         "accounting-hint": _(
             "The .cre or .crp; its chart is attached, and the files that its index names. May be empty."
         ),
-        "own-person-hint": _("Who works at this PC; all members see it."),
+        "own-person": _("who works at this PC"),
+        "own-person-hint": _("All members see it. May be empty."),
         "folder-hint": _("Empty: a folder of its own among your documents."),
         "create-it": _("Make it"),
         "created": _("Made {mandate} in {folder}. It is only on this PC until you share it."),

@@ -144,13 +144,13 @@ class Server:
                 answer = await self._perform(request, operation, arguments)
             except P2PSyncError as error:
                 return refused(error, request.headers.get(LANGUAGE_HEADER))
-            return done(answer.data, answer.exit_code)
+            return done(answer.data, answer.exit_code, request.headers.get(LANGUAGE_HEADER))
 
         return handle
 
     async def _perform(self, request: web.Request, operation: Operation, arguments: Mapping[str, Any]) -> Answer:
-        """What waits for other devices is given up when whoever asked has gone away."""
-        if not operation.waits:
+        """What waits for other devices is given up when whoever asked has gone away, by some not when a page has."""
+        if not operation.waits or (operation.outlives_page and self._is_page(request)):
             return await self._performing.call(operation.name, arguments)
         async with asyncio.TaskGroup() as group:
             work = group.create_task(_outcome(self._performing.call(operation.name, arguments)), name=operation.name)
@@ -163,6 +163,9 @@ class Server:
         if isinstance(outcome, P2PSyncError):
             raise outcome
         return outcome
+
+    def _is_page(self, request: web.Request) -> bool:
+        return self.guard.caller(request.headers, request.cookies, changes=True) is Caller.PAGE
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         try:

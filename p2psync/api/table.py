@@ -42,6 +42,8 @@ class Operation:
     """True if it changes nothing: then GET does it too."""
     waits: bool = False
     """True if it may wait for other devices; it is given up when whoever asked goes away."""
+    outlives_page: bool = False
+    """But not when a page has gone that asked: it is loaded anew now and then, and what was found is kept for it."""
 
     @property
     def path(self) -> str:
@@ -207,6 +209,7 @@ def _of_files() -> tuple[Operation, ...]:
             "Every byte here against the log, and the replicas with each other; what a disk damaged is brought back.",
             (*_M, Argument("repair", Form.FLAG), _TIMEOUT),
             waits=True,
+            outlives_page=True,
         ),
         Operation(
             "verify.last", "What the last of these checks found, and when; null if there was none.", _M, reads=True

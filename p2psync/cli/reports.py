@@ -275,7 +275,7 @@ def restored(answer: Row) -> str:
     """`restore`."""
     if not answer["changed"]:
         return _("{path} holds that version already.").format(path=answer["path"])
-    return _("Restored {path} as it was saved on {time}, into {to}.").format(
+    return _("Restored {path} (saved {time}) into {to}.").format(
         path=answer["path"], time=moment(answer["time"]), to=answer["to"]
     )
 

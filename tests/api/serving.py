@@ -12,6 +12,7 @@ import aiohttp
 
 from p2psync.api.server import Server
 from p2psync.errors import NotAllowed, UsageError
+from p2psync.i18n import Worded, _
 
 STATUS: dict[str, Any] = {
     "device": {"id": "AAAAAAA-BBBBBBB", "name": 'Büro "1"', "version": "0.1.0"},
@@ -48,6 +49,9 @@ class Daemon:
     called: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     given_up: asyncio.Event = field(default_factory=asyncio.Event)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    """What is waited for, set by a test."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     faults: list[tuple[str, BaseException]] = field(default_factory=list)
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> Answer:
@@ -55,6 +59,8 @@ class Daemon:
         match name:
             case "status":
                 return Answer(STATUS)
+            case "inbox":
+                return Answer([{"file": "a", "reason": Worded(lambda: _("The file is empty."))}])
             case "sync":
                 return Answer({"result": "partial"}, 3)
             case "mandate.show":
@@ -64,13 +70,16 @@ class Daemon:
             case "rules":
                 raise KeyError("a bug")
             case "wait":
-                await self._forever()
+                await self._end()
+            case "verify" if "repair" in arguments:
+                await self._end()
         return Answer({"done": name})
 
-    async def _forever(self) -> None:
+    async def _end(self) -> None:
         self.waiting.set()
         try:
-            await asyncio.Event().wait()
+            await self.ending.wait()
+            self.ended.set()
         except asyncio.CancelledError:
             self.given_up.set()
             raise
@@ -87,6 +96,12 @@ class Client:
     @property
     def token(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.server.guard.token}"}
+
+    async def cookie(self) -> str:
+        """Of a browser that was let in."""
+        async with self.session.get(self.server.login_url(), allow_redirects=False) as response:
+            name = self.server.guard.cookie
+            return f"{name}={response.cookies[name].value}"
 
     def url(self, path: str) -> str:
         return f"http://{self.server.address}{path}"

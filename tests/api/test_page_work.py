@@ -145,6 +145,7 @@ def test_verifying_shows_how_much_was_read() -> None:
     page = seen("#m/ab/verify", never, mandate={**SHARED, "verifying": {"files": 2, "bytes": 600}})
     assert page["bars"] == [["600", "1200"]]
     assert "2 files of 3 files, 600 bytes of 1.2 kB" in page["shown"]["mandates"]
+    assert "Check every file" not in page["shown"]["mandates"], "once at a time"
     assert seen("#m/ab/verify", never)["bars"] == []
 
 

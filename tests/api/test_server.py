@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from p2psync.api.answers import EXIT_HEADER
+from p2psync.api.answers import EXIT_HEADER, LANGUAGE_HEADER
 from p2psync.api.server import BODY_BYTES_MAX
 from p2psync.api.table import operations
 from tests.api.serving import STATUS, Client, served
@@ -169,6 +169,31 @@ async def test_a_wait_is_given_up_when_nobody_waits_for_it() -> None:
             )
         await client.daemon.waiting.wait()
         await client.daemon.given_up.wait()
+
+
+@pytest.mark.asyncio
+async def test_what_a_page_began_to_check_goes_on_when_it_is_loaded_anew() -> None:
+    async with served() as client, asyncio.timeout(20):
+        sent = {"Cookie": await client.cookie(), "Origin": f"http://{client.server.address}"}
+        address, soon = client.url("/api/verify"), aiohttp.ClientTimeout(total=0.2)
+        for headers in (sent, client.token):
+            client.daemon.waiting.clear()
+            with pytest.raises(asyncio.TimeoutError):
+                await client.session.post(address, headers=headers, json={"repair": True}, timeout=soon)
+            await client.daemon.waiting.wait()
+        await client.daemon.given_up.wait()  # what a command asked for, later than the page
+        client.daemon.ending.set()
+        await client.daemon.ended.wait()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("lang", "reason"), [("de", "Die Datei ist leer."), ("en", "The file is empty."), ("xx", "The file is empty.")]
+)
+async def test_whoever_asks_is_answered_in_his_language(lang: str, reason: str) -> None:
+    async with served() as client:
+        answer = await client.get("/api/inbox", **{LANGUAGE_HEADER: lang})
+        assert answer[1] == [{"file": "a", "reason": reason}]
 
 
 @pytest.mark.asyncio

@@ -167,7 +167,7 @@ function untilFields(until = "") {
 
 // Who works at this PC, told with the first word that the other PCs of a mandate hear of it.
 function ownPerson() {
-  return field(say("person"), "person", { hint: say("own-person-hint") });
+  return field(say("own-person"), "person", { hint: say("own-person-hint") });
 }
 
 function choice(label, name, options, chosen = "", hint = "") {

@@ -117,14 +117,16 @@ function itemState(item) {
 async function verifyOf(mandate) {
   const given = { mandate: mandate.id };
   const found = await learn("verify/last", given);
-  const begin = button(say("verify-now"), "verify", given);
+  const begin = [element("p", "", "tools", [button(say("verify-now"), "verify", given)])];
   const never = found || mandate.verifying ? [] : [quiet(say("not-verified"))];
-  const sections = [section(say("verify"), [quiet(say("verify-why")), ...never, element("p", "", "tools", [begin]), ...verifyUnderWay(mandate)])];
+  const now = mandate.verifying ? verifyUnderWay(mandate) : begin;
+  const sections = [section(say("verify"), [quiet(say("verify-why")), ...never, ...now])];
   return found ? [...sections, damage(mandate, found), replicas(mandate, found)] : sections;
 }
 
+// Also where it was asked for by a page that was loaded anew meanwhile, or by a command.
 function verifyUnderWay(mandate) {
-  return mandate.verifying ? [element("p", say("verifying"), "warn"), progress(mandate.verifying, mandate)] : [];
+  return [element("p", say("verifying"), "warn"), progress(mandate.verifying, mandate)];
 }
 
 function damage(mandate, found) {

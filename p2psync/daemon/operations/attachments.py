@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import FolderError, P2PSyncError, UsageError
 from p2psync.findings import sentence
-from p2psync.i18n import _, ngettext, said
+from p2psync.i18n import Worded, _, ngettext, said
 from p2psync.remedies import described
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ async def attach(node: Node, given: Arguments) -> object:
     linked = {one.file for one in attached}
     answer = {
         "attached": [_linked(one) for one in attached],
-        "refused": [{"file": text, "reason": said(error)} for text, error in refused],
+        "refused": [{"file": text, "reason": Worded(partial(said, error))} for text, error in refused],
         "proposed": [one for one in proposed if one not in linked],
         "missing": missing,
         "twins": twins,
@@ -330,7 +331,7 @@ def _row(mandate: Mandate, standing: Standing) -> dict[str, Any]:
         "role": one.role,
         "follows": not mandate.state.get(following.SETTING),
         "state": STATES[standing.act],
-        "reason": reason(standing, mandate.name),
+        "reason": Worded(partial(reason, standing, mandate.name)),
         "findings": [finding_row(one) for one in standing.hold.findings.items] if standing.hold is not None else [],
         "received": time_text(winner.time_ms) if winner is not None else None,
         "from": name_of(mandate, winner.author) if winner is not None else None,
@@ -390,7 +391,7 @@ def _told(key: Key, standing: Standing, delivered: bool, mandate: str) -> dict[s
         "file": one.file,
         "result": result,
         "state": STATES[standing.act],
-        "reason": reason(standing, mandate) if result == "held" else "",
+        "reason": Worded(partial(reason, standing, mandate)) if result == "held" else "",
     }
 
 

@@ -213,7 +213,10 @@ async def set_attach(node: Node, given: Arguments) -> object:
     named, who = given.text("mandate"), given.text("who").strip().lower()
     given.done()
     if who not in (ADMINS, ALL):
-        raise UsageError("{text!r} is neither admins nor all: who may attach files?", text=who)
+        raise UsageError(
+            "{text!r} is neither admins nor all. Write admins, so that only they attach files, or all for everybody.",
+            text=who,
+        )
 
     def act(device: Device, _: Now) -> object:
         mandate = find_mandate(device, named)

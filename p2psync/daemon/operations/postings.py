@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from p2psync.books.finding import Finding
@@ -22,7 +23,7 @@ from p2psync.engine.mandate import Mandate
 from p2psync.engine.scope import Now
 from p2psync.errors import FolderError, P2PSyncError, UsageError
 from p2psync.findings import sentence
-from p2psync.i18n import said
+from p2psync.i18n import Worded, said
 
 if TYPE_CHECKING:
     from p2psync.daemon.node import Node
@@ -42,7 +43,8 @@ async def pending(node: Node, given: Arguments) -> object:
         except FolderError as error:
             if named:
                 raise
-            told = [{**_numbers(None), **_NOTHING, "mandate": one.name, "file": "", "message": said(error)}]
+            reason = Worded(partial(said, error))
+            told = [{**_numbers(None), **_NOTHING, "mandate": one.name, "file": "", "message": reason}]
             more = {"": lines_row(None)} if lines else {}
         rows += [{**row, **more.get(row["file"], {})} for row in told]
     return rows
@@ -245,8 +247,8 @@ def _numbers(count: Count | None) -> Row:
 def _why(found: Pending) -> Row:
     if isinstance(found.why, Finding):
         row = finding_row(found.why)
-        return {"finding": row, "message": sentence(row["code"], row["line"], row["facts"])}
-    return {"message": said(found.why) if found.why is not None else ""}
+        return {"finding": row, "message": Worded(partial(sentence, row["code"], row["line"], row["facts"]))}
+    return {"message": Worded(partial(said, found.why)) if found.why is not None else ""}
 
 
 def _who(mandate: Mandate, device: DeviceId, time_ns: int) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,6 +12,7 @@ from p2psync.books import synthetic
 from p2psync.daemon.operations import attachments
 from p2psync.daemon.programs import delivering
 from p2psync.errors import FolderError, UsageError
+from p2psync.i18n import said_in
 from tests.daemon.homes import MANDATE, Pc, company
 from tests.daemon.patience import until
 
@@ -133,6 +134,8 @@ async def test_what_others_made_is_delivered_where_no_file_is_yet(tmp_path: Path
         assert await _counts(two) == (0, 0, 0)
         (row,) = await two.call("inbox")
         assert row["reason"] == f"it waits for your word: p2psync deliver {MANDATE}", "as one types it"
+        (german,) = cast("list[dict[str, Any]]", said_in("de", [row]))
+        assert german["reason"] not in ("", row["reason"]), "whoever asks in German is answered so"
         await two.call("deliver", mandate=MANDATE, file="Other.ecf")
         assert (books / "Other.ecf").exists()
 
