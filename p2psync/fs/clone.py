@@ -6,8 +6,9 @@ import contextlib
 import itertools
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import FileIO
 from pathlib import Path
 
@@ -20,6 +21,8 @@ PIECE_BYTES = 1 << 20
 """Read, hashed and written at a time."""
 AHEAD_FROM_BYTES = 4 << 20
 """Smaller files are read before a thread has begun."""
+AHEAD_MAX = 4
+"""Pieces; who uses them takes many together now and then."""
 SHARE_FROM_BYTES = 256 * 1024
 """Smaller files are simply copied: sharing blocks saves nothing there."""
 FICLONE = 0x40049409
@@ -95,9 +98,10 @@ def hashed_pieces(
 ) -> Generator[memoryview, None, None]:
     """The same, where `whole` is told each; to be closed before the reader is.
 
-    While `ahead`, another thread reads and hashes the next one of a big file while one is used.
+    While `ahead`, another thread reads and hashes the next ones of a big file while one is used.
     """
-    source = pieces(reader, size, buffers=2)
+    is_big = size >= AHEAD_FROM_BYTES
+    source = pieces(reader, size, buffers=1 + AHEAD_MAX if is_big else 1)
 
     def next_one() -> memoryview | None:
         piece = next(source, None)
@@ -106,11 +110,11 @@ def hashed_pieces(
         return piece
 
     with ThreadPoolExecutor(1, "read-ahead") as thread:
-        current = next_one()
-        while current is not None:
-            coming = thread.submit(next_one) if size >= AHEAD_FROM_BYTES and ahead() else None
-            yield current
-            current = coming.result() if coming is not None else next_one()
+        coming: deque[Future[memoryview | None]] = deque()
+        while (piece := coming.popleft().result() if coming else next_one()) is not None:
+            while is_big and len(coming) < AHEAD_MAX and ahead():
+                coming.append(thread.submit(next_one))
+            yield piece
 
 
 def _share_blocks(source: int, target: int) -> bool:
