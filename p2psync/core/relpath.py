@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NewType
 
@@ -183,6 +184,12 @@ def ancestors(rel: RelPath) -> tuple[RelPath, ...]:
         above.append(RelPath(rel[:end]))
         end = rel.find("/", end + 1)
     return tuple(above)
+
+
+def all_ancestors(several: Iterable[RelPath]) -> set[RelPath]:
+    """The directories that hold any of these paths."""
+    above = {RelPath(head) for head, slash, _ in (rel.rpartition("/") for rel in several) if slash}
+    return above.union(*map(ancestors, above))
 
 
 def parent(rel: RelPath) -> RelPath | None:

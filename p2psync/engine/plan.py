@@ -14,7 +14,7 @@ from p2psync.core.conflict import Verdict
 from p2psync.core.entry import Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import Folding, RelPath, ancestors, fold
+from p2psync.core.relpath import Folding, RelPath, all_ancestors, fold
 from p2psync.core.value import value
 from p2psync.engine.aim import Aim, aim
 from p2psync.engine.renames import Renames
@@ -109,8 +109,7 @@ class Plan:
         return self._neighbours(changed)
 
     def _neighbours(self, changed: Sequence[RelPath]) -> set[RelPath]:
-        above = {a for path in changed for a in ancestors(path)}
-        files = {a for a, row in self._site.state.live(above).items() if row.entry.kind == Kind.FILE}
+        files = {a for a, row in self._site.state.live(all_ancestors(changed)).items() if row.entry.kind == Kind.FILE}
         if self._site.folding == EXACT:
             return files
         slots = self._site.state.live_in_slots({fold(path, self._site.folding) for path in changed})
@@ -190,8 +189,8 @@ class Plan:
             self.renames.leaves(target.path, base.entry.content)
 
     def _forget(self, path: RelPath) -> None:
-        self._foreseen.pop(path, None)
-        self.renames.discard(path)
+        if self._foreseen.pop(path, None) is not None:
+            self.renames.discard(path)
 
     def foreseen(self, path: RelPath) -> Aim | None:
         """What a look would tell of a path that is to be placed; None if it takes a look."""

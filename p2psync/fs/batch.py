@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from p2psync.core.entry import FileStat, Kind
 from p2psync.core.ids import ContentId
-from p2psync.core.relpath import Folding, RelPath, ancestors, fold
+from p2psync.core.relpath import Folding, RelPath, all_ancestors, ancestors, fold
 from p2psync.core.value import mutable
 from p2psync.engine.effects import PlaceItem
 from p2psync.engine.events import Outcome
@@ -65,7 +65,7 @@ class Batch:
         puts = [item for item in self._items if item.put.kind is not Kind.ABSENT]
         renamed = {item.path for item in self.renames.values()}
         absents = [item for item in self._items if item.put.kind is Kind.ABSENT and item.path not in renamed]
-        above = {ancestor for item in puts for ancestor in ancestors(item.path)} if absents else set()
+        above = all_ancestors(item.path for item in puts) if absents else set()
         put_files = {item.path for item in puts if item.put.kind is Kind.FILE}
         first: list[PlaceItem] = []
         last: list[PlaceItem] = []

@@ -14,7 +14,7 @@ from p2psync.books.completeness import Completeness
 from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry, FileStat, Kind
 from p2psync.core.ignore import DEFAULT_RULES, FILE_NAME, IgnoreRules
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import RelPath, ancestors, parent
+from p2psync.core.relpath import RelPath, all_ancestors, ancestors, parent
 from p2psync.engine.events import Seen
 from p2psync.errors import ConfigError
 from p2psync.fs.folder import Folder, FolderVanished
@@ -71,7 +71,7 @@ class Scanner:
     def ours(self, paths: Iterable[RelPath]) -> Set[RelPath]:
         """Those at which just that stands which was placed there, so that a look would find nothing new."""
         found = {path for path in paths if path != FILE_NAME and self._is_ours(path)}
-        known = self._base.get_many({a for path in found for a in ancestors(path)})
+        known = self._base.get_many(all_ancestors(found))
         return {path for path in found if known.keys().isdisjoint(ancestors(path))} if known else found
 
     def _is_ours(self, path: RelPath) -> bool:

@@ -10,6 +10,7 @@ from p2psync.core.entry import Entry, FileStat
 from p2psync.core.ids import ContentId
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import BaseRow
+from p2psync.store.bulk import execute_many
 from p2psync.store.changes import STATES
 from p2psync.store.memo import Memo
 from p2psync.store.numbers import BlockNumbers, Numbers, change_number
@@ -36,8 +37,10 @@ STANDING = (
 )
 COLUMNS = f"{STANDING}, base.heads"
 PUT = """
-    INSERT OR REPLACE INTO base VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-        NOT EXISTS (SELECT 1 FROM change WHERE number = ?13 AND path = ?2 AND content = ?7), ?12)
+    INSERT OR REPLACE INTO base SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9,
+        column10, column11,
+        NOT EXISTS (SELECT 1 FROM change WHERE number = column13 AND path = column2 AND content = column7), column12
+    FROM {rows}
 """
 SOURCES = f"""
     SELECT path FROM base INDEXED BY base_stray
@@ -97,7 +100,7 @@ class BaseRows:
     def put(self, rows: Sequence[BaseRow]) -> None:
         if rows:
             blocks = self._numbers.of({i.block for r in rows for i in r.heads[:1]})
-            self._connection.executemany(PUT, [(self._mandate, *_columns(row, blocks)) for row in rows])
+            execute_many(self._connection, PUT, [(self._mandate, *_columns(row, blocks)) for row in rows])
             self._memo.put({row.path: row for row in rows})
 
     def drop(self, paths: Iterable[RelPath]) -> None:

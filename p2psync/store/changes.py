@@ -6,6 +6,7 @@ hashes stand once, in the blocks. `superseded` is computed from rows alone, and 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from p2psync.core.changelog import Stated
 from p2psync.core.ids import HASH_BYTES, BlockHash, ChangeId, ContentId, DeviceId
 from p2psync.core.relpath import RelPath
+from p2psync.store.bulk import execute_many
 from p2psync.store.memo import Memo
 from p2psync.store.numbers import INDEX_BITS, INDEX_MASK, Numbers, change_number
 from p2psync.store.packing import content_tag, entry_columns, entry_of, listed, pack_numbers, path_tag, unpack_numbers
@@ -20,7 +22,7 @@ from p2psync.store.packing import content_tag, entry_columns, entry_of, listed, 
 ADD = """
     INSERT INTO change (number, mandate, log, accepted, stamp, time_ms, kind, size, mtime_ns, mode, content,
         content_tag, path_tag, path, parents, settled)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    SELECT * FROM {rows}
 """
 STATED = """
     SELECT change.number, change.log, change.path, change.kind, change.size, change.mtime_ns, change.mode,
@@ -28,11 +30,11 @@ STATED = """
     FROM json_each(?) asked CROSS JOIN change
 """
 HEADS = """
-    SELECT change.number FROM json_each(?) asked
+    SELECT json_group_array(change.number) FROM json_each(?) asked
     CROSS JOIN change INDEXED BY change_head ON change.mandate = ? AND change.path = asked.value
     WHERE change.accepted AND NOT change.superseded
 """
-"""Answered by the index alone."""
+"""Answered by the index alone, in one step."""
 BY_NUMBER = STATED + "ON change.number = asked.value WHERE change.mandate = ?"
 STATES = """
     FROM log CROSS JOIN change INDEXED BY change_content
@@ -126,7 +128,7 @@ class ChangeRows:
                 named.append((number, other, change.path))
                 if accepted:
                     superseded.append((other, change.path))
-        self._connection.executemany(ADD, rows)
+        execute_many(self._connection, ADD, rows)
         self._connection.executemany(NAME, named)
         self._connection.executemany(SUPERSEDE, superseded)
         self._heads_changed([change.path for change, _ in changes])
@@ -147,7 +149,8 @@ class ChangeRows:
         numbers = [number for path in asked if path in self._heads for number in self._heads[path]]
         others = [path for path in asked if path not in self._heads]
         if others:
-            numbers += (n for (n,) in self._connection.execute(HEADS, (listed(others), self._mandate)).fetchall())
+            (found_numbers,) = self._connection.execute(HEADS, (listed(others), self._mandate)).fetchone()
+            numbers += json.loads(found_numbers)
         found: dict[RelPath, list[Stated]] = {}
         known: dict[RelPath, list[int]] = {path: [] for path in others}
         for number, change in self._numbered(numbers):

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 from p2psync.core.relpath import RelPath
 from p2psync.engine.state import LiveRow
+from p2psync.store.bulk import execute_many
 from p2psync.store.memo import Memo
 from p2psync.store.packing import entry_columns, entry_of, listed
 
 PUT = """
     INSERT INTO live (mandate, path, kind, size, mtime_ns, mode, content, slot, heads)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    SELECT * FROM {rows} WHERE true
     ON CONFLICT (mandate, path) DO UPDATE SET kind = excluded.kind, size = excluded.size,
         mtime_ns = excluded.mtime_ns, mode = excluded.mode, content = excluded.content,
         slot = excluded.slot, heads = excluded.heads
@@ -54,13 +55,11 @@ class LiveRows:
 
     def put(self, rows: Sequence[LiveRow]) -> None:
         if rows:
-            self._connection.executemany(
-                PUT,
-                [
-                    (self._mandate, r.path, *entry_columns(r.entry), None if r.slot == r.path else r.slot, r.heads)
-                    for r in rows
-                ],
-            )
+            told = [
+                (self._mandate, r.path, *entry_columns(r.entry), None if r.slot == r.path else r.slot, r.heads)
+                for r in rows
+            ]
+            execute_many(self._connection, PUT, told)
             self._memo.put({row.path: row for row in rows})
 
     def drop(self, paths: Iterable[RelPath]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,6 +16,15 @@ ADD = """
     FROM json_each(?3)
 """
 """Together: this takes a third of the time of one statement for each."""
+AFTER = """
+    SELECT json_group_array(path) FROM (
+        SELECT path FROM todo WHERE mandate = ? AND kind = ? AND path > ? ORDER BY path LIMIT ?)
+"""
+"""All in one step, as below."""
+THOSE = """
+    SELECT json_group_array(todo.path) FROM json_each(?) asked
+    CROSS JOIN todo ON todo.mandate = ? AND todo.kind = ? AND todo.path = asked.value
+"""
 DROP = "DELETE FROM todo WHERE mandate = ? AND kind = ? AND path IN (SELECT value FROM json_each(?))"
 COUNTED = (TodoKind.PLACE, TodoKind.KEEP, TodoKind.JUDGE)
 COUNTS = "SELECT place, keep, judge FROM tally WHERE mandate = ?"
@@ -47,21 +57,14 @@ class TodoRows:
     def after(self, kind: TodoKind, after: RelPath | None, limit: int) -> Sequence[TodoRow]:
         if not self.count(kind):
             return []
-        found = self._connection.execute(
-            "SELECT path FROM todo WHERE mandate = ? AND kind = ? AND path > ? ORDER BY path LIMIT ?",
-            (self._mandate, kind, after or "", limit),
-        )
-        return [TodoRow(path, kind) for (path,) in found]
+        (found,) = self._connection.execute(AFTER, (self._mandate, kind, after or "", limit)).fetchone()
+        return [TodoRow(path, kind) for path in json.loads(found)]
 
     def get(self, kind: TodoKind, paths: Iterable[RelPath]) -> Mapping[RelPath, TodoRow]:
         if not self.count(kind):
             return {}
-        found = self._connection.execute(
-            "SELECT todo.path FROM json_each(?) asked "
-            "CROSS JOIN todo ON todo.mandate = ? AND todo.kind = ? AND todo.path = asked.value",
-            (listed(paths), self._mandate, kind),
-        )
-        return {path: TodoRow(path, kind) for (path,) in found}
+        (found,) = self._connection.execute(THOSE, (listed(paths), self._mandate, kind)).fetchone()
+        return {path: TodoRow(path, kind) for path in json.loads(found)}
 
     def count(self, kind: TodoKind) -> int:
         if self._counts is None:

@@ -246,6 +246,12 @@ def test_folding_a_folded_path_changes_nothing(rel: RelPath, folding: Folding) -
     assert fold(RelPath(slot), folding) == slot
 
 
+def test_ancestors_of_several_are_those_of_each() -> None:
+    paths = [parse(text) for text in ("a/b/c/one", "a/b/two", "d/three", "four")]
+    assert relpath.all_ancestors(paths) == {above for path in paths for above in relpath.ancestors(path)}
+    assert relpath.all_ancestors([parse("four")]) == relpath.all_ancestors([]) == set()
+
+
 def test_parents_and_ancestors() -> None:
     rel = parse("a/b/c.ecf")
     assert relpath.ancestors(rel) == ("a", "a/b")

@@ -32,7 +32,7 @@ from tests.contracts.rows import (
 )
 
 MAY_BE_WALKED = re.compile(
-    r"SCAN (asked|json_each|CONSTANT ROW)\b"  # what was asked for
+    r"SCAN (asked|given|json_each|CONSTANT ROW)\b|SCAN \(subquery-\d+\)"  # what was asked for, or stands below
     r"|(SCAN|SEARCH) (mandate|log|tip|problem|placing|mark)\b"  # few, or asked for as a whole
     r"|SEARCH change USING (COVERING )?INDEX (change_head|change_refused)"  # conflicted(), refused_count()
 )
