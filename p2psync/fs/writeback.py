@@ -16,7 +16,10 @@ PORTION_BYTES = 1 << 20
 FLUSH_BYTES = 2 << 20
 """After so many the drive is asked to finish."""
 RESTS = 4
-"""A flush is followed by so many times as long without one: a slow drive has better things to do."""
+"""A flush is followed by so many times as long without one."""
+SLOW_S = 0.025
+RESTS_SLOW = 100
+"""The same after one that took so long: a slow drive, or a busy one, has better things to do."""
 
 
 class Writeback:
@@ -35,7 +38,8 @@ class Writeback:
         if self._unflushed >= FLUSH_BYTES and begun_s >= self._next_s:
             flush_bytes(fd)
             ended_s = self._now_s()
-            self._next_s = ended_s + RESTS * (ended_s - begun_s)
+            took_s = ended_s - begun_s
+            self._next_s = ended_s + (RESTS if took_s < SLOW_S else RESTS_SLOW) * took_s
             self._unbegun = self._unflushed = 0
         elif self._unbegun >= PORTION_BYTES:
             start_writeback(fd, 0, 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from p2psync.fs import writeback as module
-from p2psync.fs.writeback import FLUSH_BYTES, PORTION_BYTES, RESTS, Writeback
+from p2psync.fs.writeback import FLUSH_BYTES, PORTION_BYTES, RESTS, RESTS_SLOW, SLOW_S, Writeback
 
 
 @dataclass
@@ -56,9 +56,11 @@ def test_writing_begins_early_and_ends_soon(drive: Drive) -> None:
     assert write(drive, writeback, 4) == ["begin", "flush", "begin", "flush"]
 
 
-def test_a_slow_drive_rests(drive: Drive) -> None:
-    drive.flush_s = 1.0
+@pytest.mark.parametrize(("flush_s", "rests"), [(2**-6, RESTS), (2**-5, RESTS_SLOW)])
+def test_a_drive_rests_and_a_slow_one_for_long(drive: Drive, flush_s: float, rests: int) -> None:
+    assert (flush_s < SLOW_S) == (rests == RESTS)
+    drive.flush_s = flush_s
     writeback = Writeback(lambda: drive.now_s)
     assert write(drive, writeback, 2) == ["begin", "flush"]
-    assert write(drive, writeback, RESTS - 1, each_s=1.0) == ["begin"] * (RESTS - 1)
-    assert write(drive, writeback, 1, each_s=1.0) == ["flush"]
+    assert write(drive, writeback, rests - 1, each_s=flush_s) == ["begin"] * (rests - 1)
+    assert write(drive, writeback, 1, each_s=flush_s) == ["flush"]
