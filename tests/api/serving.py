@@ -51,7 +51,8 @@ class Daemon:
     given_up: asyncio.Event = field(default_factory=asyncio.Event)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     """What is waited for, set by a test."""
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: list[Mapping[str, object]] = field(default_factory=list)
+    """With which arguments came to its end what waited."""
     faults: list[tuple[str, BaseException]] = field(default_factory=list)
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> Answer:
@@ -70,16 +71,16 @@ class Daemon:
             case "rules":
                 raise KeyError("a bug")
             case "wait":
-                await self._end()
+                await self._end(arguments)
             case "verify" if "repair" in arguments:
-                await self._end()
+                await self._end(arguments)
         return Answer({"done": name})
 
-    async def _end(self) -> None:
+    async def _end(self, arguments: Mapping[str, object]) -> None:
         self.waiting.set()
         try:
             await self.ending.wait()
-            self.ended.set()
+            self.ended.append(arguments)
         except asyncio.CancelledError:
             self.given_up.set()
             raise

@@ -176,14 +176,15 @@ async def test_what_a_page_began_to_check_goes_on_when_it_is_loaded_anew() -> No
     async with served() as client, asyncio.timeout(20):
         sent = {"Cookie": await client.cookie(), "Origin": f"http://{client.server.address}"}
         address, soon = client.url("/api/verify"), aiohttp.ClientTimeout(total=0.2)
-        for headers in (sent, client.token):
+        for who, headers in (("page", sent), ("command", client.token)):
             client.daemon.waiting.clear()
             with pytest.raises(asyncio.TimeoutError):
-                await client.session.post(address, headers=headers, json={"repair": True}, timeout=soon)
+                await client.session.post(address, headers=headers, json={"repair": who}, timeout=soon)
             await client.daemon.waiting.wait()
         await client.daemon.given_up.wait()  # what a command asked for, later than the page
         client.daemon.ending.set()
-        await client.daemon.ended.wait()
+        await until(lambda: client.daemon.ended)
+        assert client.daemon.ended == [{"repair": "page"}]
 
 
 @pytest.mark.asyncio
