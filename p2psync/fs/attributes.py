@@ -15,16 +15,18 @@ WINDOWS_HIDDEN = 0x2
 PERMISSIONS = 0o777
 READ_BITS = 0o444
 WRITE_BITS = 0o222
+CAN_USE_DESCRIPTORS = {os.utime, os.chmod} <= os.supports_fd
 
 
-def set_attributes(path: str | Path, entry: Entry, kept: int) -> os.stat_result:
+def set_attributes(path: str | Path | int, entry: Entry, kept: int) -> os.stat_result:
     """Give a file of ours, which no program knows yet, the time and mode of `entry`. Raises OSError.
 
-    `kept`: the bits of a mode that its disk keeps. Returns its lstat, in which the mode may be that of before.
+    `path` may be a descriptor where the system CAN_USE_DESCRIPTORS. `kept`: the bits of a mode that its disk keeps.
+    Returns its stat, in which the mode may be that of before.
     """
     with contextlib.suppress(OverflowError, PermissionError):  # a time that cannot be set here: the present one stays
         os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
-    found = os.lstat(path)
+    found = os.fstat(path) if isinstance(path, int) else os.lstat(path)
     _set_mode(path, entry.mode, kept, found.st_mode, None)
     return found
 
@@ -37,10 +39,11 @@ def set_mode(path: str | Path, mode: int, kept: int, like: int | None = None) ->
     _set_mode(path, mode, kept, os.stat(path).st_mode, like)
 
 
-def _set_mode(path: str | Path, mode: int, kept: int, before: int, like: int | None) -> None:
+def _set_mode(path: str | Path | int, mode: int, kept: int, before: int, like: int | None) -> None:
     if not kept:
         return
     if os.name == "nt":
+        assert not isinstance(path, int)
         set_hidden(path, bool(mode & HIDDEN), ctypes.CDLL("kernel32", use_last_error=True))
         return
     found = before & PERMISSIONS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from p2psync.core.entry import FileStat, Kind
 from p2psync.core.ids import ContentId
@@ -32,8 +32,8 @@ class Batch:
         """Directories whose names have to be flushed, and files that were moved: nobody knows whether they were."""
         self.left: set[RelPath] = set()
         """Directories below the root that something was taken from."""
-        self.directories: set[RelPath] = set()
-        """Directories that were seen to be real ones."""
+        self.directories: set[RelPath | None] = {None}
+        """Directories that were seen to be real ones, the folder itself among them."""
         self.renames = _case_renames(items, folding)
         """By the path of a put, the item that vanishes from the same slot under another name."""
         self.moves = _moves(items, self.renames)
@@ -51,7 +51,7 @@ class Batch:
                 yield item
 
     @property
-    def contents(self) -> Collection[ContentId]:
+    def contents(self) -> Set[ContentId]:
         """Of the files to put."""
         return self._uses.keys()
 
@@ -59,6 +59,10 @@ class Batch:
         """Call once for each file that gets ready: True if a later one needs the same bytes."""
         self._uses[content] -= 1
         return self._uses[content] > 0
+
+    def is_new(self, item: PlaceItem) -> bool:
+        """A file that is ready, for a name at which nothing should stand."""
+        return item.expect.kind is Kind.ABSENT and item.path in self.ready and item.path not in self.renames
 
     def in_order(self) -> Iterator[PlaceItem]:
         """What stands in the way of a put, then what is put, then what vanishes; without what has failed already."""

@@ -11,7 +11,7 @@ import errno
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from io import FileIO
 from pathlib import Path
 
@@ -127,9 +127,6 @@ class Contents:
 
         Raises OSError where our own copy cannot be written.
         """
-        given = self._given.take([content])
-        if given is not None and not self._staging.stage_whole([(content, given[0])]):
-            return True
         if self._staging.has(content):
             return True
         if content == EMPTY_CONTENT:
@@ -172,12 +169,13 @@ class Contents:
         with contextlib.suppress(OSError):  # then it is tidied up later
             self._staging.path(content).unlink(missing_ok=True)
 
-    def remember(self, content: ContentId, path: RelPath) -> None:
-        """This path holds the content now, which `where` learns later."""
+    def remember(self, placed: Iterable[tuple[ContentId, RelPath]]) -> None:
+        """These paths hold these contents now, which `where` learns later."""
         with self._lock:
-            self._lately[content] = path
-            self._lately.move_to_end(content)
-            if len(self._lately) > REMEMBERED_MAX:
+            for content, path in placed:
+                self._lately[content] = path
+                self._lately.move_to_end(content)
+            while len(self._lately) > REMEMBERED_MAX:
                 self._lately.popitem(last=False)
 
     # -- chunks ---------------------------------------------------------------------------------------------------
@@ -232,6 +230,11 @@ class Contents:
     def hand_over(self, given: Mapping[ContentId, bytes]) -> None:
         """Bytes for what is to be placed now, not verified yet."""
         self._given.put(given)
+
+    def take_given(self, contents: Iterable[ContentId]) -> dict[ContentId, bytes]:
+        """Those of them that were handed over, if they are what they should be; once."""
+        given = self._given.take_any(contents)
+        return {content: data for content, data in given.items() if content_of(data) == content}
 
     def note_cut(self, content: ContentId, layout: Layout, before: ContentId | None = None) -> None:
         """See `CutMemory.add_fresh`."""

@@ -7,6 +7,7 @@ Each system has its own calls for them: Linux `renameat2`, macOS `renamex_np`, W
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -136,11 +137,16 @@ class LinuxExchange(FlaggedExchange):
     def __init__(self, library: Any = None, last_error: Callable[[], int] | None = None) -> None:
         super().__init__(library, last_error, RENAME_EXCHANGE, RENAME_NOREPLACE)
 
+        self._renameat2: Callable[[int, bytes, int, bytes, int], int] | None = None
+        with contextlib.suppress(AttributeError):  # a libc from before 2018
+            self._renameat2 = self._library.renameat2
+
     def _rename(self, source: str | Path, target: str | Path, flags: int) -> int:
-        return super()._rename(source, target, flags) if hasattr(self._library, "renameat2") else errno.ENOSYS
+        return super()._rename(source, target, flags) if self._renameat2 is not None else errno.ENOSYS
 
     def _call(self, source: bytes, target: bytes, flags: int) -> int:
-        return int(self._library.renameat2(AT_FDCWD, source, AT_FDCWD, target, flags))
+        assert self._renameat2 is not None
+        return self._renameat2(AT_FDCWD, source, AT_FDCWD, target, flags)
 
 
 class MacExchange(FlaggedExchange):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from p2psync.core.ids import ContentId
 
@@ -38,6 +38,14 @@ class Handful:
                 return None
             taken = [self._held[content] for content in contents]
             for content in contents:
+                self._drop(content)
+            return taken
+
+    def take_any(self, contents: Iterable[ContentId]) -> dict[ContentId, bytes]:
+        """Those of them that are here, which are held no more."""
+        with self._lock:
+            taken = {content: self._held[content] for content in contents if content in self._held}
+            for content in taken:
                 self._drop(content)
             return taken
 

@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import field, replace
 from typing import Protocol
 
@@ -24,7 +25,7 @@ from p2psync.fs.listing import unreadable
 from p2psync.fs.look import is_locked
 from p2psync.fs.pacing import UNPACED, Turn
 from p2psync.fs.recall import Recall
-from p2psync.fs.sight import Found, Gathering, Large, Moved, Row
+from p2psync.fs.sight import Expected, Found, Gathering, Large, Moved, Row
 from p2psync.fs.stable import Reading, Stopped, read_stable
 from p2psync.fs.traits import is_untouched, racy_for_s
 
@@ -106,14 +107,13 @@ class Inspector:
         those that were found damaged had been touched last, as of `st_ctime_ns`; 0 for what is to be read."""
         self._stop = threading.Event()
 
-    def expect(self, path: RelPath, found: FileStat | None, mode: int = 0) -> None:
+    def expect(self, several: Sequence[Expected]) -> None:
         """While a file has just this stat and mode it is ours, and not read; None: nothing of ours stands there."""
-        if found is None:
-            self._expected.forget(path)
-            self._taken.put(path, True)
-        else:
-            self._taken.forget(path)
-            self._expected.put(path, (found, mode & self._traits.mode_bits))
+        bits = self._traits.mode_bits
+        stand = {path: (found, mode & bits) for path, found, mode in several if found is not None}
+        vanish = {path: True for path, found, _mode in several if found is None}
+        self._expected.renew(stand, vanish)
+        self._taken.renew(vanish, stand)
 
     def took_away(self, path: RelPath) -> bool:
         """Whether that nothing stands there is our own doing, as far as is known; told once."""

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from p2psync.books.completeness import ENTRIES, INDEX, MASTER, Completeness, suffix_of
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES
-from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
+from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath, ancestors
@@ -25,7 +25,7 @@ from p2psync.engine.events import Observed, ScanFinished, Seen, Suspected
 from p2psync.engine.settle import HOLD_MAX_S, HOLD_S, How, Settler
 from p2psync.fs.folder import Folder, FolderVanished
 from p2psync.fs.scanner import Scanner
-from p2psync.fs.sight import SIGHT_PATHS_MAX, Sight
+from p2psync.fs.sight import SIGHT_PATHS_MAX, Expected, Sight
 from p2psync.fs.signs import MANY, Lost, Signs, Watcher
 from p2psync.fs.threads import in_thread
 from p2psync.i18n import _
@@ -128,9 +128,9 @@ class Observer:
         """A scan was asked for that has not begun; the next ScanFinished may be of one that began before."""
         return self._scan_asked.is_set()
 
-    def expect(self, path: RelPath, found: FileStat | None, mode: int = 0) -> None:
-        """The placer is about to give `path` a file with this stat and mode, not to be read; from any thread."""
-        self._scanner.expect(path, found, mode)
+    def expect(self, several: Sequence[Expected]) -> None:
+        """The placer is about to give these paths such files, not to be read; from any thread."""
+        self._scanner.expect(several)
 
     # -- the folder comes and goes --------------------------------------------------------------------------------
 

@@ -15,10 +15,10 @@ import stat
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
-from typing import Protocol
 
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import ContentId
@@ -27,14 +27,15 @@ from p2psync.core.relpath import Folding, RelPath, ancestors, fold, parent
 from p2psync.engine.effects import PlaceItem
 from p2psync.engine.events import LateWrite, Outcome
 from p2psync.fs.aside import AsideExchange, Overtaken
-from p2psync.fs.attributes import set_attributes, set_mode
+from p2psync.fs.attributes import set_mode
 from p2psync.fs.batch import Batch, Ready
-from p2psync.fs.clone import copy_verified
-from p2psync.fs.durable import sync_directories, sync_files
+from p2psync.fs.durable import sync_directories
 from p2psync.fs.exchange import EXCHANGE, Exchange
 from p2psync.fs.look import Places, disk_problem, look, matches
 from p2psync.fs.outs import Outs
-from p2psync.fs.staging import TEMPORARY_PREFIX, Staging
+from p2psync.fs.readying import Local, make_ready
+from p2psync.fs.sight import Expected
+from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.fs.watchlist import NAME as WATCHLIST
 
@@ -43,16 +44,6 @@ TIDY_EVERY_S = 3600.0
 """How often staging is looked through for what nobody came for."""
 SWAPS_BACK_MAX = 10
 """How often an exchange is taken back while a program keeps saving to the same path."""
-
-
-class Local(Protocol):
-    """Where the bytes of a content may be had on this disk."""
-
-    def stage_from_local(self, content: ContentId) -> bool:
-        """Put a verified copy into staging; False if no file here holds it."""
-
-    def remember(self, content: ContentId, path: RelPath) -> None:
-        """This path holds the content now, which the database learns later."""
 
 
 class Placer:
@@ -66,12 +57,10 @@ class Placer:
         local: Local,
         *,
         exchange: Exchange = EXCHANGE,
-        register: Callable[[RelPath, FileStat | None, int], None] = lambda path, stat, mode: None,
+        register: Callable[[Sequence[Expected]], None] = lambda several: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`register` hears of each name just before it changes, with the stat (None: it vanishes) and the mode
-        that it will have, so that the watcher knows it for ours.
-        """
+        """`register` hears of names just before they change, so that the watcher knows them for ours."""
         self._places = places
         self._staging = staging
         self._versions = versions
@@ -105,9 +94,13 @@ class Placer:
         with self._lock:
             self._tidy()
             batch = Batch(items, self._folding)
-            self._make_ready(batch)
-            for item in batch.in_order():
-                batch.outcomes[item.path] = self._guarded(item, batch)
+            make_ready(batch, self._staging, self._local, self._traits)
+            for is_new, several in groupby(batch.in_order(), batch.is_new):
+                if is_new:
+                    self._create_all(list(several), batch)
+                else:
+                    for item in several:
+                        batch.outcomes[item.path] = self._guarded(item, batch)
             self._remove_empty(batch)
             self._flush(batch)
             return [batch.outcomes[item.path] for item in items]
@@ -132,35 +125,7 @@ class Placer:
         kept, self._kept_besides = self._kept_besides, []
         return kept
 
-    # -- before the first name changes, and after the last --------------------------------------------------------
-
-    def _make_ready(self, batch: Batch) -> None:
-        waiting = self._staging.having(batch.contents)
-        for item in batch.files_to_put():
-            assert item.put.content is not None
-            try:
-                staged = self._staged_for_one(item.put.content, waiting, batch)
-                if staged is None:
-                    batch.outcomes[item.path] = _failed(item.path, Code.CONTENT_MISSING)
-                    continue
-                stat_then = self._traits.stat(set_attributes(staged, item.put, self._traits.mode_bits))
-                batch.ready[item.path] = Ready(item.put.content, staged, stat_then)
-            except OSError as error:
-                batch.outcomes[item.path] = Outcome(item.path, False, problem=disk_problem(item.path, error))
-        try:
-            sync_files([ready.staged for ready in batch.ready.values()], self._staging.root)
-        except OSError as error:
-            batch.outcomes |= {path: Outcome(path, False, problem=disk_problem(path, error)) for path in batch.ready}
-
-    def _staged_for_one(self, content: ContentId, waiting: Set[ContentId], batch: Batch) -> str | None:
-        """A staged file that this item may take away; None if the content is nowhere here."""
-        again = batch.used_again(content)
-        if content not in waiting and not self._local.stage_from_local(content):
-            return None
-        if not again:
-            return self._staging.where(content)
-        copy = self._staging.fresh(TEMPORARY_PREFIX)
-        return str(copy) if copy_verified(self._staging.path(content), copy, content) else None
+    # -- after the last name changed ------------------------------------------------------------------------------
 
     def _remove_empty(self, batch: Batch) -> None:
         for left in sorted(batch.left, key=len, reverse=True):
@@ -183,6 +148,36 @@ class Placer:
             for path, outcome in batch.outcomes.items():
                 if outcome.placed:
                     batch.outcomes[path] = Outcome(path, False, problem=disk_problem(path, error))
+
+    # -- new files ------------------------------------------------------------------------------------------------
+
+    def _create_all(self, items: Sequence[PlaceItem], batch: Batch) -> None:
+        """One rename for each, and little else, for a storm is made of them; what is in its way is seen to singly."""
+        new = []
+        for item in items:
+            if parent(item.path) in batch.directories or self._has_parents(item.path, batch):
+                new.append((item, batch.ready[item.path], self._places.where(item.path)))
+            else:
+                batch.outcomes[item.path] = self._guarded(item, batch)
+        self._register([(item.path, ready.stat, item.put.mode) for item, ready, _target in new])
+        for item, ready, target in new:
+            try:
+                self.exchange.move_new(ready.staged, target)
+            except FileExistsError:
+                batch.outcomes[item.path] = self._guarded(item, batch)
+            except OSError as error:
+                batch.outcomes[item.path] = Outcome(item.path, False, problem=disk_problem(item.path, error))
+                self._give_back(ready, item.path)
+            else:
+                batch.outcomes[item.path] = Outcome(item.path, True, _as_of_now(ready.stat))
+        batch.touched |= {os.path.dirname(target) for _item, _ready, target in new}
+        self._local.remember([(ready.content, item.path) for item, ready, _target in new])
+
+    def _has_parents(self, path: RelPath, batch: Batch) -> bool:
+        """False, too, where that cannot be said."""
+        with contextlib.suppress(OSError):
+            return self._check_parents(path, batch, create=True) is None
+        return False
 
     # -- one item -------------------------------------------------------------------------------------------------
 
@@ -243,7 +238,7 @@ class Placer:
         if item.expect.kind is Kind.DIRECTORY:
             with contextlib.suppress(OSError):  # not empty: found below
                 os.rmdir(target)
-        self._register(item.path, ready.stat, item.put.mode)
+        self._register([(item.path, ready.stat, item.put.mode)])
         try:
             self.exchange.move_new(ready.staged, target)
         except FileExistsError:
@@ -261,7 +256,7 @@ class Placer:
         blocked = gone.path in batch.outcomes or self._check_parents(gone.path, batch, create=False) is not None
         if blocked or not self._is_listed(old):
             return _failed(item.path, Code.CONTENT_MISSING)
-        self._register(item.path, gone.expect_stat, item.put.mode)
+        self._register([(item.path, gone.expect_stat, item.put.mode)])
         try:
             moved = self._takes(gone, old, new)
         except OSError:
@@ -290,7 +285,7 @@ class Placer:
         set_mode(ready.staged, item.put.mode, self._traits.mode_bits, standing)
         out = Path(ready.staged).rename(self._staging.fresh("put", ready.content))
         ready.staged = str(out)
-        self._register(item.path, ready.stat, item.put.mode)
+        self._register([(item.path, ready.stat, item.put.mode)])
         try:
             self.exchange.swap(out, target)
         except Overtaken as overtaken:
@@ -359,7 +354,7 @@ class Placer:
 
     def _takes(self, item: PlaceItem, target: str | Path, out: str | Path) -> bool:
         """Move what is to vanish; False if it was not what was expected, and was put back. Raises as `move_new`."""
-        self._register(item.path, None, 0)
+        self._register([(item.path, None, 0)])
         self.exchange.move_new(target, out)
         expected = False
         try:
@@ -402,7 +397,7 @@ class Placer:
             if not self._is_listed(target) or not matches(target, item.expect, item.expect_stat, self._traits):
                 return self._found(item, target)
             before = self._traits.stat(target.lstat())
-            self._register(item.path, before, item.put.mode)
+            self._register([(item.path, before, item.put.mode)])
             set_mode(target, item.put.mode, self._traits.mode_bits)
         except FileNotFoundError:
             return _failed(item.path, Code.STILL_CHANGING)
@@ -422,7 +417,7 @@ class Placer:
         if not outcome.placed:
             batch.outcomes[gone.path] = outcome
             return Outcome(item.path, False, problem=outcome.problem or Problem(item.path, Code.STILL_CHANGING))
-        self._register(item.path, outcome.stat, item.put.mode)
+        self._register([(item.path, outcome.stat, item.put.mode)])
         os.rename(old, new)
         batch.touched |= {str(old.parent), str(new.parent)}
         batch.outcomes[gone.path] = Outcome(gone.path, True)
@@ -438,7 +433,7 @@ class Placer:
 
     def _placed(self, item: PlaceItem, target: str | Path, ready: Ready, batch: Batch) -> Outcome:
         batch.touched.add(os.path.dirname(target))
-        self._local.remember(ready.content, item.path)
+        self._local.remember([(ready.content, item.path)])
         return Outcome(item.path, True, _as_of_now(ready.stat))
 
     def _found(self, item: PlaceItem, target: Path) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
 
 from p2psync.core.relpath import RelPath
@@ -26,6 +27,17 @@ class Recall(Generic[T]):
             self._known[path] = value
             self._known.move_to_end(path)
             if len(self._known) > RECALLED_MAX:
+                self._known.popitem(last=False)
+
+    def renew(self, known: Mapping[RelPath, T], unknown: Iterable[RelPath]) -> None:
+        """Put many and forget many in one step."""
+        with self._lock:
+            for path in unknown:
+                self._known.pop(path, None)
+            for path, value in known.items():
+                self._known[path] = value
+                self._known.move_to_end(path)
+            while len(self._known) > RECALLED_MAX:
                 self._known.popitem(last=False)
 
     def get(self, path: RelPath) -> T | None:

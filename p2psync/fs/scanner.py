@@ -24,7 +24,7 @@ from p2psync.fs.listing import Sort, children, left_out, unreadable
 from p2psync.fs.pacing import UNPACED, Pacer, Turn
 from p2psync.fs.presence import Blocked, Presence
 from p2psync.fs.reading import open_shared
-from p2psync.fs.sight import BaseView, Found, Gathering, Missing, Moved, Row, Sight
+from p2psync.fs.sight import BaseView, Expected, Found, Gathering, Missing, Moved, Row, Sight
 from p2psync.fs.walk import Step, Walk
 from p2psync.i18n import _, said
 
@@ -60,9 +60,9 @@ class Scanner:
         for path in doubted:
             self._inspector.doubt(path)
 
-    def expect(self, path: RelPath, found: FileStat | None, mode: int = 0) -> None:
+    def expect(self, several: Sequence[Expected]) -> None:
         """While a file has just this stat and mode it is ours, and not read; None: nothing of ours stands there."""
-        self._inspector.expect(path, found, mode)
+        self._inspector.expect(several)
 
     def took_away(self, path: RelPath) -> bool:
         """Whether that nothing stands there is our own doing, as far as is known; told once."""

@@ -21,6 +21,10 @@ Row = tuple[RelPath, Entry, FileStat | None]
 """A path of the base: what stood there when this device last knew, and its stat then."""
 
 
+Expected = tuple[RelPath, FileStat | None, int]
+"""A path, and the stat (None: nothing stands there) and the mode of what we ourselves are about to make it hold."""
+
+
 class BaseView(Protocol):
     """Reading the base of one mandate, from any thread."""
 

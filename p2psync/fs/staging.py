@@ -16,7 +16,9 @@ from collections.abc import Collection, Container, Iterable, Set
 from pathlib import Path
 
 from p2psync.core.block import ORDINARY
+from p2psync.core.entry import Entry
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
+from p2psync.fs.attributes import CAN_USE_DESCRIPTORS, set_attributes
 from p2psync.fs.clone import content_of_file, copy_verified, write_all
 from p2psync.fs.versions import Versions
 
@@ -26,6 +28,7 @@ OUT = re.compile(r"(?P<kind>put|out|late)-[0-9]+-[0-9]+(-(?P<content>[0-9a-f]{64
 PART_SUFFIX = ".part"
 PART_NAME = re.compile(r"[0-9a-f]{64}\.part")
 TEMPORARY_PREFIX = "tmp"
+WRITE_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 LISTED_FROM = 16
 """Of so many contents at once it is quicker to list what is here than to ask the disk for each."""
 KEEP_FROM_BYTES = 1 << 20
@@ -71,8 +74,10 @@ class Staging:
 
     def fresh(self, kind: str, content: ContentId | None = None) -> Path:
         """A name that nothing has: kind "tmp" is removed at start, "put", "out" and "late" are looked into."""
-        name = f"{kind}-{os.getpid()}-{next(self._serial)}"
-        return self.root / (name if content is None else f"{name}-{content.hex()}")
+        return self.root / (self._fresh(kind) if content is None else f"{self._fresh(kind)}-{content.hex()}")
+
+    def _fresh(self, kind: str) -> str:
+        return f"{kind}-{os.getpid()}-{next(self._serial)}"
 
     def stage_whole(self, files: Iterable[tuple[ContentId, bytes]]) -> list[ContentId]:
         """Put many small contents into staging; returns those whose bytes are something else. Raises OSError."""
@@ -83,6 +88,23 @@ class Staging:
             else:
                 self._stage(content, data)
         return bad
+
+    def write_fresh(self, data: bytes, entry: Entry, kept: int) -> tuple[str, os.stat_result]:
+        """Write verified bytes under a name of their own, with the time and mode of `entry`. Raises OSError.
+
+        `kept` as for `set_attributes`. Returns where, and the stat.
+        """
+        path = self._prefix + self._fresh(TEMPORARY_PREFIX)
+        fd = os.open(path, WRITE_NEW, 0o666)
+        try:
+            write_all(fd, data)
+            found = set_attributes(fd, entry, kept) if CAN_USE_DESCRIPTORS else None
+        except OSError:
+            os.unlink(path)
+            raise
+        finally:
+            os.close(fd)
+        return path, found or set_attributes(path, entry, kept)
 
     def stage_copy(self, source: Path, content: ContentId) -> bool:
         """Copy a file into staging if it holds `content`. Raises OSError where the disk fails."""
@@ -137,7 +159,7 @@ class Staging:
     def _stage(self, content: ContentId, data: bytes) -> None:
         path = self.where(content)
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+            fd = os.open(path, WRITE_NEW, 0o666)
         except FileExistsError:
             return
         try:

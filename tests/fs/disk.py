@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,15 +46,19 @@ class Places:
 
 @dataclass
 class Nowhere:
-    """A `Local` that has nothing, and remembers what it is told."""
+    """A `Local` that has nothing but what it is given, and remembers what it is told."""
 
+    given: dict[ContentId, bytes] = field(default_factory=dict)
     remembered: list[tuple[ContentId, RelPath]] = field(default_factory=list)
+
+    def take_given(self, contents: Iterable[ContentId]) -> dict[ContentId, bytes]:
+        return {content: self.given.pop(content) for content in contents if content in self.given}
 
     def stage_from_local(self, content: ContentId) -> bool:
         return False
 
-    def remember(self, content: ContentId, path: RelPath) -> None:
-        self.remembered.append((content, path))
+    def remember(self, placed: Iterable[tuple[ContentId, RelPath]]) -> None:
+        self.remembered.extend(placed)
 
 
 class Disk:
@@ -71,13 +75,14 @@ class Disk:
         self.versions = Versions(self.places.versions)
         self.registered: list[tuple[RelPath, FileStat | None, int]] = []
         self.now = 0.0
+        self.local = Nowhere()
         self.placer = Placer(
             self.places,
             self.staging,
             self.versions,
-            Nowhere(),
+            self.local,
             exchange=exchange,
-            register=lambda path, stat, mode: self.registered.append((path, stat, mode)),
+            register=self.registered.extend,
             clock=lambda: self.now,
         )
 
@@ -95,6 +100,10 @@ class Disk:
 
     def staged(self, *contents: bytes) -> None:
         self.staging.stage_whole([(content_of(data), data) for data in contents])
+
+    def given(self, *contents: bytes) -> None:
+        """As what came along with its change."""
+        self.local.given |= {content_of(data): data for data in contents}
 
     def tree(self) -> dict[str, bytes | None]:
         """Every file with its bytes, every empty directory with None; without our own directory."""

@@ -76,7 +76,7 @@ def in_base(m: Mandate) -> None:
 
 def placed_lately(m: Mandate) -> None:
     m.places.path(RelPath("a")).write_bytes(b"a")
-    m.contents.remember(A, RelPath("a"))
+    m.contents.remember([(A, RelPath("a"))])
 
 
 @pytest.mark.parametrize("put", [in_staging, in_versions, in_base, placed_lately])
@@ -320,16 +320,16 @@ def test_chunks_of_a_version_before_lie_where_it_stands(m: Mandate) -> None:
 def test_nothing_is_looked_up_for_what_was_placed_there_just_now(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
     m.save("big", BIG)
     m.contents.manifest(BIG_ID)
-    m.contents.remember(BIG_ID, RelPath("big"))
+    m.contents.remember([(BIG_ID, RelPath("big"))])
     monkeypatch.setattr(m.contents.cuts, "save", None)
     assert m.find("big", hashes(BIG)).keys() == hashes(BIG)
 
 
-def test_what_is_handed_over_is_staged_if_it_is_what_it_should_be(m: Mandate) -> None:
+def test_what_is_handed_over_is_given_once_if_it_is_what_it_should_be(m: Mandate) -> None:
     m.contents.hand_over({A: b"a", content_of(b"b"): b"other"})
-    assert m.contents.stage_from_local(A)
-    assert m.staging.path(A).read_bytes() == b"a"
-    assert not m.contents.stage_from_local(content_of(b"b"))
+    wanted = [A, content_of(b"b"), content_of(b"c")]
+    assert m.contents.take_given(wanted) == {A: b"a"}
+    assert m.contents.take_given(wanted) == {}
 
 
 def test_what_was_read_just_now_is_at_hand_for_a_moment(m: Mandate) -> None:
@@ -340,7 +340,7 @@ def test_what_was_read_just_now_is_at_hand_for_a_moment(m: Mandate) -> None:
     m.contents.hand_over({A: b"a"})
     m.contents.let_go()
     assert m.contents.read_lately([A]) is None
-    assert not m.contents.stage_from_local(A)
+    assert m.contents.take_given([A]) == {}
 
 
 def test_what_is_not_wanted_after_all_does_not_stay(m: Mandate) -> None:
@@ -354,7 +354,7 @@ def test_chunks_are_found_in_what_was_placed_lately_and_in_versions(m: Mandate) 
     path = m.save("big", BIG)
     m.contents.manifest(BIG_ID)
     m.base.clear()
-    m.contents.remember(BIG_ID, RelPath("big"))
+    m.contents.remember([(BIG_ID, RelPath("big"))])
     assert {file for file, _offset in m.find("copy", hashes(BIG)).values()} == {path}
     kept = m.versions.adopt(path, BIG_ID)
     assert {file for file, _offset in m.find("copy", hashes(BIG)).values()} == {kept}

@@ -19,6 +19,13 @@ def test_what_is_held_is_taken_together_and_once() -> None:
     assert held.take([A]) is None
 
 
+def test_those_that_are_held_are_taken_of_some() -> None:
+    held = Handful()
+    held.put({A: b"a", B: b"b"})
+    assert held.take_any([C, B]) == {B: b"b"}
+    assert held.take_any([A, B]) == {A: b"a"}
+
+
 def test_only_some_bytes_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handful, "HELD_BYTES_MAX", 2 * ITEM_BYTES + 4)
     held = Handful()

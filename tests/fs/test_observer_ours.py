@@ -38,7 +38,7 @@ async def test_what_was_placed_by_ourselves_is_not_told(place: Place) -> None:
     async with observing(place) as told:
         await told.scanned()
         place.save("ours")
-        told.observer.expect(R("ours"), SYSTEMS_OWN.stat((place.root / "ours").stat()))
+        told.observer.expect([(R("ours"), SYSTEMS_OWN.stat((place.root / "ours").stat()), 0)])
         place.save("theirs")
         told.played.notice(("ours", How.RENAMED), ("theirs", How.RENAMED))
         await told.path("+theirs")
@@ -56,7 +56,7 @@ async def test_of_many_files_only_what_is_not_ours_is_looked_at(place: Place, lo
         for name in (*names, "theirs", "was locked"):
             place.save(name)
         for name in (*names, "was locked"):
-            told.observer.expect(R(name), SYSTEMS_OWN.stat((place.root / name).stat()))
+            told.observer.expect([(R(name), SYSTEMS_OWN.stat((place.root / name).stat()), 0)])
         told.played.notice(*((name, How.RENAMED) for name in ("was locked", *names, "theirs")))
         await told.path("+theirs")
         await told.until(lambda told: "was locked" in told.cleared)  # who was told of a trouble hears that it is over
@@ -73,7 +73,7 @@ async def test_what_we_took_away_is_looked_at_once_the_base_knows_it(
     async with observing(place) as told:
         await told.scanned()
         for name in ("ours", "stolen"):
-            told.observer.expect(R(name), None)
+            told.observer.expect([(R(name), None, 0)])
             (place.root / name).unlink()
         place.base.rows.pop(R("ours"))
         place.save("witness")

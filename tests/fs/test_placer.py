@@ -54,6 +54,32 @@ def test_the_watcher_hears_of_a_file_before_it_appears(disk: Disk) -> None:
     assert disk.registered == [(RelPath("a"), outcome.stat, 0)]
 
 
+def test_of_a_storm_of_new_files_only_what_is_in_the_way_stays_out(disk: Disk, tmp_path: Path) -> None:
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    disk.save("d/taken", b"the user's")
+    disk.save("file", b"no directory")
+    (disk.places.root / "link").symlink_to(outside)
+    names = ["d/a", "new/b", "d/taken", "file/x", "link/x", "c", "new/deep/e"]
+    disk.given(*map(str.encode, names))
+    outcomes = disk.placer.place([create(name, name.encode()) for name in names])
+    assert [outcome.placed for outcome in outcomes] == [True, True, False, False, False, True, True]
+    assert [outcome.problem and outcome.problem.code for outcome in outcomes[3:5]] == [
+        Code.NAME_COLLIDES,
+        Code.SYMBOLIC_LINK,
+    ]
+    assert outcomes[2].found is not None
+    assert list(outside.iterdir()) == []
+    assert [(disk.places.root / name).read_bytes() for name in ("d/a", "new/b", "c", "new/deep/e")] == [
+        b"d/a",
+        b"new/b",
+        b"c",
+        b"new/deep/e",
+    ]
+    assert (disk.places.root / "d/taken").read_bytes() == b"the user's"
+    assert sorted(disk.in_staging()) == sorted(content_of(name.encode()).hex() for name in names[2:5])
+
+
 def test_the_same_bytes_go_to_several_paths(disk: Disk) -> None:
     disk.staged(b"same")
     outcomes = disk.placer.place([create("a", b"same"), create("d/b", b"same", OTHER_NS), create("c", b"same")])
@@ -385,7 +411,7 @@ def test_a_failing_disk_leaves_what_stood_there(tmp_path: Path, number: int, cod
 
 def test_a_failed_flush_places_nothing(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     disk.staged(b"new")
-    monkeypatch.setattr("p2psync.fs.placer.sync_files", lambda paths, root: fail(errno.EIO)())
+    monkeypatch.setattr("p2psync.fs.readying.sync_files", lambda paths, root: fail(errno.EIO)())
     (outcome,) = disk.placer.place([create("a", b"new")])
     assert outcome.problem == Problem("a", Code.DISK_ERROR, "errno 5")
     assert disk.tree() == {}

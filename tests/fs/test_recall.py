@@ -24,3 +24,12 @@ def test_what_is_forgotten_is_given_back_once() -> None:
     assert known.forget(RelPath("a")) == 1
     assert known.forget(RelPath("a")) is None
     assert known.get(RelPath("a")) is None
+
+
+def test_many_are_put_and_forgotten_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recall, "RECALLED_MAX", 2)
+    known: Recall[int] = Recall()
+    a, b, c, d = map(RelPath, "abcd")
+    known.renew({a: 1, b: 2}, [c])
+    known.renew({a: 3, c: 4, d: 5}, [b])
+    assert [known.get(p) for p in (a, b, c, d)] == [None, None, 4, 5], "the oldest go first"

@@ -91,7 +91,7 @@ def test_what_a_full_scan_could_not_read_is_read_by_the_next_look(
         before = (place.root / name).stat()
         (place.root / name).write_bytes(b"TEXT")
         os.utime(place.root / name, ns=(before.st_mtime_ns, before.st_mtime_ns))
-        scanner.expect(R(name), SYSTEMS_OWN.stat((place.root / name).stat()))
+        scanner.expect([(R(name), SYSTEMS_OWN.stat((place.root / name).stat()), 0)])
     with monkeypatch.context() as patch:
         patch.setattr(inspector, "read_stable", lambda *_: None)
         assert look(scanner, "busy", "large") == []

@@ -123,14 +123,14 @@ def test_a_file_that_nobody_looks_at_any_more_does_not_move(place: Place, scanne
 
 def test_what_was_placed_by_ourselves_is_not_read(place: Place, scanner: Scanner, read: list[str]) -> None:
     place.save("a")
-    scanner.expect(R("a"), SYSTEMS_OWN.stat((place.root / "a").stat()))
+    scanner.expect([(R("a"), SYSTEMS_OWN.stat((place.root / "a").stat()), 0)])
     assert scan(scanner) == []
     assert look(scanner, "a") == []
     assert read == []
     place.save("a", b"edited", age_s=50)
     assert look(scanner, "a") == ["+a"]
-    scanner.expect(R("a"), SYSTEMS_OWN.stat((place.root / "a").stat()))
-    scanner.expect(R("a"), None)
+    scanner.expect([(R("a"), SYSTEMS_OWN.stat((place.root / "a").stat()), 0)])
+    scanner.expect([(R("a"), None, 0)])
     assert look(scanner, "a") == ["+a"]
 
 
@@ -140,7 +140,7 @@ def test_ours_is_only_what_stands_as_it_was_placed_and_where_a_look_had_nothing_
     names = ("ours", "edited", "gone", ".p2psyncignore", "was empty/ours")
     for name in names:
         place.save(name)
-        scanner.expect(R(name), SYSTEMS_OWN.stat((place.root / name).stat()))
+        scanner.expect([(R(name), SYSTEMS_OWN.stat((place.root / name).stat()), 0)])
     place.save("theirs")
     place.save("edited", b"anew", age_s=50)
     (place.root / "gone").unlink()
@@ -154,7 +154,7 @@ def test_a_mode_that_changed_of_what_was_placed_by_ourselves_is_told(place: Plac
     place.save("a")
     (place.root / "a").chmod(0o755)
     taken(place, scanner)
-    scanner.expect(R("a"), SYSTEMS_OWN.stat((place.root / "a").stat()), EXECUTABLE)
+    scanner.expect([(R("a"), SYSTEMS_OWN.stat((place.root / "a").stat()), EXECUTABLE)])
     assert look(scanner, "a") == scan(scanner) == []
     (place.root / "a").chmod(0o644)
     assert look(scanner, "a") == scan(scanner) == ["+a"]
@@ -174,14 +174,14 @@ def test_what_was_placed_by_ourselves_is_not_looked_up(
     monkeypatch.setattr(place.base, "get_many", noting)
     for name in ("d/ours", "d/theirs"):
         place.save(name)
-    scanner.expect(R("d/ours"), SYSTEMS_OWN.stat((place.root / "d/ours").stat()))
+    scanner.expect([(R("d/ours"), SYSTEMS_OWN.stat((place.root / "d/ours").stat()), 0)])
     assert look(scanner, "d/ours", "d/theirs", "d/gone") == ["+d/theirs"]
     assert asked[0] == {"d", "d/theirs", "d/gone"}
 
 
 def test_ignore_rules_that_were_placed_by_ourselves_hold(place: Place, scanner: Scanner) -> None:
     place.save(".p2psyncignore", b"*.tmp\n")
-    scanner.expect(R(".p2psyncignore"), SYSTEMS_OWN.stat((place.root / ".p2psyncignore").stat()))
+    scanner.expect([(R(".p2psyncignore"), SYSTEMS_OWN.stat((place.root / ".p2psyncignore").stat()), 0)])
     assert look(scanner, ".p2psyncignore") == []
     assert scanner.rules_changed
     assert scanner.ignore.ignores(R("a.tmp"), False)

@@ -48,7 +48,7 @@ class Offering:
         self._offered[compartment, effect.content] = None
         if len(self._offered) > OFFERED_MAX:
             self._offered.popitem(last=False)
-        contents.remember(effect.content, effect.path)
+        contents.remember([(effect.content, effect.path)])
         frame = encode(Offer(effect.mandate, effect.content, effect.size, effect.base, difference, effect.file_class))
         for link in open_links:
             self._send(link, frame)

@@ -178,10 +178,9 @@ async def test_what_was_read_just_now_is_pushed_at_once(tmp_path: Path) -> None:
         gone = PlaceItem(RelPath("b"), ABSENT, None, ABSENT, "removed")
         b.transfer.hand_over(Place(OTHER, (item,)))
         b.transfer.hand_over(Place(MandateId(b"?" * 16), (item,)))
-        assert not b.shelf.contents.stage_from_local(content), "it was given for another mandate"
+        assert not b.shelf.contents.take_given([content]), "it was given for another mandate"
         b.transfer.hand_over(Place(MANDATE, (item, gone)))
-        assert b.shelf.contents.stage_from_local(content)
-        assert b.shelf.staged(content) == b"saved"
+        assert b.shelf.contents.take_given([content]) == {content: b"saved"}
 
 
 @pytest.mark.asyncio
