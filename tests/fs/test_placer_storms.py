@@ -1,0 +1,63 @@
+"""Many new files at once, whose bytes came along with their changes."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from p2psync.core.ids import content_of
+from p2psync.core.problem import Code
+from tests.fs.disk import Disk, create
+from tests.fs.meddling import Meddling, fail
+
+
+@pytest.fixture(name="disk")
+def a_disk(tmp_path: Path) -> Disk:
+    return Disk(tmp_path)
+
+
+def test_of_a_storm_of_new_files_only_what_is_in_the_way_stays_out(disk: Disk, tmp_path: Path) -> None:
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    disk.save("d/taken", b"the user's")
+    disk.save("file", b"no directory")
+    (disk.places.root / "link").symlink_to(outside)
+    names = ["d/a", "new/b", "d/taken", "file/x", "link/x", "c", "new/deep/e"]
+    disk.given(*map(str.encode, names))
+    outcomes = disk.placer.place([create(name, name.encode()) for name in names])
+    assert [outcome.placed for outcome in outcomes] == [True, True, False, False, False, True, True]
+    assert [outcome.problem and outcome.problem.code for outcome in outcomes[3:5]] == [
+        Code.NAME_COLLIDES,
+        Code.SYMBOLIC_LINK,
+    ]
+    assert outcomes[2].found is not None
+    assert list(outside.iterdir()) == []
+    assert [(disk.places.root / name).read_bytes() for name in ("d/a", "new/b", "c", "new/deep/e")] == [
+        b"d/a",
+        b"new/b",
+        b"c",
+        b"new/deep/e",
+    ]
+    assert (disk.places.root / "d/taken").read_bytes() == b"the user's"
+    assert sorted(disk.in_staging()) == sorted(content_of(name.encode()).hex() for name in names[2:5])
+
+
+def test_the_names_of_new_files_are_flushed_and_those_of_their_directories(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: set[str] = set()
+    monkeypatch.setattr("p2psync.fs.placer.sync_directories", lambda paths, root: flushed.update(paths))
+    disk.given(b"1", b"2", b"3")
+    disk.placer.place([create("d/e/1", b"1"), create("d/2", b"2"), create("f/3", b"3")])
+    assert flushed == {str(disk.places.root / name) for name in ("", "d", "d/e", "f")}
+
+
+def test_a_new_file_that_the_disk_refuses_waits_for_the_next_time(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, Meddling(fail(errno.EIO)))
+    disk.given(b"new")
+    (outcome,) = disk.placer.place([create("a", b"new")])
+    assert outcome.problem is not None
+    assert outcome.problem.code is Code.DISK_ERROR
+    assert disk.in_staging() == [content_of(b"new").hex()]
