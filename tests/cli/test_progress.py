@@ -30,10 +30,9 @@ class Daemon(Client):
     def call(self, name: str, arguments: dict[str, Any] | None = None, timeout_s: float = 1) -> Reply:
         if self.left < 0:
             raise CommandFailed("It is gone.")
-        self.left -= 1
-        if self.left <= 2:
+        self.left = left = max(self.left - 1, 0)  # the bar asks, too, beside who waits
+        if left <= 2:
             self.asked.set()
-        left = max(self.left, 0)
         coming = {"files": left, "bytes": 10 * left}
         return Reply(
             {
