@@ -201,7 +201,8 @@ async def test_a_recorded_handshake_opens_nothing(alice: Node, bob: Node) -> Non
     """Whoever repeats all that a member once said, byte for byte, gets a certificate to see and no link."""
     known = admit(alice, bob)
     said: list[bytes] = []
-    proxy = await asyncio.start_server(lambda r, w: _overhear(r, w, alice.listener.port, said), "127.0.0.1", 0)
+    over = asyncio.Event()
+    proxy = await asyncio.start_server(lambda r, w: _overhear(r, w, alice.listener.port, said, over), "127.0.0.1", 0)
     port = proxy.sockets[0].getsockname()[1]
     link = await dial("127.0.0.1", port, period_tag(SECRET, time.time()), known, bob.identity)
     into = await alice.links.get()
@@ -210,23 +211,29 @@ async def test_a_recorded_handshake_opens_nothing(alice: Node, bob: Node) -> Non
     await link.close()
     await into.close()
     proxy.close()
+    await over.wait()
     answer = await answer_to(alice, b"".join(said))
     assert answer
     assert alice.links.empty()
 
 
-async def _overhear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, said: list[bytes]) -> None:
-    """Pass everything on to the port, and note what the caller says."""
+async def _overhear(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, said: list[bytes], over: asyncio.Event
+) -> None:
+    """Pass everything on to the port, note what the caller says, and tell when both have hung up."""
     onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", port)
 
     async def back() -> None:
-        while data := await onward_reader.read(65536):
-            writer.write(data)
+        with contextlib.suppress(ConnectionError):
+            while data := await onward_reader.read(65536):
+                writer.write(data)
         writer.close()
 
     async with asyncio.TaskGroup() as group:
         group.create_task(back())
-        while data := await reader.read(65536):
-            said.append(data)
-            onward_writer.write(data)
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                said.append(data)
+                onward_writer.write(data)
         onward_writer.close()
+    over.set()
