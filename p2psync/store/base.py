@@ -37,11 +37,14 @@ STANDING = (
 )
 COLUMNS = f"{STANDING}, base.heads"
 PUT = """
-    INSERT OR REPLACE INTO base SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9,
+    INSERT OR {how} INTO base SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9,
         column10, column11,
         NOT EXISTS (SELECT 1 FROM change WHERE number = column13 AND path = column2 AND content = column7), column12
     FROM {rows}
 """
+REPLACE = PUT.replace("{how}", "REPLACE")
+ADD = PUT.replace("{how}", "FAIL")
+"""For paths that have no row; see `bulk` for why it says FAIL."""
 SOURCES = f"""
     SELECT path FROM base INDEXED BY base_stray
     WHERE mandate = :mandate AND content = :content AND stray AND content IS NOT NULL
@@ -99,9 +102,13 @@ class BaseRows:
 
     def put(self, rows: Sequence[BaseRow]) -> None:
         if rows:
+            latest = {row.path: row for row in rows}
+            fresh = [row for row in latest.values() if self._memo.lacks(row.path)]
+            others = [row for row in latest.values() if not self._memo.lacks(row.path)]
             blocks = self._numbers.of({i.block for r in rows for i in r.heads[:1]})
-            execute_many(self._connection, PUT, [(self._mandate, *_columns(row, blocks)) for row in rows])
-            self._memo.put({row.path: row for row in rows})
+            for statement, some in ((ADD, fresh), (REPLACE, others)):
+                execute_many(self._connection, statement, [(self._mandate, *_columns(row, blocks)) for row in some])
+            self._memo.put(latest)
 
     def drop(self, paths: Iterable[RelPath]) -> None:
         gone = dict.fromkeys(paths)

@@ -20,7 +20,7 @@ from p2psync.store.numbers import INDEX_BITS, INDEX_MASK, Numbers, change_number
 from p2psync.store.packing import content_tag, entry_columns, entry_of, listed, pack_numbers, path_tag, unpack_numbers
 
 ADD = """
-    INSERT INTO change (number, mandate, log, accepted, stamp, time_ms, kind, size, mtime_ns, mode, content,
+    INSERT OR FAIL INTO change (number, mandate, log, accepted, stamp, time_ms, kind, size, mtime_ns, mode, content,
         content_tag, path_tag, path, parents, settled)
     SELECT * FROM {rows}
 """

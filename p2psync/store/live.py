@@ -11,6 +11,10 @@ from p2psync.store.bulk import execute_many
 from p2psync.store.memo import Memo
 from p2psync.store.packing import entry_columns, entry_of, listed
 
+ADD = """
+    INSERT OR FAIL INTO live (mandate, path, kind, size, mtime_ns, mode, content, slot, heads) SELECT * FROM {rows}
+"""
+"""For paths that have no row; see `bulk` for why it says FAIL."""
 PUT = """
     INSERT INTO live (mandate, path, kind, size, mtime_ns, mode, content, slot, heads)
     SELECT * FROM {rows} WHERE true
@@ -55,12 +59,16 @@ class LiveRows:
 
     def put(self, rows: Sequence[LiveRow]) -> None:
         if rows:
-            told = [
-                (self._mandate, r.path, *entry_columns(r.entry), None if r.slot == r.path else r.slot, r.heads)
-                for r in rows
-            ]
-            execute_many(self._connection, PUT, told)
-            self._memo.put({row.path: row for row in rows})
+            latest = {row.path: row for row in rows}
+            fresh = [row for row in latest.values() if self._memo.lacks(row.path)]
+            others = [row for row in latest.values() if not self._memo.lacks(row.path)]
+            for statement, some in ((ADD, fresh), (PUT, others)):
+                execute_many(self._connection, statement, [self._columns(row) for row in some])
+            self._memo.put(latest)
+
+    def _columns(self, row: LiveRow) -> tuple[object, ...]:
+        slot = None if row.slot == row.path else row.slot
+        return (self._mandate, row.path, *entry_columns(row.entry), slot, row.heads)
 
     def drop(self, paths: Iterable[RelPath]) -> None:
         gone = dict.fromkeys(paths)

@@ -31,6 +31,10 @@ class Memo(Generic[K, V]):
         """Raises KeyError."""
         return self._known[key]
 
+    def lacks(self, key: K) -> bool:
+        """Whether it is known that there is no such row."""
+        return key in self._known and self._known[key] is None
+
     def put(self, news: Mapping[K, V]) -> None:
         """From now on it is so."""
         for key in news:

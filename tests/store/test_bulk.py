@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2psync.core.change import Change
+from p2psync.engine.state import BaseRow, LiveRow
 from p2psync.store.bulk import TOGETHER, execute_many
+from p2psync.store.database import Database
+from p2psync.store.state import SqliteDeviceState
+from tests.contracts.rows import ANNA, LOG, MANDATE, Author, file, path
 
 INSERT = "INSERT INTO thing SELECT column1, column2 FROM {rows}"
 
@@ -48,3 +56,31 @@ def test_a_later_row_wins_over_an_earlier_one_with_the_same_key(connection: sqli
     statement = "INSERT INTO thing SELECT * FROM {rows} WHERE true ON CONFLICT DO UPDATE SET content = excluded.content"
     execute_many(connection, statement, [("same", i) for i in range(2 * TOGETHER)])
     assert connection.execute("SELECT * FROM thing").fetchall() == [("same", 2 * TOGETHER - 1)]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows open files")
+def test_new_rows_in_any_order_need_no_file_beside_the_database(database: Database) -> None:
+    """SQLite copies what a statement changes, to undo it alone; if that is much, to a file, for as long as the
+    transaction takes.
+    """
+    state = SqliteDeviceState(database).add_mandate(MANDATE)
+    author = Author(state, LOG, ANNA)
+    names = [path(f"{i:05d}") for i in range(8_000)]
+    Random(1).shuffle(names)
+    for start in range(0, len(names), 500):
+        some = names[start : start + 500]
+        with database.transaction():
+            heads = author.save(*(Change(name, file(name), ()) for name in some))
+            assert not state.bases(some)
+            state.put_bases([BaseRow(name, file(name), None, (head,)) for name, head in zip(some, heads, strict=True)])
+            assert not state.live(some)
+            state.put_live([LiveRow(name, file(name), name, 1) for name in some])
+            assert not [link for one in Path("/proc/self/fd").iterdir() if "etilqs" in (link := _target(one))]
+    assert state.live_totals()[0] == len(names)
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:  # the one that was open for looking
+        return ""

@@ -26,6 +26,12 @@ def test_what_was_dropped_is_not_known() -> None:
     assert "b" not in memo
 
 
+def test_what_is_not_known_may_be_there() -> None:
+    memo: Memo[str, int | None] = Memo()
+    memo.put({"a": None, "b": 1})
+    assert [memo.lacks(key) for key in "abc"] == [True, False, False]
+
+
 def test_the_oldest_go_first() -> None:
     memo: Memo[str, int] = Memo(2)
     memo.put({"a": 1, "b": 2})
