@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -68,12 +68,15 @@ class Observer:
         *,
         hold: Hold = lambda seen: {},
         troubled: Iterable[str] = (),
+        guards: Executor | None = None,
         rescan_s: float = RESCAN_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`hold`: judges, in a thread, bookkeeping files and old ones that are about to be told of: those that are not
         to be told of yet, and in how many seconds they are to be looked at again. May raise FolderVanished.
-        `troubled`: paths that had a problem of the disk's kind when this device last ran.
+        `troubled`: paths that had a problem of the disk's kind when this device last ran. `guards`: threads that look
+        whether folders are there still, for many folders: all are looked after at one moment, and a thread for each
+        would wait for all others.
         """
         self._mandate = mandate
         self._folder = folder
@@ -82,6 +85,7 @@ class Observer:
         self._settler = settler
         self._emit_event = emit
         self._hold = hold
+        self._guards = guards
         self._rescan_s = rescan_s
         self._clock = clock
         self._troubled: dict[str, Problem | None] = dict.fromkeys(troubled)
@@ -166,7 +170,7 @@ class Observer:
     async def _guard(self) -> None:
         while True:
             await pause(PRESENCE_S)
-            if not await self._thread(self._folder.is_there):
+            if not await in_thread(self._guards, self._folder.is_there):
                 raise FolderVanished
 
     # -- signs ----------------------------------------------------------------------------------------------------

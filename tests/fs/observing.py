@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -126,6 +127,7 @@ async def observing(
     hold: Hold = lambda seen: {},
     quiet_s: float = QUIET_S,
     writing_quiet_s: float = WRITING_QUIET_S,
+    guards: Executor | None = None,
 ) -> AsyncIterator[Told]:
     played = PlayedWatcher()
 
@@ -141,6 +143,7 @@ async def observing(
         emit,
         hold=hold,
         troubled=troubled,
+        guards=guards,
         rescan_s=rescan_s,
     )
     told = Told(place, it, played)

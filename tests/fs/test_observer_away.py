@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -62,6 +64,15 @@ async def test_however_the_folder_goes_it_is_noticed(
         elif sign == "rescan":
             told.observer.rescan()
         await told.until(lambda t: Problem("", Code.FOLDER_MARKER_GONE) in t.problems)
+
+
+@pytest.mark.asyncio
+async def test_who_looks_after_many_folders_is_one_of_the_guards(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observer, "PRESENCE_S", 0.01)
+    monkeypatch.setattr(place.folder, "is_there", lambda: threading.current_thread().name != "guard_0")
+    with ThreadPoolExecutor(1, "guard") as guards:
+        async with observing(place, guards=guards) as told:
+            await told.scanned(2)
 
 
 @pytest.mark.asyncio

@@ -367,6 +367,7 @@ class Folders:
             emit,
             hold=holding.judge,
             troubled=[p.path for p in troubled],
+            guards=self._threads.guard,
         )
         placer = Placer(folder, staging, versions, contents, register=observer.expect)
         placing = Placing(mandate, folder, contents, staging, versions, placer, self._threads, self._runtime, self._log)

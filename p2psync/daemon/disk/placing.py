@@ -43,6 +43,8 @@ RETRY_S = 5.0
 FAILED_MAX = 10_000
 PLACERS = 2
 """Threads that place, over all mandates."""
+GUARDS = 2
+"""Threads that look whether the folders are there: a drive that does not answer is not to be waited for by all."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -54,10 +56,11 @@ class DiskThreads:
     def __init__(self) -> None:
         self.place = ThreadPoolExecutor(PLACERS, "place")
         self.keep = ThreadPoolExecutor(1, "keep")
+        self.guard = ThreadPoolExecutor(GUARDS, "guard")
 
     def close(self) -> None:
         """Waits for what is running."""
-        for pool in (self.place, self.keep):
+        for pool in (self.place, self.keep, self.guard):
             pool.shutdown(wait=True, cancel_futures=True)
 
 
