@@ -82,33 +82,36 @@ class BaseRows:
         self._memo.forget()
 
     def get(self, paths: Iterable[RelPath]) -> Mapping[RelPath, BaseRow]:
-        rows: dict[RelPath, BaseRow | None] = {}
-        others: dict[RelPath, BaseRow | None] = {}
-        for path in paths:
-            if path in self._memo:
-                rows[path] = self._memo[path]
-            else:
-                others[path] = None
+        rows, others = self._memo.of(paths)
         if others:
+            fresh: dict[RelPath, BaseRow | None] = dict.fromkeys(others)
             found = self._connection.execute(
                 f"SELECT {COLUMNS} FROM json_each(?) asked "
                 "CROSS JOIN base ON base.mandate = ? AND base.path = asked.value",
                 (listed(others), self._mandate),
             )
-            others.update((row[0], _row(row)) for row in found)
-            self._memo.put(others)
-            rows |= others
+            fresh.update((row[0], _row(row)) for row in found)
+            self._memo.put(fresh)
+            rows |= fresh
         return {path: row for path, row in rows.items() if row is not None}
 
     def put(self, rows: Sequence[BaseRow]) -> None:
         if rows:
             latest = {row.path: row for row in rows}
-            fresh = [row for row in latest.values() if self._memo.lacks(row.path)]
-            others = [row for row in latest.values() if not self._memo.lacks(row.path)]
-            blocks = self._numbers.of({i.block for r in rows for i in r.heads[:1]})
+            known, _ = self._memo.of(latest)
+            fresh = [row for row in latest.values() if known.get(row.path, row) is None]
+            others = [row for row in latest.values() if known.get(row.path, row) is not None]
+            blocks = self._numbers.of({row.heads[0].block for row in rows if row.heads})
             for statement, some in ((ADD, fresh), (REPLACE, others)):
-                execute_many(self._connection, statement, [(self._mandate, *_columns(row, blocks)) for row in some])
+                execute_many(self._connection, statement, [self._columns(row, blocks) for row in some])
             self._memo.put(latest)
+
+    def _columns(self, row: BaseRow, blocks: BlockNumbers) -> tuple[object, ...]:
+        stat, heads = row.stat, row.heads
+        known_ns = stat.known_ns if stat is not None else 0
+        head = change_number(heads[0], blocks) if heads and heads[0].block in blocks else None
+        about = entry_columns(row.entry) + stat_columns(stat)
+        return (self._mandate, row.path, *about, pack_ids(heads), known_ns, head)
 
     def drop(self, paths: Iterable[RelPath]) -> None:
         gone = dict.fromkeys(paths)
@@ -168,12 +171,6 @@ class BaseRows:
             if len(known) < limit and path not in known:
                 known.append(path)
         return sources
-
-
-def _columns(row: BaseRow, blocks: BlockNumbers) -> tuple[object, ...]:
-    head = change_number(row.heads[0], blocks) if row.heads and row.heads[0].block in blocks else None
-    known_ns = row.stat.known_ns if row.stat is not None else 0
-    return (row.path, *entry_columns(row.entry), *stat_columns(row.stat), pack_ids(row.heads), known_ns, head)
 
 
 def _row(found: Any) -> BaseRow:

@@ -16,7 +16,7 @@ from p2psync.core.ids import HASH_BYTES, BlockHash, ChangeId, ContentId, DeviceI
 from p2psync.core.relpath import RelPath
 from p2psync.store.bulk import execute_many
 from p2psync.store.memo import Memo
-from p2psync.store.numbers import INDEX_BITS, INDEX_MASK, Numbers, change_number
+from p2psync.store.numbers import INDEX_BITS, INDEX_MASK, BlockNumbers, Numbers, change_number
 from p2psync.store.packing import content_tag, entry_columns, entry_of, listed, pack_numbers, path_tag, unpack_numbers
 
 ADD = """
@@ -92,8 +92,7 @@ class ChangeRows:
         self._connection = connection
         self._mandate = mandate
         self._numbers = numbers if numbers is not None else Numbers(connection, mandate)
-        self._heads: Memo[RelPath, list[int]] = Memo() if numbers is not None else Memo(0)
-        """The numbers of the heads of a path."""
+        self._heads: Memo[RelPath, Sequence[Stated]] = Memo() if numbers is not None else Memo(0)
         self._refused_count: int | None = None
         self._recent: dict[int, Stated] = {}
         self._conflicted: set[RelPath] | None = None
@@ -110,32 +109,48 @@ class ChangeRows:
 
     def add(self, changes: Sequence[tuple[Stated, bool]]) -> None:
         """Add changes and what they name; both their blocks are here."""
-        blocks = self._numbers.of({i.block for change, _ in changes for i in (change.id, *change.named)})
-        rows: list[tuple[Any, ...]] = []
-        named: list[tuple[int, int, str]] = []
-        superseded: list[tuple[int, str]] = []
-        for change, accepted in changes:
-            number = change_number(change.id, blocks)
-            self._recent[number] = change
-            log = blocks[change.id.block][1]
-            parents = [change_number(i, blocks) for i in change.parents]
-            settled = [change_number(i, blocks) for i in change.settled]
-            about = (number, self._mandate, log, accepted, change.stamp, change.time_ms)
-            tags = (content_tag(change.entry.content), path_tag(change.path))
-            names = (pack_numbers(parents), pack_numbers(settled))
-            rows.append((*about, *entry_columns(change.entry), *tags, change.path, *names))
-            for other in (*parents, *settled):
-                named.append((number, other, change.path))
-                if accepted:
-                    superseded.append((other, change.path))
-        execute_many(self._connection, ADD, rows)
-        self._connection.executemany(NAME, named)
-        self._connection.executemany(SUPERSEDE, superseded)
+        naming = [(change, accepted) for change, accepted in changes if change.parents or change.settled]
+        blocks = self._numbers.of(
+            {change.id.block for change, _ in changes} | {i.block for change, _ in naming for i in change.named}
+        )
+        execute_many(self._connection, ADD, [self._columns(*one, blocks) for one in changes])
+        named = [
+            (change_number(change.id, blocks), change_number(other, blocks), change.path, accepted)
+            for change, accepted in naming
+            for other in change.named
+        ]
+        self._connection.executemany(NAME, [(number, other, path) for number, other, path, _ in named])
+        self._connection.executemany(SUPERSEDE, [(other, path) for _, other, path, accepted in named if accepted])
+        only = self._only_heads(changes)
         self._heads_changed([change.path for change, _ in changes])
+        self._heads.put(only)
         if not all(accepted for _, accepted in changes):
             self._refused_count = None
         for number in list(self._recent)[:-RECENT_MAX]:
             del self._recent[number]
+
+    def _columns(self, change: Stated, accepted: bool, blocks: BlockNumbers) -> tuple[object, ...]:
+        block, log = blocks[change.id.block]
+        number = block << INDEX_BITS | change.id.position
+        self._recent[number] = change
+        entry, parents, settled = change.entry, None, None
+        if change.parents or change.settled:
+            parents = pack_numbers([change_number(i, blocks) for i in change.parents])
+            settled = pack_numbers([change_number(i, blocks) for i in change.settled])
+        tags = content_tag(entry.content), path_tag(change.path)
+        about = number, self._mandate, log, int(accepted), change.stamp, change.time_ms
+        return (*about, *entry_columns(entry), *tags, change.path, parents, settled)
+
+    def _only_heads(self, changes: Sequence[tuple[Stated, bool]]) -> Mapping[RelPath, Sequence[Stated]]:
+        """The heads of those paths that are known to have had none before these changes, and have one now."""
+        without, _ = self._heads.of(change.path for change, _ in changes)
+        found: dict[RelPath, Sequence[Stated]] = {}
+        for change, accepted in changes:
+            if accepted and without.pop(change.path, None) == ():
+                found[change.path] = (change,)
+            else:
+                found.pop(change.path, None)
+        return found
 
     def by_id(self, ids: Iterable[ChangeId]) -> Mapping[ChangeId, Stated]:
         asked = list(ids)
@@ -145,22 +160,16 @@ class ChangeRows:
 
     def heads(self, paths: Iterable[RelPath]) -> Mapping[RelPath, Sequence[Stated]]:
         """Sorted by their ids."""
-        asked = set(paths)
-        numbers = [number for path in asked if path in self._heads for number in self._heads[path]]
-        others = [path for path in asked if path not in self._heads]
+        heads, others = self._heads.of(paths)
         if others:
-            (found_numbers,) = self._connection.execute(HEADS, (listed(others), self._mandate)).fetchone()
-            numbers += json.loads(found_numbers)
-        found: dict[RelPath, list[Stated]] = {}
-        known: dict[RelPath, list[int]] = {path: [] for path in others}
-        for number, change in self._numbered(numbers):
-            if change.path in known:
-                known[change.path].append(number)
-            found.setdefault(change.path, []).append(change)
-        self._heads.put(known)
-        for changes in found.values():
-            changes.sort(key=lambda change: change.id)
-        return found
+            (numbers,) = self._connection.execute(HEADS, (listed(others), self._mandate)).fetchone()
+            fresh: dict[RelPath, Sequence[Stated]] = dict.fromkeys(others, ())
+            for _, change in self._numbered(json.loads(numbers)):
+                before = fresh[change.path]
+                fresh[change.path] = sorted((*before, change), key=_by_id) if before else (change,)
+            self._heads.put(fresh)
+            heads |= fresh
+        return {path: several for path, several in heads.items() if several}
 
     def _numbered(self, numbers: Sequence[int]) -> Iterable[tuple[int, Stated]]:
         """With their numbers, in any order; those that are not here are left out."""
@@ -306,3 +315,7 @@ class ChangeRows:
                     time_ms,
                 ),
             )
+
+
+def _by_id(change: Stated) -> ChangeId:
+    return change.id

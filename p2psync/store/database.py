@@ -48,6 +48,13 @@ OUTSIDE = (
 """Results for which the disk or another program is to blame; any other is a bug here and is left as it is."""
 
 
+# A value of any other type than these has its own say in how it is bound. That it has none is found out for each value
+# anew, by an error that is made and forgotten: for bytes, most of what binding takes.
+sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(bool, int)
+sqlite3.register_adapter(type(None), lambda nothing: nothing)
+
+
 class Database:
     """An open database; made by `Database.open`."""
 

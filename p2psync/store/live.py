@@ -37,14 +37,9 @@ class LiveRows:
         self._memo.forget()
 
     def get(self, paths: Iterable[RelPath]) -> Mapping[RelPath, LiveRow]:
-        rows: dict[RelPath, LiveRow | None] = {}
-        others: dict[RelPath, LiveRow | None] = {}
-        for path in paths:
-            if path in self._memo:
-                rows[path] = self._memo[path]
-            else:
-                others[path] = None
+        rows, others = self._memo.of(paths)
         if others:
+            fresh: dict[RelPath, LiveRow | None] = dict.fromkeys(others)
             found = self._connection.execute(
                 "SELECT live.path, kind, size, mtime_ns, mode, content, slot, heads FROM json_each(?) asked "
                 "CROSS JOIN live ON live.mandate = ? AND live.path = asked.value",
@@ -52,16 +47,17 @@ class LiveRows:
             )
             for path, kind, size, mtime_ns, mode, content, slot, heads in found:
                 entry = entry_of(kind, size, mtime_ns, mode, content)
-                others[path] = LiveRow(path, entry, path if slot is None else slot, heads)
-            self._memo.put(others)
-            rows |= others
+                fresh[path] = LiveRow(path, entry, path if slot is None else slot, heads)
+            self._memo.put(fresh)
+            rows |= fresh
         return {path: row for path, row in rows.items() if row is not None}
 
     def put(self, rows: Sequence[LiveRow]) -> None:
         if rows:
             latest = {row.path: row for row in rows}
-            fresh = [row for row in latest.values() if self._memo.lacks(row.path)]
-            others = [row for row in latest.values() if not self._memo.lacks(row.path)]
+            known, _ = self._memo.of(latest)
+            fresh = [row for row in latest.values() if known.get(row.path, row) is None]
+            others = [row for row in latest.values() if known.get(row.path, row) is not None]
             for statement, some in ((ADD, fresh), (PUT, others)):
                 execute_many(self._connection, statement, [self._columns(row) for row in some])
             self._memo.put(latest)

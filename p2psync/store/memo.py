@@ -31,9 +31,11 @@ class Memo(Generic[K, V]):
         """Raises KeyError."""
         return self._known[key]
 
-    def lacks(self, key: K) -> bool:
-        """Whether it is known that there is no such row."""
-        return key in self._known and self._known[key] is None
+    def of(self, keys: Iterable[K]) -> tuple[dict[K, V], list[K]]:
+        """What is known of these keys, and those of which nothing is; each once."""
+        known, asked = self._known, dict.fromkeys(keys)
+        found = {key: known[key] for key in asked if key in known}
+        return found, [key for key in asked if key not in found]
 
     def put(self, news: Mapping[K, V]) -> None:
         """From now on it is so."""

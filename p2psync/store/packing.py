@@ -52,8 +52,10 @@ def stat_of(size: int | None, mtime_ns: int, inode: int | bytes, known_ns: int) 
     return FileStat(size, mtime_ns, inode if isinstance(inode, int) else int.from_bytes(inode), known_ns)
 
 
-def pack_ids(ids: Iterable[ChangeId]) -> bytes | None:
+def pack_ids(ids: Sequence[ChangeId]) -> bytes | None:
     """34 bytes a change; None for none."""
+    if len(ids) == 1:  # nearly always
+        return ids[0].block + ids[0].position.to_bytes(2)
     return b"".join([block + index.to_bytes(2) for block, index in ids]) or None
 
 

@@ -84,3 +84,17 @@ def _target(link: Path) -> str:
         return str(link.readlink())
     except FileNotFoundError:  # the one that was open for looking
         return ""
+
+
+def test_rows_that_nobody_has_asked_for_are_replaced(database: Database) -> None:
+    """What is not known to be missing may be there."""
+    devices = SqliteDeviceState(database)
+    devices.add_mandate(MANDATE)
+    for text in ("1", "2"):
+        state = devices.mandate(MANDATE)
+        base, live = BaseRow(path("a"), file(text), None, ()), LiveRow(path("a"), file(text), "a", 1)
+        state.put_bases([base])
+        state.put_live([live])
+    other = devices.mandate(MANDATE)
+    assert other.bases([path("a")]) == {"a": base}
+    assert other.live([path("a")]) == {"a": live}

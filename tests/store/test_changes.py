@@ -70,3 +70,22 @@ def test_conflicts_are_looked_for_again_where_heads_changed(
     anna.save(Change(B, file("5"), ()))
     assert state.conflicted() == [B]
     assert sum("GROUP BY" in sql for sql in asked) == 2
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("before", [[], ["1"], ["1", "2"]])
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_heads_that_were_asked_for_before_are_what_the_rows_say(
+    database: Database, before: list[str], at_once: int, accepted: bool
+) -> None:
+    """A path without heads has just the one that comes: that is not read again."""
+    devices = SqliteDeviceState(database)
+    state = devices.add_mandate(MANDATE)
+    author = Author(state)
+    for text in before:
+        author.save(Change(A, file(text), ()))
+    state.heads([A, B])
+    author.save(*(Change(A, file(f"new {i}"), ()) for i in range(at_once)), accepted=accepted)
+    author.save(Change(B, file("b"), ()))
+    assert state.heads([A, B]) == devices.mandate(MANDATE).heads([A, B])
+    assert [len(state.heads([A, B]).get(path, ())) for path in (A, B)] == [len(before) + at_once * accepted, 1]

@@ -26,10 +26,10 @@ def test_what_was_dropped_is_not_known() -> None:
     assert "b" not in memo
 
 
-def test_what_is_not_known_may_be_there() -> None:
+def test_what_is_known_is_parted_from_what_is_not() -> None:
     memo: Memo[str, int | None] = Memo()
     memo.put({"a": None, "b": 1})
-    assert [memo.lacks(key) for key in "abc"] == [True, False, False]
+    assert memo.of(iter("cbbac")) == ({"b": 1, "a": None}, ["c"])
 
 
 def test_the_oldest_go_first() -> None:
