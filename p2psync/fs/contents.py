@@ -221,7 +221,7 @@ class Contents:
 
     def note_bytes(self, content: ContentId, data: bytes) -> None:
         """A small file was read: it may have been saved just now, and is to be given to others at once."""
-        self._read_lately.put({content: data})
+        self._read_lately.put_one(content, data)
 
     def read_lately(self, contents: Sequence[ContentId]) -> list[bytes] | None:
         """What small files held that were read a moment ago, once; None unless all of it is at hand."""

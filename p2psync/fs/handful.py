@@ -25,11 +25,11 @@ class Handful:
     def put(self, several: Mapping[ContentId, bytes]) -> None:
         with self._lock:
             for content, data in several.items():
-                self._drop(content)
-                self._held[content] = data
-                self._bytes += len(data) + ITEM_BYTES
-            while self._bytes > HELD_BYTES_MAX:
-                self._drop(next(iter(self._held)))
+                self._put(content, data)
+
+    def put_one(self, content: ContentId, data: bytes) -> None:
+        with self._lock:
+            self._put(content, data)
 
     def take(self, contents: Sequence[ContentId]) -> list[bytes] | None:
         """All of these, which are held no more; None, and nothing is taken, unless each of them is here."""
@@ -53,6 +53,13 @@ class Handful:
         with self._lock:
             self._held.clear()
             self._bytes = 0
+
+    def _put(self, content: ContentId, data: bytes) -> None:
+        self._drop(content)
+        self._held[content] = data
+        self._bytes += len(data) + ITEM_BYTES
+        while self._bytes > HELD_BYTES_MAX:
+            self._drop(next(iter(self._held)))
 
     def _drop(self, content: ContentId) -> None:
         data = self._held.pop(content, None)

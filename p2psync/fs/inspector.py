@@ -26,13 +26,15 @@ from p2psync.fs.look import is_locked
 from p2psync.fs.pacing import UNPACED, Turn
 from p2psync.fs.recall import Recall
 from p2psync.fs.sight import Expected, Found, Gathering, Large, Moved, Row
-from p2psync.fs.stable import Reading, Stopped, read_stable
+from p2psync.fs.stable import SMALL_BYTES, Reading, Stopped, TooLarge, read_stable
 from p2psync.fs.traits import is_untouched, racy_for_s
 
 LARGE_BYTES = 8 << 20
 """A look leaves larger files to a reader that keeps nobody waiting."""
 RECALL_S = 2.0
 """Younger files are likely to be looked at again soon; what was read of them, and of large ones, is remembered."""
+VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP})
+"""What is no file any more, or something else by now, is looked at again."""
 NS = 1e9
 
 
@@ -177,6 +179,30 @@ class Inspector:
         else:
             self._read(path, here, age_s, entry, stat, into, manner)
 
+    def new_file(self, path: RelPath, into: Gathering, manner: Manner) -> bool:
+        """One that a directory lists, that the base does not know and of which most likely nothing else is known: then
+        no stat says enough, and it is asked for only when the file is open.
+
+        False for one that is not to be read so: `file` tells of it.
+        """
+        if manner.full or manner.moved.by_stat or self._known.get(path) or self._expected.get(path):
+            return False
+        begun_ns = time.time_ns()
+        try:
+            reading = read_stable(self._folder.where(path), self._stop.is_set, NOTHING, _always, SMALL_BYTES)
+        except TooLarge:
+            return False
+        except OSError as error:
+            self._refused(path, error, into)
+            return True
+        if reading is None:
+            into.unstable.append(path)
+        else:
+            if reading.data:
+                self._cutting.note_bytes(reading.content, reading.data)
+            into.found.append(self._found(path, reading, begun_ns, ABSENT, manner))
+        return True
+
     def _note_mode(self, path: RelPath, mode: int, entry: Entry, here: FileStat, into: Gathering) -> None:
         if mode != entry.mode:
             into.found.append(Found(Seen(path, replace(entry, mode=mode), here), Completeness.WHOLE, 0.0))
@@ -223,13 +249,8 @@ class Inspector:
         try:
             before = self._cutting.cut_before(entry.content) if entry.content is not None else NOTHING
             reading = read_stable(self._folder.where(path), stopped, before, lambda: turn.is_free)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
         except OSError as error:
-            if is_locked(error):
-                into.locked.append(path)
-            elif error.errno not in (errno.EINVAL, errno.ELOOP):  # what is no file any more is looked at again
-                into.problems.append(unreadable(path, error))
+            self._refused(path, error, into)
             return None
         if reading is None:
             into.unstable.append(path)
@@ -239,8 +260,14 @@ class Inspector:
             self._cutting.note_bytes(reading.content, reading.data)
         return reading
 
+    def _refused(self, path: RelPath, error: OSError, into: Gathering) -> None:
+        if is_locked(error):
+            into.locked.append(path)
+        elif error.errno not in VANISHED:
+            into.problems.append(unreadable(path, error))
+
     def _found(self, path: RelPath, reading: Reading, begun_ns: int, entry: Entry, manner: Manner) -> Found:
-        stat, age_s = replace(self._traits.stat(reading.stat), known_ns=begun_ns), age_of(reading.stat)
+        stat, age_s = self._traits.stat(reading.stat, begun_ns), age_of(reading.stat)
         mode = self._traits.mode(reading.stat, entry.mode)
         new = Entry(Kind.FILE, stat.size, stat.mtime_ns, mode, reading.content)
         whole = completeness(path, reading.head, reading.tail)
@@ -252,6 +279,10 @@ class Inspector:
         if new.same_as(entry):
             whole = Completeness.WHOLE  # only its stat is news
         return Found(Seen(path, new, stat), whole, age_s, manner.asked, racy_s)
+
+
+def _always() -> bool:
+    return True
 
 
 def age_of(found: os.stat_result) -> float:

@@ -31,8 +31,6 @@ class Child:
 
     rel: RelPath
     sort: Sort
-    stat: os.stat_result | None = None
-    """Of a file."""
     problem: Problem | None = None
     """Why it is left out, where the user should know."""
 
@@ -61,11 +59,11 @@ def children(folder: Folder, directory: RelPath | None, ignore: IgnoreRules) -> 
 def left_out(rel: RelPath, mode: int, ignores: Ignores) -> Child | None:
     """The child that something with this st_mode makes, if it is not replicated."""
     if ignores(rel, stat.S_ISDIR(mode)):
-        return Child(rel, Sort.LEFT_OUT, None, Problem(rel, Code.LIVE_DATABASE) if is_live_database(rel) else None)
+        return Child(rel, Sort.LEFT_OUT, Problem(rel, Code.LIVE_DATABASE) if is_live_database(rel) else None)
     if stat.S_ISLNK(mode):
-        return Child(rel, Sort.LEFT_OUT, None, Problem(rel, Code.SYMBOLIC_LINK))
+        return Child(rel, Sort.LEFT_OUT, Problem(rel, Code.SYMBOLIC_LINK))
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        return Child(rel, Sort.LEFT_OUT, None, Problem(rel, Code.SPECIAL_FILE))
+        return Child(rel, Sort.LEFT_OUT, Problem(rel, Code.SPECIAL_FILE))
     return None
 
 
@@ -86,12 +84,12 @@ def _all(rel: RelPath, is_directory: bool) -> bool:
 def _sorted(entry: os.DirEntry[str], rel: RelPath, ignores: Ignores) -> Child | None:
     """None if it vanished meanwhile."""
     try:
+        if entry.is_file(follow_symlinks=False):
+            return left_out(rel, stat.S_IFREG, ignores) or Child(rel, Sort.FILE)
         if entry.is_dir(follow_symlinks=False):
             return left_out(rel, stat.S_IFDIR, ignores) or Child(rel, Sort.DIRECTORY)
-        # Windows keeps inode and fresh times from directory listings.
-        found = os.lstat(entry.path) if os.name == "nt" else entry.stat(follow_symlinks=False)
+        return left_out(rel, os.lstat(entry.path).st_mode, ignores)
     except FileNotFoundError:
         return None
     except OSError as error:
-        return Child(rel, Sort.LEFT_OUT, None, unreadable(rel, error))
-    return left_out(rel, found.st_mode, ignores) or Child(rel, Sort.FILE, found)
+        return Child(rel, Sort.LEFT_OUT, unreadable(rel, error))

@@ -151,12 +151,29 @@ class Scanner:
                 self._missing(step.row, batch)
             elif step.child.sort is Sort.DIRECTORY:
                 self._directory(step.rel, step.row, step.is_empty, batch, manner)
-            elif step.child.stat is not None:
-                if step.child.stat.st_size > LARGE_BYTES and len(batch):
+            elif step.child.sort is Sort.FILE and not self._is_told(step, batch, manner):
+                found = self._standing(step, batch)
+                if found is not None and found.st_size > LARGE_BYTES and len(batch):
                     yield self._checked(batch)  # what was found does not wait for the big file
-                self._file(step.rel, step.child.stat, step.row, batch, self._as_far(step.rel, step.child.stat, manner))
+                if found is not None:
+                    self._file(step.rel, found, step.row, batch, self._as_far(step.rel, found, manner))
             if batch.is_full:
                 yield self._checked(batch)
+
+    def _is_told(self, step: Step, batch: Gathering, manner: Manner) -> bool:
+        """Whether it is a new file of which all was told now: most are when many come at once."""
+        return step.row is None and step.rel != FILE_NAME and self._inspector.new_file(step.rel, batch, manner)
+
+    def _standing(self, step: Step, batch: Gathering) -> os.stat_result | None:
+        """The stat of a file that was listed; None where there is none, which was told then."""
+        try:
+            return os.lstat(self.folder.where(step.rel))
+        except (FileNotFoundError, NotADirectoryError):
+            if step.row is not None:
+                self._missing(step.row, batch)
+        except OSError as error:
+            batch.problems.append(unreadable(step.rel, error))
+        return None
 
     def _as_far(self, path: RelPath, found: os.stat_result, manner: Manner) -> Manner:
         """A full pass that was cut short reads the rest as any other."""

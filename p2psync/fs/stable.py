@@ -29,6 +29,10 @@ class Stopped(Exception):
     """Nobody wants to know any more."""
 
 
+class TooLarge(Exception):
+    """It holds more than was to be read."""
+
+
 @value
 class Reading:
     """A file's bytes at one moment, as far as they matter."""
@@ -49,26 +53,30 @@ def read_stable(
     stopped: Callable[[], bool] = lambda: False,
     before: Layout = NOTHING,
     ahead: Callable[[], bool] = lambda: True,
+    limit: int | None = None,
 ) -> Reading | None:
     """Read and hash a regular file; None if it changes while it is read.
 
     `before`: how it was cut when it was read last, as far as that is known: most of it may be the same. `ahead`:
-    whether a second thread may help with a big one just now.
+    whether a second thread may help with a big one just now. `limit`: of its bytes.
 
-    Raises OSError, and Stopped soon after `stopped` says so.
+    Raises OSError, Stopped soon after `stopped` says so, TooLarge.
     """
     for _ in range(READS_MAX):
-        reading, size = _read_once(path, stopped, before, ahead)
+        reading, size = _read_once(path, stopped, before, ahead, limit)
         if reading is not None or size > PIECE_BYTES:
             return reading
     return None
 
 
 def _read_once(
-    path: str | Path, stopped: Callable[[], bool], cut_before: Layout, ahead: Callable[[], bool]
+    path: str | Path, stopped: Callable[[], bool], cut_before: Layout, ahead: Callable[[], bool], limit: int | None
 ) -> tuple[Reading | None, int]:
     """What was read, if the file stood still, and its size."""
     descriptor, before = open_descriptor(path)
+    if limit is not None and before.st_size > limit:
+        os.close(descriptor)
+        raise TooLarge
     if before.st_size <= SMALL_BYTES:
         return _read_small(descriptor, before, stopped), before.st_size
     with FileIO(descriptor, "rb") as reader:

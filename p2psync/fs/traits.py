@@ -55,9 +55,10 @@ class Traits:
     keeps_inodes: bool = True
     """A file has its inode number as long as it lives."""
 
-    def stat(self, found: os.stat_result) -> FileStat:
-        """As of now."""
-        return FileStat(found.st_size, mtime_of(found), found.st_ino if self.keeps_inodes else 0, time.time_ns())
+    def stat(self, found: os.stat_result, known_ns: int | None = None) -> FileStat:
+        """As of then, or of now."""
+        inode = found.st_ino if self.keeps_inodes else 0
+        return FileStat(found.st_size, mtime_of(found), inode, time.time_ns() if known_ns is None else known_ns)
 
     def mode(self, found: os.stat_result, carried: int) -> int:
         """The entry's mode of a file, with the bits of `carried` that this disk does not keep."""

@@ -61,13 +61,15 @@ class Walk:
         """`rows`: what the base knows below the directory listed, sorted."""
         base = _Rows(rows)
         for key, child, empty in self._items(listing):
-            for row in base.before(key):
+            while base.next is not None and base.next[0] < key:
+                row = base.pop()
                 yield Step(row[0], row, None)
             if child is None:
                 base.skip(key)
             else:
                 yield Step(child.rel, base.take(child.rel), child, empty)
-        for row in base.rest():
+        while base.next is not None:
+            row = base.pop()
             yield Step(row[0], row, None)
 
     def _items(self, listing: Listing) -> Iterator[tuple[str, Child | None, bool]]:
@@ -111,25 +113,18 @@ class _Rows:
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = iter(rows)
-        self._next = next(self._rows, None)
+        self.next = next(self._rows, None)
+        """The one in front."""
 
-    def before(self, key: str) -> Iterator[Row]:
-        while self._next is not None and self._next[0] < key:
-            yield self._pop()
+    def pop(self) -> Row:
+        row = self.next
+        assert row is not None
+        self.next = next(self._rows, None)
+        return row
 
     def take(self, path: RelPath) -> Row | None:
-        return self._pop() if self._next is not None and self._next[0] == path else None
+        return self.pop() if self.next is not None and self.next[0] == path else None
 
     def skip(self, prefix: str) -> None:
-        while self._next is not None and self._next[0].startswith(prefix):
-            self._pop()
-
-    def rest(self) -> Iterator[Row]:
-        while self._next is not None:
-            yield self._pop()
-
-    def _pop(self) -> Row:
-        row = self._next
-        assert row is not None
-        self._next = next(self._rows, None)
-        return row
+        while self.next is not None and self.next[0].startswith(prefix):
+            self.pop()

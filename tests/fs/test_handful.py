@@ -19,6 +19,14 @@ def test_what_is_held_is_taken_together_and_once() -> None:
     assert held.take([A]) is None
 
 
+def test_one_is_held_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handful, "HELD_BYTES_MAX", 2 * ITEM_BYTES + 2)
+    held = Handful()
+    for content in (A, B, C):
+        held.put_one(content, b"1")
+    assert held.take_any([A, B, C]) == {B: b"1", C: b"1"}
+
+
 def test_those_that_are_held_are_taken_of_some() -> None:
     held = Handful()
     held.put({A: b"a", B: b"b"})

@@ -20,8 +20,8 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.fs.inspector import LARGE_BYTES, Inspector, Manner, age_of
 from p2psync.fs.listing import unreadable
-from p2psync.fs.sight import Gathering, Row
-from p2psync.fs.stable import Stopped
+from p2psync.fs.sight import Gathering, Missing, Moved, Row
+from p2psync.fs.stable import SMALL_BYTES, Stopped
 from tests.fs.watched import Place
 
 A = RelPath("a")
@@ -58,6 +58,39 @@ def test_a_new_file_is_read(tmp_path: Path) -> None:
     assert found.seen.entry.content == content_of(b"text")
     assert found.whole is Completeness.OPEN
     assert found.racy_s == 0
+
+
+def test_a_new_file_that_is_listed_is_read_without_a_look_at_its_stat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+    place.save("a", b"text")
+    told = Told()
+    inspector = Inspector(place.folder, told)
+    usual = inspect(place, inspector)
+    monkeypatch.setattr(os, "lstat", lambda path: pytest.fail("its stat was asked for"))
+    into = Gathering()
+    assert inspector.new_file(A, into, Manner())
+    assert (into.found[0].seen, into.found[0].whole) == (usual.found[0].seen, usual.found[0].whole)
+    assert told.bytes == (content_of(b"text"), b"text")
+
+
+def test_a_file_of_which_something_is_known_is_judged_by_its_stat_first(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.save("a", b"text", age_s=0.5)
+    stat = place.folder.traits.stat(os.lstat(place.root / "a"))
+    expecting, knowing, fresh = (Inspector(place.folder) for _ in range(3))
+    expecting.expect([(A, stat, 0)])
+    inspect(place, knowing)
+    moved = Moved({stat: Missing(RelPath("b"), Entry(Kind.FILE, 4, 1, 0, content_of(b"text")), stat)})
+    into = Gathering()
+    assert not expecting.new_file(A, into, Manner())
+    assert not knowing.new_file(A, into, Manner())
+    assert not fresh.new_file(A, into, Manner(full=True))
+    assert not fresh.new_file(A, into, Manner(moved=moved))
+    place.save("a", bytes(SMALL_BYTES + 1))
+    assert not fresh.new_file(A, into, Manner())
+    assert len(into) == 0
 
 
 def test_how_a_big_file_is_cut_is_told_once_it_was_read(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_name_whose_file_cannot_be_asked_is_gone_or_left_out(
     class Entry:
         name = "file"
 
-        def is_dir(self, *, follow_symlinks: bool) -> bool:
+        def is_file(self, *, follow_symlinks: bool) -> bool:
             raise error
 
     class Listed(list[Entry]):
@@ -62,6 +62,19 @@ def test_a_name_whose_file_cannot_be_asked_is_gone_or_left_out(
     place = Place(tmp_path / "Cargo")
     monkeypatch.setattr(os, "scandir", lambda _: Listed([Entry()]))
     assert listed(place) == expected
+
+
+def test_a_name_that_is_neither_file_nor_directory_any_more_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path / "Cargo")
+    (place.root / "link").symlink_to("file")
+
+    def gone(path: str) -> os.stat_result:
+        raise FileNotFoundError(2, "gone", path)
+
+    monkeypatch.setattr(os, "lstat", gone)
+    assert listed(place) == {}
 
 
 def test_any_disk_name_can_be_shown() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from p2psync.core.rate import BURST_S
 from p2psync.core.relpath import RelPath
+from p2psync.fs import inspector, stable
 from p2psync.fs.clone import PIECE_BYTES, content_of_file
 from p2psync.fs.inspector import LARGE_BYTES
 from p2psync.fs.pacing import REST_MIN_S, SLICE_S, UNPACED, Pacer, ThreadClock, Turn
@@ -177,10 +178,21 @@ def scanner_of(place: Place) -> tuple[Scanner, Reads, Pacer]:
     return Scanner(place.folder, place.base, pacer=pacer), clock, pacer
 
 
-def test_a_scan_rests_and_what_it_has_found_is_told_before(place: Place) -> None:
+def reading_is_work(monkeypatch: pytest.MonkeyPatch, clock: Toil) -> None:
+    real = stable.read_stable
+
+    def read(path: str, *args: object) -> object:
+        clock.work()
+        return real(path, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(inspector, "read_stable", read)
+
+
+def test_a_scan_rests_and_what_it_has_found_is_told_before(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "abcd":
         place.save(name)
     scanner, clock, _ = scanner_of(place)
+    reading_is_work(monkeypatch, clock)
     found: list[str] = []
     known_at_rests: list[int] = []
     clock.at_rest = lambda: known_at_rests.append(len(found))
@@ -228,10 +240,11 @@ def test_a_full_pass_that_is_cancelled_rests_no_more(place: Place) -> None:
     assert clock.rests == 1
 
 
-def test_a_scan_that_is_stopped_rests_no_more(place: Place) -> None:
+def test_a_scan_that_is_stopped_rests_no_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "abcdef":
         place.save(name)
     scanner, clock, _ = scanner_of(place)
+    reading_is_work(monkeypatch, clock)
     clock.at_rest = scanner.stop
     with pytest.raises(Stopped):
         scan(scanner)

@@ -11,7 +11,7 @@ from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, Span
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.fs import stable
 from p2psync.fs.clone import PIECE_BYTES
-from p2psync.fs.stable import Stopped, read_stable
+from p2psync.fs.stable import Stopped, TooLarge, read_stable
 from tests.core.cutting import cut
 
 
@@ -103,6 +103,18 @@ def test_reading_ends_when_nobody_wants_to_know(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"text")
     with pytest.raises(Stopped):
         read_stable(tmp_path / "a", lambda: True)
+
+
+def test_no_more_is_read_than_was_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_bytes(b"text")
+    assert read_stable(tmp_path / "a", limit=4) is not None
+    closed: list[int] = []
+    monkeypatch.setattr(os, "close", closed.append)
+    with pytest.raises(TooLarge):
+        read_stable(tmp_path / "a", limit=3)
+    monkeypatch.undo()
+    [descriptor] = closed
+    os.close(descriptor)
 
 
 def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
