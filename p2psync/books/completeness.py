@@ -19,6 +19,8 @@ TAIL_BYTES = 64
 MASTER = ".crp"
 INDEX = ".ecc"
 ENTRIES = frozenset({".ecf", ".ecs", ".eca", ".ecb", ".ecassets"})
+BOOKKEEPING = frozenset({MASTER, INDEX, *ENTRIES})
+"""The files that programs save in place, again and again."""
 
 _MASTER_HEAD = re.compile(rb"(\xef\xbb\xbf)?[A-Z][A-Z0-9_.]*=")
 _TAGGED_HEAD = re.compile(rb"(\xef\xbb\xbf)?#")
@@ -37,20 +39,20 @@ class Completeness(Enum):
 def completeness(path: RelPath, head: bytes, tail: bytes) -> Completeness:
     """Judge a file by name, its first HEAD_BYTES and its last TAIL_BYTES, or fewer where it is shorter."""
     suffix = suffix_of(path)
+    if suffix not in BOOKKEEPING:
+        return Completeness.OPEN
     if suffix == MASTER:
         return _ends(_MASTER_HEAD, head, tail.rstrip(_PADDING).endswith(b"ENDOFFILE"), Completeness.WHOLE)
     if suffix == INDEX:
         return _ends(_TAGGED_HEAD, head, _last_line(tail) == b"#END", Completeness.WHOLE)
-    if suffix in ENTRIES:
-        return _ends(_TAGGED_HEAD, head, tail.endswith(b"\n"), Completeness.OPEN)
-    return Completeness.OPEN
+    return _ends(_TAGGED_HEAD, head, tail.endswith(b"\n"), Completeness.OPEN)
 
 
 def suffix_of(path: RelPath) -> str:
     """The extension with its dot, in lower case; "" without one."""
-    name = path.rpartition("/")[2]
-    dot = name.rfind(".")
-    return name[dot:].lower() if dot >= 0 else ""
+    dot = path.rfind(".")
+    suffix = path[dot:].lower() if dot >= 0 else ""
+    return "" if "/" in suffix else suffix
 
 
 def _ends(pattern: re.Pattern[bytes], head: bytes, ended: bool, when_ended: Completeness) -> Completeness:

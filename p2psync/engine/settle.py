@@ -192,14 +192,12 @@ class Settler:
         pending = self._pending.get(path)
         if pending is not None and pending.due_s != inf:
             return False
+        if whole is Completeness.WHOLE or self._came_whole(pending, asked):
+            self._publish(seen, now)
+            return True
         still_s, quiet_s = self._still_s(pending, age_s, now), self._quiet_s(pending, now, seen.entry.size == 0)
-        if (
-            self._came_whole(path, asked)
-            or whole is Completeness.WHOLE
-            or (whole is Completeness.OPEN and still_s >= quiet_s - ROUNDING_S)
-        ):
-            self.settled(path)
-            self._appear(seen, now)
+        if whole is Completeness.OPEN and still_s >= quiet_s - ROUNDING_S:
+            self._publish(seen, now)
             return True
         pending = self._open(path, now)
         if pending is None:
@@ -331,15 +329,22 @@ class Settler:
             return self.quiet_s
         return self.writing_quiet_s if pending.writing or (pending.made and is_empty) else self.quiet_s
 
-    def _came_whole(self, path: RelPath, asked: RelPath | None) -> bool:
-        return any(p is not None and p.renamed for p in (self._pending.get(path), self._pending.get(asked or path)))
+    def _came_whole(self, pending: _Pending | None, asked: RelPath | None) -> bool:
+        if pending is not None and pending.renamed:
+            return True
+        above = self._pending.get(asked) if asked is not None else None
+        return above is not None and above.renamed
+
+    def _publish(self, seen: Seen, now: float) -> None:
+        self.settled(seen.path)
+        self._appear(seen, now)
 
     def _appear(self, seen: Seen, now: float) -> None:
         """Remember what was published, and let the deletions that it explains go at once."""
         for key in _keys(seen.entry, seen.stat):
             self._appeared[key] = (seen.path, now)
             self._appeared.move_to_end(key)
-            waiting = self._missing.pop(key, None)
+            waiting = self._missing.pop(key, None) if self._missing else None
             if waiting is not None:
                 pending = self._pending[waiting]
                 pending.explained = True

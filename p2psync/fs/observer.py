@@ -15,7 +15,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from p2psync.books.completeness import ENTRIES, INDEX, MASTER, Completeness, suffix_of
+from p2psync.books.completeness import BOOKKEEPING, Completeness, suffix_of
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES
 from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import MandateId
@@ -49,7 +49,6 @@ SUSPECT_BYTES_MAX = 1 << 30
 """Larger files are not read before their quiet time is over: that would be little of the time that they take."""
 THREADS = 4
 OLD_NS = 60_000_000_000
-_BOOKKEEPING = frozenset({MASTER, INDEX, *ENTRIES})
 
 Emit = Callable[[Observed | Suspected | ScanFinished], Awaitable[None]]
 Hold = Callable[[Sequence[Seen]], Mapping[RelPath, float]]
@@ -438,7 +437,7 @@ def is_doubtful(seen: Seen) -> bool:
 
 def is_bookkeeping(path: RelPath) -> bool:
     """True for the files that programs save in place, again and again."""
-    return suffix_of(path) in _BOOKKEEPING
+    return suffix_of(path) in BOOKKEEPING
 
 
 def is_old(entry: Entry) -> bool:
