@@ -120,7 +120,9 @@ class Authority:
         only where nobody may do that.
         """
         member = self.members.get(device)
-        if member is None or member.role in (Role.READER, Role.KEEPER) or self.frozen_period(path) is not None:
+        if member is None or member.role in (Role.READER, Role.KEEPER):
+            return False
+        if self.frozen and self.frozen_period(path) is not None:
             return False
         rule = self.rules.rule_for(path)
         if rule.readers is not None and not self.may_read(device, self.rules.class_id(path) or ""):

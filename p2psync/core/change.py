@@ -67,6 +67,8 @@ def _unpack_row(row: object, refs: list[BlockHash]) -> Change:
     if type(path) is not str or type(parents) is not list or type(settled) is not list:
         raise CodecError("a change has missing or wrong fields")
     entry = _entry(kind, size, mtime_ns, mode, content)
+    if not parents and not settled:
+        return Change(parse(path), entry, (), ())
     return Change(parse(path), entry, unpack_named(parents, refs), unpack_named(settled, refs))
 
 

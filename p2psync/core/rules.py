@@ -18,6 +18,8 @@ from p2psync.errors import CodecError, UsageError
 
 RULES_MAX = 200
 """Rules in a table, and restrictions in a table."""
+FOUND_MAX = 1_000
+"""Paths whose rule is kept in memory."""
 PATTERN_CHARACTERS_MAX = 80
 """Length of a folded pattern."""
 FILE_CLASS_CHARACTERS_MAX = 40
@@ -153,6 +155,8 @@ class RuleTable:
     """Fields of the master data that others than the master may change, as "account.cash"; sorted."""
     _rules: _Index = field(init=False, repr=False, compare=False)
     _restrictions: _Index = field(init=False, repr=False, compare=False)
+    _found: dict[RelPath, Rule] = field(init=False, repr=False, compare=False)
+    """The rules of paths that were asked for lately: each new file is, some three times."""
 
     def __post_init__(self) -> None:
         if not self.rules or self.rules[-1].pattern != "*":
@@ -164,9 +168,18 @@ class RuleTable:
         _check_open_fields(self.open_fields)
         object.__setattr__(self, "_rules", _Index([rule.pattern for rule in self.rules]))
         object.__setattr__(self, "_restrictions", _Index([one.pattern for one in self.restrictions]))
+        object.__setattr__(self, "_found", {})
 
     def rule_for(self, path: RelPath) -> Rule:
         """The first rule that matches, with the readers of the first restriction that matches."""
+        rule = self._found.get(path)
+        if rule is None:
+            if len(self._found) >= FOUND_MAX:
+                self._found.clear()
+            rule = self._found[path] = self._find(path)
+        return rule
+
+    def _find(self, path: RelPath) -> Rule:
         folded = fold(path)
         at = self._rules.first_match(folded)
         assert at is not None

@@ -398,8 +398,10 @@ class Ledger:
             view, lambda cut: not self.covered({row.log: self._cut_in(cut, row.log)}, row.log, tip)
         )
 
+        class_id = authority.rules.class_id
+
         def belongs(path: RelPath) -> bool:
-            return (authority.rules.class_id(path) or ORDINARY) == file_class
+            return (class_id(path) or ORDINARY) == file_class
 
         def named(path: RelPath) -> tuple[ChangeId, ...]:
             return next(c.named for c in block.changes if c.path == path)
@@ -431,26 +433,14 @@ class Ledger:
         """The block's changes with their stamps; raises RemoteProtocolError if they name what they may not."""
         named = {i for c in signed.block.changes for i in c.named}
         known = self._state.changes(named) if named else {}
+        digest, time_ms = signed.hash, signed.block.time_ms
         return [
-            self._state_one(signed, index, change, author, known) for index, change in enumerate(signed.block.changes)
+            Stated(
+                *(ChangeId(digest, index), author, c.path, c.entry),
+                *(c.parents, c.settled, _stamp(c, known), time_ms),
+            )
+            for index, c in enumerate(signed.block.changes)
         ]
-
-    def _state_one(
-        self, signed: SignedBlock, index: int, change: Change, author: DeviceId, known: Mapping[ChangeId, Stated]
-    ) -> Stated:
-        for i in change.named:
-            if i not in known or known[i].path != change.path:
-                raise RemoteProtocolError("a change names a change of another path, or one that does not exist")
-        return Stated(
-            ChangeId(signed.hash, index),
-            author,
-            change.path,
-            change.entry,
-            change.parents,
-            change.settled,
-            stamp(known[i].stamp for i in change.named),
-            signed.block.time_ms,
-        )
 
     def _stated_marks(self, signed: SignedBlock, author: DeviceId) -> list[StatedMark]:
         """The block's marks with their stamps; raises RemoteProtocolError if they name what they may not."""
@@ -477,6 +467,15 @@ def _trunk(rows: Iterable[BlockRow]) -> int:
     """The number up to which the blocks of one log are one chain."""
     count = Counter(row.seq for row in rows)
     return min((seq - 1 for seq, blocks in count.items() if blocks > 1), default=SEQ_MAX)
+
+
+def _stamp(change: Change, known: Mapping[ChangeId, Stated]) -> int:
+    """Raises RemoteProtocolError if the change names what it may not."""
+    named = change.named
+    for i in named:
+        if i not in known or known[i].path != change.path:
+            raise RemoteProtocolError("a change names a change of another path, or one that does not exist")
+    return stamp([known[i].stamp for i in named] if named else ())
 
 
 def _within_limits(change: Change) -> Change:

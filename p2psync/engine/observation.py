@@ -7,7 +7,6 @@ comes back.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -15,7 +14,7 @@ from p2psync.core.change import Change
 from p2psync.core.changelog import Stated
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
-from p2psync.core.ids import EMPTY_CONTENT, ChangeId, ContentId
+from p2psync.core.ids import EMPTY_CONTENT, ChangeId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import Mode
@@ -126,6 +125,8 @@ class Observation:
         """The heads that this content is known to be; None if somebody must have edited."""
         if begun is not None and begun.put.same_as(seen.entry):
             return begun.heads
+        if not heads:  # what is new to all, as nearly everything is that comes in thousands
+            return None
         winner = self._site.ledger.verdict(seen.path, heads).winner
         if winner is not None and winner.entry.same_as(seen.entry):
             return tuple(h.id for h in heads if h.entry.same_as(seen.entry))
@@ -178,14 +179,11 @@ class Observation:
         parents = self._parents(paths)
         ordered = sorted(edits, key=lambda s: s.entry.kind == Kind.ABSENT)
         self._push(edits)
-        by_class: dict[str, list[Change]] = {}
-        for s in ordered:
-            change = Change(s.path, s.entry, parents[s.path])
-            by_class.setdefault(self._site.ledger.class_of(s.path), []).append(change)
+        changes = {s.path: Change(s.path, s.entry, parents[s.path]) for s in ordered}
         taken = [
             t
-            for file_class, changes in by_class.items()
-            for t in self._site.ledger.append(changes, file_class, self._site.scope.now.wall_ms)
+            for file_class, some in self._site.by_class(list(changes)).items()
+            for t in self._site.ledger.append([changes[p] for p in some], file_class, self._site.scope.now.wall_ms)
         ]
         ids = {path: ChangeId(t.row.hash, index) for t in taken for index, path in enumerate(t.paths)}
         self._site.state.drop_bases([s.path for s in edits if s.entry.kind == Kind.ABSENT])
@@ -226,12 +224,10 @@ class Observation:
             return
         small = {s.path: s.entry.content for s in edits if s.entry.size <= PUSH_BYTES_MAX}
         known = {None, EMPTY_CONTENT, *self._site.state.standing({c for c in small.values() if c is not None})}
-        fresh: defaultdict[str, list[ContentId]] = defaultdict(list)
-        for path, content in small.items():
-            if content is not None and content not in known:
-                fresh[self._site.ledger.class_of(path)].append(content)
-        for file_class, contents in fresh.items():
-            self._site.scope.emit(PushContents(self._site.mandate, tuple(contents), file_class))
+        fresh = {path: content for path, content in small.items() if content is not None and content not in known}
+        for file_class, some in self._site.by_class(list(fresh)).items():
+            contents = tuple(fresh[path] for path in some)
+            self._site.scope.emit(PushContents(self._site.mandate, contents, file_class))
 
     def _parents(self, paths: Sequence[RelPath]) -> dict[RelPath, tuple[ChangeId, ...]]:
         """The heads that stood on this disk: the base's, or the removals that left nothing there."""

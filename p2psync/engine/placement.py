@@ -18,7 +18,7 @@ from p2psync.engine.effects import Fetch, Merge, Place, PlaceItem, Wanted
 from p2psync.engine.events import Merged, Outcome, Placed, Seen
 from p2psync.engine.plan import Plan
 from p2psync.engine.site import BATCH_MAX, BOOKKEEPING, DISK_CODES, Site
-from p2psync.engine.state import BaseRow, PlacingRow, TodoKind, TodoRow
+from p2psync.engine.state import BaseRow, PlacingRow, TodoKind
 from p2psync.engine.urgent import Urgent
 
 IN_FLIGHT_MAX = 2000
@@ -73,7 +73,7 @@ class Placement:
         """Start as many of the things to be done as may be in flight, and what was just saved in any case."""
         if urgent := self.urgent.next(self._is_under_way):
             rows_of = self._site.state.todo_rows(TodoKind.PLACE, urgent)
-            self._begin([row.path for row in rows_of.values() if self._is_free(row)])
+            self._begin([path for path in rows_of if self._is_free(path)])
         while self._plan.more and self.in_flight < min(IN_FLIGHT_MAX, self._site.state.todo_count(TodoKind.PLACE)):
             rows = self._site.state.todo(TodoKind.PLACE, self._cursor, BATCH_MAX)
             if not rows:
@@ -84,14 +84,14 @@ class Placement:
                 rows = self._site.state.todo(TodoKind.PLACE, None, BATCH_MAX)
             self._cursor = rows[-1].path if len(rows) == BATCH_MAX else None
             self._plan.more = self._plan.more and len(rows) == BATCH_MAX
-            self._begin([r.path for r in rows if self._is_free(r)])
+            self._begin([r.path for r in rows if self._is_free(r.path)])
 
     @property
     def in_flight(self) -> int:
         return len(self._plan.placing) + len(self._gathering) + len(self._merging)
 
-    def _is_free(self, row: TodoRow) -> bool:
-        return not (self._is_under_way(row.path) or self._plan.is_blocked(row.path) or row.path in self._plan.cut_off)
+    def _is_free(self, path: RelPath) -> bool:
+        return not (self._is_under_way(path) or self._plan.is_blocked(path) or path in self._plan.cut_off)
 
     def _is_under_way(self, path: RelPath) -> bool:
         return path in self._plan.placing or path in self._gathering or path in self._merging
@@ -122,7 +122,7 @@ class Placement:
         Adds to `aims` what happens at the other path. Bookkeeping files are left out: of these a version stays behind.
         """
         sources: dict[RelPath, RelPath] = {}
-        for path in list(aims):
+        for path in list(aims) if self._plan.renames else ():
             renamed = self._plan.renames.of(path)
             if renamed is None or renamed[1] in sources:
                 continue
@@ -137,9 +137,7 @@ class Placement:
 
     def _begun_with(self, path: RelPath) -> Aim | None:
         """What is to happen at a path, if it can be begun now."""
-        if self._is_under_way(path) or self._plan.is_blocked(path) or path in self._plan.cut_off:
-            return None
-        return self._plan.foreseen(path)
+        return self._plan.foreseen(path) if self._is_free(path) else None
 
     def _may_move(self, old: RelPath, new: RelPath) -> bool:
         rules, class_of = self._site.ledger.authority.rules, self._site.ledger.class_of

@@ -64,7 +64,7 @@ class Plan:
         """Until when (monotonic seconds) a path is left alone."""
 
     def is_blocked(self, path: RelPath) -> bool:
-        return self._blocked.get(path, 0.0) > self._site.scope.now.monotonic_s
+        return bool(self._blocked) and self._blocked.get(path, 0.0) > self._site.scope.now.monotonic_s
 
     def touched(self, paths: Iterable[RelPath], bases: Mapping[RelPath, BaseRow] | None = None) -> None:
         """The heads or the base of these paths changed: renew what is live and what is to be done.
@@ -84,21 +84,22 @@ class Plan:
         heads = self._site.state.heads(paths)
         if bases is None:
             bases = self._site.state.bases(paths)
-        verdicts = {path: self._verdict(path, heads.get(path, ()), bases.get(path)) for path in paths}
+        verdict = self._site.ledger.verdict
+        verdicts = {
+            path: verdict(path, heads.get(path, ()), bases[path].heads if path in bases else ()) for path in paths
+        }
         return Sight(paths, heads, bases, verdicts)
-
-    def _verdict(self, path: RelPath, heads: Sequence[Stated], base: BaseRow | None) -> Verdict:
-        return self._site.ledger.verdict(path, heads, base.heads if base else ())
 
     def _renew_live(self, sight: Sight) -> set[RelPath]:
         """Returns other paths whose outcome depends on whether these are live."""
         before = self._site.state.live(sight.paths)
         rows: list[LiveRow] = []
         changed: list[RelPath] = []
+        folding = self._site.folding
         for path in sight.paths:
             winner = sight.verdicts[path].winner
             if winner is not None and winner.entry.kind != Kind.ABSENT:
-                rows.append(LiveRow(path, winner.entry, fold(path, self._site.folding), len(sight.heads[path])))
+                rows.append(LiveRow(path, winner.entry, fold(path, folding), len(sight.heads[path])))
                 if path not in before:
                     changed.append(path)
             elif path in before:
@@ -201,16 +202,13 @@ class Plan:
 
     def aims_of(self, sight: Sight) -> dict[RelPath, Aim]:
         in_the_way = self._site.state.with_live_below(sight.heads)
-        return {
-            path: self._aim(path, sight.heads.get(path, ()), sight.verdicts[path], path in in_the_way)
+        aims = {
+            path: aim(path, sight.heads.get(path, ()), sight.verdicts[path], path in in_the_way, False)
             for path in sight.paths
         }
-
-    def _aim(self, path: RelPath, heads: Sequence[Stated], verdict: Verdict, in_the_way: bool) -> Aim:
-        target = aim(path, heads, verdict, in_the_way, unmergeable=False)
-        if target.sources and (path, target.sources) in self.unmergeable:
-            return aim(path, heads, verdict, in_the_way, unmergeable=True)
-        return target
+        for path in [path for path, sources in self.unmergeable if path in aims and aims[path].sources == sources]:
+            aims[path] = aim(path, sight.heads[path], sight.verdicts[path], path in in_the_way, unmergeable=True)
+        return aims
 
     def open_aims(self, paths: Sequence[RelPath]) -> dict[RelPath, Aim]:
         """The aims of those paths that do not show yet what they should."""

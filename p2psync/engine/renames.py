@@ -17,6 +17,10 @@ class Renames:
         self._leaving: dict[ContentId, RelPath] = {}
         self._arriving: dict[ContentId, RelPath] = {}
 
+    def __bool__(self) -> bool:
+        """Whether any file may move."""
+        return bool(self._leaving and self._arriving)
+
     def leaves(self, path: RelPath, content: ContentId | None) -> None:
         """A file that holds `content` is to vanish from `path`."""
         self._add(self._leaving, path, content)

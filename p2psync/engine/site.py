@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from p2psync.core.block import ORDINARY
 from p2psync.core.entry import Entry
 from p2psync.core.ids import ChangeId, MandateId
 from p2psync.core.problem import Code, Problem
@@ -64,6 +65,15 @@ class Site:
         """What to tell of an edit that this device may not make."""
         period = self.ledger.authority.frozen_period(path)
         return Problem(path, Code.EDIT_REFUSED) if period is None else Problem(path, Code.PERIOD_FROZEN, str(period))
+
+    def by_class(self, paths: Sequence[RelPath]) -> Mapping[str, Sequence[RelPath]]:
+        """Paths by the class of the logs that their changes belong in, each in the order given."""
+        if not self.ledger.authority.rules.restrictions:  # as nearly everywhere
+            return {ORDINARY: paths} if paths else {}
+        found: dict[str, list[RelPath]] = {}
+        for path in paths:
+            found.setdefault(self.ledger.class_of(path), []).append(path)
+        return found
 
     def add_version(self, path: RelPath, entry: Entry, reason: str, change: ChangeId | None) -> None:
         """Note that the bytes of an entry are among the kept ones."""

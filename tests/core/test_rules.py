@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2psync.core import rules
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import (
     DEFAULT_RULES,
@@ -47,6 +48,15 @@ def rule(pattern: str) -> Rule:
 def first(patterns: list[str], path: str) -> str:
     """The pattern of the rule that a table of these patterns picks."""
     return RuleTable((*map(rule, patterns), CATCH_ALL)).rule_for(RelPath(path)).pattern
+
+
+@pytest.mark.parametrize("kept", [1, 3, 100])
+def test_rules_that_were_asked_for_before_are_each_paths_own(monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    monkeypatch.setattr(rules, "FOUND_MAX", kept)
+    table = RuleTable(DEFAULT_RULES.rules, (PAYROLL,))
+    paths = [RelPath(path) for path in ("a.crp", "a.ecs", "a.txt", "a.ecc", "a.ecs", "a.crp")]
+    for path in paths * 2:
+        assert table.rule_for(path) == RuleTable(DEFAULT_RULES.rules, (PAYROLL,)).rule_for(path)
 
 
 @pytest.mark.parametrize(

@@ -50,3 +50,13 @@ def test_what_holds_nothing_does_not_move(same: None) -> None:
     renames.leaves(OLD, same)
     renames.arrives(NEW, same)
     assert renames.of(OLD) is None
+
+
+def test_files_move_only_while_some_vanish_and_some_appear() -> None:
+    renames = Renames()
+    renames.leaves(OLD, ONE)
+    assert not renames
+    renames.arrives(NEW, ONE)
+    assert renames
+    renames.discard(OLD)
+    assert not renames

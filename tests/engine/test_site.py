@@ -8,10 +8,11 @@ from p2psync.core.entry import ABSENT
 from p2psync.core.ids import BlockHash, ChangeId
 from p2psync.core.problem import Code
 from p2psync.core.relpath import Folding, parse
+from p2psync.core.rules import DEFAULT_RULES, RuleTable
 from p2psync.engine.scope import Now, Scope
 from p2psync.engine.site import DISK_CODES, Site
 from p2psync.engine.state import VersionRow
-from tests.engine.ledgers import Desk, entry, office
+from tests.engine.ledgers import RESTRICTED_RULES, Desk, entry, office
 
 PATH = parse("x.txt")
 
@@ -56,3 +57,13 @@ def test_problems_of_the_disk_end_when_the_path_could_be_looked_at() -> None:
         *(Code.JOINED, Code.NAMED_OTHERWISE, Code.ENTRIES_MISSING),
     }
     assert set(Code) - DISK_CODES == lasting
+
+
+@pytest.mark.parametrize("rules", [DEFAULT_RULES, RESTRICTED_RULES])
+def test_paths_are_parted_by_the_class_of_each(rules: RuleTable) -> None:
+    site = site_of(office("a", rules=rules)[0])
+    paths = [parse(path) for path in ("b.ecs", "x.txt", "a.ecs", "dir/A.ECS", "a.ecf")]
+    classes = dict.fromkeys(map(site.ledger.class_of, paths))
+    assert len(classes) == 1 + (rules is RESTRICTED_RULES)
+    assert site.by_class(paths) == {c: [path for path in paths if site.ledger.class_of(path) == c] for c in classes}
+    assert site.by_class([]) == {}
