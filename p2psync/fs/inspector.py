@@ -36,6 +36,7 @@ RECALL_S = 2.0
 VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP})
 """What is no file any more, or something else by now, is looked at again."""
 NS = 1e9
+LATELY_NS = 10_000_000_000
 
 
 class Cutting(Protocol):
@@ -121,14 +122,21 @@ class Inspector:
         """Whether that nothing stands there is our own doing, as far as is known; told once."""
         return self._taken.forget(path) is not None
 
+    def placed_lately(self, path: RelPath) -> bool:
+        """Whether something was placed there so lately that the base may not know it yet."""
+        expected = self._expected.get(path)
+        return expected is not None and time.time_ns() - expected[0].known_ns < LATELY_NS
+
     def doubt(self, path: RelPath) -> None:
         """Read it, whatever its stat says."""
         self._doubted.put(path, 0)
 
     def is_ours(self, path: RelPath, found: os.stat_result) -> bool:
         """Whether what stands there is just what was expected, and nothing else is known of it."""
-        if not self._is_expected(path, found, self._traits.stat(found)):
-            return False
+        return self._is_expected(path, found, self._traits.stat(found)) and self.knows_nothing_of(path)
+
+    def knows_nothing_of(self, path: RelPath) -> bool:
+        """Whether nothing is known that would make a file of ours worth a look."""
         return self._known.get(path) is None and self._doubted.get(path) is None
 
     def _is_expected(self, path: RelPath, found: os.stat_result, here: FileStat) -> bool:

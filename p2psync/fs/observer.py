@@ -95,6 +95,7 @@ class Observer:
         self._unwatched = False
         self.is_away = False
         """The folder is not there, or another one is."""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._emitting = asyncio.Lock()
         self._scan_asked = asyncio.Event()
         self._due = asyncio.Event()
@@ -104,6 +105,7 @@ class Observer:
 
     async def run(self) -> None:
         """Until it is cancelled; nothing of it is left running then."""
+        self._loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(THREADS, thread_name_prefix="observe") as self._pool:
             while True:
                 await self._until_there()
@@ -134,6 +136,21 @@ class Observer:
     def expect(self, several: Sequence[Expected]) -> None:
         """The placer is about to give these paths such files, not to be read; from any thread."""
         self._scanner.expect(several)
+
+    def made(self, directory: RelPath) -> None:
+        """The placer just made it; from any thread."""
+        self._watcher.made(directory)
+
+    def coming(self, paths: Sequence[RelPath]) -> None:
+        """The placer is about to rename files to these free names; from any thread."""
+        self._watcher.coming(paths)
+
+    def not_come(self, path: RelPath) -> None:
+        """It did not come there: what stands there instead is looked at, for it may have been taken for ours."""
+        self._watcher.not_come(path)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self.rescan, [path])
 
     # -- the folder comes and goes --------------------------------------------------------------------------------
 
@@ -195,9 +212,18 @@ class Observer:
         raise FolderVanished
 
     async def _ours(self, signs: Signs) -> Set[RelPath]:
-        """Of many files that came by a rename, those that were just placed: there is nothing to look for."""
+        """Of files that came by a rename, those that were just placed: there is nothing to look for."""
+        placed = [path for path in signs.placed if path not in self._troubled]
         came = [n.path for n in signs.noticed if n.how is How.RENAMED and n.path not in self._troubled]
-        return await self._thread(lambda: self._scanner.ours(came)) if len(came) > MANY else frozenset()
+        if len(came) <= MANY:
+            came = []
+        return await self._thread(lambda: self._scanner.ours(came, placed)) if came or placed else frozenset()
+
+    def _gone_soon(self, signs: Signs) -> Set[RelPath]:
+        """What vanished when the base perhaps did not know yet that it was placed. An exchange is a renaming, too."""
+        came = {noticed.path for noticed in signs.noticed if noticed.how is How.RENAMED}
+        gone = {noticed.path for noticed in signs.noticed if noticed.how is How.DELETED}
+        return {path for path in gone - came if self._scanner.placed_lately(path)}
 
     async def _say_unwatched(self, reason: str) -> None:
         """Changes are found all the same, only later."""
@@ -208,6 +234,9 @@ class Observer:
     async def _heard(self, signs: Signs) -> None:
         now = self._clock()
         ours = await self._ours(signs)
+        for path in signs.placed:
+            if path not in ours:
+                self._settler.noticed(path, How.RENAMED, now)
         for noticed in signs.noticed:
             if noticed.how is How.RENAMED and noticed.path in ours:
                 continue
@@ -215,6 +244,8 @@ class Observer:
                 self._settler.again(noticed.path, now + HOLD_S, now)  # by then the base knows it, too
             else:
                 self._settler.noticed(noticed.path, noticed.how, now)
+        if gone := self._gone_soon(signs):
+            asyncio.get_running_loop().call_later(HOLD_S, self.rescan, gone)
         self._wake()
         if signs.refused:
             there = {r.problem.path: r.problem for r in signs.refused if r.there}

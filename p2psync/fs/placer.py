@@ -34,7 +34,7 @@ from p2psync.fs.exchange import EXCHANGE, Exchange
 from p2psync.fs.look import Places, disk_problem, look, matches
 from p2psync.fs.outs import Outs
 from p2psync.fs.readying import Local, make_ready
-from p2psync.fs.sight import Expected
+from p2psync.fs.sight import Nobody, Onlooker
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.fs.watchlist import NAME as WATCHLIST
@@ -57,16 +57,16 @@ class Placer:
         local: Local,
         *,
         exchange: Exchange = EXCHANGE,
-        register: Callable[[Sequence[Expected]], None] = lambda several: None,
+        onlooker: Onlooker | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`register` hears of names just before they change, so that the watcher knows them for ours."""
         self._places = places
         self._staging = staging
         self._versions = versions
         self._local = local
         self.exchange = AsideExchange(exchange, staging.root, places.root)
-        self._register = register
+        self._onlooker = onlooker or Nobody()
+        self._register = self._onlooker.expect
         self._traits = places.traits
         self._folding = places.traits.folding
         self._clock = clock
@@ -160,12 +160,15 @@ class Placer:
             else:
                 batch.outcomes[item.path] = self._guarded(item, batch)
         self._register([(item.path, ready.stat, item.put.mode) for item, ready, _target in new])
+        self._onlooker.coming([item.path for item, _ready, _target in new])
         for item, ready, target in new:
             try:
                 self.exchange.move_new(ready.staged, target)
             except FileExistsError:
+                self._onlooker.not_come(item.path)
                 batch.outcomes[item.path] = self._guarded(item, batch)
             except OSError as error:
+                self._onlooker.not_come(item.path)
                 batch.outcomes[item.path] = Outcome(item.path, False, problem=disk_problem(item.path, error))
                 self._give_back(ready, item.path)
             else:
@@ -226,6 +229,7 @@ class Placer:
                 if not create:
                     return None
                 os.mkdir(where)
+                self._onlooker.made(directory)
                 batch.touched.add(os.path.dirname(where))
                 found = stat.S_IFDIR
             if not stat.S_ISDIR(found):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from watchfiles import Change, watch
 from watchfiles.main import FileChange
 
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import OWN_DIRECTORY
+from p2psync.core.relpath import OWN_DIRECTORY, RelPath
 from p2psync.engine.settle import How
 from p2psync.errors import InvalidPath
 from p2psync.fs.folder import Folder
@@ -62,6 +62,15 @@ class PortableWatcher:
     ) -> None:
         self._stop.wanted = True
         await self._finished.wait()
+
+    def made(self, directory: RelPath) -> None:
+        """The library watches it by itself."""
+
+    def coming(self, paths: Sequence[RelPath]) -> None:
+        """It does not tell a renaming from other signs."""
+
+    def not_come(self, path: RelPath) -> None:
+        pass
 
     def __aiter__(self) -> PortableWatcher:
         return self

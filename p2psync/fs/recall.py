@@ -40,6 +40,10 @@ class Recall(Generic[T]):
             while len(self._known) > RECALLED_MAX:
                 self._known.popitem(last=False)
 
+    def clear(self) -> None:
+        with self._lock:
+            self._known.clear()
+
     def get(self, path: RelPath) -> T | None:
         """Without the lock: one look into a dictionary sees it before a change or after it."""
         return self._known.get(path)

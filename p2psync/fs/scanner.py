@@ -68,9 +68,17 @@ class Scanner:
         """Whether that nothing stands there is our own doing, as far as is known; told once."""
         return self._inspector.took_away(path)
 
-    def ours(self, paths: Iterable[RelPath]) -> Set[RelPath]:
-        """Those at which just that stands which was placed there, so that a look would find nothing new."""
+    def placed_lately(self, path: RelPath) -> bool:
+        """Whether something was placed there so lately that the base may not know it yet."""
+        return self._inspector.placed_lately(path)
+
+    def ours(self, paths: Iterable[RelPath], placed: Iterable[RelPath] = ()) -> Set[RelPath]:
+        """Those at which just that stands which was placed there, so that a look would find nothing new.
+
+        `placed`: further ones, of which the watcher knows that it does.
+        """
         found = {path for path in paths if path != FILE_NAME and self._is_ours(path)}
+        found.update(path for path in placed if path != FILE_NAME and self._inspector.knows_nothing_of(path))
         known = self._base.get_many(all_ancestors(found))
         return {path for path in found if known.keys().isdisjoint(ancestors(path))} if known else found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Protocol
 
@@ -23,6 +23,38 @@ Row = tuple[RelPath, Entry, FileStat | None]
 
 Expected = tuple[RelPath, FileStat | None, int]
 """A path, and the stat (None: nothing stands there) and the mode of what we ourselves are about to make it hold."""
+
+
+class Onlooker(Protocol):
+    """Who watches the folder and is to know what we ourselves do there; called from any thread."""
+
+    def expect(self, several: Sequence[Expected]) -> None:
+        """These names are about to change."""
+
+    def made(self, directory: RelPath) -> None:
+        """It was made just now, and nothing of ours lies in it yet."""
+
+    def coming(self, paths: Sequence[RelPath]) -> None:
+        """Files of ours are about to be renamed to these names, each of which is free, and stays as it is if not."""
+
+    def not_come(self, path: RelPath) -> None:
+        """One of those was not."""
+
+
+class Nobody:
+    """An onlooker where the folder is not watched."""
+
+    def expect(self, several: Sequence[Expected]) -> None:
+        pass
+
+    def made(self, directory: RelPath) -> None:
+        pass
+
+    def coming(self, paths: Sequence[RelPath]) -> None:
+        pass
+
+    def not_come(self, path: RelPath) -> None:
+        pass
 
 
 class BaseView(Protocol):

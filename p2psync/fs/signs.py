@@ -6,7 +6,7 @@ of signs only: what they mean, the settler and a look decide. When iteration end
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -48,6 +48,8 @@ class Signs:
 
     noticed: tuple[Noticed, ...] = ()
     refused: tuple[Refused, ...] = ()
+    placed: tuple[RelPath, ...] = ()
+    """Before all that: files of ours came to these names, as was said, and nothing else happened there since."""
 
 
 @value
@@ -70,6 +72,15 @@ class Watcher(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing of it is left running."""
+
+    def made(self, directory: RelPath) -> None:
+        """As of an Onlooker: what happens in it is told, and that it was made need not be."""
+
+    def coming(self, paths: Sequence[RelPath]) -> None:
+        """As of an Onlooker: where no other program had a hand in it, a renaming may be told as `placed`."""
+
+    def not_come(self, path: RelPath) -> None:
+        """As of an Onlooker; called before anybody looks at what stands there."""
 
     def __aiter__(self) -> AsyncIterator[Signs | Lost]: ...
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry, FileStat, Kind
+from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry, Kind
 from p2psync.core.ids import ContentId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.engine.effects import PlaceItem
 from p2psync.fs.exchange import EXCHANGE, Exchange
 from p2psync.fs.placer import Placer
+from p2psync.fs.sight import Expected, Nobody, Onlooker
 from p2psync.fs.staging import Staging
 from p2psync.fs.traits import SYSTEMS_OWN, Traits
 from p2psync.fs.versions import Versions
@@ -73,7 +74,8 @@ class Disk:
         self.places = Places(root, traits)
         self.staging = Staging(self.places.staging)
         self.versions = Versions(self.places.versions)
-        self.registered: list[tuple[RelPath, FileStat | None, int]] = []
+        self.registered: list[Expected] = []
+        self.onlooker: Onlooker = Nobody()
         self.now = 0.0
         self.local = Nowhere()
         self.placer = Placer(
@@ -82,9 +84,22 @@ class Disk:
             self.versions,
             self.local,
             exchange=exchange,
-            register=self.registered.extend,
+            onlooker=self,
             clock=lambda: self.now,
         )
+
+    def expect(self, several: Sequence[Expected]) -> None:
+        self.registered.extend(several)
+        self.onlooker.expect(several)
+
+    def made(self, directory: RelPath) -> None:
+        self.onlooker.made(directory)
+
+    def coming(self, paths: Sequence[RelPath]) -> None:
+        self.onlooker.coming(paths)
+
+    def not_come(self, path: RelPath) -> None:
+        self.onlooker.not_come(path)
 
     def save(self, path: str, data: bytes, mtime_ns: int = OLD_NS) -> PlaceItem:
         """A user saves a file; returns an item that expects just that and puts nothing yet."""

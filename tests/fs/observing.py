@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -44,6 +44,15 @@ class PlayedWatcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.entered -= 1
+
+    def made(self, directory: RelPath) -> None:
+        pass
+
+    def coming(self, paths: Sequence[RelPath]) -> None:
+        pass
+
+    def not_come(self, path: RelPath) -> None:
+        pass
 
     def __aiter__(self) -> PlayedWatcher:
         return self

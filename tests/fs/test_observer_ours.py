@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.engine.settle import How
 from p2psync.fs import observer
+from p2psync.fs.observer import Observer
 from p2psync.fs.scanner import Scanner
-from p2psync.fs.signs import MANY
+from p2psync.fs.signs import MANY, Signs
 from p2psync.fs.traits import SYSTEMS_OWN
+from p2psync.fs.watcher import watcher_for
+from tests.fs.disk import Disk, create
 from tests.fs.observing import observing
 from tests.fs.watched import Place
 
@@ -83,3 +87,63 @@ async def test_what_we_took_away_is_looked_at_once_the_base_knows_it(
         await told.path("-stolen")
         assert "ours" in looked
         assert "-ours" not in told.paths
+
+
+@pytest.mark.asyncio
+async def test_what_the_watcher_knows_to_be_placed_is_looked_at_only_for_other_reasons(
+    place: Place, looked: list[RelPath]
+) -> None:
+    place.directory("was empty")
+    async with observing(place) as told:
+        await told.scanned()
+        told.observer._troubled["was locked"] = Problem("was locked", Code.LOCKED)
+        names = ["ours", "was locked", "was empty/now not", ".p2psyncignore"]
+        for name in names:
+            place.save(name)
+            told.observer.expect([(R(name), SYSTEMS_OWN.stat((place.root / name).stat()), 0)])
+        told.played.signs.put_nowait(Signs(placed=tuple(map(R, names))))
+        await told.until(lambda told: "was locked" in told.cleared)
+        await told.path("-was empty")
+        assert set(looked) == {*names} - {"ours"}
+
+
+@pytest.mark.asyncio
+async def test_what_stands_where_ours_did_not_come_is_looked_at(place: Place) -> None:
+    async with observing(place) as told:
+        told.observer.not_come(R("theirs"))
+        await told.scanned()
+        place.save("theirs")
+        await asyncio.to_thread(told.observer.not_come, R("theirs"))
+        await told.path("+theirs")
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_goes_as_soon_as_it_and_its_directory_were_placed_is_gone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has read yet that the directory was made, and the base knows neither when it is looked at."""
+    disk, item, stays = Disk(place.root), create("new/deep/a", b"text"), create("new/deep/b", b"more")
+    real_look = Scanner.look
+
+    def look(self: Scanner, paths: Any, **options: Any) -> Any:
+        yield from real_look(self, paths, **options)
+        place.base.rows.setdefault(item.path, (item.put, outcome.stat))
+
+    monkeypatch.setattr(Scanner, "look", look)
+    monkeypatch.setattr(observer, "HOLD_S", 0.05)
+    async with observing(place, watcher_for(place.folder)) as told:
+        await told.scanned()
+        disk.onlooker = told.observer
+        disk.given(b"text", b"more")
+        outcome, _ = disk.placer.place([item, stays])
+        (place.root / item.path).unlink()
+        await told.path("-new/deep/a")
+
+
+def test_nobody_is_told_where_the_observer_does_not_run_any_more(place: Place) -> None:
+    async def run() -> Observer:
+        async with observing(place) as told:
+            await told.scanned()
+            return told.observer
+
+    asyncio.run(run()).not_come(R("a"))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code
+from p2psync.core.relpath import RelPath
+from p2psync.fs.sight import Nobody
 from tests.fs.disk import Disk, create
 from tests.fs.meddling import Meddling, fail
 
@@ -61,3 +64,45 @@ def test_a_new_file_that_the_disk_refuses_waits_for_the_next_time(tmp_path: Path
     assert outcome.problem is not None
     assert outcome.problem.code is Code.DISK_ERROR
     assert disk.in_staging() == [content_of(b"new").hex()]
+
+
+def test_who_watches_hears_of_it_before_it_happens(disk: Disk) -> None:
+    """A directory is told of while it is empty, a file before it comes, and one that did not, before its place is
+    looked at."""
+    heard: list[tuple[str, object, dict[str, bytes | None]]] = []
+
+    class Hearing(Nobody):
+        def made(self, directory: RelPath) -> None:
+            heard.append(("made", directory, disk.tree()))
+
+        def coming(self, paths: Sequence[RelPath]) -> None:
+            heard.append(("coming", [*paths], disk.tree()))
+
+        def not_come(self, path: RelPath) -> None:
+            heard.append(("not come", path, disk.tree()))
+
+    disk.onlooker = Hearing()
+    disk.save("taken", b"theirs")
+    before: dict[str, bytes | None] = {"taken": b"theirs"}
+    disk.given(b"1", b"2")
+    disk.placer.place([create("d/e/1", b"1"), create("taken", b"2")])
+    assert heard == [
+        ("made", "d", before | {"d": None}),
+        ("made", "d/e", before | {"d/e": None}),
+        ("coming", ["d/e/1", "taken"], before | {"d/e": None}),
+        ("not come", "taken", before | {"d/e/1": b"1"}),
+    ]
+
+
+def test_what_the_disk_refuses_does_not_come(tmp_path: Path) -> None:
+    heard: list[RelPath] = []
+
+    class Hearing(Nobody):
+        def not_come(self, path: RelPath) -> None:
+            heard.append(path)
+
+    disk = Disk(tmp_path, Meddling(fail(errno.EIO)))
+    disk.onlooker = Hearing()
+    disk.given(b"new")
+    disk.placer.place([create("a", b"new")])
+    assert heard == ["a"]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from watchfiles import Change
 
+from p2psync.core.relpath import RelPath
 from p2psync.fs import portable
 from p2psync.fs.portable import PortableWatcher
 from p2psync.fs.signs import Lost
@@ -27,6 +28,16 @@ async def test_no_thread_is_left_behind(place: Place) -> None:
     if thread.ident is not None:
         thread.join(10)
     assert threads() == []
+
+
+@pytest.mark.asyncio
+async def test_what_is_placed_is_told_like_all_else(place: Place) -> None:
+    async with PortableWatcher(place.folder, 1) as watcher:
+        watcher.made(RelPath("d"))
+        watcher.coming([RelPath("d/a"), RelPath("b")])
+        watcher.not_come(RelPath("b"))
+        place.save("b")
+        await Listener(watcher).path("b")
 
 
 @pytest.mark.asyncio

@@ -33,3 +33,10 @@ def test_many_are_put_and_forgotten_in_one_step(monkeypatch: pytest.MonkeyPatch)
     known.renew({a: 1, b: 2}, [c])
     known.renew({a: 3, c: 4, d: 5}, [b])
     assert [known.get(p) for p in (a, b, c, d)] == [None, None, 4, 5], "the oldest go first"
+
+
+def test_all_is_forgotten() -> None:
+    known: Recall[int] = Recall()
+    known.put(RelPath("a"), 1)
+    known.clear()
+    assert known.get(RelPath("a")) is None

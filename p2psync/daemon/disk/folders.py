@@ -369,7 +369,7 @@ class Folders:
             troubled=[p.path for p in troubled],
             guards=self._threads.guard,
         )
-        placer = Placer(folder, staging, versions, contents, register=observer.expect)
+        placer = Placer(folder, staging, versions, contents, onlooker=observer)
         placing = Placing(mandate, folder, contents, staging, versions, placer, self._threads, self._runtime, self._log)
         transferred = MandateContents(staging, contents)
         return _Open(folder, versions, placer, placing, scanner, observer, None, transferred, reading, lock, scanned)
