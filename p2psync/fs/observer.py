@@ -244,8 +244,8 @@ class Observer:
                 self._settler.again(noticed.path, now + HOLD_S, now)  # by then the base knows it, too
             else:
                 self._settler.noticed(noticed.path, noticed.how, now)
-        if gone := self._gone_soon(signs):
-            asyncio.get_running_loop().call_later(HOLD_S, self.rescan, gone)
+        if gone_soon := self._gone_soon(signs):
+            asyncio.get_running_loop().call_later(HOLD_S, self.rescan, gone_soon)
         self._wake()
         if signs.refused:
             there = {r.problem.path: r.problem for r in signs.refused if r.there}
