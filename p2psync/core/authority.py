@@ -16,6 +16,10 @@ from p2psync.core.rules import DATED, DEFAULT_RULES, OWNER, Mode, Role, Rule, Ru
 from p2psync.core.statement import Issue
 from p2psync.core.value import value
 
+# Asked of each change. Through its class, a member of an enumeration takes Python 3.11 as long as a call.
+_RECEIVERS = frozenset({Role.READER, Role.KEEPER})
+_ONCE, _ENFORCE, _ABSENT = Mode.ONCE, Mode.ENFORCE, Kind.ABSENT
+
 RANK_RECOVERY = 0
 RANK_CREATOR = 1
 RANK_STRANGER = 1 << 30
@@ -120,17 +124,17 @@ class Authority:
         only where nobody may do that.
         """
         member = self.members.get(device)
-        if member is None or member.role in (Role.READER, Role.KEEPER):
+        if member is None or member.role in _RECEIVERS:
             return False
         if self.frozen and self.frozen_period(path) is not None:
             return False
         rule = self.rules.rule_for(path)
         if rule.readers is not None and not self.may_read(device, self.rules.class_id(path) or ""):
             return False
-        if rule.mode == Mode.ONCE:
+        if rule.mode == _ONCE:
             return not replaces(path)
-        if rule.mode != Mode.ENFORCE:
-            return kind != Kind.ABSENT or self._may_remove(member, rule)
+        if rule.mode != _ENFORCE:
+            return kind != _ABSENT or self._may_remove(member, rule)
         return self._owns(member, path, rule, makers) if rule.master == OWNER else self.is_master(device, path, rule)
 
     def frozen_period(self, path: RelPath) -> Period | None:

@@ -14,6 +14,7 @@ SIZE_BYTES_MAX = 1 << 50
 MTIME_NS_MAX = 1 << 63
 ROW_FIELDS = 8
 _KINDS = tuple(sorted(Kind))
+_FILE = Kind.FILE
 
 
 @value
@@ -77,7 +78,7 @@ def _entry(kind: object, size: object, mtime_ns: object, mode: object, content: 
         raise CodecError("a change with something else where a number belongs")  # also true and false
     if not 0 <= kind < len(_KINDS):
         raise CodecError(f"a change of unknown kind {kind}")
-    is_file = kind == Kind.FILE
+    is_file = kind == _FILE
     if is_file != (content is not None) or not 0 <= size < SIZE_BYTES_MAX or (size and not is_file):
         raise CodecError("a change whose size or content does not fit its kind")
     if abs(mtime_ns) >= MTIME_NS_MAX or mode & ~MODE_MASK or (mode and not is_file):

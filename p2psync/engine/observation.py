@@ -177,17 +177,19 @@ class Observation:
         """Announce edits: new paths before vanished ones, so that a rename costs no bytes on the wire."""
         paths = [s.path for s in edits]
         parents = self._parents(paths)
-        ordered = sorted(edits, key=lambda s: s.entry.kind == Kind.ABSENT)
+        absent = Kind.ABSENT
+        gone = [s for s in edits if s.entry.kind == absent]
+        stand = [s for s in edits if s.entry.kind != absent]
         self._push(edits)
-        changes = {s.path: Change(s.path, s.entry, parents[s.path]) for s in ordered}
+        changes = {s.path: Change(s.path, s.entry, parents[s.path]) for s in (*stand, *gone)}
         taken = [
             t
             for file_class, some in self._site.by_class(list(changes)).items()
             for t in self._site.ledger.append([changes[p] for p in some], file_class, self._site.scope.now.wall_ms)
         ]
         ids = {path: ChangeId(t.row.hash, index) for t in taken for index, path in enumerate(t.paths)}
-        self._site.state.drop_bases([s.path for s in edits if s.entry.kind == Kind.ABSENT])
-        rows = [BaseRow(s.path, s.entry, s.stat, (ids[s.path],)) for s in edits if s.entry.kind != Kind.ABSENT]
+        self._site.state.drop_bases([s.path for s in gone])
+        rows = [BaseRow(s.path, s.entry, s.stat, (ids[s.path],)) for s in stand]
         self._site.state.put_bases(rows)
         self._keep_copies(edits, ids)
         self._plan.touched(paths, {row.path: row for row in rows})
@@ -241,10 +243,10 @@ class Observation:
         return parents
 
     def _keep_copies(self, edits: Sequence[Seen], ids: Mapping[RelPath, ChangeId]) -> None:
-        rules = self._site.ledger.authority.rules
+        rules, once = self._site.ledger.authority.rules, Mode.ONCE
         for s in edits:
             rule = rules.rule_for(s.path)
-            if s.entry.content is not None and (rule.file_class in BOOKKEEPING or rule.mode == Mode.ONCE):
+            if s.entry.content is not None and (rule.file_class in BOOKKEEPING or rule.mode == once):
                 file_class = self._site.ledger.class_of(s.path)
                 self._site.scope.emit(
                     KeepVersion(self._site.mandate, s.path, s.entry, "edited", ids[s.path], file_class)

@@ -95,10 +95,10 @@ class Plan:
         before = self._site.state.live(sight.paths)
         rows: list[LiveRow] = []
         changed: list[RelPath] = []
-        folding = self._site.folding
+        folding, absent = self._site.folding, Kind.ABSENT
         for path in sight.paths:
             winner = sight.verdicts[path].winner
-            if winner is not None and winner.entry.kind != Kind.ABSENT:
+            if winner is not None and winner.entry.kind != absent:
                 rows.append(LiveRow(path, winner.entry, fold(path, folding), len(sight.heads[path])))
                 if path not in before:
                     changed.append(path)
@@ -181,12 +181,13 @@ class Plan:
         self.unblock(paths)
 
     def _foresee(self, target: Aim, heads: Sequence[Stated], base: BaseRow | None) -> None:
-        if len(heads) != 1 or target.put.kind == Kind.DIRECTORY or len(self._foreseen) >= FORESEEN_MAX:
+        kind = target.put.kind
+        if len(heads) != 1 or kind == Kind.DIRECTORY or len(self._foreseen) >= FORESEEN_MAX:
             return
         self._foreseen[target.path] = target
-        if target.put.kind == Kind.FILE and base is None:
+        if base is None and kind == Kind.FILE:
             self.renames.arrives(target.path, target.put.content)
-        elif target.put.kind == Kind.ABSENT and not target.losers and base is not None and base.heads:
+        elif kind == Kind.ABSENT and not target.losers and base is not None and base.heads:
             self.renames.leaves(target.path, base.entry.content)
 
     def _forget(self, path: RelPath) -> None:
