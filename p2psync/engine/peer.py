@@ -26,6 +26,8 @@ UPDATES_IN_FLIGHT_MAX = 4
 """IndexUpdates that were not acknowledged yet."""
 FOLLOWS_MAX = 2 * UPDATES_IN_FLIGHT_MAX
 """Who has so much left to acknowledge is busy enough."""
+WAITING_MAX = 8_000
+"""Who has so many paths left to place keeps no more contents that come unasked: they would come twice."""
 FORWARD_AFTER_S = 1.0
 RESENDS_MAX = 8
 """Blocks without those that they name, one after the other and nothing usable between; more is no accident."""
@@ -210,7 +212,9 @@ class Peer:
 
     @property
     def keeps_up(self) -> bool:
-        """Whether they have acknowledged nearly all that was announced."""
+        """Whether they have acknowledged nearly all that was announced, and placed nearly all of that."""
+        if self.placed is not None and self.placed.waiting > WAITING_MAX:
+            return False
         return self.greeted and len(self._outbox) + len(self._in_flight) < FOLLOWS_MAX
 
     def say_placed(self, placed: Placed) -> None:
