@@ -19,8 +19,8 @@ TAIL_BYTES = 64
 MASTER = ".crp"
 INDEX = ".ecc"
 ENTRIES = frozenset({".ecf", ".ecs", ".eca", ".ecb", ".ecassets"})
-BOOKKEEPING = frozenset({MASTER, INDEX, *ENTRIES})
-"""The files that programs save in place, again and again."""
+SAVED_IN_PLACE = frozenset({MASTER, INDEX, *ENTRIES})
+"""By programs, again and again: the bookkeeping files."""
 
 _MASTER_HEAD = re.compile(rb"(\xef\xbb\xbf)?[A-Z][A-Z0-9_.]*=")
 _TAGGED_HEAD = re.compile(rb"(\xef\xbb\xbf)?#")
@@ -39,7 +39,7 @@ class Completeness(Enum):
 def completeness(path: RelPath, head: bytes, tail: bytes) -> Completeness:
     """Judge a file by name, its first HEAD_BYTES and its last TAIL_BYTES, or fewer where it is shorter."""
     suffix = suffix_of(path)
-    if suffix not in BOOKKEEPING:
+    if suffix not in SAVED_IN_PLACE:
         return Completeness.OPEN
     if suffix == MASTER:
         return _ends(_MASTER_HEAD, head, tail.rstrip(_PADDING).endswith(b"ENDOFFILE"), Completeness.WHOLE)

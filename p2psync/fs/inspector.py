@@ -37,6 +37,7 @@ VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP})
 """What is no file any more, or something else by now, is looked at again."""
 NS = 1e9
 LATELY_NS = 10_000_000_000
+"""By then the base knows what was placed."""
 
 
 class Cutting(Protocol):
@@ -197,7 +198,7 @@ class Inspector:
             return False
         begun_ns = time.time_ns()
         try:
-            reading = read_stable(self._folder.where(path), self._stop.is_set, NOTHING, _always, SMALL_BYTES)
+            reading = read_stable(self._folder.where(path), self._stop.is_set, limit=SMALL_BYTES)
         except TooLarge:
             return False
         except OSError as error:
@@ -287,10 +288,6 @@ class Inspector:
         if new.same_as(entry):
             whole = Completeness.WHOLE  # only its stat is news
         return Found(Seen(path, new, stat), whole, age_s, manner.asked, racy_s)
-
-
-def _always() -> bool:
-    return True
 
 
 def age_of(found: os.stat_result) -> float:

@@ -15,7 +15,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from p2psync.books.completeness import BOOKKEEPING, Completeness, suffix_of
+from p2psync.books.completeness import SAVED_IN_PLACE, Completeness, suffix_of
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES
 from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import MandateId
@@ -468,7 +468,7 @@ def is_doubtful(seen: Seen) -> bool:
 
 def is_bookkeeping(path: RelPath) -> bool:
     """True for the files that programs save in place, again and again."""
-    return suffix_of(path) in BOOKKEEPING
+    return suffix_of(path) in SAVED_IN_PLACE
 
 
 def is_old(entry: Entry) -> bool:

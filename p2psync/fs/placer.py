@@ -34,7 +34,7 @@ from p2psync.fs.exchange import EXCHANGE, Exchange
 from p2psync.fs.look import Places, disk_problem, look, matches
 from p2psync.fs.outs import Outs
 from p2psync.fs.readying import Local, make_ready
-from p2psync.fs.sight import Nobody, Onlooker
+from p2psync.fs.sight import Onlooker
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.fs.watchlist import NAME as WATCHLIST
@@ -57,7 +57,7 @@ class Placer:
         local: Local,
         *,
         exchange: Exchange = EXCHANGE,
-        onlooker: Onlooker | None = None,
+        onlooker: Onlooker,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._places = places
@@ -65,8 +65,7 @@ class Placer:
         self._versions = versions
         self._local = local
         self.exchange = AsideExchange(exchange, staging.root, places.root)
-        self._onlooker = onlooker or Nobody()
-        self._register = self._onlooker.expect
+        self._onlooker = onlooker
         self._traits = places.traits
         self._folding = places.traits.folding
         self._clock = clock
@@ -159,7 +158,7 @@ class Placer:
                 new.append((item, batch.ready[item.path], self._places.where(item.path)))
             else:
                 batch.outcomes[item.path] = self._guarded(item, batch)
-        self._register([(item.path, ready.stat, item.put.mode) for item, ready, _target in new])
+        self._onlooker.expect([(item.path, ready.stat, item.put.mode) for item, ready, _target in new])
         self._onlooker.coming([item.path for item, _ready, _target in new])
         for item, ready, target in new:
             try:
@@ -242,7 +241,7 @@ class Placer:
         if item.expect.kind is Kind.DIRECTORY:
             with contextlib.suppress(OSError):  # not empty: found below
                 os.rmdir(target)
-        self._register([(item.path, ready.stat, item.put.mode)])
+        self._onlooker.expect([(item.path, ready.stat, item.put.mode)])
         try:
             self.exchange.move_new(ready.staged, target)
         except FileExistsError:
@@ -260,7 +259,7 @@ class Placer:
         blocked = gone.path in batch.outcomes or self._check_parents(gone.path, batch, create=False) is not None
         if blocked or not self._is_listed(old):
             return _failed(item.path, Code.CONTENT_MISSING)
-        self._register([(item.path, gone.expect_stat, item.put.mode)])
+        self._onlooker.expect([(item.path, gone.expect_stat, item.put.mode)])
         try:
             moved = self._takes(gone, old, new)
         except OSError:
@@ -289,7 +288,7 @@ class Placer:
         set_mode(ready.staged, item.put.mode, self._traits.mode_bits, standing)
         out = Path(ready.staged).rename(self._staging.fresh("put", ready.content))
         ready.staged = str(out)
-        self._register([(item.path, ready.stat, item.put.mode)])
+        self._onlooker.expect([(item.path, ready.stat, item.put.mode)])
         try:
             self.exchange.swap(out, target)
         except Overtaken as overtaken:
@@ -358,7 +357,7 @@ class Placer:
 
     def _takes(self, item: PlaceItem, target: str | Path, out: str | Path) -> bool:
         """Move what is to vanish; False if it was not what was expected, and was put back. Raises as `move_new`."""
-        self._register([(item.path, None, 0)])
+        self._onlooker.expect([(item.path, None, 0)])
         self.exchange.move_new(target, out)
         expected = False
         try:
@@ -401,7 +400,7 @@ class Placer:
             if not self._is_listed(target) or not matches(target, item.expect, item.expect_stat, self._traits):
                 return self._found(item, target)
             before = self._traits.stat(target.lstat())
-            self._register([(item.path, before, item.put.mode)])
+            self._onlooker.expect([(item.path, before, item.put.mode)])
             set_mode(target, item.put.mode, self._traits.mode_bits)
         except FileNotFoundError:
             return _failed(item.path, Code.STILL_CHANGING)
@@ -421,7 +420,7 @@ class Placer:
         if not outcome.placed:
             batch.outcomes[gone.path] = outcome
             return Outcome(item.path, False, problem=outcome.problem or Problem(item.path, Code.STILL_CHANGING))
-        self._register([(item.path, outcome.stat, item.put.mode)])
+        self._onlooker.expect([(item.path, outcome.stat, item.put.mode)])
         os.rename(old, new)
         batch.touched |= {str(old.parent), str(new.parent)}
         batch.outcomes[gone.path] = Outcome(gone.path, True)

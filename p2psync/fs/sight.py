@@ -41,22 +41,6 @@ class Onlooker(Protocol):
         """One of those was not."""
 
 
-class Nobody:
-    """An onlooker where the folder is not watched."""
-
-    def expect(self, several: Sequence[Expected]) -> None:
-        pass
-
-    def made(self, directory: RelPath) -> None:
-        pass
-
-    def coming(self, paths: Sequence[RelPath]) -> None:
-        pass
-
-    def not_come(self, path: RelPath) -> None:
-        pass
-
-
 class BaseView(Protocol):
     """Reading the base of one mandate, from any thread."""
 

@@ -98,9 +98,7 @@ class BaseRows:
     def put(self, rows: Sequence[BaseRow]) -> None:
         if rows:
             latest = {row.path: row for row in rows}
-            known, _ = self._memo.of(latest)
-            fresh = [row for row in latest.values() if known.get(row.path, row) is None]
-            others = [row for row in latest.values() if known.get(row.path, row) is not None]
+            fresh, others = self._memo.part(latest)
             blocks = self._numbers.of({row.heads[0].block for row in rows if row.heads})
             for statement, some in ((ADD, fresh), (REPLACE, others)):
                 execute_many(self._connection, statement, [self._columns(row, blocks) for row in some])

@@ -55,9 +55,7 @@ class LiveRows:
     def put(self, rows: Sequence[LiveRow]) -> None:
         if rows:
             latest = {row.path: row for row in rows}
-            known, _ = self._memo.of(latest)
-            fresh = [row for row in latest.values() if known.get(row.path, row) is None]
-            others = [row for row in latest.values() if known.get(row.path, row) is not None]
+            fresh, others = self._memo.part(latest)
             for statement, some in ((ADD, fresh), (PUT, others)):
                 execute_many(self._connection, statement, [self._columns(row) for row in some])
             self._memo.put(latest)

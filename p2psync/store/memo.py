@@ -15,6 +15,7 @@ ROWS_MAX = 600
 
 K = TypeVar("K")
 V = TypeVar("V")
+T = TypeVar("T")
 
 
 class Memo(Generic[K, V]):
@@ -36,6 +37,14 @@ class Memo(Generic[K, V]):
         known, asked = self._known, dict.fromkeys(keys)
         found = {key: known[key] for key in asked if key in known}
         return found, [key for key in asked if key not in found]
+
+    def part(self, rows: Mapping[K, T]) -> tuple[list[T], list[T]]:
+        """New rows by their keys, into those of which it is known that there was none before, and the others."""
+        known, _ = self.of(rows)
+        lacking = {key for key, row in known.items() if row is None}
+        return [row for key, row in rows.items() if key in lacking], [
+            row for key, row in rows.items() if key not in lacking
+        ]
 
     def put(self, news: Mapping[K, V]) -> None:
         """From now on it is so."""

@@ -52,10 +52,10 @@ def reads_below(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     real = stable.read_stable
 
-    def spy(path: str, *more: object) -> object:
+    def spy(path: str, *more: object, **named: object) -> object:
         if Path(path).is_relative_to(folder):
             found.append(os.path.relpath(path, folder))
-        return real(path, *more)  # type: ignore[arg-type]
+        return real(path, *more, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(inspector, "read_stable", spy)
     return found

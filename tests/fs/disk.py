@@ -13,11 +13,12 @@ from p2psync.core.relpath import RelPath
 from p2psync.engine.effects import PlaceItem
 from p2psync.fs.exchange import EXCHANGE, Exchange
 from p2psync.fs.placer import Placer
-from p2psync.fs.sight import Expected, Nobody, Onlooker
+from p2psync.fs.sight import Expected, Onlooker
 from p2psync.fs.staging import Staging
 from p2psync.fs.traits import SYSTEMS_OWN, Traits
 from p2psync.fs.versions import Versions
 from p2psync.fs.watchlist import NAME as WATCHLIST
+from tests.fs.onlooking import Nobody
 
 OLD_NS = 1_700_000_000_123_456_789
 """A time that no file saved during a test has."""

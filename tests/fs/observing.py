@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,13 +17,14 @@ from p2psync.engine.settle import QUIET_S, WRITING_QUIET_S, How, Settler
 from p2psync.fs.observer import Hold, Observer
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.signs import Lost, Noticed, Signs, Watcher
+from tests.fs.onlooking import Nobody
 from tests.fs.watched import MANDATE, Place
 
 PATIENCE_S = 30
 """Only a broken test waits so long."""
 
 
-class PlayedWatcher:
+class PlayedWatcher(Nobody):
     """Tells what the test says; None ends it."""
 
     hears_closing = False
@@ -44,15 +45,6 @@ class PlayedWatcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.entered -= 1
-
-    def made(self, directory: RelPath) -> None:
-        pass
-
-    def coming(self, paths: Sequence[RelPath]) -> None:
-        pass
-
-    def not_come(self, path: RelPath) -> None:
-        pass
 
     def __aiter__(self) -> PlayedWatcher:
         return self

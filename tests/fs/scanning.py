@@ -47,9 +47,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = stable.read_stable
 
-    def spy(path: str, *args: object) -> object:
+    def spy(path: str, *args: object, **named: object) -> object:
         names.append(os.path.basename(path))
-        return real(path, *args)  # type: ignore[arg-type]
+        return real(path, *args, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(inspector, "read_stable", spy)
     return names
@@ -64,10 +64,10 @@ def denied(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
             raise PermissionError(13, "Permission denied", path)
         return real_scandir(path)
 
-    def read(path: str, *args: object) -> object:
+    def read(path: str, *args: object, **named: object) -> object:
         if os.path.basename(path) in names:
             raise PermissionError(13, "Permission denied", path)
-        return real_read(path, *args)  # type: ignore[arg-type]
+        return real_read(path, *args, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "scandir", scandir)
     monkeypatch.setattr(inspector, "read_stable", read)

@@ -270,10 +270,10 @@ async def test_a_large_file_keeps_nobody_waiting(place: Place, monkeypatch: pyte
     loop = asyncio.get_running_loop()
     real = stable.read_stable
 
-    def read(path: str, *more: Any) -> stable.Reading | None:
+    def read(path: str, *more: Any, **named: Any) -> stable.Reading | None:
         if os.path.basename(path) == "large":
             asyncio.run_coroutine_threadsafe(may_read.wait(), loop).result(PATIENCE_S)
-        return real(path, *more)
+        return real(path, *more, **named)
 
     async with observing(place) as told:
         await told.scanned()
@@ -367,7 +367,7 @@ async def test_a_name_that_cannot_be_a_path_is_a_problem_while_it_lasts(place: P
 
 @pytest.mark.asyncio
 async def test_a_locked_file_is_a_problem_when_it_stays_locked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    def locked(*_: object) -> None:
+    def locked(*_: object, **__: object) -> None:
         raise OSError(16, "busy")
 
     monkeypatch.setattr(settle, "LOCKED_PATIENCE_S", 0.0)
@@ -390,7 +390,11 @@ async def test_a_file_that_changes_while_it_is_read_is_read_again(
         await told.scanned()
         results = [None]
         real = stable.read_stable
-        monkeypatch.setattr(inspector, "read_stable", lambda *args: results.pop() if results else real(*args))
+
+        def read(*args: Any, **named: Any) -> stable.Reading | None:
+            return results.pop() if results else real(*args, **named)
+
+        monkeypatch.setattr(inspector, "read_stable", read)
         place.save("a")
         told.played.notice(("a", How.RENAMED))
         await told.path("+a")

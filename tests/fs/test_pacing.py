@@ -181,9 +181,9 @@ def scanner_of(place: Place) -> tuple[Scanner, Reads, Pacer]:
 def reading_is_work(monkeypatch: pytest.MonkeyPatch, clock: Toil) -> None:
     real = stable.read_stable
 
-    def read(path: str, *args: object) -> object:
+    def read(path: str, *args: object, **named: object) -> object:
         clock.work()
-        return real(path, *args)  # type: ignore[arg-type]
+        return real(path, *args, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(inspector, "read_stable", read)
 

@@ -11,9 +11,9 @@ import pytest
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
-from p2psync.fs.sight import Nobody
 from tests.fs.disk import Disk, create
 from tests.fs.meddling import Meddling, fail
+from tests.fs.onlooking import Nobody
 
 
 @pytest.fixture(name="disk")

@@ -93,7 +93,7 @@ def test_what_a_full_scan_could_not_read_is_read_by_the_next_look(
         os.utime(place.root / name, ns=(before.st_mtime_ns, before.st_mtime_ns))
         scanner.expect([(R(name), SYSTEMS_OWN.stat((place.root / name).stat()), 0)])
     with monkeypatch.context() as patch:
-        patch.setattr(inspector, "read_stable", lambda *_: None)
+        patch.setattr(inspector, "read_stable", lambda *_, **__: None)
         assert look(scanner, "busy", "large") == []
         assert scan(scanner, full=True) == ["~busy", "~large"]
     with monkeypatch.context() as patch:
@@ -287,7 +287,7 @@ def test_a_path_that_cannot_be_asked_for_is_a_problem(place: Place, scanner: Sca
 def test_what_cannot_be_read_just_now_is_looked_at_again(
     place: Place, scanner: Scanner, monkeypatch: pytest.MonkeyPatch, error: OSError
 ) -> None:
-    def fail(*args: object) -> None:
+    def fail(*args: object, **named: object) -> None:
         raise error
 
     place.save("a")
@@ -302,7 +302,7 @@ def test_a_file_that_changes_while_it_is_read_is_unstable(
     place: Place, scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.save("a")
-    monkeypatch.setattr(inspector, "read_stable", lambda *_: None)
+    monkeypatch.setattr(inspector, "read_stable", lambda *_, **__: None)
     assert scan(scanner) == ["~a"]
 
 
@@ -379,7 +379,7 @@ def test_names_that_the_disk_took_apart_are_found_composed(place: Place, monkeyp
     scanner = Scanner(place.folder, place.base)
     lstat, read = os.lstat, stable.read_stable
     monkeypatch.setattr(os, "lstat", lambda p: lstat(taken_apart(p)))
-    monkeypatch.setattr(inspector, "read_stable", lambda p, *more: read(Path(taken_apart(p)), *more))
+    monkeypatch.setattr(inspector, "read_stable", lambda p, *more, **named: read(Path(taken_apart(p)), *more, **named))
     assert scan(scanner) == ["+M\u00fcller"]
     assert look(scanner, "M\u00fcller") == ["+M\u00fcller"]
     taken(place, scanner)

@@ -32,6 +32,12 @@ def test_what_is_known_is_parted_from_what_is_not() -> None:
     assert memo.of(iter("cbbac")) == ({"b": 1, "a": None}, ["c"])
 
 
+def test_rows_that_are_known_to_be_new_are_parted_from_the_others() -> None:
+    memo: Memo[str, int | None] = Memo()
+    memo.put({"a": None, "b": 1})
+    assert memo.part({"a": 2, "b": 3, "c": 4}) == ([2], [3, 4])
+
+
 def test_the_oldest_go_first() -> None:
     memo: Memo[str, int] = Memo(2)
     memo.put({"a": 1, "b": 2})

@@ -29,6 +29,7 @@ from p2psync.fs.placer import Placer
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from tests.daemon.patience import until
+from tests.fs.onlooking import Nobody
 
 MANDATE = MandateId(b"m" * 16)
 CHANGE = ChangeId(BlockHash(b"b" * 32), 0)
@@ -254,7 +255,7 @@ class Desk:
         self.staging = Staging(self.folder.staging)
         self.versions = Versions(self.folder.versions)
         contents = Contents(self.folder, self.staging, self.versions, lambda several: {})
-        self.placer = Placer(self.folder, self.staging, self.versions, contents)
+        self.placer = Placer(self.folder, self.staging, self.versions, contents, onlooker=Nobody())
         self.threads = DiskThreads()
         self.placing = Placing(
             *(MANDATE, self.folder, contents, self.staging, self.versions, self.placer),

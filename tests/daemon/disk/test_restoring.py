@@ -24,6 +24,7 @@ from p2psync.fs.versions import Versions
 from p2psync.fs.watchlist import NAME as WATCHLIST
 from tests.fs.disk import version
 from tests.fs.meddling import Meddling, NoSwap, in_a_process_that_may_die, power_cut
+from tests.fs.onlooking import Nobody
 
 OLD, NEW = content_of(b"old"), content_of(b"new")
 A = RelPath("a.crp")
@@ -38,7 +39,9 @@ class Desk:
         self.folder.write_marker(Marker(MandateId(b"m" * 16), b"e" * 16))
         self.staging, self.versions = Staging(self.folder.staging), Versions(self.folder.versions)
         self.contents = Contents(self.folder, self.staging, self.versions, lambda several: {})
-        self.placer = Placer(self.folder, self.staging, self.versions, self.contents, exchange=exchange)
+        self.placer = Placer(
+            self.folder, self.staging, self.versions, self.contents, exchange=exchange, onlooker=Nobody()
+        )
         self.restorer = Restorer(
             self.folder, self.staging, self.contents, self.placer.outs, self.placer.exchange, clock=lambda: 0.0
         )
