@@ -22,7 +22,9 @@ from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S, Site
 from p2psync.engine.state import BaseRow, LiveRow, PlacingRow, TodoKind, TodoRow
 
 FORESEEN_MAX = 8_000
-"""Files whose aims are kept in memory while they are fetched and placed; for more of them the state is asked again."""
+"""Files whose aims are kept in memory until they are fetched and placed; for more of them the state is asked again."""
+BEGUN_MAX = 4_000
+"""The same of those that were begun when there were more, twice as many as may be in flight: some cannot be had."""
 EXACT = Folding()
 """A disk on which every name is a file of its own."""
 
@@ -140,7 +142,7 @@ class Plan:
                 keep.append(TodoRow(path, TodoKind.KEEP))
             if not target.stands(base):
                 open_.append(TodoRow(path, TodoKind.PLACE))
-                self._foresee(target, sight.heads.get(path, ()), base)
+                self._foresee(target, sight, FORESEEN_MAX)
                 continue
             done.append(path)
             if base is not None and base.heads != target.heads:
@@ -180,9 +182,9 @@ class Plan:
             self._forget(path)
         self.unblock(paths)
 
-    def _foresee(self, target: Aim, heads: Sequence[Stated], base: BaseRow | None) -> None:
-        kind = target.put.kind
-        if len(heads) != 1 or kind == Kind.DIRECTORY or len(self._foreseen) >= FORESEEN_MAX:
+    def _foresee(self, target: Aim, sight: Sight, at_most: int) -> None:
+        kind, base = target.put.kind, sight.bases.get(target.path)
+        if len(sight.heads.get(target.path, ())) != 1 or kind == Kind.DIRECTORY or len(self._foreseen) >= at_most:
             return
         self._foreseen[target.path] = target
         if base is None and kind == Kind.FILE:
@@ -212,7 +214,10 @@ class Plan:
         return aims
 
     def open_aims(self, paths: Sequence[RelPath]) -> dict[RelPath, Aim]:
-        """The aims of those paths that do not show yet what they should."""
+        """The aims of those paths that do not show yet what they should.
+
+        They are about to be fetched or placed: there is room to remember them even when there is none for others.
+        """
         aims = {path: known for path in paths if (known := self._foreseen.get(path)) is not None}
         others = [path for path in paths if path not in aims]
         if others:
@@ -220,7 +225,10 @@ class Plan:
             looked = self.aims_of(sight)
             stand = {path for path in others if looked[path].stands(sight.bases.get(path))}
             self.renew_todo(sorted(stand))
-            aims.update((path, looked[path]) for path in others if path not in stand)
+            for path in others:
+                if path not in stand:
+                    aims[path] = looked[path]
+                    self._foresee(looked[path], sight, FORESEEN_MAX + BEGUN_MAX)
         return aims
 
     def rival(self, target: Aim) -> RelPath | None:

@@ -10,7 +10,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import Folding, RelPath, parse
 from p2psync.core.rules import DEFAULT_RULES, parse_setting
 from p2psync.engine.aim import Aim
-from p2psync.engine.plan import FORESEEN_MAX
+from p2psync.engine.plan import BEGUN_MAX, FORESEEN_MAX
 from p2psync.engine.site import BATCH_MAX, RETRY_AFTER_S
 from p2psync.engine.state import BaseRow, LiveRow, TodoKind, TodoRow
 from tests.engine.rig import Rig, content, file, seen
@@ -232,7 +232,24 @@ def test_few_are_foreseen_at_a_time() -> None:
     rig.takes_in()
     foreseen = [c.path for c in changes if rig.replica.plan.foreseen(c.path) is not None]
     assert len(foreseen) == FORESEEN_MAX
-    assert len(rig.replica.plan.open_aims([c.path for c in changes])) == len(changes)
+
+
+def test_what_is_begun_is_foreseen_beyond_that_up_to_a_bound() -> None:
+    rig = Rig()
+    plan = rig.replica.plan
+    changes = [Change(parse(f"{n:05}"), file("one"), ()) for n in range(FORESEEN_MAX + BEGUN_MAX + 9)]
+    rig.author.ledger.append(changes, "", 1)
+    rig.takes_in()
+    begun = plan.open_aims([c.path for c in changes])
+    assert len(begun) == len(changes)
+    foreseen = [path for path in begun if plan.foreseen(path) is not None]
+    assert len(foreseen) == FORESEEN_MAX + BEGUN_MAX
+    assert all(plan.foreseen(path) is begun[path] for path in foreseen), "placing it needs no other look"
+    rig.author.save("00000", "two")
+    late = foreseen[-1]
+    rig.author.save(late, "two")
+    rig.takes_in()
+    assert [plan.open_aims([path])[path].put.content for path in (parse("00000"), late)] == [content("two")] * 2
 
 
 def test_what_stands_meanwhile_is_open_no_more() -> None:
