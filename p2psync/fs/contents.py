@@ -261,6 +261,8 @@ class Contents:
             return self._reuse.find(hashes - near.keys(), here, may_reuse) | near
         self.cuts.save()
         found = self._reuse.find(hashes, here, may_reuse)
+        if self.cuts.save():  # a file was read meanwhile, and what it held before was looked for in vain
+            found |= self._reuse.find(hashes, here, may_reuse)
         return found if any(file == here for file, _offset in found.values()) else self._chunks_of(here) | found
 
     def chunks_of(self, content: ContentId) -> dict[bytes, Source]:

@@ -125,12 +125,13 @@ class CutMemory:
         if is_much:
             self.save()
 
-    def save(self) -> None:
-        """What was met lately is remembered for longer than this object lives."""
+    def save(self) -> bool:
+        """What was met lately is remembered for longer than this object lives; whether there was anything."""
         with self._lock:
             unsaved, self._unsaved = self._unsaved, {}
         for content, spans in unsaved.items():
             self._lasting.put(content, spans)
+        return bool(unsaved)
 
     def let_go(self) -> None:
         """Nobody asked for what is fresh so far: keep it no longer."""

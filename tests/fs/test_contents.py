@@ -290,6 +290,25 @@ def test_chunks_of_what_was_put_together_are_found_too(m: Mandate) -> None:
     assert m.find("copy", hashes(BIG)).keys() == hashes(BIG)
 
 
+def test_chunks_are_found_in_a_file_that_is_read_anew_while_they_are_looked_for(m: Mandate) -> None:
+    path = m.save("big", BIG)
+    m.contents.manifest(BIG_ID)
+    changed = Random(2).randbytes(1 << 20) + BIG[1 << 20 :]
+
+    class JustScanned(dict[ContentId, list[RelPath]]):
+        def __contains__(self, content: object) -> bool:
+            if m.base is self:
+                m.base = {}
+                m.save("big", changed)
+                m.contents.note_cut(content_of(changed), Layout(cut(changed)))
+            return content in m.base
+
+    m.base = JustScanned()
+    found = m.find("copy", hashes(BIG))
+    assert found == {span.hash: (path, span.offset) for span in cut(changed) if span.hash in hashes(BIG)}
+    assert found
+
+
 def test_what_was_cut_while_it_was_read_is_not_cut_again_soon(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:
     m.save("big", BIG)
     m.contents.note_cut(BIG_ID, Layout(cut(BIG)))
