@@ -40,11 +40,10 @@ class Memo(Generic[K, V]):
 
     def part(self, rows: Mapping[K, T]) -> tuple[list[T], list[T]]:
         """New rows by their keys, into those of which it is known that there was none before, and the others."""
-        known, _ = self.of(rows)
-        lacking = {key for key, row in known.items() if row is None}
-        return [row for key, row in rows.items() if key in lacking], [
-            row for key, row in rows.items() if key not in lacking
-        ]
+        known = self._known
+        lacking = {key for key in rows if key in known and known[key] is None}
+        fresh = [row for key, row in rows.items() if key in lacking]
+        return fresh, [row for key, row in rows.items() if key not in lacking]
 
     def put(self, news: Mapping[K, V]) -> None:
         """From now on it is so."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,8 @@ from tests.lab.system import LabError, call
 WIRE = Path(__file__).with_name("wire.py")
 HOSTS = "hosts"
 LOOPBACK = ("127.0.0.1 localhost", "::1 localhost")
+FORGETTING_S = 1.0
+"""How long to wait for a router to forget; what no interface masquerades stays anyway."""
 QUEUE_RULE = ["PREROUTING", "-i", "eth0", "-j", "NFQUEUE", "--queue-num", "0"]
 
 
@@ -146,9 +150,14 @@ class Lab:
         self._set_line(self.node(node), Line.parse(rate, delay, loss, queue))
 
     def forget_nat(self, router: str) -> None:
-        """The router forgets its mappings, as at a restart: those of a masqueraded interface end when it goes down."""
+        """The router forgets its mappings, as at a restart: those of a masqueraded interface end when it goes down,
+        though the kernel may take a moment; the interface stays down for it, so that no new ones are made."""
         netns = self.node(router).netns
-        system.batch(["link set dev eth0 down", "link set dev eth0 up"], netns)
+        system.batch(["link set dev eth0 down"], netns)
+        forgotten_by = time.monotonic() + FORGETTING_S
+        while system.get_kernel(netns, "netfilter__nf_conntrack_count") and time.monotonic() < forgotten_by:
+            os.sched_yield()
+        system.batch(["link set dev eth0 up"], netns)
 
     def down(self) -> None:
         """End the processes in this lab's namespaces, and remove these."""

@@ -80,6 +80,12 @@ def set_kernel(netns: str, **values: int) -> None:
                 file.write(str(value))
 
 
+def get_kernel(netns: str, key: str) -> int:
+    """A /proc/sys/net value of a namespace, named as for `set_kernel`."""
+    with entered(netns), open(f"/proc/sys/net/{key.replace('__', '/')}") as file:
+        return int(file.read())
+
+
 def processes(netns: str) -> list[int]:
     """Ids of the processes in a namespace, but for this one."""
     return [pid for pid in map(int, call("ip", "netns", "pids", netns).split()) if pid != os.getpid()]
