@@ -29,7 +29,8 @@ MISSING_AFTER_S = 15.0
 """When nobody in reach could give a content for so long, people are told: before, it may be on its way to a peer."""
 GIVEN_S = 4.0
 """How long what a peer gave unasked is at hand, a little less than it is kept."""
-GIVEN_MAX = 4_000
+GIVEN_MAX = 10_000
+"""Contents that came unasked; more than one who has much left to place is given."""
 HOLD_SOURCE_S = 0.5
 """How soon it is looked again whether a removal still has to wait for the files that are copied from there."""
 

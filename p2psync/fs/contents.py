@@ -32,6 +32,10 @@ from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.wire.messages import HOLDS_ALL
 
+READ_LATELY_BYTES_MAX = 16 << 20
+"""What some thousand new files hold that are read at once, until they are announced."""
+GIVEN_BYTES_MAX = 40 << 20
+"""What peers gave unasked and is still to be placed; as much as `engine.peer.WAITING_MAX` small files hold."""
 REMEMBERED_MAX = 4096
 """Paths placed lately, kept in mind until the database surely knows them."""
 NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -64,8 +68,8 @@ class Contents:
         self._reuse = Reuse(lasting, self._files_with)
         self._lately: OrderedDict[ContentId, RelPath] = OrderedDict()
         self._assemblies: dict[ContentId, Assembly] = {}
-        self._read_lately = Handful()
-        self._given = Handful()
+        self._read_lately = Handful(READ_LATELY_BYTES_MAX)
+        self._given = Handful(GIVEN_BYTES_MAX)
         self._cutting = threading.Lock()
         self._lock = threading.Lock()
 
@@ -230,6 +234,11 @@ class Contents:
     def hand_over(self, given: Mapping[ContentId, bytes]) -> None:
         """Bytes for what is to be placed now, not verified yet."""
         self._given.put(given)
+
+    @property
+    def given_bytes(self) -> int:
+        """That were handed over and not taken yet."""
+        return self._given.bytes
 
     def take_given(self, contents: Iterable[ContentId]) -> dict[ContentId, bytes]:
         """Those of them that were handed over, if they are what they should be; once."""

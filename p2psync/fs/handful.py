@@ -8,18 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from p2psync.core.ids import ContentId
 
-HELD_BYTES_MAX = 16 << 20
-"""Of each handful, until its mandate is at rest: what some thousand new files hold that come at once."""
 ITEM_BYTES = 256
 """What each of them takes besides, however small it is."""
 
 
 class Handful:
-    """The oldest go first."""
+    """At most so many bytes; the oldest go first."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
         self._held: OrderedDict[ContentId, bytes] = OrderedDict()
-        self._bytes = 0
+        self.bytes = 0
+        """That are held, with what they take besides."""
         self._lock = threading.Lock()
 
     def put(self, several: Mapping[ContentId, bytes]) -> None:
@@ -52,15 +52,15 @@ class Handful:
     def clear(self) -> None:
         with self._lock:
             self._held.clear()
-            self._bytes = 0
+            self.bytes = 0
 
     def _put(self, content: ContentId, data: bytes) -> None:
         self._drop(content)
         self._held[content] = data
-        self._bytes += len(data) + ITEM_BYTES
-        while self._bytes > HELD_BYTES_MAX:
+        self.bytes += len(data) + ITEM_BYTES
+        while self.bytes > self._bytes_max:
             self._drop(next(iter(self._held)))
 
     def _drop(self, content: ContentId) -> None:
         data = self._held.pop(content, None)
-        self._bytes -= len(data) + ITEM_BYTES if data is not None else 0
+        self.bytes -= len(data) + ITEM_BYTES if data is not None else 0

@@ -14,14 +14,11 @@ from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import PushContents
 from p2psync.engine.orders import Compartment
 from p2psync.engine.urgent import SAVE_PATHS_MAX
-from p2psync.fs.contents import Contents
+from p2psync.fs.contents import GIVEN_BYTES_MAX, Contents
+from p2psync.fs.handful import ITEM_BYTES
 from p2psync.wire.codec import encode
 from p2psync.wire.messages import PUSH_BYTES_MAX, PUSH_ITEMS_MAX, Push
 
-KEPT_BYTES_MAX = 16 << 20
-"""Of one link, until the engine has read the changes that name them; what comes beyond is asked for again."""
-ITEM_BYTES = 256
-"""What each of them takes besides, however small it is."""
 KEPT_S = 5.0
 """By then it has, or it does not want them; as long as it takes some, the others are kept, too."""
 
@@ -108,14 +105,17 @@ class Pushing:
         for link in links:
             self._send(link, frame)
 
-    def pushed(self, link: int, message: Push) -> None:
-        """Keep for a moment what a peer gave unasked."""
-        kept = self._kept.setdefault(link, _Kept())
-        if kept.bytes + _room(message.items) <= KEPT_BYTES_MAX:
-            items = dict(zip(message.contents, message.items, strict=True))
-            kept.put(Compartment(message.mandate, message.file_class), items)
+    def pushed(self, link: int, message: Push) -> bool:
+        """Keep for a moment what a peer gave unasked; False if there is no room until more of it is placed."""
+        contents = self._stock.contents(message.mandate)
+        held = sum(kept.bytes for kept in self._kept.values()) + (contents.given_bytes if contents is not None else 0)
+        if held + _room(message.items) > GIVEN_BYTES_MAX:
+            return False
+        items = dict(zip(message.contents, message.items, strict=True))
+        self._kept.setdefault(link, _Kept()).put(Compartment(message.mandate, message.file_class), items)
         if link not in self._expiry:
             self._expire_later(link)
+        return True
 
     def _expire_later(self, link: int) -> None:
         self._expiry[link] = asyncio.get_running_loop().call_later(KEPT_S, self._expire, link)

@@ -201,11 +201,12 @@ class Transfer:
         self._perform(orders)
 
     def on_message(self, link: int, message: Request | Response | Push | Offer) -> bool:
-        """False for an answer that nobody waits for. Raises RemoteProtocolError for what no honest peer sends."""
+        """False for an answer that nobody waits for, and for what is not kept.
+
+        Raises RemoteProtocolError for what no honest peer sends.
+        """
         if isinstance(message, Push):
-            if link in self._links.get(message.mandate, ()):
-                self._pushing.pushed(link, message)
-            return True
+            return link in self._links.get(message.mandate, ()) and self._pushing.pushed(link, message)
         if isinstance(message, Offer):
             self._offered(link, message)
             return True

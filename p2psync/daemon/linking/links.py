@@ -68,8 +68,8 @@ ENCODE_HERE_BYTES_MAX = 32 * 1024
 """Content beyond is encoded in a thread: compressing it would hold up everything else."""
 
 OnContent = Callable[[int, Request | Response | Push | Offer], bool]
-"""Takes what asks for, or brings, content; False if nobody waits for it. Raises RemoteProtocolError, which closes the
-link."""
+"""Takes what asks for, or brings, content; False if nobody waits for it, or what came unasked is not kept. Raises
+RemoteProtocolError, which closes the link."""
 OnLane = Callable[[int, int, bool], None]
 """Hears that a lane of a link is there, or is gone."""
 
@@ -399,10 +399,11 @@ class Links:
     async def _take(self, line: _Line, message: Message) -> None:
         line.allowance.spend(points(message), self._now_s())
         match message:
-            case Request() | Response() | Push() | Offer():
-                self._take_content(line, message)
-                if isinstance(message, Push):  # what it names need not be asked for
+            case Push():
+                if self._on_content(line.number, message):  # what it names need not be asked for
                     await self._runtime.post(Received(line.number, message))
+            case Request() | Response() | Offer():
+                self._take_content(line, message)
             case Ping(count):
                 self.send(line.number, Pong(count))
             case Pong(count):
@@ -412,7 +413,7 @@ class Links:
             case _:
                 await self._runtime.post(Received(line.number, message))
 
-    def _take_content(self, line: _Line, message: Request | Response | Push | Offer) -> None:
+    def _take_content(self, line: _Line, message: Request | Response | Offer) -> None:
         """Raises RemoteProtocolError for what no honest peer sends, or too many answers that nobody waits for."""
         if isinstance(message, Response):
             self._widening.arrived(line.number if line.main is None else line.main, message.size)

@@ -11,10 +11,11 @@ from p2psync.core.entry import ABSENT, Entry, Kind
 from p2psync.core.ids import MandateId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.contents import pushing
-from p2psync.daemon.contents.pushing import ITEM_BYTES, KEPT_BYTES_MAX
 from p2psync.engine.effects import Effect, Fetch, Place, PlaceItem, PushContents
 from p2psync.engine.orders import Compartment
 from p2psync.engine.urgent import SAVE_PATHS_MAX
+from p2psync.fs.contents import GIVEN_BYTES_MAX
+from p2psync.fs.handful import ITEM_BYTES
 from p2psync.wire.messages import PUSH_BYTES_MAX, PUSH_ITEMS_MAX, Push
 from tests.daemon.homes import company
 from tests.daemon.patience import until
@@ -88,20 +89,38 @@ async def test_who_pushes_without_end_or_for_nobody_fills_no_memory(tmp_path: Pa
     async with world(tmp_path) as w:
         _a, b, link = paired(w)
         kept = b.transfer._pushing
-        many = [bytes([number]) * PUSH_BYTES_MAX for number in range(2 * KEPT_BYTES_MAX // PUSH_BYTES_MAX)]
+        many = [number.to_bytes(2) * (PUSH_BYTES_MAX // 2) for number in range(2 * GIVEN_BYTES_MAX // PUSH_BYTES_MAX)]
         for data in many:
             b.transfer.on_message(link, Push(MANDATE, (content_of(data),), (data,)))
             b.transfer.on_message(link, Push(OTHER, (content_of(data),), (data,)))
             b.transfer.on_message(link + 1, Push(MANDATE, (content_of(data),), (data,)))
         found = kept.take(OPEN, [content_of(data) for data in many])
-        assert KEPT_BYTES_MAX - 2 * PUSH_BYTES_MAX < sum(map(len, found.values())) <= KEPT_BYTES_MAX
+        assert GIVEN_BYTES_MAX - 2 * PUSH_BYTES_MAX < sum(map(len, found.values())) <= GIVEN_BYTES_MAX
         assert list(found.values()) == many[: len(found)], "the first: they are asked for next"
         assert kept.take(Compartment(OTHER, ORDINARY), [content_of(data) for data in many]) == {}, "no member there"
 
 
 @pytest.mark.asyncio
+async def test_what_was_kept_stays_until_it_is_placed_and_who_gives_more_is_told_of_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushing, "GIVEN_BYTES_MAX", 2 * (ITEM_BYTES + 1))
+    async with world(tmp_path) as w:
+        _a, b, link = paired(w)
+        contents = [content_of(data) for data in (b"1", b"2", b"3")]
+        give = [Push(MANDATE, (content,), (b"%d" % n,)) for n, content in enumerate(contents, 1)]
+        assert b.transfer.on_message(link, give[0])
+        item = PlaceItem(RelPath("a"), ABSENT, None, Entry(Kind.FILE, 1, 0, 0, contents[0]), "replaced")
+        b.transfer.hand_over(Place(MANDATE, (item,)))
+        assert [b.transfer.on_message(link, one) for one in give[1:]] == [True, False]
+        assert b.shelf.contents.take_given(contents) == {contents[0]: b"1"}
+        assert b.transfer.on_message(link, give[2])
+        assert b.transfer._pushing.take(OPEN, contents) == {contents[1]: b"2", contents[2]: b"3"}
+
+
+@pytest.mark.asyncio
 async def test_items_without_a_byte_fill_no_memory_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pushing, "KEPT_BYTES_MAX", 5 * ITEM_BYTES)
+    monkeypatch.setattr(pushing, "GIVEN_BYTES_MAX", 5 * ITEM_BYTES)
     async with world(tmp_path) as w:
         _a, b, link = paired(w)
         for number in range(10):
@@ -191,9 +210,9 @@ async def test_devices_push_what_is_saved(tmp_path: Path) -> None:
         pushing_there = two.running.transfer._pushing
         take_in = pushing_there.pushed
 
-        def note(link: int, message: Push) -> None:
+        def note(link: int, message: Push) -> bool:
             got.append(message)
-            take_in(link, message)
+            return take_in(link, message)
 
         pushing_there.pushed = note  # type: ignore[method-assign]
         fetched: list[Effect] = []

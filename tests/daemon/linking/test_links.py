@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from p2psync.core.ids import ContentId, MandateId
+from p2psync.core.ids import ContentId, MandateId, content_of
 from p2psync.daemon.linking import links
 from p2psync.daemon.linking.links import GIVE_WAY_EVERY_S, GIVE_WAY_S, Links
 from p2psync.daemon.linking.manners import NEEDLESS_ANSWER_POINTS, POINTS_MAX
@@ -89,6 +89,24 @@ async def test_content_goes_another_way_than_events() -> None:
         await until(lambda: len(h.content) == 2)
         assert h.content == [(number, REQUEST), (number, answer)]
         assert [event for event in h.told if isinstance(event, Received)] == [Received(number, HELLO)]
+
+
+@pytest.mark.asyncio
+async def test_only_what_is_kept_of_what_comes_unasked_is_told() -> None:
+    async with hall() as h:
+        here, there = wire()
+        number = h.links.add(here)
+        given = [Push(MANDATE, (content_of(data),), (data,)) for data in (b"1", b"2", b"3")]
+        h.unwanted.append(given[1])
+        await there.send(encode(HELLO))
+        for message in given:
+            await there.send(encode(message))
+        await until(lambda: Received(number, given[2]) in h.told)
+        assert [event for event in h.told if isinstance(event, Received)][1:] == [
+            Received(number, given[0]),
+            Received(number, given[2]),
+        ]
+        assert h.content == [(number, message) for message in given]
 
 
 @pytest.mark.asyncio
@@ -369,6 +387,7 @@ class Hall:
         self.events: list[LogEvent] = []
         self.refuse: RemoteProtocolError | None = None
         self.waits_for_answers = True
+        self.unwanted: list[Push] = []
         log = EventLog(None)
         log.listen(self.events.append)
         self.tasks = Tasks(log)
@@ -390,7 +409,7 @@ class Hall:
         if self.refuse is not None:
             raise self.refuse
         self.content.append((link, message))
-        return self.waits_for_answers
+        return self.waits_for_answers and message not in self.unwanted
 
 
 @asynccontextmanager
