@@ -27,6 +27,8 @@ class Batch:
 
     def __init__(self, items: Sequence[PlaceItem], folding: Folding) -> None:
         self.ready: dict[RelPath, Ready] = {}
+        self.shares_staging = False
+        """Something that is ready bears the name of its content, by which another batch would find it, too."""
         self.outcomes: dict[RelPath, Outcome] = {}
         self.touched: set[str] = set()
         """Directories whose names have to be flushed, and files that were moved: nobody knows whether they were."""

@@ -6,17 +6,19 @@ import errno
 import os
 import stat
 import time
+import unicodedata
 from pathlib import Path
 from typing import Protocol
 
 from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, Entry, FileStat, Kind
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import RelPath
+from p2psync.core.relpath import Folding, RelPath
 from p2psync.engine.events import Seen
 from p2psync.fs.clone import content_of_file
 from p2psync.fs.pacing import UNPACED, Turn
 from p2psync.fs.traits import Traits, racy_for_s
 
+EXACT = Folding()
 LOOKS_MAX = 5
 
 _CODES = {
@@ -81,6 +83,18 @@ def look(path: Path, rel: RelPath, carried: int, traits: Traits, turn: Turn = UN
     return Problem(rel, Code.STILL_CHANGING)
 
 
+def is_listed(target: str | Path, traits: Traits) -> bool:
+    """Whether that very name is there: on a disk that folds names, one may answer that is written otherwise."""
+    if traits.folding == EXACT:
+        return True
+    above, name = os.path.split(target)
+    try:
+        names = os.listdir(above)
+    except FileNotFoundError:
+        return False
+    return name in names or (traits.composes and _composed(name) in map(_composed, names))
+
+
 def is_locked(error: OSError) -> bool:
     """True if another program keeps the file to itself."""
     return error.errno == errno.EBUSY or getattr(error, "winerror", None) in _WINDOWS_LOCKED
@@ -90,6 +104,10 @@ def disk_problem(rel: RelPath, error: OSError) -> Problem:
     """What a failure of the disk means for a path."""
     code = Code.LOCKED if is_locked(error) else _CODES.get(error.errno or 0, Code.DISK_ERROR)
     return Problem(rel, code, error.strerror or str(error))
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _look_once(path: Path, rel: RelPath, carried: int, traits: Traits, turn: Turn) -> Seen | Problem | None:

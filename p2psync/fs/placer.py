@@ -14,8 +14,7 @@ import os
 import stat
 import threading
 import time
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -23,7 +22,7 @@ from pathlib import Path
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import Folding, RelPath, ancestors, fold, parent
+from p2psync.core.relpath import RelPath, ancestors, fold, parent
 from p2psync.engine.effects import PlaceItem
 from p2psync.engine.events import LateWrite, Outcome
 from p2psync.fs.aside import AsideExchange, Overtaken
@@ -31,15 +30,14 @@ from p2psync.fs.attributes import set_mode
 from p2psync.fs.batch import Batch, Ready
 from p2psync.fs.durable import sync_directories
 from p2psync.fs.exchange import EXCHANGE, Exchange
-from p2psync.fs.look import Places, disk_problem, look, matches
+from p2psync.fs.look import Places, disk_problem, is_listed, look, matches
 from p2psync.fs.outs import Outs
-from p2psync.fs.readying import Local, make_ready
+from p2psync.fs.readying import Local, flush_ready, write_ready
 from p2psync.fs.sight import Onlooker
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.fs.watchlist import NAME as WATCHLIST
 
-EXACT = Folding()
 TIDY_EVERY_S = 3600.0
 """How often staging is looked through for what nobody came for."""
 SWAPS_BACK_MAX = 10
@@ -47,7 +45,7 @@ SWAPS_BACK_MAX = 10
 
 
 class Placer:
-    """Places batches into one mandate's folder; one batch at a time."""
+    """Places batches into one mandate's folder; each changes its names at once, while others wait."""
 
     def __init__(
         self,
@@ -88,21 +86,35 @@ class Placer:
         """One outcome for each item, in their order; what was placed then would survive a power cut.
 
         A file that should stand there and does not, in this instant, is a Problem and no `found`: many programs
-        delete and write again, and only the watcher knows whether a deletion lasted.
+        delete and write again, and only the watcher knows whether a deletion lasted. While the disk is waited for,
+        another batch goes on, of other paths.
         """
         with self._lock:
             self._tidy()
             batch = Batch(items, self._folding)
-            make_ready(batch, self._staging, self._local, self._traits)
-            for is_new, several in groupby(batch.in_order(), batch.is_new):
-                if is_new:
-                    self._create_all(list(several), batch)
-                else:
-                    for item in several:
-                        batch.outcomes[item.path] = self._guarded(item, batch)
-            self._remove_empty(batch)
-            self._flush(batch)
-            return [batch.outcomes[item.path] for item in items]
+            write_ready(batch, self._staging, self._local, self._traits)
+            with contextlib.nullcontext() if batch.shares_staging else self._unlocked():
+                flush_ready(batch, self._staging)
+            self._change_names(batch)
+        self._flush(batch)
+        return [batch.outcomes[item.path] for item in items]
+
+    @contextlib.contextmanager
+    def _unlocked(self) -> Iterator[None]:
+        self._lock.release()
+        try:
+            yield
+        finally:
+            self._lock.acquire()
+
+    def _change_names(self, batch: Batch) -> None:
+        for is_new, several in groupby(batch.in_order(), batch.is_new):
+            if is_new:
+                self._create_all(list(several), batch)
+            else:
+                for item in several:
+                    batch.outcomes[item.path] = self._guarded(item, batch)
+        self._remove_empty(batch)
 
     def _tidy(self) -> None:
         now_s = self._clock()
@@ -257,7 +269,7 @@ class Placer:
         assert gone.expect_stat is not None
         old, new = self._places.where(gone.path), self._places.where(item.path)
         blocked = gone.path in batch.outcomes or self._check_parents(gone.path, batch, create=False) is not None
-        if blocked or not self._is_listed(old):
+        if blocked or not is_listed(old, self._traits):
             return _failed(item.path, Code.CONTENT_MISSING)
         self._onlooker.expect([(item.path, gone.expect_stat, item.put.mode)])
         try:
@@ -272,7 +284,7 @@ class Placer:
         return self._placed(item, new, Ready(item.put.content, old, gone.expect_stat), batch)
 
     def _in_the_way(self, item: PlaceItem, target: Path) -> Outcome:
-        if not self._is_listed(target):
+        if not is_listed(target, self._traits):
             other = next((name for name in os.listdir(target.parent) if self._same_slot(name, target.name)), "")
             return _failed(item.path, Code.NAME_COLLIDES, other)
         return self._found(item, target)
@@ -283,7 +295,7 @@ class Placer:
             standing = target.lstat().st_mode
         except FileNotFoundError:
             return _failed(item.path, Code.STILL_CHANGING)
-        if not stat.S_ISREG(standing) or not self._is_listed(target):
+        if not stat.S_ISREG(standing) or not is_listed(target, self._traits):
             return self._found(item, target)
         set_mode(ready.staged, item.put.mode, self._traits.mode_bits, standing)
         out = Path(ready.staged).rename(self._staging.fresh("put", ready.content))
@@ -335,7 +347,7 @@ class Placer:
 
     def _remove(self, item: PlaceItem, batch: Batch) -> Outcome:
         target = self._places.path(item.path)
-        if not self._is_listed(target) or not os.path.lexists(target):
+        if not is_listed(target, self._traits) or not os.path.lexists(target):
             return Outcome(item.path, True)
         if item.expect.kind is Kind.DIRECTORY:
             with contextlib.suppress(OSError):  # what lies in it now keeps it, and is no empty directory any more
@@ -397,7 +409,7 @@ class Placer:
         """The time is left: setting it could hide an edit of this instant."""
         target = self._places.path(item.path)
         try:
-            if not self._is_listed(target) or not matches(target, item.expect, item.expect_stat, self._traits):
+            if not is_listed(target, self._traits) or not matches(target, item.expect, item.expect_stat, self._traits):
                 return self._found(item, target)
             before = self._traits.stat(target.lstat())
             self._onlooker.expect([(item.path, before, item.put.mode)])
@@ -440,7 +452,7 @@ class Placer:
         return Outcome(item.path, True, _as_of_now(ready.stat))
 
     def _found(self, item: PlaceItem, target: Path) -> Outcome:
-        if not self._is_listed(target):
+        if not is_listed(target, self._traits):
             return _failed(item.path, Code.STILL_CHANGING)
         seen = look(target, item.path, item.expect.mode, self._traits)
         if isinstance(seen, Problem):
@@ -461,23 +473,8 @@ class Placer:
     def _keep_unknown(self, out: Path, path: RelPath) -> None:
         self._kept_besides.append((path, self.outs.keep_unknown(out, path, self._clock())))
 
-    def _is_listed(self, target: str | Path) -> bool:
-        """On a disk that folds names, a name may answer that is written otherwise."""
-        if self._folding == EXACT:
-            return True
-        above, name = os.path.split(target)
-        try:
-            names = os.listdir(above)
-        except FileNotFoundError:
-            return False
-        return name in names or (self._traits.composes and _composed(name) in map(_composed, names))
-
     def _same_slot(self, name: str, other: str) -> bool:
         return fold(RelPath(name), self._folding) == fold(RelPath(other), self._folding)
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _failed(path: RelPath, code: Code, detail: str = "") -> Outcome:

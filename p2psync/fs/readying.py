@@ -36,8 +36,8 @@ class Local(Protocol):
         """These paths hold these contents now, which the database learns later."""
 
 
-def make_ready(batch: Batch, staging: Staging, local: Local, traits: Traits) -> None:
-    """Fills in `batch.ready`, and the outcome of what cannot be had or written."""
+def write_ready(batch: Batch, staging: Staging, local: Local, traits: Traits) -> None:
+    """Fills in `batch.ready`, not flushed yet, and the outcome of what cannot be had or written."""
     waiting = staging.having(batch.contents)
     given = local.take_given(batch.contents - waiting)
     for item in batch.files_to_put():
@@ -53,6 +53,10 @@ def make_ready(batch: Batch, staging: Staging, local: Local, traits: Traits) -> 
                 batch.outcomes[item.path] = Outcome(item.path, False, problem=Problem(item.path, Code.CONTENT_MISSING))
         except OSError as error:
             batch.outcomes[item.path] = Outcome(item.path, False, problem=disk_problem(item.path, error))
+
+
+def flush_ready(batch: Batch, staging: Staging) -> None:
+    """Returns when what is ready is on the medium, or has failed."""
     try:
         sync_files([ready.staged for ready in batch.ready.values()], staging.root)
     except OSError as error:
@@ -72,6 +76,7 @@ def _from_disk(
     again = batch.used_again(content)
     if content not in waiting and not local.stage_from_local(content):
         return None
+    batch.shares_staging = True
     staged = staging.where(content)
     if again:  # what waits is for a later item
         copy = staging.fresh(TEMPORARY_PREFIX)

@@ -16,11 +16,11 @@ from p2psync.core.change import Change, pack_changes, unpack_changes
 from p2psync.core.entry import ABSENT, EMPTY_DIRECTORY, EXECUTABLE, HIDDEN, Entry, Kind
 from p2psync.core.ids import EMPTY_CONTENT
 from p2psync.core.problem import Code, Problem
-from p2psync.core.relpath import RelPath
+from p2psync.core.relpath import Folding, RelPath
 from p2psync.engine.events import Seen
 from p2psync.fs import look as looking
 from p2psync.fs.exchange import FileLocked
-from p2psync.fs.look import LOOKS_MAX, disk_problem, look, matches
+from p2psync.fs.look import LOOKS_MAX, disk_problem, is_listed, look, matches
 from p2psync.fs.traits import SYSTEMS_OWN
 from tests.fs.disk import OLD_NS, a_file
 
@@ -133,3 +133,12 @@ def test_windows_says_locked_in_its_own_way() -> None:
     error = PermissionError(errno.EACCES, "used by another process")
     error.winerror = 32  # type: ignore[attr-defined, unused-ignore]
     assert disk_problem(F, error).code is Code.LOCKED
+
+
+def test_where_names_are_folded_only_the_very_name_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "e\u0301").touch()
+    assert is_listed(tmp_path / "E", replace(SYSTEMS_OWN, folding=Folding())), "there, no other name answers"
+    folds = replace(SYSTEMS_OWN, folding=Folding(case_insensitive=True))
+    names = ["e\u0301", "E\u0301", "\u00e9", "gone/x"]
+    assert [is_listed(tmp_path / name, folds) for name in names] == [True, False, False, False]
+    assert is_listed(tmp_path / "\u00e9", replace(folds, composes=True))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+import itertools
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ import pytest
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
+from tests.daemon.patience import DEADLINE_S
 from tests.fs.disk import Disk, create
 from tests.fs.meddling import Meddling, fail
 from tests.fs.onlooking import Nobody
@@ -45,6 +50,56 @@ def test_of_a_storm_of_new_files_only_what_is_in_the_way_stays_out(disk: Disk, t
     ]
     assert (disk.places.root / "d/taken").read_bytes() == b"the user's"
     assert sorted(disk.in_staging()) == sorted(content_of(name.encode()).hex() for name in names[2:5])
+
+
+def test_while_the_disk_is_waited_for_another_batch_is_placed(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush = Flush(monkeypatch)
+    disk.given(b"1", b"2")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(disk.placer.place, [create("d/a", b"1")])
+        with flush.held():
+            (second,) = disk.placer.place([create("d/b", b"2")])
+            assert second.placed
+            assert disk.tree() == {"d/b": b"2"}, "no name before its bytes are on the medium"
+        assert [outcome.placed for outcome in first.result()] == [True]
+    assert disk.tree() == {"d/a": b"1", "d/b": b"2"}
+
+
+def test_what_waits_for_one_batch_is_not_taken_by_another(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush = Flush(monkeypatch)
+    disk.staged(b"same")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(disk.placer.place, [create("a", b"same")])
+        with flush.held():
+            second = pool.submit(disk.placer.place, [create("b", b"same")])
+            assert not wait([second], timeout=0.05).done, "it waits"
+        assert [outcome.placed for outcome in first.result()] == [True]
+        (outcome,) = second.result()
+    assert outcome.problem is not None
+    assert outcome.problem.code is Code.CONTENT_MISSING, "it is fetched again, or copied from where it stands now"
+    assert disk.tree() == {"a": b"same"}
+
+
+class Flush:
+    """The first flush of files takes until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._begun, self._let_go, self._calls = threading.Event(), threading.Event(), itertools.count()
+        monkeypatch.setattr("p2psync.fs.readying.sync_files", self._sync)
+
+    def _sync(self, paths: Iterable[str], root: Path) -> None:
+        if next(self._calls) == 0:
+            self._begun.set()
+            assert self._let_go.wait(DEADLINE_S)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While the first one takes."""
+        assert self._begun.wait(DEADLINE_S)
+        try:
+            yield
+        finally:
+            self._let_go.set()
 
 
 def test_the_names_of_new_files_are_flushed_and_those_of_their_directories(

@@ -142,28 +142,52 @@ class Placing:
     # -- in the loop -----------------------------------------------------------------------------------
 
     async def _work_places(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(self._rest_s()):  # wait_for of Python 3.11 may swallow the cancellation
-                    effect = await self._places.get()
-            except TimeoutError:
-                await self._look_for_late_writes()
-                continue
-            if effect is None:
-                return
-            items = list(effect.items)
-            while len(items) < PLACE_BATCH_AIM and not self._places.empty() and (more := self._places.get_nowait()):
-                items += more.items
-            if not items:
-                continue
-            outcomes = await _in_thread(self._threads.place, self._place_all, items)
-            self._runtime.post_now(Placed(self._mandate, tuple(outcomes)))
-            for path, entry in self._placer.kept_besides():
-                self._runtime.post_now(Kept(self._mandate, path, entry, "edited", None))
-            for outcome in outcomes:
-                if outcome.problem is not None:
-                    problem = outcome.problem
-                    self._log.event("place.refused", mandate=self._mandate, path=problem.path, code=problem.code)
+        """One batch after the other, for one may make room for the next; of new files alone, which need none, the
+        next batch is begun while the disk is waited for.
+        """
+        async with asyncio.TaskGroup() as group:
+            before: asyncio.Task[None] | None = None
+            while (items := await self._next_items()) is not None:
+                is_storm = all(map(_is_new, items))
+                if before is not None and not is_storm:
+                    await before
+                work = group.create_task(self._place_batch(items))
+                if not is_storm:
+                    await work
+                elif before is not None:
+                    await before
+                before = work
+
+    async def _next_items(self) -> list[PlaceItem] | None:
+        """A batch, which may be empty; None at the end."""
+        try:
+            async with asyncio.timeout(self._rest_s()):  # wait_for of Python 3.11 may swallow the cancellation
+                effect = await self._places.get()
+        except TimeoutError:
+            await self._look_for_late_writes()
+            return []
+        if effect is None:
+            return None
+        items = list(effect.items)
+        while len(items) < PLACE_BATCH_AIM and not self._places.empty():
+            more = self._places.get_nowait()
+            if more is None:
+                self._places.put_nowait(None)
+                break
+            items += more.items
+        return items
+
+    async def _place_batch(self, items: Sequence[PlaceItem]) -> None:
+        if not items:
+            return
+        outcomes = await _in_thread(self._threads.place, self._place_all, items)
+        self._runtime.post_now(Placed(self._mandate, tuple(outcomes)))
+        for path, entry in self._placer.kept_besides():
+            self._runtime.post_now(Kept(self._mandate, path, entry, "edited", None))
+        for outcome in outcomes:
+            if outcome.problem is not None:
+                problem = outcome.problem
+                self._log.event("place.refused", mandate=self._mandate, path=problem.path, code=problem.code)
 
     def _rest_s(self) -> float | None:
         """Until files that were replaced lately are to be looked at again, several together."""
@@ -263,6 +287,10 @@ class Placing:
         told = [Problem(effect.path, Code.INDEX_CONFLICT, "; ".join(merged.problems))] if merged.problems else []
         entry = Entry(Kind.FILE, len(merged.data), 0, 0, content)
         return Merged(self._mandate, effect.path, effect.sources, entry, tuple(told))
+
+
+def _is_new(item: PlaceItem) -> bool:
+    return item.expect.kind is Kind.ABSENT and item.put.kind is Kind.FILE and item.source is None
 
 
 async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[T], R], argument: T) -> R:

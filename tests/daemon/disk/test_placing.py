@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +22,14 @@ from p2psync.daemon.logs import EventLog
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import KeepVersion, Merge, Place, PlaceItem
-from p2psync.engine.events import Event, FetchFailed, Kept, Merged, Observed, Placed, WrittenLate
+from p2psync.engine.events import Event, FetchFailed, Kept, Merged, Observed, Outcome, Placed, WrittenLate
 from p2psync.fs import outs
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import Folder, Marker
 from p2psync.fs.placer import Placer
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
-from tests.daemon.patience import until
+from tests.daemon.patience import DEADLINE_S, until
 from tests.fs.onlooking import Nobody
 
 MANDATE = MandateId(b"m" * 16)
@@ -77,6 +78,47 @@ async def test_a_fault_of_the_placer_is_a_problem_and_work_goes_on(
         assert first.problem is not None
         assert first.problem.code == Code.DISK_ERROR
         assert second.placed
+
+
+@pytest.mark.asyncio
+async def test_a_storm_of_new_files_goes_on_while_the_disk_is_waited_for_and_all_else_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[RelPath] = []
+    go_on = {name: threading.Event() for name in ("new", "newer", "newest", "changed", "changed again", "late")}
+
+    def place(items: Sequence[PlaceItem]) -> list[Outcome]:
+        begun.append(items[0].path)
+        assert go_on[items[0].path].wait(DEADLINE_S)
+        return [Outcome(item.path, True) for item in items]
+
+    async with desk(tmp_path) as d:
+        monkeypatch.setattr(d.placer, "place", place)
+        monkeypatch.setattr(placing, "PLACE_BATCH_AIM", 1)
+        changed = [d.item(name, b"2", b"1") for name in ("changed", "changed again")]
+        for item in (*(d.item(name, b"1") for name in ("new", "newer", "newest")), *changed, d.item("late", b"1")):
+            d.placing.place(Place(MANDATE, (item,)))
+        await until(lambda: begun == ["new", "newer"])
+        go_on["newer"].set()
+        await until(lambda: told(d) == ["newer"])
+        go_on["new"].set()
+        await until(lambda: begun == ["new", "newer", "newest"])
+        go_on["newest"].set()
+        await until(lambda: begun[3:] == ["changed"])
+        assert told(d) == ["newer", "new", "newest"]
+        go_on["changed"].set()
+        await until(lambda: begun[4:] == ["changed again"])
+        assert told(d)[3:] == ["changed"]
+        go_on["changed again"].set()
+        await until(lambda: begun[5:] == ["late"])
+        assert told(d)[4:] == ["changed again"]
+        go_on["late"].set()
+        await d.placing.stop()
+        assert told(d)[5:] == ["late"], "what is under way is told at the end, too"
+
+
+def told(d: Desk) -> list[RelPath]:
+    return [outcome.path for event in d.told if isinstance(event, Placed) for outcome in event.outcomes]
 
 
 @pytest.mark.asyncio
