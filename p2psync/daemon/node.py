@@ -114,7 +114,8 @@ class Node:
         self.inviting = Inviting(identity.device, self.runtime, self.records, self.tasks, log)
         self.code_inviting = CodeInviting(identity.device, self.runtime, self.records, self.tasks, self.ticket_of, log)
         self.discovery = Discovery(
-            config, identity, self.links, self.tasks, self._survey, self._keep_port, self._newcomer, log
+            *(config, identity, self.links, self.tasks, lambda: self.runtime.query(self._look_around)),
+            *(self._keep_port, self._newcomer, log),
         )
         self.code_joining = CodeJoining(identity, self.discovery, log)
         self.bridging = Bridging(database, self.runtime, self.folders, self.shelf, self.tasks, log)
@@ -178,7 +179,7 @@ class Node:
             self._forget_link,
             self.log,
             self._lane_changed,
-            self._is_hungry,
+            lambda link: self.transfer.is_hungry(link),
             self.bandwidth,
         )
 
@@ -269,6 +270,11 @@ class Node:
         """Who belongs, as of the effects that follow."""
         self._authorities = authorities
 
+    def foresee(self, effect: Place) -> None:
+        """What will be placed is written meanwhile."""
+        self.transfer.hand_over(effect)
+        self.folders.prepare(effect)
+
     def perform(self, effects: Sequence[Effect]) -> None:
         """Carry out effects in their order. What they say is durable by now: commit before send."""
         for effect in effects:
@@ -352,9 +358,6 @@ class Node:
         self.transfer.peer_left(link, mandate)
         return True
 
-    def _is_hungry(self, link: int) -> bool:
-        return self.transfer.is_hungry(link)
-
     def _lane_changed(self, link: int, lane: int, is_up: bool) -> None:
         """A lane of a link is there, or is gone."""
         if is_up:
@@ -408,9 +411,6 @@ class Node:
         device = Device(_keys(self.identity), state, SystemRandom(), self.config.name, PROGRAM)
         device.hold(self.activity.held, self.activity.silent)
         return device
-
-    async def _survey(self) -> Survey:
-        return await self.runtime.query(self._look_around)
 
     async def _keep_port(self, port: int) -> None:
         await self.runtime.call(lambda *_: self.records.set_port(port))

@@ -19,9 +19,10 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.value import mutable
 from p2psync.daemon.logs import EventLog
 from p2psync.engine.device import Device
-from p2psync.engine.effects import Effect, MembersChanged, PeerJoined, WakeAt
+from p2psync.engine.effects import Effect, MembersChanged, PeerJoined, Place, WakeAt
 from p2psync.engine.events import Event, Observed, Placed, Received, Tick
 from p2psync.engine.scope import Now
+from p2psync.engine.urgent import SAVE_PATHS_MAX
 from p2psync.errors import P2PSyncError, StoreDamaged, StoreError
 from p2psync.store.database import Database
 from p2psync.wire.messages import IndexUpdate
@@ -55,6 +56,9 @@ class Performer(Protocol):
 
     def know(self, authorities: Mapping[MandateId, Authority]) -> None:
         """Who belongs, as of the effects that follow."""
+
+    def foresee(self, effect: Place) -> None:
+        """This will have to be carried out once it is durable; nobody may see anything of it before."""
 
     def perform(self, effects: Sequence[Effect]) -> None:
         """Carry out effects in their order. What they say is durable by now: commit before send."""
@@ -250,6 +254,7 @@ class Runtime:
         try:
             with self._database.transaction():
                 effects = self._device.handle_all(batch, _now())  # type: ignore[arg-type]
+                self._foresee(effects)
         except Exception as error:
             self._recover(error)
         else:
@@ -278,6 +283,12 @@ class Runtime:
             effects = self._device.finish()
         self._publish(effects)
         return result
+
+    def _foresee(self, effects: Sequence[Effect]) -> None:
+        """To write a saved file takes as long as to make durable what it rests on: let both be done at once."""
+        saves = [e for e in effects if isinstance(e, Place) and 0 < len(e.items) <= SAVE_PATHS_MAX]
+        if saves:
+            self._later(self._performer.foresee, saves[0])
 
     def _publish(self, effects: Sequence[Effect]) -> None:
         if self._database.connection.total_changes != self._changes_then:

@@ -20,6 +20,7 @@ class Ready:
     content: ContentId
     staged: str
     stat: FileStat
+    is_flushed: bool = False
 
 
 class Batch:

@@ -442,10 +442,10 @@ class Observer:
         """Each with the paths that were told of by others while it was made."""
         while True:
             async with self._step() as overtaken:
-                sight = await self._thread(lambda: next(sights, None))
-            if sight is None:
-                return
+                sight = await self._thread(lambda: next(sights))
             yield sight, overtaken
+            if sight.is_last:  # to ask for more would be one more thread's turn, just when others want theirs
+                return
 
     @asynccontextmanager
     async def _step(self) -> AsyncIterator[set[RelPath]]:

@@ -32,7 +32,7 @@ from p2psync.fs.durable import sync_directories
 from p2psync.fs.exchange import EXCHANGE, Exchange
 from p2psync.fs.look import Places, disk_problem, is_listed, look, matches
 from p2psync.fs.outs import Outs
-from p2psync.fs.readying import Local, flush_ready, write_ready
+from p2psync.fs.readying import Local, flush_ready, write_given, write_ready
 from p2psync.fs.sight import Onlooker
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
@@ -82,7 +82,19 @@ class Placer:
         watched = {*self.outs.recover(self._clock()), WATCHLIST} if known else set()
         return self._staging.recover(self._versions, watched)
 
-    def place(self, items: Sequence[PlaceItem]) -> list[Outcome]:
+    def prepare(self, items: Sequence[PlaceItem]) -> Batch:
+        """What is in memory of these files is written and flushed, for `place`, or for `abandon`."""
+        batch = Batch(items, self._folding)
+        write_given(batch, self._staging, self._local, self._traits)
+        flush_ready(batch, self._staging)
+        return batch
+
+    def abandon(self, batch: Batch) -> None:
+        """What was prepared waits for the next time."""
+        for path, ready in batch.ready.items():
+            self._give_back(ready, path)
+
+    def place(self, items: Sequence[PlaceItem], prepared: Batch | None = None) -> list[Outcome]:
         """One outcome for each item, in their order; what was placed then would survive a power cut.
 
         A file that should stand there and does not, in this instant, is a Problem and no `found`: many programs
@@ -91,7 +103,7 @@ class Placer:
         """
         with self._lock:
             self._tidy()
-            batch = Batch(items, self._folding)
+            batch = prepared or Batch(items, self._folding)
             write_ready(batch, self._staging, self._local, self._traits)
             with contextlib.nullcontext() if batch.shares_staging else self._unlocked():
                 flush_ready(batch, self._staging)

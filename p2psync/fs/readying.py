@@ -36,18 +36,32 @@ class Local(Protocol):
         """These paths hold these contents now, which the database learns later."""
 
 
-def write_ready(batch: Batch, staging: Staging, local: Local, traits: Traits) -> None:
-    """Fills in `batch.ready`, not flushed yet, and the outcome of what cannot be had or written."""
+def write_given(batch: Batch, staging: Staging, local: Local, traits: Traits) -> Set[ContentId]:
+    """Fills in `batch.ready`, not flushed yet, for what is in memory; returns the contents that wait in staging."""
     waiting = staging.having(batch.contents)
     given = local.take_given(batch.contents - waiting)
+    for item in batch.files_to_put() if given else ():
+        content = item.put.content
+        if content is not None and content in given:
+            try:
+                staged, found = staging.write_fresh(given[content], item.put, traits.mode_bits)
+                batch.ready[item.path] = Ready(content, staged, traits.stat(found))
+            except OSError as error:
+                batch.outcomes[item.path] = Outcome(item.path, False, problem=disk_problem(item.path, error))
+    return waiting
+
+
+def write_ready(batch: Batch, staging: Staging, local: Local, traits: Traits) -> None:
+    """The same for all; what cannot be had or written has its outcome then."""
+    waiting = write_given(batch, staging, local, traits)
     for item in batch.files_to_put():
+        if item.path in batch.ready or item.path in batch.outcomes:
+            continue
         content = item.put.content
         assert content is not None
         try:
-            if content in given:
-                staged, found = staging.write_fresh(given[content], item.put, traits.mode_bits)
-                batch.ready[item.path] = Ready(content, staged, traits.stat(found))
-            elif (ready := _from_disk(item, content, waiting, batch, staging, local, traits)) is not None:
+            ready = _from_disk(item, content, waiting, batch, staging, local, traits)
+            if ready is not None:
                 batch.ready[item.path] = ready
             else:
                 batch.outcomes[item.path] = Outcome(item.path, False, problem=Problem(item.path, Code.CONTENT_MISSING))
@@ -57,10 +71,13 @@ def write_ready(batch: Batch, staging: Staging, local: Local, traits: Traits) ->
 
 def flush_ready(batch: Batch, staging: Staging) -> None:
     """Returns when what is ready is on the medium, or has failed."""
+    fresh = {path: ready for path, ready in batch.ready.items() if not ready.is_flushed}
     try:
-        sync_files([ready.staged for ready in batch.ready.values()], staging.root)
+        sync_files([ready.staged for ready in fresh.values()], staging.root)
     except OSError as error:
-        batch.outcomes |= {path: Outcome(path, False, problem=disk_problem(path, error)) for path in batch.ready}
+        batch.outcomes |= {path: Outcome(path, False, problem=disk_problem(path, error)) for path in fresh}
+    for ready in fresh.values():
+        ready.is_flushed = True
 
 
 def _from_disk(

@@ -115,7 +115,7 @@ class Scanner:
             turn.begin()
         if not self.folder.is_there():
             raise FolderVanished
-        yield batch.take()
+        yield batch.take(is_last=True)
 
     def look(self, paths: Sequence[RelPath], *, large: bool = False) -> Iterator[Sight]:
         """Some paths, a directory with all that lies in it; first what stands there, then what is missing.
@@ -146,7 +146,7 @@ class Scanner:
             if batch.is_full:
                 yield self._checked(batch)
         self._empty_ancestors(gone, presence, batch)
-        yield self._checked(batch)
+        yield self._checked(batch, is_last=True)
 
     def _pass(self, steps: Iterator[Step], batch: Gathering, manner: Manner) -> Iterator[Sight]:
         for step in steps:
@@ -192,10 +192,10 @@ class Scanner:
         self.full.read(path, found.st_size)
         return manner
 
-    def _checked(self, batch: Gathering) -> Sight:
+    def _checked(self, batch: Gathering, *, is_last: bool = False) -> Sight:
         if len(batch) and not self.folder.is_there():  # what a backup brings is no edit, what is unplugged not deleted
             raise FolderVanished
-        return batch.take()
+        return batch.take(is_last=is_last)
 
     # -- the paths of a look --------------------------------------------------------------------------------------
 

@@ -108,6 +108,8 @@ class Sight:
     locked: tuple[RelPath, ...] = ()
     """A program keeps them to itself."""
     problems: tuple[Problem, ...] = ()
+    is_last: bool = False
+    """Of its pass."""
 
 
 @mutable
@@ -136,7 +138,7 @@ class Gathering:
     def is_full(self) -> bool:
         return len(self) >= min(self._room, SIGHT_PATHS_MAX)
 
-    def take(self) -> Sight:
+    def take(self, *, is_last: bool = False) -> Sight:
         """What was gathered; the next begins empty."""
         sight = Sight(
             tuple(self.found),
@@ -145,6 +147,7 @@ class Gathering:
             tuple(self.unstable),
             tuple(self.locked),
             tuple(self.problems),
+            is_last,
         )
         for gathered in self._lists():
             gathered.clear()

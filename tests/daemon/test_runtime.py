@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from p2psync.core.authority import Authority
-from p2psync.core.entry import ABSENT
-from p2psync.core.ids import DeviceId, MandateId
+from p2psync.core.entry import ABSENT, Entry, Kind
+from p2psync.core.ids import DeviceId, MandateId, content_of
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import Role
@@ -22,14 +22,15 @@ from p2psync.daemon.logs import EventLog, LogEvent
 from p2psync.daemon.runtime import QUEUE_MAX, QUEUE_PATHS_MAX, QUEUE_PER_LINK_MAX, Runtime
 from p2psync.engine.admin import Founding
 from p2psync.engine.device import Device
-from p2psync.engine.effects import Effect, MembersChanged, Send
+from p2psync.engine.effects import Effect, MembersChanged, Place, PlaceItem, Send
 from p2psync.engine.events import Event, LinkUp, Observed, Received, Seen, Tick
 from p2psync.engine.scope import Now
+from p2psync.engine.urgent import SAVE_PATHS_MAX
 from p2psync.errors import P2PSyncError, StoreError, UsageError
 from p2psync.store.database import Database
 from p2psync.store.state import SqliteDeviceState
 from p2psync.wire.messages import Hello, Ping, Pong
-from tests.daemon.patience import until
+from tests.daemon.patience import DEADLINE_S, until
 from tests.engine.village import fake_keys
 
 FOUNDING = Founding("Cargo", Role.ACCOUNTING, b"cert", "PC 1")
@@ -46,6 +47,31 @@ async def test_an_act_is_durable_before_its_effects_are_carried_out(tmp_path: Pa
         assert rows == [(1,)]
         assert desk.performed == [MembersChanged(mandate)]
         assert set(desk.known[mandate].members) == {fake_keys("pc").device}
+
+
+@pytest.mark.asyncio
+async def test_a_save_to_be_placed_is_foreseen_while_what_it_rests_on_becomes_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = PlaceItem(RelPath("a"), ABSENT, None, Entry(Kind.FILE, 1, 1, 0, content_of(b"1")), "replaced")
+    save, storm = Place(MandateId(b"m" * 16), (item,)), Place(MandateId(b"m" * 16), (item,) * (SAVE_PATHS_MAX + 1))
+    nothing = Place(MandateId(b"m" * 16), ())
+    monkeypatch.setattr(Device, "handle_all", lambda *_: [nothing, storm, save])
+    foreseen = threading.Event()
+    async with engine(tmp_path) as desk:
+        desk.on_foresee = foreseen.set
+        begin = desk.database.transaction
+
+        @contextmanager
+        def transaction() -> Iterator[None]:
+            with begin():
+                yield
+                assert foreseen.wait(DEADLINE_S), "the commit is still to come"
+
+        monkeypatch.setattr(desk.database, "transaction", transaction)
+        await desk.runtime.post(Tick())
+        await until(lambda: len(desk.performed) == 4)
+        assert desk.performed == [save, nothing, storm, save]
 
 
 @pytest.mark.asyncio
@@ -277,6 +303,7 @@ class Desk:
         self.rebuilds = 0
         self.broken_by: BaseException | None = None
         self.events: list[LogEvent] = []
+        self.on_foresee: Callable[[], None] = lambda: None
         self.on_perform: Callable[[], None] = lambda: None
         log = EventLog(None)
         log.listen(self.events.append)
@@ -287,6 +314,10 @@ class Desk:
 
     def know(self, authorities: Mapping[MandateId, Authority]) -> None:
         self.known = authorities
+
+    def foresee(self, effect: Place) -> None:
+        self.performed.append(effect)
+        self.on_foresee()
 
     def perform(self, effects: Sequence[Effect]) -> None:
         self.performed += effects

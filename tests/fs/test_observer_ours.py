@@ -126,8 +126,9 @@ async def test_a_file_that_goes_as_soon_as_it_and_its_directory_were_placed_is_g
     real_look = Scanner.look
 
     def look(self: Scanner, paths: Any, **options: Any) -> Any:
-        yield from real_look(self, paths, **options)
-        place.base.rows.setdefault(item.path, (item.put, outcome.stat))
+        for sight in real_look(self, paths, **options):
+            place.base.rows.setdefault(item.path, (item.put, outcome.stat))
+            yield sight
 
     monkeypatch.setattr(Scanner, "look", look)
     monkeypatch.setattr(observer, "HOLD_S", 0.05)

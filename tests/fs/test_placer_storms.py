@@ -80,6 +80,32 @@ def test_what_waits_for_one_batch_is_not_taken_by_another(disk: Disk, monkeypatc
     assert disk.tree() == {"a": b"same"}
 
 
+def test_what_is_prepared_is_flushed_once_and_placed_with_what_is_not(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[list[bytes]] = []
+
+    def note(paths: Iterable[str], root: Path) -> None:
+        flushed.append([Path(path).read_bytes() for path in paths])
+
+    monkeypatch.setattr("p2psync.fs.readying.sync_files", note)
+    disk.given(b"1")
+    disk.staged(b"2")
+    items = [create("a", b"1"), create("b", b"2"), create("c", b"3")]
+    prepared = disk.placer.prepare(items)
+    assert disk.tree() == {}
+    disk.given(b"3")
+    assert [outcome.placed for outcome in disk.placer.place(items, prepared)] == [True] * 3
+    assert disk.tree() == {"a": b"1", "b": b"2", "c": b"3"}
+    assert flushed == [[b"1"], [b"3", b"2"]]
+
+
+def test_what_was_prepared_in_vain_waits_for_the_next_time(disk: Disk) -> None:
+    disk.given(b"1")
+    disk.placer.abandon(disk.placer.prepare([create("a", b"1"), create("b", b"2")]))
+    assert disk.in_staging() == [content_of(b"1").hex()]
+
+
 class Flush:
     """The first flush of files takes until it is let go."""
 

@@ -179,6 +179,12 @@ class Folders:
 
     # -- effects ---------------------------------------------------------------------------------------
 
+    def prepare(self, effect: Place) -> None:
+        """It will come."""
+        one = self._open.get(effect.mandate)
+        if one is not None:
+            one.placing.prepare(effect)
+
     def place(self, effect: Place) -> None:
         one = self._open.get(effect.mandate)
         if one is not None:

@@ -25,6 +25,7 @@ from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import KeepVersion, Merge, Place, PlaceItem
 from p2psync.engine.events import FetchFailed, Kept, Merged, Observed, Outcome, Placed, WrittenLate
 from p2psync.errors import CodecError
+from p2psync.fs.batch import Batch
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import Folder
 from p2psync.fs.look import disk_problem
@@ -96,6 +97,8 @@ class Placing:
         """The problems told of those."""
         self._restorer = Restorer(folder, staging, contents, placer.outs, placer.exchange)
         self._restoring = asyncio.Lock()
+        self._prepared: tuple[tuple[PlaceItem, ...], asyncio.Future[Batch | None]] | None = None
+        """Items that will be placed, and what was made ready for them; None where that failed."""
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, tasks: Tasks) -> None:
@@ -117,6 +120,15 @@ class Placing:
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._tasks = []
+        if self._prepared is not None:
+            (_items, work), self._prepared = self._prepared, None
+            await self._abandon(await work)
+
+    def prepare(self, effect: Place) -> None:
+        """It will come: its files may be written meanwhile, unless others wait to be placed."""
+        if self._prepared is None and self._places.empty():
+            work = asyncio.get_running_loop().run_in_executor(self._threads.place, self._prepare, effect.items)
+            self._prepared = effect.items, work
 
     def place(self, effect: Place) -> None:
         """Answered by Placed."""
@@ -149,14 +161,12 @@ class Placing:
             before: asyncio.Task[None] | None = None
             while (items := await self._next_items()) is not None:
                 is_storm = all(map(_is_new, items))
-                if before is not None and not is_storm:
-                    await before
-                work = group.create_task(self._place_batch(items))
-                if not is_storm:
-                    await work
-                elif before is not None:
+                work = group.create_task(self._place_batch(items)) if is_storm else None
+                if before is not None:
                     await before
                 before = work
+                if not is_storm:
+                    await self._place_batch(items)
 
     async def _next_items(self) -> list[PlaceItem] | None:
         """A batch, which may be empty; None at the end."""
@@ -180,7 +190,8 @@ class Placing:
     async def _place_batch(self, items: Sequence[PlaceItem]) -> None:
         if not items:
             return
-        outcomes = await _in_thread(self._threads.place, self._place_all, items)
+        prepared = await self._prepared_for(items)
+        outcomes = await _in_thread(self._threads.place, partial(self._place_all, prepared=prepared), items)
         self._runtime.post_now(Placed(self._mandate, tuple(outcomes)))
         for path, entry in self._placer.kept_besides():
             self._runtime.post_now(Kept(self._mandate, path, entry, "edited", None))
@@ -188,6 +199,20 @@ class Placing:
             if outcome.problem is not None:
                 problem = outcome.problem
                 self._log.event("place.refused", mandate=self._mandate, path=problem.path, code=problem.code)
+
+    async def _prepared_for(self, items: Sequence[PlaceItem]) -> Batch | None:
+        if self._prepared is None:
+            return None
+        (foreseen, work), self._prepared = self._prepared, None
+        batch = await work
+        if foreseen == tuple(items):
+            return batch
+        await self._abandon(batch)  # others came with it, or before it
+        return None
+
+    async def _abandon(self, batch: Batch | None) -> None:
+        if batch is not None:
+            await _in_thread(self._threads.place, self._placer.abandon, batch)
 
     def _rest_s(self) -> float | None:
         """Until files that were replaced lately are to be looked at again, several together."""
@@ -246,12 +271,19 @@ class Placing:
 
     # -- in threads ------------------------------------------------------------------------------------
 
-    def _place_all(self, items: Sequence[PlaceItem]) -> list[Outcome]:
+    def _prepare(self, items: Sequence[PlaceItem]) -> Batch | None:
+        try:
+            return self._placer.prepare(items) if self._folder.trouble() is None else None
+        except Exception as error:  # a fault of ours: then it is not prepared
+            self._log.failure("prepare.failed", error, mandate=self._mandate)
+            return None
+
+    def _place_all(self, items: Sequence[PlaceItem], prepared: Batch | None = None) -> list[Outcome]:
         trouble = self._folder.trouble()
         if trouble is not None:
             return [Outcome(item.path, False, problem=Problem(item.path, trouble)) for item in items]
         try:
-            return self._placer.place(items)
+            return self._placer.place(items, prepared)
         except Exception as error:  # a fault of ours must not leave these paths waiting for ever
             self._log.failure("place.failed", error, mandate=self._mandate)
             return [Outcome(i.path, False, problem=Problem(i.path, Code.DISK_ERROR, repr(error))) for i in items]

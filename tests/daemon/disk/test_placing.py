@@ -24,6 +24,7 @@ from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import KeepVersion, Merge, Place, PlaceItem
 from p2psync.engine.events import Event, FetchFailed, Kept, Merged, Observed, Outcome, Placed, WrittenLate
 from p2psync.fs import outs
+from p2psync.fs.batch import Batch
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import Folder, Marker
 from p2psync.fs.placer import Placer
@@ -68,7 +69,7 @@ async def test_a_fault_of_the_placer_is_a_problem_and_work_goes_on(
 ) -> None:
     async with desk(tmp_path) as d:
         with monkeypatch.context() as patch:
-            patch.setattr(d.placer, "place", lambda items: 1 // 0)
+            patch.setattr(d.placer, "place", lambda *_: 1 // 0)
             d.placing.place(Place(MANDATE, (d.item("a.txt", b"new"),)))
             await until(lambda: d.told)
         d.staging.stage_whole([(content_of(b"new"), b"new")])
@@ -87,7 +88,7 @@ async def test_a_storm_of_new_files_goes_on_while_the_disk_is_waited_for_and_all
     begun: list[RelPath] = []
     go_on = {name: threading.Event() for name in ("new", "newer", "newest", "changed", "changed again", "late")}
 
-    def place(items: Sequence[PlaceItem]) -> list[Outcome]:
+    def place(items: Sequence[PlaceItem], prepared: Batch | None) -> list[Outcome]:
         begun.append(items[0].path)
         assert go_on[items[0].path].wait(DEADLINE_S)
         return [Outcome(item.path, True) for item in items]
@@ -98,11 +99,11 @@ async def test_a_storm_of_new_files_goes_on_while_the_disk_is_waited_for_and_all
         changed = [d.item(name, b"2", b"1") for name in ("changed", "changed again")]
         for item in (*(d.item(name, b"1") for name in ("new", "newer", "newest")), *changed, d.item("late", b"1")):
             d.placing.place(Place(MANDATE, (item,)))
-        await until(lambda: begun == ["new", "newer"])
+        await until(lambda: set(begun) == {"new", "newer"})
         go_on["newer"].set()
         await until(lambda: told(d) == ["newer"])
         go_on["new"].set()
-        await until(lambda: begun == ["new", "newer", "newest"])
+        await until(lambda: begun[2:] == ["newest"])
         go_on["newest"].set()
         await until(lambda: begun[3:] == ["changed"])
         assert told(d) == ["newer", "new", "newest"]
@@ -119,6 +120,55 @@ async def test_a_storm_of_new_files_goes_on_while_the_disk_is_waited_for_and_all
 
 def told(d: Desk) -> list[RelPath]:
     return [outcome.path for event in d.told if isinstance(event, Placed) for outcome in event.outcomes]
+
+
+@pytest.mark.asyncio
+async def test_what_is_prepared_is_written_before_it_is_to_be_placed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk(tmp_path) as d:
+        effect = Place(MANDATE, (d.item("a.txt", b"new"),))
+        d.contents.hand_over({content_of(b"new"): b"new"})
+        d.placing.prepare(effect)
+        await until(lambda: [file.read_bytes() for file in d.staging.root.iterdir()] == [b"new"])
+        assert not (d.folder.root / "a.txt").exists()
+        monkeypatch.setattr(d.contents, "take_given", lambda contents: {})
+        d.placing.place(effect)
+        await until(lambda: told(d) == ["a.txt"])
+        assert (d.folder.root / "a.txt").read_bytes() == b"new"
+
+
+@pytest.mark.asyncio
+async def test_what_is_prepared_and_comes_with_others_is_not_lost(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        d.contents.hand_over({content_of(b"1"): b"1", content_of(b"2"): b"2", content_of(b"3"): b"3"})
+        first, second, third = (Place(MANDATE, (d.item(name, name.encode()),)) for name in "123")
+        d.placing.prepare(first)
+        d.placing.prepare(second)
+        for effect in (second, first, third):
+            d.placing.place(effect)
+        await until(lambda: len(told(d)) == 3)
+        assert {name: (d.folder.root / name).read_bytes() for name in "123"} == {"1": b"1", "2": b"2", "3": b"3"}
+        d.contents.hand_over({content_of(b"4"): b"4"})
+        d.placing.prepare(Place(MANDATE, (d.item("4", b"4"),)))
+        await d.placing.stop()
+        assert d.staging.path(content_of(b"4")).read_bytes() == b"4", "it waits for the next time"
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_prepared_where_it_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with desk(tmp_path) as d:
+        d.staging.stage_whole([(content_of(b"new"), b"new")])
+        monkeypatch.setattr(d.placer, "prepare", lambda items: 1 // 0)
+        effect = Place(MANDATE, (d.item("a.txt", b"new"),))
+        d.placing.prepare(effect)
+        d.placing.place(effect)
+        await until(lambda: told(d) == ["a.txt"])
+        assert (d.folder.root / "a.txt").read_bytes() == b"new"
+        (d.folder.own / "marker").unlink()
+        d.placing.prepare(effect)
+        d.placing.place(effect)
+        await until(lambda: len(told(d)) == 2)
 
 
 @pytest.mark.asyncio
@@ -296,11 +346,11 @@ class Desk:
         self.folder.write_marker(Marker(MANDATE, b"e" * 16))
         self.staging = Staging(self.folder.staging)
         self.versions = Versions(self.folder.versions)
-        contents = Contents(self.folder, self.staging, self.versions, lambda several: {})
-        self.placer = Placer(self.folder, self.staging, self.versions, contents, onlooker=Nobody())
+        self.contents = Contents(self.folder, self.staging, self.versions, lambda several: {})
+        self.placer = Placer(self.folder, self.staging, self.versions, self.contents, onlooker=Nobody())
         self.threads = DiskThreads()
         self.placing = Placing(
-            *(MANDATE, self.folder, contents, self.staging, self.versions, self.placer),
+            *(MANDATE, self.folder, self.contents, self.staging, self.versions, self.placer),
             *(self.threads, cast(Runtime, self), EventLog(None)),
         )
         self.placing.start(tasks)
