@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from p2psync.engine.effects import Effect, Fetch, KeepVersion, Merge, OfferContent, Place, PushContents, Rescan, Send
+from p2psync.engine.effects import (
+    Effect,
+    Fetch,
+    HoldBack,
+    KeepVersion,
+    Merge,
+    OfferContent,
+    Place,
+    PushContents,
+    Rescan,
+    Send,
+)
 
 Line = tuple[str, Mapping[str, object]]
 """A fixed name, and facts."""
@@ -31,5 +42,7 @@ def details(effect: Effect) -> Iterator[Line]:
             yield "detail.keep", {"mandate": mandate, "path": path, "reason": reason}
         case Merge(mandate, path, sources):
             yield "detail.merge", {"mandate": mandate, "path": path, "sources": len(sources)}
+        case HoldBack(mandate, link):
+            yield "detail.hold-back", {"mandate": mandate, "link": link}
         case Rescan(mandate, paths):
             yield "detail.rescan", {"mandate": mandate, "paths": len(paths) or "all"}

@@ -48,6 +48,7 @@ from p2psync.daemon.programs.indexes import Indexes
 from p2psync.daemon.programs.mastering import Mastering
 from p2psync.daemon.programs.shelf import Shelf
 from p2psync.daemon.programs.tally import Tally
+from p2psync.daemon.rescuing import Rescuing
 from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.timetable import Timetable, WallClock
@@ -57,6 +58,7 @@ from p2psync.engine.effects import (
     Drain,
     Effect,
     Fetch,
+    HoldBack,
     KeepVersion,
     MembersChanged,
     Merge,
@@ -111,6 +113,7 @@ class Node:
         self.tally = Tally(self.shelf, self.tasks)
         self.mastering = Mastering(self.runtime, self.folders, self.shelf, identity.device)
         self.transfer = self._make_transfer()
+        self.rescuing = Rescuing(config.home, self.runtime, self.records, log)
         self.inviting = Inviting(identity.device, self.runtime, self.records, self.tasks, log)
         self.code_inviting = CodeInviting(identity.device, self.runtime, self.records, self.tasks, self.ticket_of, log)
         self.discovery = Discovery(
@@ -134,7 +137,7 @@ class Node:
         """Meeting hosts that were named in an earlier run and are not to be used any more."""
         self.broken_by: BaseException | None = None
         """Why the engine has stopped for good."""
-        self._end_wanted, self._rescue_wanted = asyncio.Event(), asyncio.Event()
+        self._end_wanted = asyncio.Event()
         self._undo = AsyncExitStack()
         self._sessions: dict[int, dict[MandateId, DeviceId]] = {}
         """By link: the mandates whose sessions are open on it."""
@@ -152,6 +155,7 @@ class Node:
             KeepVersion: self.folders.keep,
             Merge: self.folders.keep,
             Rescan: self.folders.rescan,
+            HoldBack: lambda e: self.folders.hold_back(e.mandate, e.link is not None and self.links.is_near(e.link)),
             MembersChanged: lambda _: self._members_changed(),
             Notice: self._note,
             PeerJoined: self._peer_joined,
@@ -217,7 +221,7 @@ class Node:
         undo.push_async_callback(self.runtime.stop)
         undo.callback(self.folders.release)
         self.transfer.start()
-        self.tasks.keep(self._keep_rescue, "rescue file")
+        self.tasks.keep(self.rescuing.keep, "rescue file")
         self.log.event("started", device=self.identity.device, name=self.config.name, version=__version__)
         undo.push_async_callback(self._part)
         await limits.load(self)
@@ -304,21 +308,7 @@ class Node:
     def _members_changed(self) -> None:
         self.transfer.roles_changed()
         self.discovery.changed()
-        self.addresses_changed()
-
-    def addresses_changed(self) -> None:
-        """What is kept beside the database is not up to date."""
-        self._rescue_wanted.set()
-
-    async def _keep_rescue(self) -> None:
-        while True:
-            await self._rescue_wanted.wait()
-            self._rescue_wanted.clear()
-            cards = await self.runtime.query(lambda device, _: rescue.cards(device, self.records))
-            try:
-                await asyncio.to_thread(rescue.write, self.config.home, cards)
-            except OSError as error:
-                self.log.event("rescue.failed", reason=error)
+        self.rescuing.changed()
 
     def _on_content(self, link: int, message: Request | Response | Push | Offer) -> bool:
         """A peer may ask as soon as it has our Hello; its own, which came before, may still be with the engine."""

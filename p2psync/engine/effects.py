@@ -133,6 +133,14 @@ class Rescan:
 
 
 @value
+class HoldBack:
+    """Let what is found many at once wait for who is on this link, which has much left to place; None: go on."""
+
+    mandate: MandateId
+    link: int | None
+
+
+@value
 class MembersChanged:
     """Who may connect, or the discovery secret, changed: rebuild TLS contexts and announcements."""
 
@@ -183,6 +191,7 @@ Effect = (
     | KeepVersion
     | Merge
     | Rescan
+    | HoldBack
     | MembersChanged
     | WakeAt
     | Notice

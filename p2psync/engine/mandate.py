@@ -40,6 +40,7 @@ from p2psync.engine.events import (
 from p2psync.engine.events import Placed as PathsPlaced
 from p2psync.engine.farewell import Farewells
 from p2psync.engine.ledger import Keys, Ledger, MissingBlock, Taken
+from p2psync.engine.pace import Pace
 from p2psync.engine.peer import Parted, Peer
 from p2psync.engine.periods import Periods
 from p2psync.engine.postings import Postings
@@ -55,6 +56,8 @@ from p2psync.wire.messages import UNPLACED_MAX, Have, IndexUpdate, Placed, Secre
 SECRET_MISSED_S = 10.0
 """After this time without the newest discovery secret, in reach of others, there is to be a newer one."""
 PROGRESS_EVERY_S = 1.0
+PROGRESS_PATHS = 500
+"""How often those who have much left to place say how much: after so many paths, too."""
 """How often a device that is busy placing tells the others how much is left."""
 
 
@@ -75,6 +78,7 @@ class Mandate:
         """By link."""
         self._site = Site(mandate, state, self.ledger, keys, scope, folding, self.peers)
         self.replica = Replica(self._site)
+        self.pace = Pace(self._site)
         self.secrets = Secrets(state)
         self.arrears = Arrears(mandate, state, self.ledger)
         self.receipts = Receipts(self._site, self.arrears)
@@ -91,7 +95,8 @@ class Mandate:
         self._keys = keys
         self._scope = scope
         self._rng = rng
-        self._progress_said_s = 0.0
+        self._progress_said = (-PROGRESS_EVERY_S, 0)
+        """When (monotonic seconds), and how much was left."""
         self._folder_trouble: Code | None = None
         self._was_removed = self.is_removed
         self._secret_missed_s: float | None = None
@@ -438,6 +443,7 @@ class Mandate:
         for peer in self.peers.values():
             peer.flush()
         self._say_placed()
+        self.pace.keep()
 
     def tick(self) -> None:
         self.conduct.tick()
@@ -454,16 +460,17 @@ class Mandate:
             self.replica.observation.ready_to_judge = True
 
     def _say_placed(self) -> None:
-        """All placed: say so at once. Busy: say once a second how much is left."""
+        """All placed: say so at once. Busy: say from time to time how much is left."""
         if not self.peers or self.is_removed:
             return
         waiting, stuck, busy = self.replica.waiting(), self.replica.stuck, self.replica.is_busy
         now_s = self._scope.now.monotonic_s
         if busy:
-            if now_s - self._progress_said_s < PROGRESS_EVERY_S:
+            said_s, said = self._progress_said
+            if now_s - said_s < PROGRESS_EVERY_S and abs(waiting - said) < PROGRESS_PATHS:
                 self._scope.wake_in(PROGRESS_EVERY_S)
                 return
-            self._progress_said_s = now_s
+            self._progress_said = now_s, waiting
         unplaced: tuple[tuple[str, str], ...] = tuple(
             sorted((path, code.value) for path, code in stuck.items())[: UNPLACED_MAX - 1]
         )

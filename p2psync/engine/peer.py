@@ -211,9 +211,14 @@ class Peer:
     # -- placed ----------------------------------------------------------------------------------------
 
     @property
+    def waiting(self) -> int:
+        """Paths that they have left to place, by what they said last."""
+        return self.placed.waiting if self.placed is not None else 0
+
+    @property
     def keeps_up(self) -> bool:
         """Whether they have acknowledged nearly all that was announced, and placed nearly all of that."""
-        if self.placed is not None and self.placed.waiting > WAITING_MAX:
+        if self.waiting > WAITING_MAX:
             return False
         return self.greeted and len(self._outbox) + len(self._in_flight) < FOLLOWS_MAX
 

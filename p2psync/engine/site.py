@@ -48,6 +48,10 @@ class Follower(Protocol):
     def keeps_up(self) -> bool:
         """Whether it has taken in nearly all that it was told."""
 
+    @property
+    def waiting(self) -> int:
+        """Paths that it has left to place."""
+
 
 @mutable
 class Site:

@@ -102,6 +102,9 @@ class Observer:
         self._large_there = asyncio.Event()
         self._decided = asyncio.Event()
         self._watched = asyncio.Event()
+        self._looks_long = asyncio.Event()
+        self._may_go_on = asyncio.Event()
+        self._may_go_on.set()
 
     async def run(self) -> None:
         """Until it is cancelled; nothing of it is left running then."""
@@ -127,6 +130,13 @@ class Observer:
         else:
             self._full |= full
             self._scan_asked.set()
+
+    def hold_back(self, is_held: bool) -> None:
+        """Let what is found many at once wait, or go on; what somebody saves never waits."""
+        if is_held:
+            self._may_go_on.clear()
+        else:
+            self._may_go_on.set()
 
     @property
     def scan_waits(self) -> bool:
@@ -180,7 +190,8 @@ class Observer:
         self._watched.clear()
         self._scan_asked.set()
         async with asyncio.TaskGroup() as group:
-            for task in (self._hear, self._look_when_due, self._read_large, self._scan_when_asked, self._guard):
+            looks = self._look_when_due, self._look_meanwhile, self._read_large
+            for task in (self._hear, *looks, self._scan_when_asked, self._guard):
                 group.create_task(task(), name=f"observe{task.__name__}")
 
     async def _guard(self) -> None:
@@ -261,18 +272,28 @@ class Observer:
 
     async def _look_when_due(self) -> None:
         while True:
-            self._due.clear()
-            now = self._clock()
-            due = self._settler.due(now)
-            if due:
-                await self._look(due)
-            await self._emit(problems=self._settler.troubles(now))
-            if due:
-                await asyncio.sleep(PAUSE_S if len(due) < SIGHT_PATHS_MAX else 0)
-                continue
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._until_due_s()):
-                    await self._due.wait()
+            self._looks_long.clear()
+            await self._look_at_due()
+
+    async def _look_meanwhile(self) -> None:
+        """What somebody saves does not wait until a directory with very many files was looked at."""
+        while True:
+            await self._looks_long.wait()
+            await self._look_at_due()
+
+    async def _look_at_due(self) -> None:
+        self._due.clear()
+        now = self._clock()
+        due = self._settler.due(now)
+        if due:
+            await self._look(due)
+        await self._emit(problems=self._settler.troubles(now))
+        if due:
+            await asyncio.sleep(PAUSE_S if len(due) < SIGHT_PATHS_MAX else 0)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._until_due_s()):
+                await self._due.wait()
 
     def _until_due_s(self) -> float | None:
         due_s = self._settler.next_due()
@@ -290,6 +311,8 @@ class Observer:
         async for sight, overtaken in self._sights(self._scanner.look(due, large=large)):
             await self._report(sight, overtaken)
             complained.update(problem.path for problem in sight.problems)
+            if not sight.is_last:
+                self._looks_long.set()
         for path in due:
             self._settler.settled(path)
         self._decided.set()
@@ -446,6 +469,7 @@ class Observer:
             yield sight, overtaken
             if sight.is_last:  # to ask for more would be one more thread's turn, just when others want theirs
                 return
+            await self._may_go_on.wait()
 
     @asynccontextmanager
     async def _step(self) -> AsyncIterator[set[RelPath]]:

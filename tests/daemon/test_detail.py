@@ -11,6 +11,7 @@ from p2psync.daemon.detail import details
 from p2psync.engine.effects import (
     Effect,
     Fetch,
+    HoldBack,
     KeepVersion,
     MembersChanged,
     Merge,
@@ -58,6 +59,7 @@ GONE = Entry(Kind.ABSENT)
         (Merge(MANDATE, PATH, (CONTENT,)), [("merge", {"mandate": MANDATE, "path": PATH, "sources": 1})]),
         (Rescan(MANDATE), [("rescan", {"mandate": MANDATE, "paths": "all"})]),
         (Rescan(MANDATE, (PATH,)), [("rescan", {"mandate": MANDATE, "paths": 1})]),
+        (HoldBack(MANDATE, 3), [("hold-back", {"mandate": MANDATE, "link": 3})]),
         (MembersChanged(MANDATE), []),
     ],
 )

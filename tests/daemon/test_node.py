@@ -11,13 +11,18 @@ import pytest
 
 from p2psync.core.ids import DeviceId, MandateId
 from p2psync.daemon.config import DETAILED, Config
+from p2psync.daemon.linking.links import Links
 from p2psync.daemon.node import EARLY_MAX, Node
+from p2psync.engine import mandate, pace
 from p2psync.engine.device import Device
 from p2psync.engine.effects import PeerJoined
 from p2psync.engine.events import Event, Observed
 from p2psync.errors import HomeInUse
+from p2psync.fs import sight
+from p2psync.fs.observer import Observer
 from p2psync.wire.messages import Request, Response, What
 from tests.daemon.homes import company, pcs
+from tests.daemon.patience import until
 
 
 @pytest.mark.asyncio
@@ -104,6 +109,34 @@ async def test_what_is_asked_before_a_session_is_open_is_answered_when_it_is(
         for number in range(2 * EARLY_MAX):
             node._on_content(3, Request(mandate, number, What.CONTENT, ()))
         assert len(node._early[3]) == EARLY_MAX
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_near", [True, False])
+async def test_very_many_files_are_told_of_as_quickly_as_the_other_places_them_if_it_is_near(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_near: bool
+) -> None:
+    held: list[bool] = []
+    real_hold = Observer.hold_back
+
+    def hold_back(self: Observer, is_held: bool) -> None:
+        held.append(is_held)
+        real_hold(self, is_held)
+
+    monkeypatch.setattr(Observer, "hold_back", hold_back)
+    monkeypatch.setattr(Links, "is_near", lambda *_: is_near)
+    monkeypatch.setattr(sight, "SIGHT_PATHS_MAX", 20)
+    monkeypatch.setattr(mandate, "PROGRESS_PATHS", 20)
+    monkeypatch.setattr(pace, "AHEAD_MAX", 20)
+    async with company(tmp_path, "payroll") as (one, two):
+        aside = tmp_path / "many"
+        aside.mkdir()
+        for number in range(600):
+            (aside / str(number)).write_text(f"{number}")
+        aside.rename(one.folder / "many")
+        await until(lambda: two.files() == one.files())
+        await until(lambda: len(held) > 1 and not held[-1])
+        assert held[:2] == [is_near, False]
 
 
 @pytest.mark.asyncio

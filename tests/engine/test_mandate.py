@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ from p2psync.core.statement import Leave, Rename
 from p2psync.engine.effects import MembersChanged
 from p2psync.engine.events import EpochRenewed, Received
 from p2psync.engine.ledger import Ledger
-from p2psync.engine.mandate import PROGRESS_EVERY_S
+from p2psync.engine.mandate import PROGRESS_EVERY_S, PROGRESS_PATHS
 from p2psync.engine.state import TodoKind
 from p2psync.wire.messages import Have, IndexUpdate, Placed
 from tests.engine.tapped import Tapped, problems, star
@@ -278,6 +279,20 @@ def test_progress_is_told_once_a_second_and_the_end_at_once() -> None:
     assert [p.waiting for p in heard].count(1) <= 1, "it was busy for less than a second"
     assert PROGRESS_EVERY_S == 1.0
     assert peer.has_placed_everything()
+    village.assert_equal()
+
+
+def test_progress_of_very_many_files_is_told_after_so_many_of_them() -> None:
+    village = star("a", "b")
+    files = 3 * PROGRESS_PATHS
+    village["a"].disk.update({f"{number}.txt": b"%d" % number for number in range(files)})
+    village.said.clear()
+    village.look(village["a"], *(f"{number}.txt" for number in range(files)))
+    village.settle()
+    told = [p.waiting for p in village.heard("a", Placed)]
+    assert len(told) > 2, "the clock stood still"
+    assert all(abs(left - before) >= PROGRESS_PATHS for before, left in pairwise(told[:-1]))
+    assert told[-1] == 0
     village.assert_equal()
 
 

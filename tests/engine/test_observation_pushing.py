@@ -42,6 +42,7 @@ def test_what_others_have_or_had_better_ask_for_is_not_pushed() -> None:
 @dataclass
 class Listener:
     keeps_up: bool = True
+    waiting: int = 0
 
 
 def test_many_new_files_go_along_where_one_member_alone_listens_and_keeps_up() -> None:

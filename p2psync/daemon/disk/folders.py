@@ -200,6 +200,12 @@ class Folders:
         if one is not None:
             one.observer.rescan(effect.paths)
 
+    def hold_back(self, mandate: MandateId, is_held: bool) -> None:
+        """Let what is found many at once wait, or go on."""
+        one = self._open.get(mandate)
+        if one is not None:
+            one.observer.hold_back(is_held)
+
     async def reopen_all(self) -> None:
         """The engine was made anew: tell it of the folders again, and look at everything."""
         for mandate, root in tuple(self._roots.items()):

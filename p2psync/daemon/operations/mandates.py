@@ -254,7 +254,7 @@ async def _change_addresses(node: Node, given: Arguments, add: bool) -> object:
         return [{"address": one} for one in node.records.addresses(mandate)]
 
     result = await node.runtime.call(act)
-    node.addresses_changed()
+    node.rescuing.changed()
     await node.discovery.renew()
     return result
 
