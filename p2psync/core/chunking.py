@@ -129,6 +129,9 @@ class Chunker:
         self._cutter = FastCDC(average, min_size=smallest, max_size=largest, normalized_chunking=1)
         self._read_ahead = max(1 << 20, 8 * largest)
         self._buffer = bytearray()
+        """Never shrinks: to be given fresh memory for each piece would take longer than to copy it."""
+        self._held = 0
+        """Bytes of the buffer that are in use."""
         self._start = 0
         is_alike = before.spans and average_chunk_bytes(before.spans[-1].offset + before.spans[-1].size) == average
         self._before = before.spans if is_alike else ()
@@ -145,13 +148,17 @@ class Chunker:
     @property
     def fed(self) -> int:
         """Bytes so far."""
-        return self._start + len(self._buffer)
+        return self._start + self._held
 
     def feed(self, piece: bytes | bytearray | memoryview) -> list[Span]:
         """The chunks that are certain by now; `piece` may be overwritten afterwards."""
-        self._buffer += piece
+        end = self._held + len(piece)
+        if end > len(self._buffer):
+            self._buffer.extend(bytes(end - len(self._buffer)))
+        memoryview(self._buffer)[self._held : end] = piece
+        self._held = end
         # What is behind the last certain border is looked at again next time: wait until that is little of it all.
-        return self._cut(last=False) if len(self._buffer) >= self._read_ahead else []
+        return self._cut(last=False) if self._held >= self._read_ahead else []
 
     def finish(self) -> list[Span]:
         """The remaining chunks."""
@@ -159,7 +166,7 @@ class Chunker:
 
     def _cut(self, last: bool) -> list[Span]:
         spans: list[Span] = []
-        data = memoryview(self._buffer)
+        data = memoryview(self._buffer)[: self._held]
         found_before = len(self.stretches)
         end, goes_on = 0, True
         while goes_on:
@@ -168,7 +175,8 @@ class Chunker:
         if self._finds_stretches:
             self._find_stretches(data, spans, self.stretches[found_before:])
         self._cut_so_far += len(spans)
-        self._buffer = self._buffer[end:]
+        self._held -= end
+        data[: self._held] = data[end:]
         self._start += end
         return spans
 

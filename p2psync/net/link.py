@@ -322,29 +322,39 @@ class FrameAssembler:
     """Cuts a byte stream into frames; holds at most one frame and what arrived with it."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._wanted = LENGTH_BYTES
+        self._length = b""
+        """A part of one that is cut in two."""
+        self._parts: list[memoryview] = []
+        """Of the frame that is on its way; put together once it is whole, for a big one comes in many."""
+        self._missing = 0
+        """Bytes of it."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that `data` completes, without empty ones. Raises RemoteProtocolError for a length too large."""
-        buffer = self._buffer
-        buffer += data
         frames: list[bytes] = []
         start = 0
-        while len(buffer) - start >= self._wanted:
+        if self._missing:
+            start = min(self._missing, len(data))
+            self._parts.append(memoryview(data)[:start])
+            self._missing -= start
+            if self._missing:
+                return frames
+            frames.append(b"".join(self._parts))
+            self._parts.clear()
+        elif self._length:
+            data = self._length + data
+        while len(data) - start >= LENGTH_BYTES:
             body = start + LENGTH_BYTES
-            length = int.from_bytes(buffer[start:body], "big")
+            length = int.from_bytes(data[start:body], "big")
             if length > LINK_FRAME_BYTES_MAX:
                 raise RemoteProtocolError(f"a frame of {length} bytes is longer than the protocol allows")
-            if len(buffer) - body < length:
-                self._wanted = LENGTH_BYTES + length
-                break
             start = body + length
-            self._wanted = LENGTH_BYTES
-            if length:
-                with memoryview(buffer) as view:
-                    frames.append(bytes(view[body:start]))
-        del buffer[:start]
+            if start > len(data):
+                self._parts.append(memoryview(data)[body:])
+                self._missing = start - len(data)
+            elif length:
+                frames.append(data[body:start])
+        self._length = data[start:]
         return frames
 
 
