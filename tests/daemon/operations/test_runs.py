@@ -168,13 +168,15 @@ async def test_what_is_still_to_come_is_planned_by_its_class(tmp_path: Path) -> 
         (two.folder / "chart.crp").symlink_to(tmp_path)
         one.save("chart.crp", "chart\r\nENDOFFILE\r\n")
 
-        async def is_planned() -> bool:
-            plan, _ = await run(two, dry_run=True, only="master")
-            return paths(plan, "received") == ["chart.crp"]
+        async def planned() -> Any:
+            return (await run(two, dry_run=True, only="master"))[0]
+
+        async def is_planned() -> bool:  # and heard that the other has placed its own file
+            plan = await planned()
+            return paths(plan, "received") == ["chart.crp"] and not paths(plan, "sent")
 
         await until(is_planned)
-        plan, _ = await run(two, dry_run=True, only="master")
-        [item] = plan["items"]
+        [item] = (await planned())["items"]
         assert (item["size"], item["devices"]) == (18, ["pc1"])
         plan, _ = await run(two, dry_run=True, only="entries")
         assert plan["items"] == []
