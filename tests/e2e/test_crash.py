@@ -22,9 +22,10 @@ def pcs(lab: Lab, root: Path) -> Iterator[list[Pc]]:
         yield two
 
 
-def test_killed_in_the_midst_of_many_files(pcs: list[Pc]) -> None:
-    """First the receiver, then the sender, then the receiver again."""
+def test_killed_in_the_midst_of_many_files(lab: Lab, pcs: list[Pc]) -> None:
+    """First the receiver, then the sender, then the receiver again; on so slow a cable all of it would take 20 s."""
     a, b = pcs
+    lab.shape(b.host, "8mbit")
     random = Random(4)
     for number in range(FILES):
         path = a.folder / f"{number % 50:02}" / f"{number}.txt"
@@ -34,6 +35,7 @@ def test_killed_in_the_midst_of_many_files(pcs: list[Pc]) -> None:
     _kill_when(b, b, FILES // 50, wanted)
     _kill_when(a, b, FILES // 10, wanted)
     _kill_when(b, b, FILES // 4, wanted)
+    lab.shape(b.host)
     assert agree(*pcs, within_s=120) == wanted
     _nothing_but_what_was_done(pcs)
 
