@@ -15,6 +15,7 @@ from p2psync.engine.effects import (
     PushContents,
     Rescan,
     Send,
+    StreamFile,
 )
 
 Line = tuple[str, Mapping[str, object]]
@@ -33,6 +34,8 @@ def details(effect: Effect) -> Iterator[Line]:
             yield "detail.push", {"mandate": mandate, "contents": len(contents)}
         case OfferContent(mandate, path, content):
             yield "detail.offer", {"mandate": mandate, "path": path, "content": content}
+        case StreamFile(mandate, path, length):
+            yield "detail.stream", {"mandate": mandate, "path": path, "size": length}
         case Place(mandate, items):
             for item in items:
                 size = item.put.size if item.put.content is not None else None

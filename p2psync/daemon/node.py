@@ -70,6 +70,7 @@ from p2psync.engine.effects import (
     PushContents,
     Rescan,
     Send,
+    StreamFile,
 )
 from p2psync.engine.ledger import Keys
 from p2psync.engine.mandate import Mandate
@@ -87,7 +88,7 @@ from p2psync.store.database import Database
 from p2psync.store.lock import HomeLock
 from p2psync.store.records import Records
 from p2psync.store.state import SqliteDeviceState
-from p2psync.wire.messages import Offer, Push, Request, Response
+from p2psync.wire.messages import ContentMessage, Request
 
 PROGRAM = f"p2psync {__version__}"
 EARLY_MAX = 64
@@ -151,6 +152,7 @@ class Node:
             Fetch: self.transfer.fetch,
             PushContents: self.transfer.push,
             OfferContent: self.transfer.offer,
+            StreamFile: lambda e: self.transfer.stream(e, lambda: self.folders.is_reading(e.mandate, e.path)),
             Place: self._place,
             KeepVersion: self.folders.keep,
             Merge: self.folders.keep,
@@ -310,7 +312,7 @@ class Node:
         self.discovery.changed()
         self.rescuing.changed()
 
-    def _on_content(self, link: int, message: Request | Response | Push | Offer) -> bool:
+    def _on_content(self, link: int, message: ContentMessage) -> bool:
         """A peer may ask as soon as it has our Hello; its own, which came before, may still be with the engine."""
         if isinstance(message, Request) and message.mandate not in self._sessions.get(link, ()):
             early = self._early.setdefault(link, deque(maxlen=EARLY_MAX))

@@ -75,6 +75,18 @@ class OfferContent:
 
 
 @value
+class StreamFile:
+    """Give the member on a link the beginning of a big new file while it is read here: a hint."""
+
+    mandate: MandateId
+    path: RelPath
+    size: int
+    """Bytes."""
+    link: int
+    file_class: str = ORDINARY
+
+
+@value
 class PlaceItem:
     """Make `put` stand at `path` if `expect` stands there now."""
 
@@ -187,6 +199,7 @@ Effect = (
     | Fetch
     | PushContents
     | OfferContent
+    | StreamFile
     | Place
     | KeepVersion
     | Merge

@@ -47,6 +47,16 @@ class Suspected:
 
 
 @value
+class ReadingBegun:
+    """A large file is being read whole, of which others may hear soon."""
+
+    mandate: MandateId
+    path: RelPath
+    size: int
+    """Bytes."""
+
+
+@value
 class FolderOpened:
     """The mandate's folder was opened and its epoch marker compared with the database's."""
 
@@ -207,6 +217,7 @@ class Tick:
 DiskEvent = (
     Observed
     | Suspected
+    | ReadingBegun
     | FolderOpened
     | EpochRenewed
     | ScanFinished

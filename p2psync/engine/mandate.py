@@ -33,6 +33,7 @@ from p2psync.engine.events import (
     Kept,
     Merged,
     Observed,
+    ReadingBegun,
     ScanFinished,
     Suspected,
     WrittenLate,
@@ -157,6 +158,8 @@ class Mandate:
                 self.announce(self.replica.observation.observe(event))
             case Suspected(_, seen):
                 self.replica.observation.suspect(seen)
+            case ReadingBegun(_, path, size):
+                self.replica.observation.reading_begun(path, size)
             case PathsPlaced():
                 self.announce(self.replica.placed(event))
                 self.receipts.placed(o.path for o in event.outcomes if o.placed)

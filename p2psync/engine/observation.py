@@ -18,7 +18,7 @@ from p2psync.core.ids import EMPTY_CONTENT, ChangeId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath
 from p2psync.core.rules import Mode
-from p2psync.engine.effects import KeepVersion, OfferContent, PushContents
+from p2psync.engine.effects import KeepVersion, OfferContent, PushContents, StreamFile
 from p2psync.engine.events import FolderOpened, LateWrite, Observed, Seen
 from p2psync.engine.ledger import Taken
 from p2psync.engine.plan import Plan
@@ -26,6 +26,9 @@ from p2psync.engine.site import BATCH_MAX, BOOKKEEPING, DISK_CODES, Site
 from p2psync.engine.state import BaseRow, PlacingRow, TodoKind, TodoRow
 from p2psync.engine.urgent import SAVE_PATHS_MAX
 from p2psync.wire.messages import PUSH_BYTES_MAX
+
+STREAM_FROM_BYTES = 16 << 20
+"""Of smaller files little would be on its way by the time they were read."""
 
 
 class Observation:
@@ -200,6 +203,16 @@ class Observation:
         if self._tells() and len(seen) <= SAVE_PATHS_MAX:
             may_write = self._site.ledger.may_write
             self._offer([s for s in seen if s.path not in self._plan.placing and may_write(s.path, s.entry.kind)])
+
+    def reading_begun(self, path: RelPath, size: int) -> None:
+        """Let a big new file go ahead while it is read, to the only member who is there."""
+        if size < STREAM_FROM_BYTES or len(self._site.followers) != 1 or not self._tells():
+            return
+        if path in self._plan.placing or self._site.state.bases([path]) or not self._site.ledger.may_write(path):
+            return
+        [link] = self._site.followers
+        file_class = self._site.ledger.class_of(path)
+        self._site.scope.emit(StreamFile(self._site.mandate, path, size, link, file_class))
 
     def _offer(self, edits: Sequence[Seen]) -> None:
         big = [s for s in edits if s.entry.content is not None and s.entry.size > MANIFEST_THRESHOLD_BYTES]

@@ -12,6 +12,7 @@ import errno
 import os
 import shutil
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
@@ -56,6 +57,8 @@ class Assembly:
         self._present = bytearray(len(self.spans))
         self._trusted: set[int] = set()
         """Chunks that were taken from other files here, and not verified by themselves."""
+        self._drafted_bytes = 0
+        """At its beginning, that came before anybody named it; trusted, too."""
         self._elsewhere: list[tuple[Source, range]] = []
         """What is still to be taken from there: chunks that follow each other, and where the first of them lies."""
         self._part = staging.part(manifest.content, file_class)
@@ -120,9 +123,12 @@ class Assembly:
         self._elsewhere = list(_stretches(self.spans, missing, sources))
 
     def copy(self) -> None:
-        """Take what was found elsewhere; what is not there any more stays missing. Raises OSError of our own file."""
+        """Take what was found elsewhere; what is not there any more stays missing. Raises OSError of our own file.
+
+        What came before anybody named it is hashed meanwhile.
+        """
         stretches, self._elsewhere = self._elsewhere, []
-        size = sum(self._size(stretch) for _, stretch in stretches)
+        size = sum(self._size(stretch) for _, stretch in stretches) + self._drafted_bytes
         is_followed = size >= FOLLOW_FROM_BYTES and not self._file.closed
         with self._followed() if is_followed else contextlib.nullcontext(), _Readers() as readers:
             for source, stretch in stretches:
@@ -254,16 +260,23 @@ class Assembly:
 
     def _take_up(self) -> None:
         size = os.fstat(self._file.fileno()).st_size
-        for index, span in enumerate(self.spans):
-            if span.offset + span.size > size:
-                break
-            self._present[index] = self._fits(index, self._read_at(span))
+        if size < self.manifest.size:  # a draft, see `Draft`: an earlier attempt has its full size, and gaps
+            self._take_draft(size)
+        else:
+            for index, span in enumerate(self.spans):
+                self._present[index] = self._fits(index, self._read_at(span))
         self._file.truncate(self.manifest.size)
+
+    def _take_draft(self, size: int) -> None:
+        whole = bisect_right(self.spans, size, key=lambda span: span.offset + span.size)
+        self._present[:whole] = b"\1" * whole
+        self._trusted.update(range(whole))
+        self._drafted_bytes = size
 
     def _has_room(self) -> bool:
         """A file that cannot become whole must not fill the disk for all others."""
         here = zip(self.spans, self._present, strict=True)
-        return _fits_on_disk(self._staging, sum([size for (_, _, size), present in here if not present]))
+        return fits_on_disk(self._staging, sum([size for (_, _, size), present in here if not present]))
 
     def _hash_on(self, at_hand: Mapping[int, Data]) -> None:
         """Hash the whole as far as it is here without a gap."""
@@ -309,11 +322,12 @@ def check_room(staging: Staging, content: ContentId, size: int, file_class: str 
     """Before a big file is asked for: whoever announces it may claim any size. Raises OSError where it cannot fit."""
     part = staging.part(content, file_class)
     here = getattr(part.stat(), "st_blocks", 0) * 512 if part.exists() else 0
-    if not _fits_on_disk(staging, size - here):
+    if not fits_on_disk(staging, size - here):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _fits_on_disk(staging: Staging, needed: int) -> bool:
+def fits_on_disk(staging: Staging, needed: int) -> bool:
+    """Whether so many bytes more leave room for small files."""
     return needed <= 0 or needed + ROOM_LEFT_BYTES <= shutil.disk_usage(staging.root).free
 
 

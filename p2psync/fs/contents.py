@@ -100,6 +100,13 @@ class Contents:
             left -= len(data or b"")
         return answers
 
+    def read_at(self, path: RelPath, offset: int, limit: int) -> bytes:
+        """What a user's file holds there just now, not verified; nothing at its end, or where it cannot be read."""
+        with contextlib.suppress(OSError), open_shared(self._places.where(path)) as file:
+            file.seek(offset)
+            return read_up_to(file.fileno(), limit)
+        return b""
+
     def copy_to(self, content: ContentId, target: Path) -> bool:
         """Make `target`, which must not exist, a verified copy, not flushed; False if the bytes are not here.
 

@@ -15,17 +15,18 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from p2psync.books.completeness import SAVED_IN_PLACE, Completeness, suffix_of
+from p2psync.books.completeness import Completeness
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES
-from p2psync.core.entry import ABSENT, Entry, Kind
+from p2psync.core.entry import ABSENT
 from p2psync.core.ids import MandateId
 from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath, ancestors
-from p2psync.engine.events import Observed, ScanFinished, Seen, Suspected
+from p2psync.engine.events import Observed, ReadingBegun, ScanFinished, Seen, Suspected
 from p2psync.engine.settle import HOLD_MAX_S, HOLD_S, How, Settler
+from p2psync.fs.doubt import is_bookkeeping, is_doubtful
 from p2psync.fs.folder import Folder, FolderVanished
 from p2psync.fs.scanner import Scanner
-from p2psync.fs.sight import SIGHT_PATHS_MAX, Expected, Sight
+from p2psync.fs.sight import SIGHT_PATHS_MAX, Expected, Large, Sight
 from p2psync.fs.signs import MANY, Lost, Signs, Watcher
 from p2psync.fs.threads import in_thread
 from p2psync.i18n import _
@@ -48,9 +49,8 @@ PAUSE_S = 0.005
 SUSPECT_BYTES_MAX = 1 << 30
 """Larger files are not read before their quiet time is over: that would be little of the time that they take."""
 THREADS = 4
-OLD_NS = 60_000_000_000
 
-Emit = Callable[[Observed | Suspected | ScanFinished], Awaitable[None]]
+Emit = Callable[[Observed | Suspected | ReadingBegun | ScanFinished], Awaitable[None]]
 Hold = Callable[[Sequence[Seen]], Mapping[RelPath, float]]
 T = TypeVar("T")
 
@@ -90,7 +90,9 @@ class Observer:
         self._troubled: dict[str, Problem | None] = dict.fromkeys(troubled)
         self._steps: list[set[RelPath]] = []
         """For each disk work under way, what was told of meanwhile."""
-        self._large: deque[RelPath] = deque()
+        self._large: deque[Large] = deque()
+        self.reading: RelPath | None = None
+        """The large file that is being read."""
         self._full = False
         self._unwatched = False
         self.is_away = False
@@ -186,6 +188,7 @@ class Observer:
         self._settler.clear()
         self._unwatched = False
         self._large.clear()
+        self.reading = None
         self._scanner.resume()
         self._watched.clear()
         self._scan_asked.set()
@@ -302,7 +305,12 @@ class Observer:
     async def _read_large(self) -> None:
         while True:
             while self._large:
-                await self._look((self._large.popleft(),), large=True)
+                large = self._large.popleft()
+                self.reading = large.path
+                if not is_bookkeeping(large.path):
+                    await self._emit_event(ReadingBegun(self._mandate, large.path, large.size))
+                await self._look((large.path,), large=True)
+                self.reading = None
             self._large_there.clear()
             await self._large_there.wait()
 
@@ -376,7 +384,7 @@ class Observer:
         for large in sight.large:
             is_quiet = self._settler.is_quiet(large.path, large.age_s, now)
             if is_quiet or (large.size <= SUSPECT_BYTES_MAX and self._settler.is_suspect(large.path)):
-                self._large.append(large.path)
+                self._large.append(large)
                 self._large_there.set()
         self._wake()
         if suspected:
@@ -483,18 +491,3 @@ class Observer:
 
     async def _thread(self, work: Callable[[], T]) -> T:
         return await in_thread(self._pool, work, self._scanner.stop)
-
-
-def is_doubtful(seen: Seen) -> bool:
-    """True for files that are judged before they are told of."""
-    return seen.entry.kind is Kind.FILE and (is_bookkeeping(seen.path) or is_old(seen.entry))
-
-
-def is_bookkeeping(path: RelPath) -> bool:
-    """True for the files that programs save in place, again and again."""
-    return suffix_of(path) in SAVED_IN_PLACE
-
-
-def is_old(entry: Entry) -> bool:
-    """True for a file that was not saved just now but moved or copied here, if anything happened to it at all."""
-    return time.time_ns() - entry.mtime_ns > OLD_NS

@@ -171,6 +171,26 @@ class Offer:
 
 
 @value
+class Ahead:
+    """A piece of a big new file that is being read, and may be announced soon, unasked: a hint, which may be passed
+    over. They come in order, from the first byte."""
+
+    mandate: MandateId
+    path: str
+    whole: int
+    """Bytes of the file."""
+    offset: int
+    """Of the piece, in bytes from the start of the file."""
+    data: bytes
+    file_class: str = ORDINARY
+
+    @property
+    def size(self) -> int:
+        """Bytes of the piece."""
+        return len(self.data)
+
+
+@value
 class Ping:
     number: int
 
@@ -233,4 +253,8 @@ Message = (
     | Widen
     | Lane
     | Offer
+    | Ahead
 )
+
+ContentMessage = Request | Response | Push | Offer | Ahead
+"""What asks for content, or brings some."""

@@ -11,6 +11,7 @@ from enum import Enum, auto
 
 from p2psync.errors import LocalProtocolError, RemoteProtocolError
 from p2psync.wire.messages import (
+    Ahead,
     Close,
     Have,
     Hello,
@@ -46,6 +47,7 @@ TABLE: dict[tuple[State, type[Message]], State] = {
     (State.OPEN, Response): State.OPEN,
     (State.OPEN, Push): State.OPEN,
     (State.OPEN, Offer): State.OPEN,
+    (State.OPEN, Ahead): State.OPEN,
     (State.OPEN, Ping): State.OPEN,
     (State.OPEN, Pong): State.OPEN,
     (State.OPEN, Widen): State.OPEN,

@@ -21,6 +21,7 @@ from p2psync.engine.effects import (
     PushContents,
     Rescan,
     Send,
+    StreamFile,
     Wanted,
 )
 from p2psync.wire.messages import Ping
@@ -44,6 +45,7 @@ GONE = Entry(Kind.ABSENT)
             OfferContent(MANDATE, PATH, CONTENT, 5, CONTENT),
             [("offer", {"mandate": MANDATE, "path": PATH, "content": CONTENT})],
         ),
+        (StreamFile(MANDATE, PATH, 5, 3), [("stream", {"mandate": MANDATE, "path": PATH, "size": 5})]),
         (PushContents(MANDATE, (CONTENT,)), [("push", {"mandate": MANDATE, "contents": 1})]),
         (
             Place(MANDATE, (PlaceItem(PATH, GONE, None, FILE, ""), PlaceItem(PATH, FILE, None, GONE, "removed"))),

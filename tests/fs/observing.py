@@ -12,7 +12,7 @@ from types import TracebackType
 from p2psync.core.entry import Kind
 from p2psync.core.problem import Problem
 from p2psync.core.relpath import RelPath
-from p2psync.engine.events import Observed, ScanFinished, Seen, Suspected
+from p2psync.engine.events import Observed, ReadingBegun, ScanFinished, Seen, Suspected
 from p2psync.engine.settle import QUIET_S, WRITING_QUIET_S, How, Settler
 from p2psync.fs.observer import Hold, Observer
 from p2psync.fs.scanner import Scanner
@@ -66,11 +66,11 @@ class Told:
     place: Place
     observer: Observer
     played: PlayedWatcher
-    events: list[Observed | Suspected | ScanFinished] = field(default_factory=list)
+    events: list[Observed | Suspected | ReadingBegun | ScanFinished] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def take(self, event: Observed | Suspected | ScanFinished) -> None:
+    async def take(self, event: Observed | Suspected | ReadingBegun | ScanFinished) -> None:
         await self.may_go_on.wait()
         self.events.append(event)
         if isinstance(event, Observed):
@@ -132,7 +132,7 @@ async def observing(
 ) -> AsyncIterator[Told]:
     played = PlayedWatcher()
 
-    async def emit(event: Observed | Suspected | ScanFinished) -> None:
+    async def emit(event: Observed | Suspected | ReadingBegun | ScanFinished) -> None:
         await told.take(event)
 
     it = Observer(

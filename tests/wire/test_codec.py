@@ -29,6 +29,7 @@ from p2psync.wire.messages import (
     RESPONSE_DATA_BYTES_MAX,
     TEXT_CHARACTERS_MAX,
     UNPLACED_MAX,
+    Ahead,
     Close,
     CloseCode,
     Have,
@@ -120,6 +121,7 @@ MESSAGES: dict[type, st.SearchStrategy[Any]] = {
     ),
     Lane: st.builds(Lane, st.binary(min_size=16, max_size=16)),
     Offer: st.builds(Offer, mandates, contents, numbers, contents, st.binary(max_size=2000), texts),
+    Ahead: st.builds(Ahead, mandates, texts, numbers, numbers, st.binary(min_size=1, max_size=2000), texts),
 }
 ANY = st.one_of(*MESSAGES.values())
 

@@ -24,6 +24,7 @@ from p2psync.wire.messages import (
     RESPONSE_DATA_BYTES_MAX,
     TEXT_CHARACTERS_MAX,
     UNPLACED_MAX,
+    Ahead,
     Close,
     CloseCode,
     Have,
@@ -57,6 +58,7 @@ LARGEST: list[Message] = [
     Response(M, 1, 0, (b"",) * REQUEST_ITEMS_MAX, True),
     Push(M, CONTENTS[:PUSH_ITEMS_MAX], (b"p" * (PUSH_BYTES_MAX // PUSH_ITEMS_MAX),) * PUSH_ITEMS_MAX),
     Offer(M, CONTENTS[0], 1 << 40, CONTENTS[1], b"d" * DIFFERENCE_BYTES_MAX),
+    Ahead(M, PATH, 1 << 40, 1 << 40, b"a" * RESPONSE_DATA_BYTES_MAX, TEXT[: block.FILE_CLASS_CHARACTERS_MAX]),
     Close(CloseCode.PROTOCOL_ERROR, TEXT),
 ]
 

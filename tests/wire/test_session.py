@@ -9,6 +9,7 @@ import pytest
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.errors import LocalProtocolError, RemoteProtocolError
 from p2psync.wire.messages import (
+    Ahead,
     Close,
     CloseCode,
     Have,
@@ -39,6 +40,7 @@ MESSAGES: list[Message] = [
         Response(M, 1, 0, (), True),
         Push(M, (), ()),
         Offer(M, ContentId(bytes(32)), 1, ContentId(bytes(32)), b""),
+        Ahead(M, "a", 1, 0, b"a"),
         Ping(1),
         Pong(1),
         CLOSE,

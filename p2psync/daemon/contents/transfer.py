@@ -22,10 +22,11 @@ from p2psync.daemon.contents.compartments import Bounds, Stock
 from p2psync.daemon.contents.offering import Offering
 from p2psync.daemon.contents.pushing import IsNear, Pushing, SendPush
 from p2psync.daemon.contents.serving import Send, Serving
+from p2psync.daemon.contents.streaming import Streaming
 from p2psync.daemon.linking.bandwidth import Bandwidth
 from p2psync.daemon.tasks import Tasks
 from p2psync.daemon.threads import Threads
-from p2psync.engine.effects import Fetch, OfferContent, Place, PushContents, Wanted
+from p2psync.engine.effects import Fetch, OfferContent, Place, PushContents, StreamFile, Wanted
 from p2psync.engine.effects import Send as Ask
 from p2psync.engine.events import Fetched, FetchFailed, Observed
 from p2psync.engine.fetch import Fetcher
@@ -44,8 +45,10 @@ from p2psync.engine.orders import (
 from p2psync.errors import LinkError
 from p2psync.fs.assembly import check_room
 from p2psync.fs.contents import Contents
+from p2psync.fs.draft import Draft
 from p2psync.fs.look import disk_problem
-from p2psync.wire.messages import Message, Offer, Push, Request, Response
+from p2psync.fs.staging import Staging
+from p2psync.wire.messages import Ahead, ContentMessage, Message, Offer, Push, Request
 
 DRAIN_MIN_S = 1.0
 """What the other side asked before it knew of a better link is on its way for so long."""
@@ -111,6 +114,7 @@ class Transfer:
         stock = Stock(self._contents, bounds, self._threads)
         self._pushing = Pushing(tasks, stock, push, is_near)
         self._offering = Offering(tasks, stock, push)
+        self._streaming = Streaming(tasks, stock, send, is_near, self._staging, self._bandwidth)
         self._serving = Serving(tasks, stock, send, self._bandwidth, self._offering.is_offered)
         self._paths: dict[tuple[Compartment, ContentId], Wanted] = {}
         self._assembling = Assembling(folders, bounds.may_reuse)
@@ -131,6 +135,7 @@ class Transfer:
         """After the tasks have ended: what is half done stays for the next time."""
         self._threads.close()
         self._offering.close()
+        self._streaming.close()
         self._assembling.close()
 
     def peer_joined(self, link: int, mandate: MandateId, lane_of: int | None = None) -> None:
@@ -188,6 +193,10 @@ class Transfer:
         """Let what is new in a big file go ahead of the change that will name it."""
         self._offering.offer(effect, self._links[effect.mandate] - self._lane_of.keys())
 
+    def stream(self, effect: StreamFile, goes_on: Callable[[], bool]) -> None:
+        """Let a big new file go ahead while it is read."""
+        self._streaming.stream(effect, goes_on)
+
     def _offered(self, link: int, message: Offer) -> None:
         compartment = Compartment(message.mandate, message.file_class)
         begin = Begin(compartment, link, message.content, message.difference, message.base)
@@ -200,13 +209,15 @@ class Transfer:
             self._paths.setdefault(key, Wanted(message.content, message.size, RelPath("")))
         self._perform(orders)
 
-    def on_message(self, link: int, message: Request | Response | Push | Offer) -> bool:
+    def on_message(self, link: int, message: ContentMessage) -> bool:
         """False for an answer that nobody waits for, and for what is not kept.
 
         Raises RemoteProtocolError for what no honest peer sends.
         """
         if isinstance(message, Push):
             return link in self._links.get(message.mandate, ()) and self._pushing.pushed(link, message)
+        if isinstance(message, Ahead):
+            return link in self._links.get(message.mandate, ()) and self._streaming.came(link, message)
         if isinstance(message, Offer):
             self._offered(link, message)
             return True
@@ -285,6 +296,10 @@ class Transfer:
         folder = self._folders.get(mandate)
         return folder.contents if folder is not None else None
 
+    def _staging(self, mandate: MandateId) -> Staging | None:
+        folder = self._folders.get(mandate)
+        return folder.staging if folder is not None else None
+
     # -- tasks ----------------------------------------------------------------------------------------------------
 
     async def _work_outbox(self, link: int, outbox: asyncio.Queue[Message]) -> None:
@@ -328,8 +343,9 @@ class Transfer:
             self._paths |= {(compartment, one.content): one for one in effect.wanted}
             contents = [one.content for one in effect.wanted]
             pushed, offered = self._pushing.take(compartment, contents), self._offering.claim(compartment, contents)
+            drafts = self._streaming.claim(compartment, effect.wanted)
             found, missing, failed = await self._threads.local(
-                self._find_here, folder, compartment, effect.wanted, pushed, offered
+                self._find_here, folder, compartment, effect.wanted, pushed, offered, drafts
             )
             if found:
                 self._report(compartment, found, Fetched)
@@ -390,6 +406,7 @@ class Transfer:
         wanted: Sequence[Wanted],
         pushed: Mapping[ContentId, bytes],
         offered: Set[ContentId],
+        drafts: Mapping[ContentId, Draft],
     ) -> tuple[list[ContentId], list[Wanted], list[tuple[ContentId, OSError]]]:
         """Which contents are in staging now, as they were pushed or offered or lie on this disk; which are to be asked
         for; and where the disk fails."""
@@ -408,10 +425,14 @@ class Transfer:
                     found.append(one.content)
                     continue
                 if one.size > MANIFEST_THRESHOLD_BYTES:
+                    if one.content in drafts:
+                        drafts[one.content].become(folder.staging.part(one.content, compartment.file_class))
                     check_room(folder.staging, one.content, one.size, compartment.file_class)
                 missing.append(one)
             except OSError as error:
                 failed.append((one.content, error))
+        for draft in drafts.values():
+            draft.drop()
         return found, missing, failed
 
     def _do_quick(self, orders: Sequence[Stage | Write]) -> list[Result]:

@@ -40,7 +40,16 @@ from p2psync.daemon.runtime import Runtime
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.device import Device
 from p2psync.engine.effects import KeepVersion, Merge, Place, Rescan
-from p2psync.engine.events import EpochRenewed, FolderOpened, Kept, Observed, ScanFinished, Seen, Suspected
+from p2psync.engine.events import (
+    EpochRenewed,
+    FolderOpened,
+    Kept,
+    Observed,
+    ReadingBegun,
+    ScanFinished,
+    Seen,
+    Suspected,
+)
 from p2psync.engine.scope import Now
 from p2psync.engine.settle import Settler
 from p2psync.engine.site import DISK_CODES
@@ -206,6 +215,11 @@ class Folders:
         if one is not None:
             one.observer.hold_back(is_held)
 
+    def is_reading(self, mandate: MandateId, path: RelPath) -> bool:
+        """Whether that large file is being read just now."""
+        one = self._open.get(mandate)
+        return one is not None and one.observer.reading == path
+
     async def reopen_all(self) -> None:
         """The engine was made anew: tell it of the folders again, and look at everything."""
         for mandate, root in tuple(self._roots.items()):
@@ -360,7 +374,7 @@ class Folders:
         holding = Holding(folder, contents, reading, self._log, edits=edits, restoring=restoring, is_written=asked)
         scanned = asyncio.Event()
 
-        async def emit(event: Observed | Suspected | ScanFinished) -> None:
+        async def emit(event: Observed | Suspected | ReadingBegun | ScanFinished) -> None:
             if isinstance(event, Observed) and _is_small_save(event.seen):
                 self._on_save()
             await self._runtime.post(event)

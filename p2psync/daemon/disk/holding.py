@@ -22,8 +22,8 @@ from p2psync.daemon.logs import EventLog
 from p2psync.engine.events import Seen
 from p2psync.engine.settle import WRITING_QUIET_S
 from p2psync.fs.contents import Contents
+from p2psync.fs.doubt import is_bookkeeping, is_old
 from p2psync.fs.folder import EPOCH_BYTES, Folder, FolderVanished, Marker
-from p2psync.fs.observer import is_bookkeeping, is_old
 
 HOLD_S = 10.0
 """How long a file that goes back waits for the marker: most copying programs have reached it by then."""

@@ -31,8 +31,10 @@ from p2psync.net.addresses import parse_ip
 from p2psync.net.link import Link
 from p2psync.wire.codec import decode, encode
 from p2psync.wire.messages import (
+    Ahead,
     Close,
     CloseCode,
+    ContentMessage,
     Hello,
     Lane,
     Message,
@@ -67,7 +69,7 @@ GIVE_WAY_EVERY_S = 0.1
 ENCODE_HERE_BYTES_MAX = 32 * 1024
 """Content beyond is encoded in a thread: compressing it would hold up everything else."""
 
-OnContent = Callable[[int, Request | Response | Push | Offer], bool]
+OnContent = Callable[[int, ContentMessage], bool]
 """Takes what asks for, or brings, content; False if nobody waits for it, or what came unasked is not kept. Raises
 RemoteProtocolError, which closes the link."""
 OnLane = Callable[[int, int, bool], None]
@@ -202,7 +204,7 @@ class Links:
         line = self._lines.get(number)
         if line is None or line.closing.done():
             raise LinkClosed("the connection is closed")
-        if not isinstance(message, Response):
+        if not isinstance(message, Response | Ahead):
             self.send(number, message)
             return
         size = message.size
@@ -402,7 +404,7 @@ class Links:
             case Push():
                 if self._on_content(line.number, message):  # what it names need not be asked for
                     await self._runtime.post(Received(line.number, message))
-            case Request() | Response() | Offer():
+            case Request() | Response() | Offer() | Ahead():
                 self._take_content(line, message)
             case Ping(count):
                 self.send(line.number, Pong(count))
@@ -413,12 +415,13 @@ class Links:
             case _:
                 await self._runtime.post(Received(line.number, message))
 
-    def _take_content(self, line: _Line, message: Request | Response | Offer) -> None:
+    def _take_content(self, line: _Line, message: Request | Response | Offer | Ahead) -> None:
         """Raises RemoteProtocolError for what no honest peer sends, or too many answers that nobody waits for."""
         if isinstance(message, Response):
             self._widening.arrived(line.number if line.main is None else line.main, message.size)
         if not self._on_content(line.number, message):
-            line.allowance.spend(NEEDLESS_ANSWER_POINTS, self._now_s())
+            needless = NEEDLESS_ANSWER_POINTS if isinstance(message, Response) else 1
+            line.allowance.spend(needless, self._now_s())
 
     def _measure(self, line: _Line, count: int) -> None:
         """A Pong came: how far is it?"""

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from p2psync.core.ids import DeviceId
 from p2psync.engine.conduct import FORGIVEN_S
 from p2psync.errors import RemoteProtocolError
-from p2psync.wire.messages import Have, Hello, IndexUpdate, Message, Offer, Placed, Request, Response
+from p2psync.wire.messages import Ahead, Have, Hello, IndexUpdate, Message, Offer, Placed, Request, Response
 
 POINTS_MAX: Final = 5_000.0
 """What a peer may spend at once."""
@@ -31,9 +31,11 @@ OUTCASTS_MAX: Final = 1024
 
 
 def points(message: Message) -> int:
-    """What a message costs its sender. Requests wait at a desk and answers were asked for: both are bounded there."""
+    """What a message costs its sender. Requests wait at a desk, answers were asked for, and what comes ahead costs
+    something only where it is passed over: all are bounded there.
+    """
     match message:
-        case Request() | Response():
+        case Request() | Response() | Ahead():
             return 0
         case IndexUpdate(_, blocks):
             return 1 + sum(map(len, blocks)) // BLOCK_BYTES_A_POINT

@@ -151,7 +151,7 @@ async def test_a_backup_copied_over_a_folder_that_is_looked_after_publishes_noth
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marker: str
 ) -> None:
     monkeypatch.setattr(folders, "LOOK_EVERY_S", 0.2)
-    monkeypatch.setattr("p2psync.fs.observer.OLD_NS", 0)  # last week
+    monkeypatch.setattr("p2psync.fs.doubt.OLD_NS", 0)  # last week
     names = [f"{number}.txt" for number in range(4)]
     async with company(tmp_path, "payroll") as (one, two):
         for name in names:
@@ -181,7 +181,7 @@ async def test_a_backup_copied_over_a_folder_that_is_looked_after_publishes_noth
 
 @pytest.mark.asyncio
 async def test_an_undo_by_hand_is_an_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("p2psync.fs.observer.OLD_NS", 0)
+    monkeypatch.setattr("p2psync.fs.doubt.OLD_NS", 0)
     monkeypatch.setattr("p2psync.daemon.disk.holding.HOLD_S", 0.2)
     names = [f"{number}.txt" for number in range(5)]
     async with company(tmp_path, "payroll") as (one, two):

@@ -1,0 +1,175 @@
+"""A big new file goes ahead while it is read here: to hash it takes time in which the line would be idle.
+
+A stream is a hint as a push is. It ends with the reading; what came by then is a draft, of which the file is put
+together as soon as a change names what its path holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from p2psync.core.ids import ContentId, MandateId
+from p2psync.core.relpath import RelPath
+from p2psync.core.value import mutable
+from p2psync.daemon.contents.compartments import Stock
+from p2psync.daemon.contents.pushing import IsNear
+from p2psync.daemon.contents.serving import Send
+from p2psync.daemon.linking.bandwidth import Bandwidth
+from p2psync.daemon.tasks import Tasks
+from p2psync.engine.effects import StreamFile, Wanted
+from p2psync.engine.orders import Compartment
+from p2psync.errors import LinkError
+from p2psync.fs.contents import Contents
+from p2psync.fs.draft import Draft
+from p2psync.fs.staging import Staging
+from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Ahead
+
+UNCLAIMED_S = 30.0
+"""So long a draft waits for more of it, or for the change that names its file."""
+AGAIN_S = 30.0
+"""So long a file that went ahead and is read anew is not given once more: somebody is still writing it."""
+DRAFTS_MAX = 8
+UNWRITTEN_BYTES_MAX = 16 << 20
+"""Of one draft: where the disk is slower than the line, the rest is asked for later."""
+
+Place = tuple[Compartment, RelPath]
+
+
+@mutable
+class _Coming:
+    """A draft at work."""
+
+    draft: Draft
+    link: int
+    next: int = 0
+    """Bytes that came."""
+    unwritten: int = 0
+    is_quiet: bool = False
+    """Nothing came since this was last set."""
+
+
+class Streaming:
+    """The streams of one device, out and in. All methods are for the event loop."""
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        stock: Stock,
+        send: Send,
+        is_near: IsNear,
+        staging: Callable[[MandateId], Staging | None],
+        bandwidth: Bandwidth,
+    ) -> None:
+        """`send` returns when the link can take more. `staging` is of a mandate, None while its folder is not there."""
+        self._tasks = tasks
+        self._stock = stock
+        self._send = send
+        self._is_near = is_near
+        self._staging = staging
+        self._bandwidth = bandwidth
+        self._streamed: dict[tuple[int, Place], float] = {}
+        """When it may be given to a link again."""
+        self._coming: dict[Place, _Coming] = {}
+        self._expiry: dict[Place, asyncio.TimerHandle] = {}
+
+    # -- out ------------------------------------------------------------------------------------------------------
+
+    def stream(self, effect: StreamFile, goes_on: Callable[[], bool]) -> None:
+        """Give the beginning of a file to the member on a link, if he may read it, as long as `goes_on` says.
+
+        To who is far away next to nothing would go by then.
+        """
+        contents = self._stock.contents(effect.mandate)
+        compartment = Compartment(effect.mandate, effect.file_class)
+        is_open = self._stock.bounds.is_open_to(effect.link, compartment)
+        is_quick = self._is_near(effect.link) and not self._bandwidth.limits_answers(effect.link)
+        if contents is not None and is_open and is_quick and self._is_due(effect.link, (compartment, effect.path)):
+            self._tasks.start(self._stream(effect, contents, goes_on), "stream")
+
+    def _is_due(self, link: int, place: Place) -> bool:
+        now_s = asyncio.get_running_loop().time()
+        self._streamed = {one: due_s for one, due_s in self._streamed.items() if due_s > now_s}
+        if (link, place) in self._streamed:
+            return False
+        self._streamed[link, place] = now_s + AGAIN_S
+        return True
+
+    async def _stream(self, effect: StreamFile, contents: Contents, goes_on: Callable[[], bool]) -> None:
+        offset = 0
+        while goes_on():
+            data = await self._stock.threads.read(contents.read_at, effect.path, offset, RESPONSE_DATA_BYTES_MAX)
+            if not data:
+                return
+            piece = Ahead(effect.mandate, effect.path, effect.size, offset, data, effect.file_class)
+            try:
+                await self._send(effect.link, piece)
+            except LinkError:
+                return  # who closed it tells everybody
+            offset += len(data)
+
+    # -- in -------------------------------------------------------------------------------------------------------
+
+    def came(self, link: int, piece: Ahead) -> bool:
+        """False for what is not kept."""
+        place = Compartment(piece.mandate, piece.file_class), RelPath(piece.path)
+        if piece.offset == 0 and not self._bandwidth.limits_asking(link):
+            self._begin(link, piece, place)
+        coming = self._coming.get(place)
+        if coming is None or coming.link != link or coming.next != piece.offset:
+            return False
+        if coming.unwritten + len(piece.data) > UNWRITTEN_BYTES_MAX:
+            return False
+        coming.next += len(piece.data)
+        coming.unwritten += len(piece.data)
+        coming.is_quiet = False
+        self._tasks.start(self._write(coming, piece.data), "draft")
+        return True
+
+    def _begin(self, link: int, piece: Ahead, place: Place) -> None:
+        staging = self._staging(piece.mandate)
+        self._forget(place)
+        if staging is not None and len(self._coming) < DRAFTS_MAX:
+            self._coming[place] = _Coming(Draft(staging, piece.whole), link)
+            self._expire_later(place)
+
+    async def _write(self, coming: _Coming, data: bytes) -> None:
+        await self._stock.threads.quick(coming.draft.append, data)
+        coming.unwritten -= len(data)
+
+    def claim(self, compartment: Compartment, wanted: Iterable[Wanted]) -> Mapping[ContentId, Draft]:
+        """A change names what these paths hold: what came of them, which is given over to whoever asks."""
+        found = {}
+        for one in wanted:
+            coming = self._take((compartment, one.path))
+            if coming is not None:
+                found[one.content] = coming.draft
+        return found
+
+    def close(self) -> None:
+        """After the threads have ended: what was not claimed by now goes."""
+        for place in tuple(self._coming):
+            coming = self._take(place)
+            if coming is not None:
+                coming.draft.drop()
+
+    def _take(self, place: Place) -> _Coming | None:
+        coming = self._coming.pop(place, None)
+        if coming is not None:
+            self._expiry.pop(place).cancel()
+        return coming
+
+    def _forget(self, place: Place) -> None:
+        coming = self._take(place)
+        if coming is not None:
+            self._tasks.start(self._stock.threads.quick(coming.draft.drop), "draft")
+
+    def _expire_later(self, place: Place) -> None:
+        self._coming[place].is_quiet = True
+        self._expiry[place] = asyncio.get_running_loop().call_later(UNCLAIMED_S, self._expire, place)
+
+    def _expire(self, place: Place) -> None:
+        if self._coming[place].is_quiet:
+            self._forget(place)
+        else:
+            self._expire_later(place)

@@ -1,0 +1,253 @@
+"""A big new file is on its way while it is read: what came by then is not asked for, and if it is wrong, no harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from p2psync.core.block import ORDINARY
+from p2psync.core.chunking import Layout
+from p2psync.core.ids import content_of
+from p2psync.core.relpath import RelPath
+from p2psync.daemon.contents import streaming
+from p2psync.daemon.limits import Limits
+from p2psync.engine import observation
+from p2psync.engine.effects import StreamFile, Wanted
+from p2psync.fs import inspector, scanner
+from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Ahead, What
+from tests.core.cutting import cut
+from tests.daemon.homes import company
+from tests.daemon.patience import until
+from tests.daemon.peers import MANDATE, Device, World, world
+
+DATA = Random(1).randbytes(6 * RESPONSE_DATA_BYTES_MAX)
+BIG = RelPath("big")
+CONTENT = content_of(DATA)
+WANTED = Wanted(CONTENT, len(DATA), BIG)
+
+
+def two(w: World) -> tuple[Device, Device, int]:
+    """Of two devices the first one reads a big file."""
+    a, b = w.device("a"), w.device("b")
+    a.shelf.save("big", DATA)
+    a.shelf.contents.note_cut(CONTENT, Layout(cut(DATA)), None)
+    return a, b, w.join(a, b)
+
+
+def stream(link: int, file_class: str = ORDINARY) -> StreamFile:
+    return StreamFile(MANDATE, BIG, len(DATA), link, file_class)
+
+
+def pieces(count: int) -> Callable[[], bool]:
+    """The reading goes on for so many pieces."""
+    left = iter(range(count))
+    return lambda: next(left, None) is not None
+
+
+def ahead(number: int, data: bytes = DATA, path: str = "big") -> Ahead:
+    at = number * RESPONSE_DATA_BYTES_MAX
+    return Ahead(MANDATE, path, len(data), at, data[at : at + RESPONSE_DATA_BYTES_MAX])
+
+
+async def until_written(device: Device, count: int) -> None:
+    """So many pieces are on its disk."""
+
+    def is_written() -> bool:
+        coming = list(device.transfer._streaming._coming.values())
+        return [(one.next, one.unwritten) for one in coming] == [(count * RESPONSE_DATA_BYTES_MAX, 0)]
+
+    await until(is_written, f"{count} pieces came")
+
+
+def asked(device: Device) -> int:
+    """For chunks of how many bytes it was asked."""
+    spans = cut(DATA)
+    return sum(spans[index].size for request in device.requests for index in request.chunks)
+
+
+def staged(device: Device) -> list[str]:
+    return [path.name for path in device.shelf.staging.root.iterdir()]
+
+
+@pytest.mark.asyncio
+async def test_what_came_ahead_is_not_asked_for(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, link = two(w)
+        a.transfer.stream(stream(link), pieces(4))
+        await until_written(b, 4)
+        b.want(WANTED)
+        await b.until_fetched(WANTED)
+        assert b.shelf.staged(CONTENT) == DATA
+        assert asked(a) <= len(DATA) - 4 * RESPONSE_DATA_BYTES_MAX + 64 * 1024
+        assert {request.what for request in a.requests} == {What.MANIFEST, What.CHUNK}
+        assert staged(b) == [CONTENT.hex()]
+
+
+@pytest.mark.asyncio
+async def test_all_of_it_may_come_ahead(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, link = two(w)
+        a.transfer.stream(stream(link), lambda: True)
+        await until_written(b, 6)
+        b.want(WANTED)
+        await b.until_fetched(WANTED)
+        assert b.shelf.staged(CONTENT) == DATA
+        assert {request.what for request in a.requests} == {What.MANIFEST}
+
+
+@pytest.mark.asyncio
+async def test_what_comes_after_it_was_named_is_passed_over(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        _a, b, link = two(w)
+        assert b.transfer.on_message(link, ahead(0))
+        await until_written(b, 1)
+        b.want(WANTED)
+        await b.until_fetched(WANTED)
+        assert not b.transfer.on_message(link, ahead(1))
+        assert b.shelf.staged(CONTENT) == DATA
+
+
+@pytest.mark.asyncio
+async def test_what_came_ahead_of_another_content_harms_nobody(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, link = two(w)
+        other = Random(2).randbytes(len(DATA))
+        for number in range(3):
+            assert b.transfer.on_message(link, ahead(number, other))
+        await until_written(b, 3)
+        b.want(WANTED)
+        await b.until_fetched(WANTED)
+        assert b.shelf.staged(CONTENT) == DATA
+        assert asked(a) == len(DATA)
+        assert (b.blamed, b.problems) == ({}, [])
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_is_here_needs_no_draft(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, link = two(w)
+        b.shelf.save("copy", DATA)
+        assert b.transfer.on_message(link, ahead(0))
+        await until_written(b, 1)
+        b.want(WANTED)
+        await b.until_fetched(WANTED)
+        assert (staged(b), a.requests) == ([CONTENT.hex()], [])
+
+
+@pytest.mark.asyncio
+async def test_only_who_may_have_it_and_is_near_is_given_anything(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, link = two(w)
+        a.fence.closed.add((link, "restricted *.ecs"))
+        a.transfer.stream(stream(link, "restricted *.ecs"), lambda: True)
+        a.is_near = False
+        a.transfer.stream(stream(link), lambda: True)
+        a.is_near = True
+        assert a.transfer._streaming._streamed == {}
+        a.transfer.stream(stream(link), pieces(1))
+        a.transfer.stream(stream(link), lambda: True)
+        await until_written(b, 1)
+        assert staged(b) != [], "and not again, since it is being written still"
+
+
+@pytest.mark.asyncio
+async def test_where_bytes_are_counted_nothing_goes_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(tmp_path) as w:
+        a, b, link = two(w)
+        for device in (a, b):
+            device.transfer._bandwidth.put(Limits(up=1 << 20, down=1 << 20))
+            device.transfer._bandwidth._far.add(link)
+        a.transfer.stream(stream(link), lambda: True)
+        assert a.transfer._streaming._streamed == {}
+        assert not b.transfer.on_message(link, ahead(0))
+
+
+@pytest.mark.asyncio
+async def test_pieces_without_a_beginning_and_of_strangers_are_passed_over(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, link = two(w)
+        second = w.join(a, b)
+        assert not b.transfer.on_message(link + 7, ahead(0)), "no member of the mandate"
+        assert not b.transfer.on_message(link, ahead(1))
+        assert b.transfer.on_message(link, ahead(0))
+        assert not b.transfer.on_message(link, ahead(2)), "a gap"
+        assert not b.transfer.on_message(second, ahead(1)), "somebody else began"
+        assert b.transfer.on_message(link, ahead(1))
+        await until_written(b, 2)
+        assert b.transfer.on_message(second, ahead(0)), "begun anew"
+        await until_written(b, 1)
+        await until(lambda: len(staged(b)) == 1, "what came before is gone")
+
+
+@pytest.mark.asyncio
+async def test_what_is_kept_of_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "DRAFTS_MAX", 2)
+    async with world(tmp_path) as w:
+        _a, b, link = two(w)
+        for name in ("one", "two"):
+            assert b.transfer.on_message(link, ahead(0, path=name))
+        assert not b.transfer.on_message(link, ahead(0, path="three"))
+        monkeypatch.setattr(streaming, "UNWRITTEN_BYTES_MAX", RESPONSE_DATA_BYTES_MAX + 1)
+        assert b.transfer.on_message(link, ahead(0, path="two"))
+        assert not b.transfer.on_message(link, ahead(1, path="two")), "the disk does not keep up"
+
+
+@pytest.mark.asyncio
+async def test_what_nobody_names_goes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "UNCLAIMED_S", 0.05)
+    async with world(tmp_path) as w:
+        _a, b, link = two(w)
+        assert b.transfer.on_message(link, ahead(0))
+        await until(lambda: not b.transfer._streaming._coming, "it is given up")
+        await until(lambda: staged(b) == [], "nothing is left")
+
+
+@pytest.mark.asyncio
+async def test_what_nobody_named_is_gone_at_the_end(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        _a, b, link = two(w)
+        assert b.transfer.on_message(link, ahead(0))
+        await until_written(b, 1)
+    assert staged(b) == []
+
+
+@pytest.mark.asyncio
+async def test_a_link_that_breaks_ends_the_stream(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, link = two(w)
+        a.links[link].closed = True
+        a.transfer.stream(stream(link), lambda: True)
+        b.want(WANTED)
+        await b.until(lambda: a.links[link].closed)
+        assert staged(b) == []
+
+
+@pytest.mark.asyncio
+async def test_devices_give_a_big_new_file_while_they_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (inspector, scanner):
+        monkeypatch.setattr(module, "LARGE_BYTES", 1 << 20)
+    monkeypatch.setattr(observation, "STREAM_FROM_BYTES", 1 << 20)
+    async with company(tmp_path, "payroll") as (one, two):
+        links = one.running.links
+        await until(lambda: any(map(links.is_near, links._lines)), "it is known how far it is")
+        came: list[Ahead] = []
+        take_in = two.running.transfer._streaming.came
+
+        def note(link: int, piece: Ahead) -> bool:
+            came.append(piece)
+            return take_in(link, piece)
+
+        two.running.transfer._streaming.came = note  # type: ignore[method-assign]
+        data = Random(3).randbytes(40 << 20)
+        one.save("big.bin", data)
+        await two.has("big.bin", data)
+        assert [piece.offset for piece in came[:2]] == [0, RESPONSE_DATA_BYTES_MAX]
+        assert {(piece.path, piece.whole) for piece in came} == {("big.bin", len(data))}
+        again = data[:1000] + b"new" + data[1000:]
+        count = len(came)
+        one.save("big.bin", again)
+        await two.has("big.bin", again)
+        assert len(came) == count, "of a known file only what is new goes ahead"
