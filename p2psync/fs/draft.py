@@ -31,15 +31,15 @@ class Draft:
         self._lock = threading.Lock()
         self._writeback = Writeback()
 
-    def append(self, data: bytes) -> None:
-        """Nothing happens once it is over, as it is where the disk fails or would have no room for the whole."""
+    def append(self, data: bytes) -> bool:
+        """False once it is over, as it is where the disk fails or would have no room for the whole."""
         with self._lock:
-            if self._is_over:
-                return
-            try:
-                self._append(data)
-            except OSError:
-                self._end()
+            if not self._is_over:
+                try:
+                    self._append(data)
+                except OSError:
+                    self._end()
+            return not self._is_over
 
     def _append(self, data: bytes) -> None:
         if self._descriptor is None:

@@ -23,6 +23,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath, ancestors
 from p2psync.engine.events import Observed, ReadingBegun, ScanFinished, Seen, Suspected
 from p2psync.engine.settle import HOLD_MAX_S, HOLD_S, How, Settler
+from p2psync.engine.urgent import SAVE_PATHS_MAX
 from p2psync.fs.doubt import is_bookkeeping, is_doubtful
 from p2psync.fs.folder import Folder, FolderVanished
 from p2psync.fs.scanner import Scanner
@@ -247,6 +248,8 @@ class Observer:
 
     async def _heard(self, signs: Signs) -> None:
         now = self._clock()
+        if len(signs.noticed) <= SAVE_PATHS_MAX:
+            self._scanner.give_way()
         ours = await self._ours(signs)
         for path in signs.placed:
             if path not in ours:

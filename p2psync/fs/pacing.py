@@ -16,6 +16,10 @@ US_PER_PERCENT: Final = 10_000
 """Microseconds of processor time in a second, for each percent."""
 REST_MIN_S: Final = 0.1
 """Shorter rests are saved up: what is found between two of them is told together."""
+GIVE_WAY_S: Final = 0.03
+"""So long heavy reading rests when somebody saves: by then the save is told of."""
+GIVE_WAY_EVERY_S: Final = 0.1
+"""However often somebody saves, it has two thirds of the time."""
 SLICE_S: Final = 0.05
 """So soon a rest ends when the limit is lifted, or when nobody wants to know any more."""
 
@@ -51,11 +55,23 @@ class Pacer:
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock if clock is not None else ThreadClock()
         self._bucket: Bucket | None = None
+        self._gave_way_s = -GIVE_WAY_EVERY_S
+        """When all readers began to rest for a save."""
         self._lock = threading.Lock()
 
     def put(self, share: int | None) -> None:
         """From now on; percent of one processor, None for as much as there is."""
         self._bucket = Bucket(share * US_PER_PERCENT, self.clock.now_s()) if share is not None else None
+
+    def give_way(self) -> None:
+        """Somebody saves."""
+        now_s = self.clock.now_s()
+        if now_s - self._gave_way_s >= GIVE_WAY_EVERY_S:
+            self._gave_way_s = now_s
+
+    def rest_s(self) -> float:
+        """So long a save is yet to be let by."""
+        return self._gave_way_s + GIVE_WAY_S - self.clock.now_s()
 
     @property
     def bucket(self) -> Bucket | None:
@@ -95,7 +111,9 @@ class Turn:
         return self._pacer.bucket is not None and self._wait_s() >= REST_MIN_S
 
     def rest(self) -> None:
-        """Between two pieces of work: as long as is due, and not at all without a limit."""
+        """Between two pieces of work: as long as is due. Without a limit only a save is let by."""
+        if (rest_s := self._pacer.rest_s()) > 0:
+            self._pacer.clock.rest(rest_s)
         bucket = self._pacer.bucket
         if bucket is None or self._wait_s() < REST_MIN_S:
             return

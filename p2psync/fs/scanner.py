@@ -88,6 +88,10 @@ class Scanner:
         except OSError:
             return False
 
+    def give_way(self) -> None:
+        """Somebody saves: the reading of large files rests for a moment."""
+        self._pacer.give_way()
+
     def stop(self) -> None:
         """Passes under way raise Stopped soon."""
         self._inspector.stop()

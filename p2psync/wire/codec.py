@@ -40,6 +40,7 @@ from p2psync.wire.messages import (
     Have,
     Hello,
     IndexUpdate,
+    Kept,
     Lane,
     Message,
     Offer,
@@ -188,6 +189,7 @@ _ALL = (
         Raw(1, RESPONSE_DATA_BYTES_MAX),
         Text(FILE_CLASS_CHARACTERS_MAX),
     ),
+    _layout(16, Kept, _MANDATE, Text(PATH_BYTES_MAX), _NUMBER, Text(FILE_CLASS_CHARACTERS_MAX)),
 )
 _LAYOUTS = {layout.made: layout for layout in _ALL}
 _BY_NUMBER = {layout.number: layout for layout in _ALL}

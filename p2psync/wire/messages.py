@@ -173,7 +173,7 @@ class Offer:
 @value
 class Ahead:
     """A piece of a big new file that is being read, and may be announced soon, unasked: a hint, which may be passed
-    over. They come in order, from the first byte."""
+    over. They come in order, from the first byte, and only so many before they are `Kept`."""
 
     mandate: MandateId
     path: str
@@ -188,6 +188,17 @@ class Ahead:
     def size(self) -> int:
         """Bytes of the piece."""
         return len(self.data)
+
+
+@value
+class Kept:
+    """What came ahead of a file is on the receiver's disk: more may follow."""
+
+    mandate: MandateId
+    path: str
+    end: int
+    """Bytes from the start of the file."""
+    file_class: str = ORDINARY
 
 
 @value
@@ -254,7 +265,8 @@ Message = (
     | Lane
     | Offer
     | Ahead
+    | Kept
 )
 
-ContentMessage = Request | Response | Push | Offer | Ahead
+ContentMessage = Request | Response | Push | Offer | Ahead | Kept
 """What asks for content, or brings some."""

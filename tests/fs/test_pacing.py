@@ -13,7 +13,7 @@ from p2psync.core.relpath import RelPath
 from p2psync.fs import inspector, stable
 from p2psync.fs.clone import PIECE_BYTES, content_of_file
 from p2psync.fs.inspector import LARGE_BYTES
-from p2psync.fs.pacing import REST_MIN_S, SLICE_S, UNPACED, Pacer, ThreadClock, Turn
+from p2psync.fs.pacing import GIVE_WAY_EVERY_S, GIVE_WAY_S, REST_MIN_S, SLICE_S, UNPACED, Pacer, ThreadClock, Turn
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.stable import Stopped
 from tests.fs.scanning import look, scan, told
@@ -62,6 +62,22 @@ def toil(turn: Turn, clock: Toil, pieces: int) -> None:
     for _ in range(pieces):
         turn.rest()
         clock.work()
+
+
+def test_heavy_reading_lets_a_save_by_and_goes_on() -> None:
+    pacer, clock = paced(None)
+    turn = Turn(pacer, lambda: False)
+    pacer.give_way()
+    clock.work()
+    turn.rest()
+    assert clock.s == pytest.approx(GIVE_WAY_S), "counted from the save"
+    toil(turn, clock, 10)
+    assert clock.rests == 1
+    for _ in range(1000):
+        pacer.give_way()
+        turn.rest()
+        clock.work()
+    assert clock.rested <= clock.s * GIVE_WAY_S / GIVE_WAY_EVERY_S, "however often somebody saves"
 
 
 @pytest.mark.parametrize("share", [1, 10, 25, 50, 90])

@@ -7,7 +7,9 @@ together as soon as a change names what its path holds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field
 
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.relpath import RelPath
@@ -18,22 +20,23 @@ from p2psync.daemon.contents.serving import Send
 from p2psync.daemon.linking.bandwidth import Bandwidth
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import StreamFile, Wanted
+from p2psync.engine.lanes import WINDOW_BYTES
 from p2psync.engine.orders import Compartment
 from p2psync.errors import LinkError
 from p2psync.fs.contents import Contents
 from p2psync.fs.draft import Draft
 from p2psync.fs.staging import Staging
-from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Ahead
+from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Ahead, Kept
 
 UNCLAIMED_S = 30.0
 """So long a draft waits for more of it, or for the change that names its file."""
 AGAIN_S = 30.0
 """So long a file that went ahead and is read anew is not given once more: somebody is still writing it."""
 DRAFTS_MAX = 8
-UNWRITTEN_BYTES_MAX = 16 << 20
-"""Of one draft: where the disk is slower than the line, the rest is asked for later."""
+LOOK_EVERY_S = 0.1
+"""How soon a stream of which the other side keeps nothing more ends with the reading."""
 
-Place = tuple[Compartment, RelPath]
+Where = tuple[Compartment, RelPath]
 
 
 @mutable
@@ -44,9 +47,19 @@ class _Coming:
     link: int
     next: int = 0
     """Bytes that came."""
-    unwritten: int = 0
     is_quiet: bool = False
     """Nothing came since this was last set."""
+    timer: asyncio.TimerHandle = field(init=False)
+    """When it is given up, if nothing came."""
+
+
+@mutable
+class _Leaving:
+    """A stream at work."""
+
+    kept: int = 0
+    """Bytes that the other side has on its disk."""
+    more: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Streaming:
@@ -68,10 +81,10 @@ class Streaming:
         self._is_near = is_near
         self._staging = staging
         self._bandwidth = bandwidth
-        self._streamed: dict[tuple[int, Place], float] = {}
+        self._streamed: dict[tuple[int, Where], float] = {}
         """When it may be given to a link again."""
-        self._coming: dict[Place, _Coming] = {}
-        self._expiry: dict[Place, asyncio.TimerHandle] = {}
+        self._leaving: dict[tuple[int, Where], _Leaving] = {}
+        self._coming: dict[Where, _Coming] = {}
 
     # -- out ------------------------------------------------------------------------------------------------------
 
@@ -85,57 +98,73 @@ class Streaming:
         is_open = self._stock.bounds.is_open_to(effect.link, compartment)
         is_quick = self._is_near(effect.link) and not self._bandwidth.limits_answers(effect.link)
         if contents is not None and is_open and is_quick and self._is_due(effect.link, (compartment, effect.path)):
-            self._tasks.start(self._stream(effect, contents, goes_on), "stream")
+            self._tasks.start(self._stream(effect, contents, compartment, goes_on), "stream")
 
-    def _is_due(self, link: int, place: Place) -> bool:
+    def _is_due(self, link: int, where: Where) -> bool:
         now_s = asyncio.get_running_loop().time()
         self._streamed = {one: due_s for one, due_s in self._streamed.items() if due_s > now_s}
-        if (link, place) in self._streamed:
+        if (link, where) in self._streamed:
             return False
-        self._streamed[link, place] = now_s + AGAIN_S
+        self._streamed[link, where] = now_s + AGAIN_S
         return True
 
-    async def _stream(self, effect: StreamFile, contents: Contents, goes_on: Callable[[], bool]) -> None:
+    async def _stream(
+        self, effect: StreamFile, contents: Contents, compartment: Compartment, goes_on: Callable[[], bool]
+    ) -> None:
+        """No more is on its way than for any other big file: what is saved meanwhile would have to wait for it."""
+        key = effect.link, (compartment, effect.path)
+        leaving = self._leaving[key] = _Leaving()
         offset = 0
-        while goes_on():
-            data = await self._stock.threads.read(contents.read_at, effect.path, offset, RESPONSE_DATA_BYTES_MAX)
-            if not data:
-                return
-            piece = Ahead(effect.mandate, effect.path, effect.size, offset, data, effect.file_class)
-            try:
+        try:
+            while goes_on():
+                if offset - leaving.kept >= WINDOW_BYTES:
+                    await _until_set(leaving.more)
+                    continue
+                data = await self._stock.threads.read(contents.read_at, effect.path, offset, RESPONSE_DATA_BYTES_MAX)
+                if not data:
+                    return
+                piece = Ahead(effect.mandate, effect.path, effect.size, offset, data, effect.file_class)
                 await self._send(effect.link, piece)
-            except LinkError:
-                return  # who closed it tells everybody
-            offset += len(data)
+                offset += len(data)
+        except LinkError:
+            return  # who closed it tells everybody
+        finally:
+            del self._leaving[key]
+
+    def kept(self, link: int, message: Kept) -> None:
+        """The other side has so much of a stream."""
+        leaving = self._leaving.get((link, (Compartment(message.mandate, message.file_class), RelPath(message.path))))
+        if leaving is not None:
+            leaving.kept = message.end
+            leaving.more.set()
 
     # -- in -------------------------------------------------------------------------------------------------------
 
     def came(self, link: int, piece: Ahead) -> bool:
         """False for what is not kept."""
-        place = Compartment(piece.mandate, piece.file_class), RelPath(piece.path)
+        where = Compartment(piece.mandate, piece.file_class), RelPath(piece.path)
         if piece.offset == 0 and not self._bandwidth.limits_asking(link):
-            self._begin(link, piece, place)
-        coming = self._coming.get(place)
+            self._begin(link, piece, where)
+        coming = self._coming.get(where)
         if coming is None or coming.link != link or coming.next != piece.offset:
             return False
-        if coming.unwritten + len(piece.data) > UNWRITTEN_BYTES_MAX:
-            return False
         coming.next += len(piece.data)
-        coming.unwritten += len(piece.data)
         coming.is_quiet = False
-        self._tasks.start(self._write(coming, piece.data), "draft")
+        self._tasks.start(self._write(coming, piece), "draft")
         return True
 
-    def _begin(self, link: int, piece: Ahead, place: Place) -> None:
+    def _begin(self, link: int, piece: Ahead, where: Where) -> None:
         staging = self._staging(piece.mandate)
-        self._forget(place)
+        self._forget(where)
         if staging is not None and len(self._coming) < DRAFTS_MAX:
-            self._coming[place] = _Coming(Draft(staging, piece.whole), link)
-            self._expire_later(place)
+            self._coming[where] = _Coming(Draft(staging, piece.whole), link)
+            self._expire_later(where, self._coming[where])
 
-    async def _write(self, coming: _Coming, data: bytes) -> None:
-        await self._stock.threads.quick(coming.draft.append, data)
-        coming.unwritten -= len(data)
+    async def _write(self, coming: _Coming, piece: Ahead) -> None:
+        if await self._stock.threads.quick(coming.draft.append, piece.data):
+            end = piece.offset + len(piece.data)
+            with contextlib.suppress(LinkError):  # who closed it tells everybody
+                await self._send(coming.link, Kept(piece.mandate, piece.path, end, piece.file_class))
 
     def claim(self, compartment: Compartment, wanted: Iterable[Wanted]) -> Mapping[ContentId, Draft]:
         """A change names what these paths hold: what came of them, which is given over to whoever asks."""
@@ -148,28 +177,36 @@ class Streaming:
 
     def close(self) -> None:
         """After the threads have ended: what was not claimed by now goes."""
-        for place in tuple(self._coming):
-            coming = self._take(place)
+        for where in tuple(self._coming):
+            coming = self._take(where)
             if coming is not None:
                 coming.draft.drop()
 
-    def _take(self, place: Place) -> _Coming | None:
-        coming = self._coming.pop(place, None)
+    def _take(self, where: Where) -> _Coming | None:
+        coming = self._coming.pop(where, None)
         if coming is not None:
-            self._expiry.pop(place).cancel()
+            coming.timer.cancel()
         return coming
 
-    def _forget(self, place: Place) -> None:
-        coming = self._take(place)
+    def _forget(self, where: Where) -> None:
+        coming = self._take(where)
         if coming is not None:
             self._tasks.start(self._stock.threads.quick(coming.draft.drop), "draft")
 
-    def _expire_later(self, place: Place) -> None:
-        self._coming[place].is_quiet = True
-        self._expiry[place] = asyncio.get_running_loop().call_later(UNCLAIMED_S, self._expire, place)
+    def _expire_later(self, where: Where, coming: _Coming) -> None:
+        coming.is_quiet = True
+        coming.timer = asyncio.get_running_loop().call_later(UNCLAIMED_S, self._expire, where, coming)
 
-    def _expire(self, place: Place) -> None:
-        if self._coming[place].is_quiet:
-            self._forget(place)
+    def _expire(self, where: Where, coming: _Coming) -> None:
+        if coming.is_quiet:
+            self._forget(where)
         else:
-            self._expire_later(place)
+            self._expire_later(where, coming)
+
+
+async def _until_set(event: asyncio.Event) -> None:
+    """Or until it is time to look again."""
+    event.clear()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_EVERY_S):
+            await event.wait()

@@ -48,7 +48,7 @@ from p2psync.fs.contents import Contents
 from p2psync.fs.draft import Draft
 from p2psync.fs.look import disk_problem
 from p2psync.fs.staging import Staging
-from p2psync.wire.messages import Ahead, ContentMessage, Message, Offer, Push, Request
+from p2psync.wire.messages import Ahead, ContentMessage, Kept, Message, Offer, Push, Request
 
 DRAIN_MIN_S = 1.0
 """What the other side asked before it knew of a better link is on its way for so long."""
@@ -218,6 +218,9 @@ class Transfer:
             return link in self._links.get(message.mandate, ()) and self._pushing.pushed(link, message)
         if isinstance(message, Ahead):
             return link in self._links.get(message.mandate, ()) and self._streaming.came(link, message)
+        if isinstance(message, Kept):
+            self._streaming.kept(link, message)
+            return True
         if isinstance(message, Offer):
             self._offered(link, message)
             return True

@@ -36,6 +36,7 @@ from p2psync.wire.messages import (
     CloseCode,
     ContentMessage,
     Hello,
+    Kept,
     Lane,
     Message,
     Offer,
@@ -404,7 +405,7 @@ class Links:
             case Push():
                 if self._on_content(line.number, message):  # what it names need not be asked for
                     await self._runtime.post(Received(line.number, message))
-            case Request() | Response() | Offer() | Ahead():
+            case Request() | Response() | Offer() | Ahead() | Kept():
                 self._take_content(line, message)
             case Ping(count):
                 self.send(line.number, Pong(count))
@@ -415,7 +416,7 @@ class Links:
             case _:
                 await self._runtime.post(Received(line.number, message))
 
-    def _take_content(self, line: _Line, message: Request | Response | Offer | Ahead) -> None:
+    def _take_content(self, line: _Line, message: ContentMessage) -> None:
         """Raises RemoteProtocolError for what no honest peer sends, or too many answers that nobody waits for."""
         if isinstance(message, Response):
             self._widening.arrived(line.number if line.main is None else line.main, message.size)

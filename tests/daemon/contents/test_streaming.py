@@ -16,8 +16,9 @@ from p2psync.daemon.contents import streaming
 from p2psync.daemon.limits import Limits
 from p2psync.engine import observation
 from p2psync.engine.effects import StreamFile, Wanted
+from p2psync.engine.lanes import WINDOW_BYTES
 from p2psync.fs import inspector, scanner
-from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Ahead, What
+from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Ahead, Kept, What
 from tests.core.cutting import cut
 from tests.daemon.homes import company
 from tests.daemon.patience import until
@@ -56,8 +57,8 @@ async def until_written(device: Device, count: int) -> None:
     """So many pieces are on its disk."""
 
     def is_written() -> bool:
-        coming = list(device.transfer._streaming._coming.values())
-        return [(one.next, one.unwritten) for one in coming] == [(count * RESPONSE_DATA_BYTES_MAX, 0)]
+        sizes = [path.stat().st_size for path in device.shelf.staging.root.iterdir()]
+        return sizes == [count * RESPONSE_DATA_BYTES_MAX]
 
     await until(is_written, f"{count} pieces came")
 
@@ -190,9 +191,35 @@ async def test_what_is_kept_of_it_is_bounded(tmp_path: Path, monkeypatch: pytest
         for name in ("one", "two"):
             assert b.transfer.on_message(link, ahead(0, path=name))
         assert not b.transfer.on_message(link, ahead(0, path="three"))
-        monkeypatch.setattr(streaming, "UNWRITTEN_BYTES_MAX", RESPONSE_DATA_BYTES_MAX + 1)
-        assert b.transfer.on_message(link, ahead(0, path="two"))
-        assert not b.transfer.on_message(link, ahead(1, path="two")), "the disk does not keep up"
+
+
+@pytest.mark.asyncio
+async def test_no_more_is_on_its_way_than_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other side has no room: a window of it goes out, and then nothing."""
+    monkeypatch.setattr("p2psync.fs.assembly.ROOM_LEFT_BYTES", 1 << 62)
+    monkeypatch.setattr(streaming, "LOOK_EVERY_S", 0.001)
+    async with world(tmp_path) as w:
+        a, b, link = two(w)
+        came: list[int] = []
+        take_in = b.transfer._streaming.came
+
+        def note(link: int, piece: Ahead) -> bool:
+            came.append(piece.offset)
+            return take_in(link, piece)
+
+        b.transfer._streaming.came = note  # type: ignore[method-assign]
+        goes_on = pieces(100)
+        a.transfer.stream(stream(link), goes_on)
+        await until(lambda: not goes_on(), "the file was read")
+        assert came == list(range(0, WINDOW_BYTES, RESPONSE_DATA_BYTES_MAX))
+        assert staged(b) == []
+
+
+@pytest.mark.asyncio
+async def test_who_keeps_a_stream_that_there_is_not_is_not_listened_to(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, _b, link = two(w)
+        assert a.transfer.on_message(link, Kept(MANDATE, "big", 7))
 
 
 @pytest.mark.asyncio
