@@ -79,6 +79,35 @@ def test_killed_right_after_a_program_wrote_into_a_file_that_was_replaced(pcs: l
     assert {one["device"] for one in (conflict["winner"], *conflict["losers"])} == {a.device, b.device}
 
 
+def test_killed_while_a_big_file_comes_ahead(pcs: list[Pc]) -> None:
+    """So little of a processor may read it that there is time to interrupt it."""
+    a, b = pcs
+    until(lambda: all(peer["rtt_ms"] for peer in a.status()["peers"]), "it is known how far b is")
+    a.run("limit", "--cpu", "1%")
+    a.save("big.bin", Random(6).randbytes(200 << 20))
+    until(lambda: _ahead_bytes(b) > 10 << 20, "a part of it is at b")
+    b.kill()
+    assert not (b.folder / "big.bin").exists()
+    b.start()
+    a.run("limit", "--cpu", "off")
+    agree(a, b)
+    assert _ahead_bytes(b) == 0
+    until(lambda: all(peer["rtt_ms"] for peer in a.status()["peers"]), "it is known how far b is")
+    a.run("limit", "--cpu", "1%")
+    a.save("other.bin", Random(7).randbytes(200 << 20))
+    until(lambda: _ahead_bytes(b) > 10 << 20, "a part of another one is at b")
+    a.kill()
+    a.start()
+    a.run("limit", "--cpu", "off")
+    agree(a, b)
+
+
+def _ahead_bytes(pc: Pc) -> int:
+    """Of what has no name yet."""
+    staging = pc.folder / ".p2psync" / "staging"
+    return sum(path.stat().st_size for path in staging.glob("tmp-*"))
+
+
 def _kill_when(victim: Pc, receiver: Pc, count: int, wanted: dict[str, str]) -> None:
     until(lambda: len(_names(receiver)) >= count, f"{receiver.host} has {count} files")
     victim.kill()
