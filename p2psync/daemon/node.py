@@ -152,7 +152,7 @@ class Node:
             Fetch: self.transfer.fetch,
             PushContents: self.transfer.push,
             OfferContent: self.transfer.offer,
-            StreamFile: lambda e: self.transfer.stream(e, lambda: self.folders.is_reading(e.mandate, e.path)),
+            StreamFile: lambda e: self.transfer.stream(e, self.folders.being_read(e.mandate, e.path)),
             Place: self._place,
             KeepVersion: self.folders.keep,
             Merge: self.folders.keep,

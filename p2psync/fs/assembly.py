@@ -57,8 +57,11 @@ class Assembly:
         self._present = bytearray(len(self.spans))
         self._trusted: set[int] = set()
         """Chunks that were taken from other files here, and not verified by themselves."""
-        self._drafted_bytes = 0
-        """At its beginning, that came before anybody named it; trusted, too."""
+        self._drafted = range(0)
+        """Chunks that came before anybody named it; trusted, too, until the whole is hashed: others may ask for them by
+        the hashes that a peer told."""
+        self._is_doubted = False
+        """Some of those are something else."""
         self._elsewhere: list[tuple[Source, range]] = []
         """What is still to be taken from there: chunks that follow each other, and where the first of them lies."""
         self._part = staging.part(manifest.content, file_class)
@@ -128,7 +131,7 @@ class Assembly:
         What came before anybody named it is hashed meanwhile.
         """
         stretches, self._elsewhere = self._elsewhere, []
-        size = sum(self._size(stretch) for _, stretch in stretches) + self._drafted_bytes
+        size = sum(self._size(stretch) for stretch in (*(stretch for _, stretch in stretches), self._drafted))
         is_followed = size >= FOLLOW_FROM_BYTES and not self._file.closed
         with self._followed() if is_followed else contextlib.nullcontext(), _Readers() as readers:
             for source, stretch in stretches:
@@ -149,6 +152,8 @@ class Assembly:
                 self._hash_on({})
 
     def _size(self, stretch: range) -> int:
+        if not stretch:
+            return 0
         last = self.spans[stretch.stop - 1]
         return last.offset + last.size - self.spans[stretch.start].offset
 
@@ -175,8 +180,7 @@ class Assembly:
                 reader.seek(self.spans[stretch.start].offset)
                 if not _read_into(reader, data):
                     raise OSError(errno.EIO, os.strerror(errno.EIO))
-                self._whole.update(data)
-                self._hashed_chunks = stretch.stop
+                self._hash(stretch, data)
         finally:
             self._is_followed = False
 
@@ -227,7 +231,7 @@ class Assembly:
         with self._lock:
             self._hash_on({})
             is_whole = self._hashed_chunks == len(self.spans) and self._whole.digest() == self.manifest.content
-            if not is_whole:
+            if self._is_doubted or not is_whole:
                 return self._distrust()
         sync_descriptor(self._file.fileno())  # others may read what is here meanwhile
         with self._lock:
@@ -240,6 +244,7 @@ class Assembly:
         for index in self._trusted:
             self._present[index] = self._fits(index, self._read_at(self.spans[index]))
         self._trusted.clear()
+        self._drafted, self._is_doubted = range(0), False
         self._whole = blake3()
         self._hashed_chunks = 0
         if self.missing:
@@ -270,8 +275,8 @@ class Assembly:
     def _take_draft(self, size: int) -> None:
         whole = bisect_right(self.spans, size, key=lambda span: span.offset + span.size)
         self._present[:whole] = b"\1" * whole
-        self._trusted.update(range(whole))
-        self._drafted_bytes = size
+        self._drafted = range(whole)
+        self._trusted.update(self._drafted)
 
     def _has_room(self) -> bool:
         """A file that cannot become whole must not fill the disk for all others."""
@@ -291,8 +296,18 @@ class Assembly:
     def _hash_stretch(self, at_hand: Container[int]) -> None:
         """Read what is here and follows."""
         stretch = self._grown(at_hand)
-        self._whole.update(self._read(self.spans[stretch.start].offset, self._size(stretch)))
+        self._hash(stretch, self._read(self.spans[stretch.start].offset, self._size(stretch)))
+
+    def _hash(self, stretch: range, data: Data) -> None:
+        self._whole.update(data)
         self._hashed_chunks = stretch.stop
+        if stretch.start in self._drafted and not self._is_doubted:
+            begin, view = self.spans[stretch.start].offset, memoryview(data)
+            spans = self.spans[stretch.start : min(stretch.stop, self._drafted.stop)]
+            self._is_doubted = any(
+                blake3(view[offset - begin : offset - begin + size]).digest() != digest
+                for digest, offset, size in spans
+            )
 
     def _grown(self, at_hand: Container[int] = ()) -> range:
         """The chunks that are here, follow what was hashed, and are not at hand: about STRETCH_BYTES_MAX at most."""

@@ -11,7 +11,7 @@ import errno
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from io import FileIO
 from pathlib import Path
 
@@ -38,6 +38,8 @@ GIVEN_BYTES_MAX = 40 << 20
 """What peers gave unasked and is still to be placed; as much as `engine.peer.WAITING_MAX` small files hold."""
 REMEMBERED_MAX = 4096
 """Paths placed lately, kept in mind until the database surely knows them."""
+ALIKE_FROM = 2
+"""Chunks that two files share. A single one may be a block of zeros."""
 NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
@@ -63,9 +65,9 @@ class Contents:
         self._staging = staging
         self._versions = versions
         self._where = where
-        lasting = cuts or NoCuts()
-        self.cuts = CutMemory(lasting)
-        self._reuse = Reuse(lasting, self._files_with)
+        self._lasting = cuts or NoCuts()
+        self.cuts = CutMemory(self._lasting)
+        self._reuse = Reuse(self._lasting, self._files_with)
         self._lately: OrderedDict[ContentId, RelPath] = OrderedDict()
         self._assemblies: dict[ContentId, Assembly] = {}
         self._read_lately = Handful(READ_LATELY_BYTES_MAX)
@@ -280,6 +282,12 @@ class Contents:
         if self.cuts.save():  # a file was read meanwhile, and what it held before was looked for in vain
             found |= self._reuse.find(hashes, here, may_reuse)
         return found if any(file == here for file, _offset in found.values()) else self._chunks_of(here) | found
+
+    def has_some(self, spans: Collection[Span]) -> bool:
+        """Whether some of these chunks seem to be in another big file here."""
+        self.cuts.save()
+        alike = self._lasting.alike([span.hash for span in spans])
+        return any(len(known) >= ALIKE_FROM for known in alike.values())
 
     def chunks_of(self, content: ContentId) -> dict[bytes, Source]:
         """Where the chunks lie of a big file that is here, if it is in memory how that is cut."""

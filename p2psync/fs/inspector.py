@@ -12,7 +12,7 @@ from typing import Protocol
 
 from p2psync.books.completeness import Completeness, completeness
 from p2psync.core.change import SIZE_BYTES_MAX
-from p2psync.core.chunking import NOTHING, Layout
+from p2psync.core.chunking import NOTHING, Layout, Span
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
@@ -20,6 +20,7 @@ from p2psync.core.relpath import RelPath
 from p2psync.core.value import value
 from p2psync.engine.events import Seen
 from p2psync.engine.settle import QUIET_S
+from p2psync.fs.being_read import BeingRead
 from p2psync.fs.folder import Folder
 from p2psync.fs.listing import unreadable
 from p2psync.fs.look import is_locked
@@ -81,6 +82,8 @@ class Manner:
     moved: Moved = field(default_factory=Moved)
     turn: Turn = UNPACED
     """It rests between files and between pieces of big ones."""
+    being_read: BeingRead | None = None
+    """The large file that the pass is for."""
 
     def reads(self, size: int, age_s: float) -> bool:
         return size <= LARGE_BYTES or self.large_unquiet or (self.large and age_s >= QUIET_S)
@@ -234,7 +237,7 @@ class Inspector:
             return
         known = self._known.get(path)
         begun_ns = time.time_ns()
-        reading = self._reading(path, entry, into, manner.turn)
+        reading = self._reading(path, entry, into, manner)
         if reading is None:
             return
         found = self._found(path, reading, begun_ns, entry, manner)
@@ -248,16 +251,17 @@ class Inspector:
         elif not found.seen.entry.same_as(entry) or not untouched:
             into.found.append(found)
 
-    def _reading(self, path: RelPath, entry: Entry, into: Gathering, turn: Turn) -> Reading | None:
+    def _reading(self, path: RelPath, entry: Entry, into: Gathering, manner: Manner) -> Reading | None:
         """None where there is none, which was told then unless the path merely vanished."""
 
         def stopped() -> bool:
-            turn.rest()
+            manner.turn.rest()
             return self._stop.is_set()
 
         try:
             before = self._cutting.cut_before(entry.content) if entry.content is not None else NOTHING
-            reading = read_stable(self._folder.where(path), stopped, before, lambda: turn.is_free)
+            tell = manner.being_read.add if manner.being_read is not None else _nobody
+            reading = read_stable(self._folder.where(path), stopped, before, lambda: manner.turn.is_free, tell=tell)
         except OSError as error:
             self._refused(path, error, into)
             return None
@@ -288,6 +292,10 @@ class Inspector:
         if new.same_as(entry):
             whole = Completeness.WHOLE  # only its stat is news
         return Found(Seen(path, new, stat), whole, age_s, manner.asked, racy_s)
+
+
+def _nobody(_spans: Sequence[Span]) -> None:
+    pass
 
 
 def age_of(found: os.stat_result) -> float:

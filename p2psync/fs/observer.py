@@ -24,6 +24,7 @@ from p2psync.core.relpath import RelPath, ancestors
 from p2psync.engine.events import Observed, ReadingBegun, ScanFinished, Seen, Suspected
 from p2psync.engine.settle import HOLD_MAX_S, HOLD_S, How, Settler
 from p2psync.engine.urgent import SAVE_PATHS_MAX
+from p2psync.fs.being_read import BeingRead
 from p2psync.fs.doubt import is_bookkeeping, is_doubtful
 from p2psync.fs.folder import Folder, FolderVanished
 from p2psync.fs.scanner import Scanner
@@ -92,7 +93,7 @@ class Observer:
         self._steps: list[set[RelPath]] = []
         """For each disk work under way, what was told of meanwhile."""
         self._large: deque[Large] = deque()
-        self.reading: RelPath | None = None
+        self.reading: BeingRead | None = None
         """The large file that is being read."""
         self._full = False
         self._unwatched = False
@@ -189,7 +190,6 @@ class Observer:
         self._settler.clear()
         self._unwatched = False
         self._large.clear()
-        self.reading = None
         self._scanner.resume()
         self._watched.clear()
         self._scan_asked.set()
@@ -309,15 +309,18 @@ class Observer:
         while True:
             while self._large:
                 large = self._large.popleft()
-                self.reading = large.path
-                if not is_bookkeeping(large.path):
-                    await self._emit_event(ReadingBegun(self._mandate, large.path, large.size))
-                await self._look((large.path,), large=True)
-                self.reading = None
+                reading = self.reading = BeingRead(large.path)
+                try:
+                    if not is_bookkeeping(large.path):
+                        await self._emit_event(ReadingBegun(self._mandate, large.path, large.size))
+                    await self._look((large.path,), large=reading)
+                finally:
+                    reading.end()
+                    self.reading = None
             self._large_there.clear()
             await self._large_there.wait()
 
-    async def _look(self, due: Sequence[RelPath], *, large: bool = False) -> None:
+    async def _look(self, due: Sequence[RelPath], *, large: BeingRead | None = None) -> None:
         complained: set[str] = set()
         async for sight, overtaken in self._sights(self._scanner.look(due, large=large)):
             await self._report(sight, overtaken)

@@ -17,6 +17,7 @@ from p2psync.core.problem import Code, Problem
 from p2psync.core.relpath import RelPath, all_ancestors, ancestors, parent
 from p2psync.engine.events import Seen
 from p2psync.errors import ConfigError
+from p2psync.fs.being_read import BeingRead
 from p2psync.fs.folder import Folder, FolderVanished
 from p2psync.fs.full_pass import FullPass
 from p2psync.fs.inspector import LARGE_BYTES, Cutting, Inspector, Manner, age_of
@@ -121,12 +122,12 @@ class Scanner:
             raise FolderVanished
         yield batch.take(is_last=True)
 
-    def look(self, paths: Sequence[RelPath], *, large: bool = False) -> Iterator[Sight]:
+    def look(self, paths: Sequence[RelPath], *, large: BeingRead | None = None) -> Iterator[Sight]:
         """Some paths, a directory with all that lies in it; first what stands there, then what is missing.
 
         A file that moved is told of together with the name that it left, so that others can move theirs.
 
-        `large`: read large files, too. Raises FolderVanished, and Stopped.
+        `large`: the path is of a large file, which is to be read. Raises FolderVanished, and Stopped.
         """
         batch = Gathering()
         presence = Presence(self.folder)
@@ -137,13 +138,13 @@ class Scanner:
         moved = self._moved(vanished)
         self._fill_ancestors(above, rows, batch)
         whole = {path for path, found in present if stat.S_ISDIR(found.st_mode)}
-        turn = Turn(self._pacer, lambda: self._inspector.is_stopped) if large else UNPACED
+        is_large = large is not None
+        turn = Turn(self._pacer, lambda: self._inspector.is_stopped) if is_large else UNPACED
+        manner = Manner(large=is_large, large_unquiet=is_large, moved=moved, turn=turn, being_read=large)
         for path, found in present:
             if path in whole and not whole.isdisjoint(ancestors(path)):
                 continue  # looked at with the directory that it lies in
-            yield from self._look_at(
-                path, found, rows, batch, Manner(large=large, large_unquiet=large, moved=moved, turn=turn)
-            )
+            yield from self._look_at(path, found, rows, batch, manner)
         for row in vanished:
             if row[0] not in moved.met:
                 self._vanished(row, batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from io import FileIO
 from pathlib import Path
@@ -54,23 +54,30 @@ def read_stable(
     before: Layout = NOTHING,
     ahead: Callable[[], bool] = lambda: True,
     limit: int | None = None,
+    tell: Callable[[Sequence[Span]], None] = lambda _: None,
 ) -> Reading | None:
     """Read and hash a regular file; None if it changes while it is read.
 
     `before`: how it was cut when it was read last, as far as that is known: most of it may be the same. `ahead`:
-    whether a second thread may help with a big one just now. `limit`: of its bytes.
+    whether a second thread may help with a big one just now. `limit`: of its bytes. `tell` hears how a big one is cut
+    while it is read.
 
     Raises OSError, Stopped soon after `stopped` says so, TooLarge.
     """
     for _ in range(READS_MAX):
-        reading, size = _read_once(path, stopped, before, ahead, limit)
+        reading, size = _read_once(path, stopped, before, ahead, limit, tell)
         if reading is not None or size > PIECE_BYTES:
             return reading
     return None
 
 
 def _read_once(
-    path: str | Path, stopped: Callable[[], bool], cut_before: Layout, ahead: Callable[[], bool], limit: int | None
+    path: str | Path,
+    stopped: Callable[[], bool],
+    cut_before: Layout,
+    ahead: Callable[[], bool],
+    limit: int | None,
+    tell: Callable[[Sequence[Span]], None],
 ) -> tuple[Reading | None, int]:
     """What was read, if the file stood still, and its size."""
     descriptor, before = open_descriptor(path)
@@ -80,7 +87,7 @@ def _read_once(
     if before.st_size <= SMALL_BYTES:
         return _read_small(descriptor, before, stopped), before.st_size
     with FileIO(descriptor, "rb") as reader:
-        whole, cutting = blake3(), _Cutting(before.st_size, cut_before)
+        whole, cutting = blake3(), _Cutting(before.st_size, cut_before, tell)
         head = tail = b""
         count = 0
         with closing(hashed_pieces(reader, before.st_size, whole, ahead)) as read:
@@ -115,18 +122,24 @@ def _read_small(descriptor: int, before: os.stat_result, stopped: Callable[[], b
 class _Cutting:
     """Cuts a file of `size` bytes that is fed in order, if it is to be cut."""
 
-    def __init__(self, size: int, before: Layout) -> None:
+    def __init__(self, size: int, before: Layout, tell: Callable[[Sequence[Span]], None]) -> None:
         self._chunker = Chunker(size, before) if MANIFEST_THRESHOLD_BYTES < size <= CUT_BYTES_MAX else None
         self._spans: list[Span] = []
+        self._tell = tell
 
     def feed(self, piece: memoryview) -> None:
         if self._chunker is not None:
-            self._spans += self._chunker.feed(piece)
+            self._cut(self._chunker.feed(piece))
 
     def finish(self) -> Layout:
         if self._chunker is None:
             return NOTHING
-        return Layout([*self._spans, *self._chunker.finish()], self._chunker.stretches)
+        self._cut(self._chunker.finish())
+        return Layout(self._spans, self._chunker.stretches)
+
+    def _cut(self, spans: Sequence[Span]) -> None:
+        self._spans += spans
+        self._tell(spans)
 
 
 def _times(found: os.stat_result) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -74,6 +75,24 @@ def test_a_draft_of_something_else_is_found_out(staging: Staging) -> None:
     complete(assembly)
     assert assembly.finish()
     assert staging.path(MANIFEST.content).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("follow_from_bytes", [1 << 20, 1 << 30])
+def test_a_list_of_chunks_that_lies_is_found_out(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch, follow_from_bytes: int
+) -> None:
+    """Others would be given the chunks under the names of that list."""
+    monkeypatch.setattr("p2psync.fs.assembly.FOLLOW_FROM_BYTES", follow_from_bytes)
+    chunks = list(MANIFEST.chunks)
+    chunks[3] = chunks[3]._replace(hash=bytes(32))
+    drafted(staging, DATA[:HALF])
+    assembly = Assembly(staging, replace(MANIFEST, chunks=tuple(chunks)))
+    assembly.copy()
+    complete(assembly)
+    assert assembly.missing == []
+    assert assembly.finish() is None
+    assert assembly.missing == [3]
+    assembly.close(keep=False)
 
 
 @pytest.mark.parametrize("more", [b"", b"and more"])

@@ -121,7 +121,7 @@ def test_a_file_that_may_not_be_read_says_why(tmp_path: Path, monkeypatch: pytes
     place.save("a", b"text")
     refusal = PermissionError(13, "Permission denied")
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise refusal
 
     monkeypatch.setattr("p2psync.fs.inspector.read_stable", refuse)

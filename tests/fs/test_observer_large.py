@@ -25,12 +25,16 @@ async def test_it_is_told_that_a_large_file_is_being_read(place: Place, monkeypa
         place.save("large.ecf", b"x\r\n" * 40, age_s=9)
         told.played.notice(("large", How.RENAMED), ("large.ecf", How.RENAMED))
         told.may_go_on.clear()
-        await until(lambda: told.observer.reading == "large", "it is being read")
+        await until(lambda: told.observer.reading is not None, "it is being read")
+        reading = told.observer.reading
+        assert reading is not None
+        assert (reading.path, reading.is_over) == ("large", False)
         told.may_go_on.set()
         await told.path("+large")
         await told.path("+large.ecf")
         assert [e for e in told.events if isinstance(e, ReadingBegun)] == [ReadingBegun(MANDATE, RelPath("large"), 100)]
         await until(lambda: told.observer.reading is None, "it was read")
+        assert reading.is_over
 
 
 @pytest.mark.asyncio

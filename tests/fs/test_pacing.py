@@ -11,6 +11,7 @@ import pytest
 from p2psync.core.rate import BURST_S
 from p2psync.core.relpath import RelPath
 from p2psync.fs import inspector, stable
+from p2psync.fs.being_read import BeingRead
 from p2psync.fs.clone import PIECE_BYTES, content_of_file
 from p2psync.fs.inspector import LARGE_BYTES
 from p2psync.fs.pacing import GIVE_WAY_EVERY_S, GIVE_WAY_S, REST_MIN_S, SLICE_S, UNPACED, Pacer, ThreadClock, Turn
@@ -225,7 +226,7 @@ def test_a_look_at_what_was_saved_never_rests_unless_it_is_large(place: Place) -
     scanner, clock, _ = scanner_of(place)
     assert look(scanner, *"abcd", "large") == ["+a", "+b", "+c", "+d", "Llarge"]
     assert clock.worked == 0
-    assert told(scanner.look([RelPath("large")], large=True)) == ["+large"]
+    assert told(scanner.look([RelPath("large")], large=BeingRead(RelPath("large")))) == ["+large"]
     assert clock.rests > 0
 
 
@@ -238,7 +239,7 @@ def test_with_a_limit_no_other_thread_reads_ahead(place: Place, limited: bool) -
     clock.at_rest = lambda: threads.update(thread.name for thread in threading.enumerate())
     if not limited:
         pacer.put(None)
-    assert told(scanner.look([RelPath("large")], large=True)) == ["+large"]
+    assert told(scanner.look([RelPath("large")], large=BeingRead(RelPath("large")))) == ["+large"]
     assert not any(name.startswith("read-ahead") for name in threads)
     assert (clock.rests > 0) == limited
 

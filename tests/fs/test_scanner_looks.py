@@ -12,6 +12,7 @@ from p2psync.core.ids import content_of
 from p2psync.core.ignore import IgnoreRules
 from p2psync.core.relpath import RelPath
 from p2psync.fs import inspector
+from p2psync.fs.being_read import BeingRead
 from p2psync.fs.scanner import Scanner
 from p2psync.fs.sight import SIGHT_PATHS_FIRST
 from p2psync.fs.traits import SYSTEMS_OWN
@@ -224,7 +225,7 @@ def test_large_files_are_left_to_a_patient_reader(
     place.save("fresh", bytes(11), age_s=0.05)
     place.save("small")
     assert look(scanner, "big", "fresh", "small") == ["+small", "Lbig", "Lfresh"]
-    assert told(scanner.look([R("big"), R("fresh")], large=True)) == ["+big", "+fresh"]
+    assert told(scanner.look([R("big"), R("fresh")], large=BeingRead(R("big")))) == ["+big", "+fresh"]
     place.save("fresh", bytes(12), age_s=0.05)
     assert scan(scanner) == ["+big", "+small", "Lfresh"]
     sights = list(scanner.scan())

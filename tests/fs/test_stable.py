@@ -52,6 +52,16 @@ def test_a_file_that_travels_in_chunks_is_cut_in_the_same_pass(tmp_path: Path, m
     assert cut_while_read(tmp_path, data) == (content_of(data), []), "a very large one only when it is asked for"
 
 
+def test_it_is_told_how_a_file_is_cut_while_it_is_read(tmp_path: Path) -> None:
+    data = os.urandom(3 * PIECE_BYTES + 17)
+    (tmp_path / "a").write_bytes(data)
+    told: list[list[Span]] = []
+    reading = read_stable(tmp_path / "a", tell=lambda spans: told.append(list(spans)))
+    assert reading is not None
+    assert len(told) > 3
+    assert [span for spans in told for span in spans] == reading.layout.spans == cut(data)
+
+
 def cut_while_read(tmp_path: Path, data: bytes) -> tuple[ContentId, list[Span]]:
     (tmp_path / "a").write_bytes(data)
     reading = read_stable(tmp_path / "a")

@@ -1,16 +1,17 @@
 """A big new file goes ahead while it is read here: to hash it takes time in which the line would be idle.
 
-A stream is a hint as a push is. It ends with the reading; what came by then is a draft, of which the file is put
-together as soon as a change names what its path holds.
+A stream is a hint as a push is. It ends with the reading, or where it goes on as another file does; what came
+by then is a draft, of which the file is put together as soon as a change names what its path holds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 
+from p2psync.core.chunking import Span
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.core.value import mutable
@@ -23,6 +24,7 @@ from p2psync.engine.effects import StreamFile, Wanted
 from p2psync.engine.lanes import WINDOW_BYTES
 from p2psync.engine.orders import Compartment
 from p2psync.errors import LinkError
+from p2psync.fs.being_read import BeingRead
 from p2psync.fs.contents import Contents
 from p2psync.fs.draft import Draft
 from p2psync.fs.staging import Staging
@@ -33,6 +35,8 @@ UNCLAIMED_S = 30.0
 AGAIN_S = 30.0
 """So long a file that went ahead and is read anew is not given once more: somebody is still writing it."""
 DRAFTS_MAX = 8
+ALIKE_AMONG = 64
+"""Chunks: so few that two files share are not noticed always."""
 LOOK_EVERY_S = 0.1
 """How soon a stream of which the other side keeps nothing more ends with the reading."""
 
@@ -88,8 +92,8 @@ class Streaming:
 
     # -- out ------------------------------------------------------------------------------------------------------
 
-    def stream(self, effect: StreamFile, goes_on: Callable[[], bool]) -> None:
-        """Give the beginning of a file to the member on a link, if he may read it, as long as `goes_on` says.
+    def stream(self, effect: StreamFile, reading: BeingRead) -> None:
+        """Give the beginning of a file to the member on a link, if he may read it, while it is read.
 
         To who is far away next to nothing would go by then.
         """
@@ -98,7 +102,7 @@ class Streaming:
         is_open = self._stock.bounds.is_open_to(effect.link, compartment)
         is_quick = self._is_near(effect.link) and not self._bandwidth.limits_answers(effect.link)
         if contents is not None and is_open and is_quick and self._is_due(effect.link, (compartment, effect.path)):
-            self._tasks.start(self._stream(effect, contents, compartment, goes_on), "stream")
+            self._tasks.start(self._stream(effect, contents, compartment, reading), "stream")
 
     def _is_due(self, link: int, where: Where) -> bool:
         now_s = asyncio.get_running_loop().time()
@@ -109,26 +113,33 @@ class Streaming:
         return True
 
     async def _stream(
-        self, effect: StreamFile, contents: Contents, compartment: Compartment, goes_on: Callable[[], bool]
+        self, effect: StreamFile, contents: Contents, compartment: Compartment, reading: BeingRead
     ) -> None:
         """No more is on its way than for any other big file: what is saved meanwhile would have to wait for it."""
         key = effect.link, (compartment, effect.path)
         leaving = self._leaving[key] = _Leaving()
-        offset = 0
+        loop = asyncio.get_running_loop()
+        reading.listen(lambda: loop.call_soon_threadsafe(leaving.more.set))
+        count = offset = 0
         try:
-            while goes_on():
-                if offset - leaving.kept >= WINDOW_BYTES:
+            while not reading.is_over:
+                spans = _piece(reading.spans, count)
+                if not spans or offset - leaving.kept >= WINDOW_BYTES:
                     await _until_set(leaving.more)
                     continue
-                data = await self._stock.threads.read(contents.read_at, effect.path, offset, RESPONSE_DATA_BYTES_MAX)
+                end = count + len(spans)
+                lately = reading.spans[max(0, end - ALIKE_AMONG) : end]
+                data = await self._stock.threads.read(_read_new, contents, effect.path, spans, lately)
                 if not data:
                     return
                 piece = Ahead(effect.mandate, effect.path, effect.size, offset, data, effect.file_class)
                 await self._send(effect.link, piece)
+                count = end
                 offset += len(data)
         except LinkError:
             return  # who closed it tells everybody
         finally:
+            reading.listen(None)
             del self._leaving[key]
 
     def kept(self, link: int, message: Kept) -> None:
@@ -204,9 +215,29 @@ class Streaming:
             self._expire_later(where, coming)
 
 
+def _piece(spans: Sequence[Span], begin: int) -> Sequence[Span]:
+    """From one chunk on, as many as one message carries."""
+    end, size = begin, 0
+    while end < len(spans) and size + spans[end].size <= RESPONSE_DATA_BYTES_MAX:
+        size += spans[end].size
+        end += 1
+    return spans[begin:end]
+
+
+def _read_new(contents: Contents, path: RelPath, spans: Sequence[Span], lately: Sequence[Span]) -> bytes:
+    """What lies there; nothing where it is a copy of another file: whoever has that one makes it of it. Nor where the
+    file became shorter.
+    """
+    if contents.has_some(lately):
+        return b""
+    size = sum(span.size for span in spans)
+    data = contents.read_at(path, spans[0].offset, size)
+    return data if len(data) == size else b""
+
+
 async def _until_set(event: asyncio.Event) -> None:
     """Or until it is time to look again."""
-    event.clear()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LOOK_EVERY_S):
             await event.wait()
+    event.clear()

@@ -44,6 +44,7 @@ from p2psync.engine.orders import (
 )
 from p2psync.errors import LinkError
 from p2psync.fs.assembly import check_room
+from p2psync.fs.being_read import BeingRead
 from p2psync.fs.contents import Contents
 from p2psync.fs.draft import Draft
 from p2psync.fs.look import disk_problem
@@ -193,9 +194,10 @@ class Transfer:
         """Let what is new in a big file go ahead of the change that will name it."""
         self._offering.offer(effect, self._links[effect.mandate] - self._lane_of.keys())
 
-    def stream(self, effect: StreamFile, goes_on: Callable[[], bool]) -> None:
-        """Let a big new file go ahead while it is read."""
-        self._streaming.stream(effect, goes_on)
+    def stream(self, effect: StreamFile, reading: BeingRead | None) -> None:
+        """Let a big new file go ahead while it is read; None if that is over."""
+        if reading is not None:
+            self._streaming.stream(effect, reading)
 
     def _offered(self, link: int, message: Offer) -> None:
         compartment = Compartment(message.mandate, message.file_class)

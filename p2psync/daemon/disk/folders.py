@@ -55,6 +55,7 @@ from p2psync.engine.settle import Settler
 from p2psync.engine.site import DISK_CODES
 from p2psync.engine.urgent import SAVE_PATHS_MAX
 from p2psync.errors import FolderError
+from p2psync.fs.being_read import BeingRead
 from p2psync.fs.contents import Contents
 from p2psync.fs.folder import EPOCH_BYTES, Folder, Marker
 from p2psync.fs.full_pass import FullPass
@@ -215,10 +216,11 @@ class Folders:
         if one is not None:
             one.observer.hold_back(is_held)
 
-    def is_reading(self, mandate: MandateId, path: RelPath) -> bool:
-        """Whether that large file is being read just now."""
+    def being_read(self, mandate: MandateId, path: RelPath) -> BeingRead | None:
+        """That large file, if it is being read just now."""
         one = self._open.get(mandate)
-        return one is not None and one.observer.reading == path
+        reading = one.observer.reading if one is not None else None
+        return reading if reading is not None and reading.path == path else None
 
     async def reopen_all(self) -> None:
         """The engine was made anew: tell it of the folders again, and look at everything."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from p2psync.core.block import ORDINARY
-from p2psync.core.chunking import Layout
+from p2psync.core.chunking import Layout, Span
 from p2psync.core.ids import content_of
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.contents import streaming
@@ -18,6 +17,7 @@ from p2psync.engine import observation
 from p2psync.engine.effects import StreamFile, Wanted
 from p2psync.engine.lanes import WINDOW_BYTES
 from p2psync.fs import inspector, scanner
+from p2psync.fs.being_read import BeingRead
 from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Ahead, Kept, What
 from tests.core.cutting import cut
 from tests.daemon.homes import company
@@ -25,6 +25,7 @@ from tests.daemon.patience import until
 from tests.daemon.peers import MANDATE, Device, World, world
 
 DATA = Random(1).randbytes(6 * RESPONSE_DATA_BYTES_MAX)
+STEP = RESPONSE_DATA_BYTES_MAX // 8
 BIG = RelPath("big")
 CONTENT = content_of(DATA)
 WANTED = Wanted(CONTENT, len(DATA), BIG)
@@ -42,10 +43,21 @@ def stream(link: int, file_class: str = ORDINARY) -> StreamFile:
     return StreamFile(MANDATE, BIG, len(DATA), link, file_class)
 
 
-def pieces(count: int) -> Callable[[], bool]:
-    """The reading goes on for so many pieces."""
-    left = iter(range(count))
-    return lambda: next(left, None) is not None
+class Reading(BeingRead):
+    """It is over when so many have looked whether it is, each before a piece."""
+
+    def __init__(self, pieces: int = 1000) -> None:
+        self._left = iter(range(pieces))
+        super().__init__(BIG)
+        self.add([Span(content_of(DATA[at : at + STEP]), at, STEP) for at in range(0, len(DATA), STEP)])
+
+    @property
+    def is_over(self) -> bool:
+        return next(self._left, None) is None
+
+    @is_over.setter
+    def is_over(self, _value: bool) -> None:
+        pass
 
 
 def ahead(number: int, data: bytes = DATA, path: str = "big") -> Ahead:
@@ -77,7 +89,7 @@ def staged(device: Device) -> list[str]:
 async def test_what_came_ahead_is_not_asked_for(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         a, b, link = two(w)
-        a.transfer.stream(stream(link), pieces(4))
+        a.transfer.stream(stream(link), Reading(4))
         await until_written(b, 4)
         b.want(WANTED)
         await b.until_fetched(WANTED)
@@ -91,7 +103,7 @@ async def test_what_came_ahead_is_not_asked_for(tmp_path: Path) -> None:
 async def test_all_of_it_may_come_ahead(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         a, b, link = two(w)
-        a.transfer.stream(stream(link), lambda: True)
+        a.transfer.stream(stream(link), Reading())
         await until_written(b, 6)
         b.want(WANTED)
         await b.until_fetched(WANTED)
@@ -143,15 +155,58 @@ async def test_only_who_may_have_it_and_is_near_is_given_anything(tmp_path: Path
     async with world(tmp_path) as w:
         a, b, link = two(w)
         a.fence.closed.add((link, "restricted *.ecs"))
-        a.transfer.stream(stream(link, "restricted *.ecs"), lambda: True)
+        a.transfer.stream(stream(link, "restricted *.ecs"), Reading())
         a.is_near = False
-        a.transfer.stream(stream(link), lambda: True)
+        a.transfer.stream(stream(link), Reading())
         a.is_near = True
         assert a.transfer._streaming._streamed == {}
-        a.transfer.stream(stream(link), pieces(1))
-        a.transfer.stream(stream(link), lambda: True)
+        a.transfer.stream(stream(link), Reading(1))
+        a.transfer.stream(stream(link), Reading())
         await until_written(b, 1)
         assert staged(b) != [], "and not again, since it is being written still"
+
+
+@pytest.mark.asyncio
+async def test_of_a_copy_nothing_more_is_given(tmp_path: Path) -> None:
+    """The other side makes it of what it has. Single chunks are in many files, and tell nothing."""
+    async with world(tmp_path) as w:
+        a, b, link = two(w)
+        reading = Reading()
+        spans = reading.spans
+        a.shelf.contents.note_cut(content_of(b"one chunk"), Layout(spans[8:9]))
+        a.shelf.contents.note_cut(content_of(b"many"), Layout(spans[24:]))
+        a.transfer.stream(stream(link), reading)
+        await until_written(b, 4)
+        await until(lambda: not a.transfer._streaming._leaving, "the stream ended")
+        assert [path.stat().st_size for path in b.shelf.staging.root.iterdir()] == [4 * RESPONSE_DATA_BYTES_MAX]
+
+
+@pytest.mark.asyncio
+async def test_of_a_file_that_became_shorter_nothing_more_is_given(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, link = two(w)
+        a.shelf.save("big", DATA[: 2 * RESPONSE_DATA_BYTES_MAX + 1000])
+        a.transfer.stream(stream(link), Reading())
+        await until_written(b, 2)
+        await until(lambda: not a.transfer._streaming._leaving, "the stream ended")
+        assert [path.stat().st_size for path in b.shelf.staging.root.iterdir()] == [2 * RESPONSE_DATA_BYTES_MAX]
+
+
+@pytest.mark.asyncio
+async def test_no_more_is_given_than_was_read(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, link = two(w)
+        reading = BeingRead(BIG)
+        spans = Reading().spans
+        a.transfer.stream(stream(link), reading)
+        for count in (1, 2):
+            reading.add(spans[8 * count - 8 : 8 * count])
+            await until_written(b, count)
+        reading.end()
+        await until(lambda: not a.transfer._streaming._leaving, "the stream ended")
+        b.want(WANTED)
+        await b.until_fetched(WANTED)
+        assert asked(a) >= 4 * RESPONSE_DATA_BYTES_MAX
 
 
 @pytest.mark.asyncio
@@ -161,7 +216,7 @@ async def test_where_bytes_are_counted_nothing_goes_ahead(tmp_path: Path, monkey
         for device in (a, b):
             device.transfer._bandwidth.put(Limits(up=1 << 20, down=1 << 20))
             device.transfer._bandwidth._far.add(link)
-        a.transfer.stream(stream(link), lambda: True)
+        a.transfer.stream(stream(link), Reading())
         assert a.transfer._streaming._streamed == {}
         assert not b.transfer.on_message(link, ahead(0))
 
@@ -208,9 +263,9 @@ async def test_no_more_is_on_its_way_than_is_kept(tmp_path: Path, monkeypatch: p
             return take_in(link, piece)
 
         b.transfer._streaming.came = note  # type: ignore[method-assign]
-        goes_on = pieces(100)
-        a.transfer.stream(stream(link), goes_on)
-        await until(lambda: not goes_on(), "the file was read")
+        reading = Reading(100)
+        a.transfer.stream(stream(link), reading)
+        await until(lambda: reading.is_over, "the file was read")
         assert came == list(range(0, WINDOW_BYTES, RESPONSE_DATA_BYTES_MAX))
         assert staged(b) == []
 
@@ -246,7 +301,7 @@ async def test_a_link_that_breaks_ends_the_stream(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         a, b, link = two(w)
         a.links[link].closed = True
-        a.transfer.stream(stream(link), lambda: True)
+        a.transfer.stream(stream(link), Reading())
         b.want(WANTED)
         await b.until(lambda: a.links[link].closed)
         assert staged(b) == []
@@ -271,7 +326,7 @@ async def test_devices_give_a_big_new_file_while_they_read_it(tmp_path: Path, mo
         data = Random(3).randbytes(40 << 20)
         one.save("big.bin", data)
         await two.has("big.bin", data)
-        assert [piece.offset for piece in came[:2]] == [0, RESPONSE_DATA_BYTES_MAX]
+        assert [piece.offset for piece in came[:2]] == [0, came[0].size]
         assert {(piece.path, piece.whole) for piece in came} == {("big.bin", len(data))}
         again = data[:1000] + b"new" + data[1000:]
         count = len(came)
