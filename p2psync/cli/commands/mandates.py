@@ -13,6 +13,7 @@ from p2psync.cli.command import Session, command, say
 from p2psync.cli.exits import CommandFailed
 from p2psync.cli.values import absolute, quoted, short_device
 from p2psync.cli.wording import Group
+from p2psync.errors import UsageError
 from p2psync.i18n import _
 
 MANDATE = Annotated[str, typer.Argument(metavar="MANDATE", help=_("Name or id of the mandate."))]
@@ -319,6 +320,8 @@ def rules(
         ),
     ] = None,
 ) -> int:
+    if sum(given is not None for given in (setting, opened, attach)) > 1:
+        raise UsageError(_("--set, --open and --attach change one thing each: give one of them at a time."))
     if opened is not None:
         session.call("rules.open", mandate=mandate, fields=opened)
     if attach is not None:

@@ -100,6 +100,8 @@ def test_rules_are_shown_and_set(office: Machine) -> None:
         (["rules", "Cargo", "--set", "*.crp=sometimes"], 2, "sometimes"),
         (["rules", "Nope"], 2, "Nope"),
         (["rules", "Cargo", "--attach", "some"], 2, "neither admins nor all"),
+        (["rules", "Cargo", "--set", "*.pdf=manual", "--attach", "all"], 2, "one of them at a time"),
+        (["rules", "Cargo", "--open", "account.cash", "--attach", "all"], 2, "one of them at a time"),
         (["overview", "more"], 2, "more"),
     ],
 )
