@@ -28,7 +28,8 @@
     |   `-- HomeInUse
     |-- MandateLocal                nobody can join what is not shared
     |-- UsageError                  the command does not fit what is there
-    `-- DaemonNotRunning
+    |-- DaemonNotRunning
+    `-- DaemonStopping              it takes no more questions: no failure of whoever asks
 
 What an error says is a template and the fields that are filled into it: the pure modules know no language, and the
 shells say the same in that of the user (`i18n.said`).
@@ -154,6 +155,10 @@ class MandateLocal(P2PSyncError):
 
 class UsageError(P2PSyncError):
     """The command does not fit what is there."""
+
+
+class DaemonStopping(P2PSyncError):
+    """p2psync is stopping."""
 
 
 class DaemonNotRunning(P2PSyncError):

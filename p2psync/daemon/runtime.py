@@ -23,7 +23,7 @@ from p2psync.engine.effects import Effect, MembersChanged, PeerJoined, Place, Wa
 from p2psync.engine.events import Event, Observed, Placed, Received, Tick
 from p2psync.engine.scope import Now
 from p2psync.engine.urgent import SAVE_PATHS_MAX
-from p2psync.errors import P2PSyncError, StoreDamaged, StoreError
+from p2psync.errors import DaemonStopping, StoreDamaged, StoreError
 from p2psync.store.database import Database
 from p2psync.wire.messages import IndexUpdate
 
@@ -170,7 +170,7 @@ class Runtime:
         with self._wanted:
             if self._stopping:
                 if isinstance(item, _Call):
-                    raise P2PSyncError("p2psync is stopping.")
+                    raise DaemonStopping("p2psync is stopping.")
                 return
             self._queue.append(item)
             match item:
@@ -347,7 +347,7 @@ class Runtime:
             left = [item for item in self._queue if isinstance(item, _Call)]
             self._queue.clear()
         for call in left:
-            self._later(_fail, call.future, P2PSyncError("p2psync is stopping."))
+            self._later(_fail, call.future, DaemonStopping("p2psync is stopping."))
         self._later(self._wake_waiters)
         self._later(_succeed, self._ended, None)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from p2psync.daemon.logs import EventLog
+from p2psync.errors import DaemonStopping
 from p2psync.system.tasks import Crew
 
 FAILURES_MAX = 3
@@ -34,6 +35,8 @@ class Tasks(Crew):
             try:
                 await work()
                 return
+            except DaemonStopping:
+                return
             except Exception as error:
                 self._failed(name, error)
                 failures.append(asyncio.get_running_loop().time())
@@ -42,4 +45,5 @@ class Tasks(Crew):
                     return
 
     def _failed(self, name: str, error: Exception) -> None:
-        self._log.failure("task.failed", error, task=name)
+        if not isinstance(error, DaemonStopping):
+            self._log.failure("task.failed", error, task=name)

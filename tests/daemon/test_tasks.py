@@ -8,6 +8,7 @@ import pytest
 
 from p2psync.daemon.logs import EventLog, LogEvent
 from p2psync.daemon.tasks import Tasks
+from p2psync.errors import DaemonStopping
 
 
 @pytest.mark.asyncio
@@ -48,6 +49,24 @@ async def test_closing_cancels_and_awaits_all() -> None:
     tasks.start(work(), "never began")
     await tasks.close()
     assert ended == ["work"]
+
+
+@pytest.mark.asyncio
+async def test_what_asks_the_engine_when_it_stops_ends_and_is_no_failure() -> None:
+    heard: list[LogEvent] = []
+    broken: list[BaseException] = []
+    log = EventLog(None)
+    log.listen(heard.append)
+    tasks = Tasks(log, broken.append)
+    await tasks.open()
+
+    async def asks() -> None:
+        raise DaemonStopping("p2psync is stopping.")
+
+    await tasks.keep(asks, "kept")
+    await asyncio.wait([tasks.start(asks(), "once")])
+    assert (heard, broken) == ([], [])
+    await tasks.close()
 
 
 @pytest.mark.asyncio

@@ -96,7 +96,7 @@ def test_members_that_know_no_address_of_each_other_meet(pcs: list[Pc]) -> None:
     assert c.connected() == set()
     c.run("peer", "add", "Cargo", f"{c.lab.ip('b')}:4711")
     until(lambda: c.connected() == {"b"}, "c dials the address it was told")
-    assert [row["address"] for row in c.run("peer", "list", "Cargo")][-1:] == [f"{c.lab.ip('b')}:4711"]
+    assert f"{c.lab.ip('b')}:4711" in {row["address"] for row in c.run("peer", "list", "Cargo")}
     c.run("peer", "remove", "Cargo", f"{c.lab.ip('b')}:4711")
     c.restart()
     a.start()
