@@ -152,10 +152,7 @@ class Assembly:
                 self._hash_on({})
 
     def _size(self, stretch: range) -> int:
-        if not stretch:
-            return 0
-        last = self.spans[stretch.stop - 1]
-        return last.offset + last.size - self.spans[stretch.start].offset
+        return sum(span.size for span in self.spans[stretch.start : stretch.stop])
 
     @contextlib.contextmanager
     def _followed(self) -> Iterator[None]:
@@ -303,11 +300,9 @@ class Assembly:
         self._hashed_chunks = stretch.stop
         if stretch.start in self._drafted and not self._is_doubted:
             begin, view = self.spans[stretch.start].offset, memoryview(data)
-            spans = self.spans[stretch.start : min(stretch.stop, self._drafted.stop)]
-            self._is_doubted = any(
-                blake3(view[offset - begin : offset - begin + size]).digest() != digest
-                for digest, offset, size in spans
-            )
+            for index in range(stretch.start, min(stretch.stop, self._drafted.stop)):
+                at = self.spans[index].offset - begin
+                self._is_doubted |= not self._fits(index, view[at : at + self.spans[index].size])
 
     def _grown(self, at_hand: Container[int] = ()) -> range:
         """The chunks that are here, follow what was hashed, and are not at hand: about STRETCH_BYTES_MAX at most."""

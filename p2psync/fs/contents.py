@@ -23,6 +23,7 @@ from p2psync.core.relpath import RelPath
 from p2psync.fs.assembly import Assembly, Source
 from p2psync.fs.clone import copy_verified, hashed_pieces
 from p2psync.fs.cut_memory import Cut, CutMemory
+from p2psync.fs.draft import Draft
 from p2psync.fs.durable import sync_directories, sync_file
 from p2psync.fs.handful import Handful
 from p2psync.fs.look import Places
@@ -283,7 +284,7 @@ class Contents:
             found |= self._reuse.find(hashes, here, may_reuse)
         return found if any(file == here for file, _offset in found.values()) else self._chunks_of(here) | found
 
-    def has_some(self, spans: Collection[Span]) -> bool:
+    def resembles_another(self, spans: Collection[Span]) -> bool:
         """Whether some of these chunks seem to be in another big file here."""
         self.cuts.save()
         alike = self._lasting.alike([span.hash for span in spans])
@@ -307,6 +308,10 @@ class Contents:
             return {}
         self.cuts.note(content, spans)
         return {digest: (file, offset) for digest, offset, _ in spans}
+
+    def draft(self, size: int) -> Draft:
+        """For the beginning of a big file of so many bytes, of which nobody has told yet what it is."""
+        return Draft(self._staging, size)
 
     def under_way(self, assembly: Assembly) -> None:
         """What a big file already has can be given to others while it is put together."""

@@ -24,7 +24,7 @@ class Draft:
     def __init__(self, staging: Staging, size: int) -> None:
         """`size` is what the whole file is said to have, in bytes. Nothing is on the disk before the first `append`."""
         self._staging = staging
-        self._size = size
+        self._to_come = size
         self._path = staging.fresh(TEMPORARY_PREFIX)
         self._descriptor: int | None = None
         self._is_over = False
@@ -42,11 +42,12 @@ class Draft:
             return not self._is_over
 
     def _append(self, data: bytes) -> None:
+        if not fits_on_disk(self._staging, max(self._to_come, len(data))):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self._descriptor is None:
-            if not fits_on_disk(self._staging, self._size):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._descriptor = os.open(self._path, WRITE_NEW, 0o666)
         write_all(self._descriptor, data)
+        self._to_come -= len(data)
         self._writeback.wrote(self._descriptor, len(data))
 
     def become(self, part: Path) -> None:

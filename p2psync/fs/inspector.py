@@ -12,7 +12,7 @@ from typing import Protocol
 
 from p2psync.books.completeness import Completeness, completeness
 from p2psync.core.change import SIZE_BYTES_MAX
-from p2psync.core.chunking import NOTHING, Layout, Span
+from p2psync.core.chunking import NOTHING, Layout
 from p2psync.core.entry import ABSENT, Entry, FileStat, Kind
 from p2psync.core.ids import ContentId
 from p2psync.core.problem import Code, Problem
@@ -20,14 +20,13 @@ from p2psync.core.relpath import RelPath
 from p2psync.core.value import value
 from p2psync.engine.events import Seen
 from p2psync.engine.settle import QUIET_S
-from p2psync.fs.being_read import BeingRead
 from p2psync.fs.folder import Folder
 from p2psync.fs.listing import unreadable
 from p2psync.fs.look import is_locked
 from p2psync.fs.pacing import UNPACED, Turn
 from p2psync.fs.recall import Recall
 from p2psync.fs.sight import Expected, Found, Gathering, Large, Moved, Row
-from p2psync.fs.stable import SMALL_BYTES, Reading, Stopped, TooLarge, read_stable
+from p2psync.fs.stable import SMALL_BYTES, Reading, Stopped, Tell, TooLarge, read_stable, tell_nobody
 from p2psync.fs.traits import is_untouched, racy_for_s
 
 LARGE_BYTES = 8 << 20
@@ -82,8 +81,8 @@ class Manner:
     moved: Moved = field(default_factory=Moved)
     turn: Turn = UNPACED
     """It rests between files and between pieces of big ones."""
-    being_read: BeingRead | None = None
-    """The large file that the pass is for."""
+    tell: Tell = tell_nobody
+    """Of the large file that the pass is for."""
 
     def reads(self, size: int, age_s: float) -> bool:
         return size <= LARGE_BYTES or self.large_unquiet or (self.large and age_s >= QUIET_S)
@@ -260,8 +259,9 @@ class Inspector:
 
         try:
             before = self._cutting.cut_before(entry.content) if entry.content is not None else NOTHING
-            tell = manner.being_read.add if manner.being_read is not None else _nobody
-            reading = read_stable(self._folder.where(path), stopped, before, lambda: manner.turn.is_free, tell=tell)
+            reading = read_stable(
+                self._folder.where(path), stopped, before, ahead=lambda: manner.turn.is_free, tell=manner.tell
+            )
         except OSError as error:
             self._refused(path, error, into)
             return None
@@ -292,10 +292,6 @@ class Inspector:
         if new.same_as(entry):
             whole = Completeness.WHOLE  # only its stat is news
         return Found(Seen(path, new, stat), whole, age_s, manner.asked, racy_s)
-
-
-def _nobody(_spans: Sequence[Span]) -> None:
-    pass
 
 
 def age_of(found: os.stat_result) -> float:

@@ -26,6 +26,7 @@ from p2psync.fs.pacing import UNPACED, Pacer, Turn
 from p2psync.fs.presence import Blocked, Presence
 from p2psync.fs.reading import open_shared
 from p2psync.fs.sight import BaseView, Expected, Found, Gathering, Missing, Moved, Row, Sight
+from p2psync.fs.stable import tell_nobody
 from p2psync.fs.walk import Step, Walk
 from p2psync.i18n import _, said
 
@@ -140,7 +141,8 @@ class Scanner:
         whole = {path for path, found in present if stat.S_ISDIR(found.st_mode)}
         is_large = large is not None
         turn = Turn(self._pacer, lambda: self._inspector.is_stopped) if is_large else UNPACED
-        manner = Manner(large=is_large, large_unquiet=is_large, moved=moved, turn=turn, being_read=large)
+        tell = large.add if large is not None else tell_nobody
+        manner = Manner(large=is_large, large_unquiet=is_large, moved=moved, turn=turn, tell=tell)
         for path, found in present:
             if path in whole and not whole.isdisjoint(ancestors(path)):
                 continue  # looked at with the directory that it lies in

@@ -25,6 +25,14 @@ CUT_BYTES_MAX = 4 << 30
 """Larger files are cut when a peer asks for them: the list of their chunks would take long to make, and much memory."""
 
 
+Tell = Callable[[Sequence[Span]], None]
+"""Hears how a big file is cut while it is read: what was cut since the last time."""
+
+
+def tell_nobody(_spans: Sequence[Span]) -> None:
+    """Nobody wants to know before it is read."""
+
+
 class Stopped(Exception):
     """Nobody wants to know any more."""
 
@@ -54,13 +62,12 @@ def read_stable(
     before: Layout = NOTHING,
     ahead: Callable[[], bool] = lambda: True,
     limit: int | None = None,
-    tell: Callable[[Sequence[Span]], None] = lambda _: None,
+    tell: Tell = tell_nobody,
 ) -> Reading | None:
     """Read and hash a regular file; None if it changes while it is read.
 
     `before`: how it was cut when it was read last, as far as that is known: most of it may be the same. `ahead`:
-    whether a second thread may help with a big one just now. `limit`: of its bytes. `tell` hears how a big one is cut
-    while it is read.
+    whether a second thread may help with a big one just now. `limit`: of its bytes.
 
     Raises OSError, Stopped soon after `stopped` says so, TooLarge.
     """
@@ -77,7 +84,7 @@ def _read_once(
     cut_before: Layout,
     ahead: Callable[[], bool],
     limit: int | None,
-    tell: Callable[[Sequence[Span]], None],
+    tell: Tell,
 ) -> tuple[Reading | None, int]:
     """What was read, if the file stood still, and its size."""
     descriptor, before = open_descriptor(path)
@@ -122,7 +129,7 @@ def _read_small(descriptor: int, before: os.stat_result, stopped: Callable[[], b
 class _Cutting:
     """Cuts a file of `size` bytes that is fed in order, if it is to be cut."""
 
-    def __init__(self, size: int, before: Layout, tell: Callable[[Sequence[Span]], None]) -> None:
+    def __init__(self, size: int, before: Layout, tell: Tell) -> None:
         self._chunker = Chunker(size, before) if MANIFEST_THRESHOLD_BYTES < size <= CUT_BYTES_MAX else None
         self._spans: list[Span] = []
         self._tell = tell

@@ -37,10 +37,10 @@ from p2psync.wire.messages import (
     Ahead,
     Close,
     CloseCode,
+    Credit,
     Have,
     Hello,
     IndexUpdate,
-    Kept,
     Lane,
     Message,
     Offer,
@@ -189,7 +189,7 @@ _ALL = (
         Raw(1, RESPONSE_DATA_BYTES_MAX),
         Text(FILE_CLASS_CHARACTERS_MAX),
     ),
-    _layout(16, Kept, _MANDATE, Text(PATH_BYTES_MAX), _NUMBER, Text(FILE_CLASS_CHARACTERS_MAX)),
+    _layout(16, Credit, _MANDATE, Text(PATH_BYTES_MAX), _NUMBER, Text(FILE_CLASS_CHARACTERS_MAX)),
 )
 _LAYOUTS = {layout.made: layout for layout in _ALL}
 _BY_NUMBER = {layout.number: layout for layout in _ALL}

@@ -173,7 +173,7 @@ class Offer:
 @value
 class Ahead:
     """A piece of a big new file that is being read, and may be announced soon, unasked: a hint, which may be passed
-    over. They come in order, from the first byte, and only so many before they are `Kept`."""
+    over. They come in order, from the first byte, and only so many before there is `Credit` for more."""
 
     mandate: MandateId
     path: str
@@ -191,8 +191,8 @@ class Ahead:
 
 
 @value
-class Kept:
-    """What came ahead of a file is on the receiver's disk: more may follow."""
+class Credit:
+    """So much of what came ahead of a file is on the receiver's disk: more may follow."""
 
     mandate: MandateId
     path: str
@@ -265,8 +265,8 @@ Message = (
     | Lane
     | Offer
     | Ahead
-    | Kept
+    | Credit
 )
 
-ContentMessage = Request | Response | Push | Offer | Ahead | Kept
+ContentMessage = Request | Response | Push | Offer | Ahead | Credit
 """What asks for content, or brings some."""

@@ -24,7 +24,7 @@ from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
 from p2psync.store.cuts import CutFile, Cuts
 from p2psync.wire.codec import decode
-from p2psync.wire.messages import Ahead, Kept, Message, Offer, Push, Request, Response
+from p2psync.wire.messages import Ahead, Credit, Message, Offer, Push, Request, Response
 from tests.fs.disk import Places
 
 MANDATE = MandateId(b"m" * 16)
@@ -172,7 +172,7 @@ class Link:
             if isinstance(message, Response):
                 self.responses += 1
                 message = self.spoil(message) if self.spoil is not None else message
-            assert isinstance(message, Request | Response | Ahead | Kept)
+            assert isinstance(message, Request | Response | Ahead | Credit)
             if isinstance(message, Request):
                 self.to.requests.append(message)
             try:

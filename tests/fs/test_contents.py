@@ -63,11 +63,11 @@ def a_mandate(tmp_path: Path) -> Iterator[Mandate]:
 
 def test_it_is_known_whether_chunks_are_in_another_file_here(m: Mandate) -> None:
     spans = cut(BIG)
-    assert not m.contents.has_some(spans)
+    assert not m.contents.resembles_another(spans)
     m.contents.note_cut(BIG_ID, Layout(spans))
-    assert m.contents.has_some(spans[:30])
-    assert not any(m.contents.has_some([span]) for span in spans), "a block of zeros is in very many files"
-    assert not m.contents.has_some(cut(Random(2).randbytes(2 << 20)))
+    assert m.contents.resembles_another(spans[:30])
+    assert not any(m.contents.resembles_another([span]) for span in spans), "a block of zeros is in very many files"
+    assert not m.contents.resembles_another(cut(Random(2).randbytes(2 << 20)))
 
 
 def in_staging(m: Mandate) -> None:

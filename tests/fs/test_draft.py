@@ -139,6 +139,18 @@ def test_a_disk_without_room_for_the_whole_is_left_alone(staging: Staging, monke
     assert names(staging) == [], "what comes later would leave a gap"
 
 
+@pytest.mark.parametrize("claimed", [1, len(DATA)])
+def test_a_disk_that_fills_up_meanwhile_is_left_alone(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch, claimed: int
+) -> None:
+    """Room is looked for each time: others write there, too, and the size is what somebody says."""
+    draft = Draft(staging, claimed)
+    assert draft.append(DATA[:1000])
+    monkeypatch.setattr("p2psync.fs.assembly.ROOM_LEFT_BYTES", 1 << 62)
+    assert not draft.append(DATA[1000:2000])
+    assert names(staging) == []
+
+
 def test_a_disk_that_fails_leaves_nothing(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int, data: bytes) -> None:
         raise OSError

@@ -32,10 +32,10 @@ from p2psync.wire.messages import (
     Ahead,
     Close,
     CloseCode,
+    Credit,
     Have,
     Hello,
     IndexUpdate,
-    Kept,
     Lane,
     Message,
     Offer,
@@ -123,7 +123,7 @@ MESSAGES: dict[type, st.SearchStrategy[Any]] = {
     Lane: st.builds(Lane, st.binary(min_size=16, max_size=16)),
     Offer: st.builds(Offer, mandates, contents, numbers, contents, st.binary(max_size=2000), texts),
     Ahead: st.builds(Ahead, mandates, texts, numbers, numbers, st.binary(min_size=1, max_size=2000), texts),
-    Kept: st.builds(Kept, mandates, texts, numbers, texts),
+    Credit: st.builds(Credit, mandates, texts, numbers, texts),
 }
 ANY = st.one_of(*MESSAGES.values())
 

@@ -27,10 +27,10 @@ from p2psync.wire.messages import (
     Ahead,
     Close,
     CloseCode,
+    Credit,
     Have,
     Hello,
     IndexUpdate,
-    Kept,
     Message,
     Offer,
     Placed,
@@ -60,7 +60,7 @@ LARGEST: list[Message] = [
     Push(M, CONTENTS[:PUSH_ITEMS_MAX], (b"p" * (PUSH_BYTES_MAX // PUSH_ITEMS_MAX),) * PUSH_ITEMS_MAX),
     Offer(M, CONTENTS[0], 1 << 40, CONTENTS[1], b"d" * DIFFERENCE_BYTES_MAX),
     Ahead(M, PATH, 1 << 40, 1 << 40, b"a" * RESPONSE_DATA_BYTES_MAX, TEXT[: block.FILE_CLASS_CHARACTERS_MAX]),
-    Kept(M, PATH, 1 << 40, TEXT[: block.FILE_CLASS_CHARACTERS_MAX]),
+    Credit(M, PATH, 1 << 40, TEXT[: block.FILE_CLASS_CHARACTERS_MAX]),
     Close(CloseCode.PROTOCOL_ERROR, TEXT),
 ]
 

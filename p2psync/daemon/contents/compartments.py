@@ -48,6 +48,10 @@ class Stock:
     """In which it is read."""
 
 
+Where = tuple[Compartment, RelPath]
+"""A file of which the content has no name yet."""
+
+
 class Compartments:
     """The bounds of all mandates of one device."""
 

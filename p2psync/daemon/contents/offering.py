@@ -6,13 +6,13 @@ together. An offer is a hint as a push is: who does not know the version before 
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Set
 
 from p2psync.core.ids import ContentId
 from p2psync.daemon.contents.compartments import Stock
 from p2psync.daemon.contents.pushing import SendPush
+from p2psync.daemon.expiry import Expiry
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import OfferContent
 from p2psync.engine.orders import Compartment
@@ -33,7 +33,7 @@ class Offering:
         self._stock = stock
         self._send = send
         self._offered: OrderedDict[tuple[Compartment, ContentId], None] = OrderedDict()
-        self._unclaimed: dict[tuple[Compartment, ContentId], asyncio.TimerHandle] = {}
+        self._unclaimed: Expiry[tuple[Compartment, ContentId]] = Expiry(self._expire)
 
     def offer(self, effect: OfferContent, links: Iterable[int]) -> None:
         """Tell the members on these links who may read the file; what is new is told once each time it was read."""
@@ -59,23 +59,21 @@ class Offering:
 
     def came(self, compartment: Compartment, content: ContentId) -> None:
         """A file was put together because a peer offered it, and lies in staging: it goes if it is not claimed soon."""
-        timer = asyncio.get_running_loop().call_later(UNCLAIMED_S, self._expire, compartment, content)
-        self._unclaimed[compartment, content] = timer
+        self._unclaimed.begin((compartment, content), UNCLAIMED_S)
 
     def claim(self, compartment: Compartment, contents: Iterable[ContentId]) -> Set[ContentId]:
         """A change names these contents; returns those that were put together before."""
         claimed = {content for content in contents if (compartment, content) in self._unclaimed}
         for content in claimed:
-            self._unclaimed.pop((compartment, content)).cancel()
+            self._unclaimed.end((compartment, content))
         return claimed
 
     def close(self) -> None:
         """What was not claimed by now waits for the next start to be sorted out."""
-        for timer in self._unclaimed.values():
-            timer.cancel()
+        self._unclaimed.close()
 
-    def _expire(self, compartment: Compartment, content: ContentId) -> None:
-        del self._unclaimed[compartment, content]
+    def _expire(self, key: tuple[Compartment, ContentId]) -> None:
+        compartment, content = key
         contents = self._stock.contents(compartment.mandate)
         if contents is not None:
             self._tasks.start(self._stock.threads.local(contents.unstage, content), "unclaimed")

@@ -5,11 +5,11 @@ A push is a hint. Whoever gets one it does not want, or has no room for, forgets
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.daemon.contents.compartments import Stock
+from p2psync.daemon.expiry import Expiry
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.effects import PushContents
 from p2psync.engine.orders import Compartment
@@ -34,8 +34,6 @@ class _Kept:
     def __init__(self) -> None:
         self._items: dict[Compartment, dict[ContentId, bytes]] = {}
         self.bytes = 0
-        self.is_used = False
-        """Something was taken since this was last set back."""
 
     @property
     def compartments(self) -> Set[Compartment]:
@@ -55,7 +53,6 @@ class _Kept:
             return {}
         found = {content: here.pop(content) for content in contents if content in here}
         self.bytes -= _room(found.values())
-        self.is_used |= bool(found)
         return found
 
 
@@ -68,7 +65,7 @@ class Pushing:
         self._send = send
         self._is_near = is_near
         self._kept: dict[int, _Kept] = {}
-        self._expiry: dict[int, asyncio.TimerHandle] = {}
+        self._expiry: Expiry[int] = Expiry(self.forget)
 
     def push(self, effect: PushContents, links: Iterable[int]) -> None:
         """Give these contents to the members on these links who may read them, unasked.
@@ -114,25 +111,17 @@ class Pushing:
         items = dict(zip(message.contents, message.items, strict=True))
         self._kept.setdefault(link, _Kept()).put(Compartment(message.mandate, message.file_class), items)
         if link not in self._expiry:
-            self._expire_later(link)
+            self._expiry.begin(link, KEPT_S)
         return True
-
-    def _expire_later(self, link: int) -> None:
-        self._expiry[link] = asyncio.get_running_loop().call_later(KEPT_S, self._expire, link)
-
-    def _expire(self, link: int) -> None:
-        kept = self._kept[link]
-        if kept.is_used:
-            kept.is_used = False
-            self._expire_later(link)
-        else:
-            self.forget(link)
 
     def take(self, compartment: Compartment, contents: Iterable[ContentId]) -> Mapping[ContentId, bytes]:
         """Bytes that were pushed for some of these contents, not verified."""
         found: dict[ContentId, bytes] = {}
-        for kept in self._kept.values():
-            found |= kept.take(compartment, contents)
+        for link, kept in self._kept.items():
+            taken = kept.take(compartment, contents)
+            if taken:
+                self._expiry.used(link)
+                found |= taken
         return found
 
     def take_any(self, mandate: MandateId, contents: Set[ContentId]) -> Mapping[ContentId, bytes]:
@@ -147,9 +136,7 @@ class Pushing:
     def forget(self, link: int) -> None:
         """What this link gave was not wanted."""
         self._kept.pop(link, None)
-        timer = self._expiry.pop(link, None)
-        if timer is not None:
-            timer.cancel()
+        self._expiry.end(link)
 
 
 def _room(items: Collection[bytes]) -> int:

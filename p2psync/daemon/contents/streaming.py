@@ -1,73 +1,51 @@
 """A big new file goes ahead while it is read here: to hash it takes time in which the line would be idle.
 
-A stream is a hint as a push is. It ends with the reading, or where it goes on as another file does; what came
-by then is a draft, of which the file is put together as soon as a change names what its path holds.
+A stream is a hint as a push is: whoever gets it makes a draft of it. It ends with the reading, or where it goes on as
+another file does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import field
 
 from p2psync.core.chunking import Span
-from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.core.value import mutable
-from p2psync.daemon.contents.compartments import Stock
+from p2psync.daemon.contents.compartments import Stock, Where
 from p2psync.daemon.contents.pushing import IsNear
 from p2psync.daemon.contents.serving import Send
 from p2psync.daemon.linking.bandwidth import Bandwidth
 from p2psync.daemon.tasks import Tasks
-from p2psync.engine.effects import StreamFile, Wanted
+from p2psync.engine.effects import StreamFile
 from p2psync.engine.lanes import WINDOW_BYTES
 from p2psync.engine.orders import Compartment
 from p2psync.errors import LinkError
 from p2psync.fs.being_read import BeingRead
 from p2psync.fs.contents import Contents
-from p2psync.fs.draft import Draft
-from p2psync.fs.staging import Staging
-from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Ahead, Kept
+from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Ahead, Credit
 
-UNCLAIMED_S = 30.0
-"""So long a draft waits for more of it, or for the change that names its file."""
 AGAIN_S = 30.0
 """So long a file that went ahead and is read anew is not given once more: somebody is still writing it."""
-DRAFTS_MAX = 8
 ALIKE_AMONG = 64
-"""Chunks: so few that two files share are not noticed always."""
+"""So many of the newest chunks are looked for in other files: of a copy, all of them are there."""
 LOOK_EVERY_S = 0.1
 """How soon a stream of which the other side keeps nothing more ends with the reading."""
-
-Where = tuple[Compartment, RelPath]
-
-
-@mutable
-class _Coming:
-    """A draft at work."""
-
-    draft: Draft
-    link: int
-    next: int = 0
-    """Bytes that came."""
-    is_quiet: bool = False
-    """Nothing came since this was last set."""
-    timer: asyncio.TimerHandle = field(init=False)
-    """When it is given up, if nothing came."""
 
 
 @mutable
 class _Leaving:
     """A stream at work."""
 
-    kept: int = 0
+    credit: int = 0
     """Bytes that the other side has on its disk."""
     more: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Streaming:
-    """The streams of one device, out and in. All methods are for the event loop."""
+    """The streams of one device. All methods are for the event loop."""
 
     def __init__(
         self,
@@ -75,22 +53,17 @@ class Streaming:
         stock: Stock,
         send: Send,
         is_near: IsNear,
-        staging: Callable[[MandateId], Staging | None],
         bandwidth: Bandwidth,
     ) -> None:
-        """`send` returns when the link can take more. `staging` is of a mandate, None while its folder is not there."""
+        """`send` returns when the link can take more."""
         self._tasks = tasks
         self._stock = stock
         self._send = send
         self._is_near = is_near
-        self._staging = staging
         self._bandwidth = bandwidth
         self._streamed: dict[tuple[int, Where], float] = {}
         """When it may be given to a link again."""
         self._leaving: dict[tuple[int, Where], _Leaving] = {}
-        self._coming: dict[Where, _Coming] = {}
-
-    # -- out ------------------------------------------------------------------------------------------------------
 
     def stream(self, effect: StreamFile, reading: BeingRead) -> None:
         """Give the beginning of a file to the member on a link, if he may read it, while it is read.
@@ -124,7 +97,7 @@ class Streaming:
         try:
             while not reading.is_over:
                 spans = _piece(reading.spans, count)
-                if not spans or offset - leaving.kept >= WINDOW_BYTES:
+                if not spans or offset - leaving.credit >= WINDOW_BYTES:
                     await _until_set(leaving.more)
                     continue
                 end = count + len(spans)
@@ -142,77 +115,12 @@ class Streaming:
             reading.listen(None)
             del self._leaving[key]
 
-    def kept(self, link: int, message: Kept) -> None:
+    def credited(self, link: int, message: Credit) -> None:
         """The other side has so much of a stream."""
         leaving = self._leaving.get((link, (Compartment(message.mandate, message.file_class), RelPath(message.path))))
         if leaving is not None:
-            leaving.kept = message.end
+            leaving.credit = message.end
             leaving.more.set()
-
-    # -- in -------------------------------------------------------------------------------------------------------
-
-    def came(self, link: int, piece: Ahead) -> bool:
-        """False for what is not kept."""
-        where = Compartment(piece.mandate, piece.file_class), RelPath(piece.path)
-        if piece.offset == 0 and not self._bandwidth.limits_asking(link):
-            self._begin(link, piece, where)
-        coming = self._coming.get(where)
-        if coming is None or coming.link != link or coming.next != piece.offset:
-            return False
-        coming.next += len(piece.data)
-        coming.is_quiet = False
-        self._tasks.start(self._write(coming, piece), "draft")
-        return True
-
-    def _begin(self, link: int, piece: Ahead, where: Where) -> None:
-        staging = self._staging(piece.mandate)
-        self._forget(where)
-        if staging is not None and len(self._coming) < DRAFTS_MAX:
-            self._coming[where] = _Coming(Draft(staging, piece.whole), link)
-            self._expire_later(where, self._coming[where])
-
-    async def _write(self, coming: _Coming, piece: Ahead) -> None:
-        if await self._stock.threads.quick(coming.draft.append, piece.data):
-            end = piece.offset + len(piece.data)
-            with contextlib.suppress(LinkError):  # who closed it tells everybody
-                await self._send(coming.link, Kept(piece.mandate, piece.path, end, piece.file_class))
-
-    def claim(self, compartment: Compartment, wanted: Iterable[Wanted]) -> Mapping[ContentId, Draft]:
-        """A change names what these paths hold: what came of them, which is given over to whoever asks."""
-        found = {}
-        for one in wanted:
-            coming = self._take((compartment, one.path))
-            if coming is not None:
-                found[one.content] = coming.draft
-        return found
-
-    def close(self) -> None:
-        """After the threads have ended: what was not claimed by now goes."""
-        for where in tuple(self._coming):
-            coming = self._take(where)
-            if coming is not None:
-                coming.draft.drop()
-
-    def _take(self, where: Where) -> _Coming | None:
-        coming = self._coming.pop(where, None)
-        if coming is not None:
-            coming.timer.cancel()
-        return coming
-
-    def _forget(self, where: Where) -> None:
-        coming = self._take(where)
-        if coming is not None:
-            self._tasks.start(self._stock.threads.quick(coming.draft.drop), "draft")
-
-    def _expire_later(self, where: Where, coming: _Coming) -> None:
-        coming.is_quiet = True
-        coming.timer = asyncio.get_running_loop().call_later(UNCLAIMED_S, self._expire, where, coming)
-
-    def _expire(self, where: Where, coming: _Coming) -> None:
-        if coming.is_quiet:
-            self._forget(where)
-        else:
-            self._expire_later(where, coming)
 
 
 def _piece(spans: Sequence[Span], begin: int) -> Sequence[Span]:
@@ -228,7 +136,7 @@ def _read_new(contents: Contents, path: RelPath, spans: Sequence[Span], lately: 
     """What lies there; nothing where it is a copy of another file: whoever has that one makes it of it. Nor where the
     file became shorter.
     """
-    if contents.has_some(lately):
+    if contents.resembles_another(lately):
         return b""
     size = sum(span.size for span in spans)
     data = contents.read_at(path, spans[0].offset, size)

@@ -19,6 +19,7 @@ from p2psync.core.ids import ContentId, MandateId
 from p2psync.core.relpath import RelPath
 from p2psync.daemon.contents.assembling import Assembling, Begun, Finished, Lacking, MandateContents, Written
 from p2psync.daemon.contents.compartments import Bounds, Stock
+from p2psync.daemon.contents.drafting import Drafting
 from p2psync.daemon.contents.offering import Offering
 from p2psync.daemon.contents.pushing import IsNear, Pushing, SendPush
 from p2psync.daemon.contents.serving import Send, Serving
@@ -48,8 +49,7 @@ from p2psync.fs.being_read import BeingRead
 from p2psync.fs.contents import Contents
 from p2psync.fs.draft import Draft
 from p2psync.fs.look import disk_problem
-from p2psync.fs.staging import Staging
-from p2psync.wire.messages import Ahead, ContentMessage, Kept, Message, Offer, Push, Request
+from p2psync.wire.messages import Ahead, ContentMessage, Credit, Message, Offer, Push, Request
 
 DRAIN_MIN_S = 1.0
 """What the other side asked before it knew of a better link is on its way for so long."""
@@ -115,7 +115,8 @@ class Transfer:
         stock = Stock(self._contents, bounds, self._threads)
         self._pushing = Pushing(tasks, stock, push, is_near)
         self._offering = Offering(tasks, stock, push)
-        self._streaming = Streaming(tasks, stock, send, is_near, self._staging, self._bandwidth)
+        self._streaming = Streaming(tasks, stock, send, is_near, self._bandwidth)
+        self._drafting = Drafting(tasks, stock, send, self._bandwidth)
         self._serving = Serving(tasks, stock, send, self._bandwidth, self._offering.is_offered)
         self._paths: dict[tuple[Compartment, ContentId], Wanted] = {}
         self._assembling = Assembling(folders, bounds.may_reuse)
@@ -136,7 +137,7 @@ class Transfer:
         """After the tasks have ended: what is half done stays for the next time."""
         self._threads.close()
         self._offering.close()
-        self._streaming.close()
+        self._drafting.close()
         self._assembling.close()
 
     def peer_joined(self, link: int, mandate: MandateId, lane_of: int | None = None) -> None:
@@ -219,9 +220,9 @@ class Transfer:
         if isinstance(message, Push):
             return link in self._links.get(message.mandate, ()) and self._pushing.pushed(link, message)
         if isinstance(message, Ahead):
-            return link in self._links.get(message.mandate, ()) and self._streaming.came(link, message)
-        if isinstance(message, Kept):
-            self._streaming.kept(link, message)
+            return link in self._links.get(message.mandate, ()) and self._drafting.came(link, message)
+        if isinstance(message, Credit):
+            self._streaming.credited(link, message)
             return True
         if isinstance(message, Offer):
             self._offered(link, message)
@@ -301,10 +302,6 @@ class Transfer:
         folder = self._folders.get(mandate)
         return folder.contents if folder is not None else None
 
-    def _staging(self, mandate: MandateId) -> Staging | None:
-        folder = self._folders.get(mandate)
-        return folder.staging if folder is not None else None
-
     # -- tasks ----------------------------------------------------------------------------------------------------
 
     async def _work_outbox(self, link: int, outbox: asyncio.Queue[Message]) -> None:
@@ -348,7 +345,7 @@ class Transfer:
             self._paths |= {(compartment, one.content): one for one in effect.wanted}
             contents = [one.content for one in effect.wanted]
             pushed, offered = self._pushing.take(compartment, contents), self._offering.claim(compartment, contents)
-            drafts = self._streaming.claim(compartment, effect.wanted)
+            drafts = self._drafting.claim(compartment, effect.wanted)
             found, missing, failed = await self._threads.local(
                 self._find_here, folder, compartment, effect.wanted, pushed, offered, drafts
             )

@@ -19,7 +19,7 @@ from dataclasses import field
 from p2psync.core.ids import DeviceId
 from p2psync.core.value import mutable
 from p2psync.daemon.linking.bandwidth import Bandwidth
-from p2psync.daemon.linking.manners import NEEDLESS_ANSWER_POINTS, Allowance, Outcasts, points
+from p2psync.daemon.linking.manners import Allowance, Outcasts, needless_points, points
 from p2psync.daemon.linking.widening import Again, Widening
 from p2psync.daemon.linking.width import FAR_MS
 from p2psync.daemon.logs import EventLog
@@ -35,8 +35,8 @@ from p2psync.wire.messages import (
     Close,
     CloseCode,
     ContentMessage,
+    Credit,
     Hello,
-    Kept,
     Lane,
     Message,
     Offer,
@@ -405,7 +405,7 @@ class Links:
             case Push():
                 if self._on_content(line.number, message):  # what it names need not be asked for
                     await self._runtime.post(Received(line.number, message))
-            case Request() | Response() | Offer() | Ahead() | Kept():
+            case Request() | Response() | Offer() | Ahead() | Credit():
                 self._take_content(line, message)
             case Ping(count):
                 self.send(line.number, Pong(count))
@@ -421,8 +421,7 @@ class Links:
         if isinstance(message, Response):
             self._widening.arrived(line.number if line.main is None else line.main, message.size)
         if not self._on_content(line.number, message):
-            needless = NEEDLESS_ANSWER_POINTS if isinstance(message, Response) else 1
-            line.allowance.spend(needless, self._now_s())
+            line.allowance.spend(needless_points(message), self._now_s())
 
     def _measure(self, line: _Line, count: int) -> None:
         """A Pong came: how far is it?"""

@@ -11,7 +11,18 @@ from typing import Final, NamedTuple
 from p2psync.core.ids import DeviceId
 from p2psync.engine.conduct import FORGIVEN_S
 from p2psync.errors import RemoteProtocolError
-from p2psync.wire.messages import Ahead, Have, Hello, IndexUpdate, Message, Offer, Placed, Request, Response
+from p2psync.wire.messages import (
+    Ahead,
+    ContentMessage,
+    Have,
+    Hello,
+    IndexUpdate,
+    Message,
+    Offer,
+    Placed,
+    Request,
+    Response,
+)
 
 POINTS_MAX: Final = 5_000.0
 """What a peer may spend at once."""
@@ -23,6 +34,8 @@ RESEND_POINTS: Final = 50
 """For the wish to have a log from its beginning, which costs the one who says it nothing."""
 NEEDLESS_ANSWER_POINTS: Final = 50
 """For an answer that nobody waits for. After a silence some come too late, but not one after the other for ever."""
+AHEAD_FREE_FROM_BYTES: Final = 16 * 1024
+"""Smaller pieces, which cost more to take than to send, come where a file ends, or faster than it is read."""
 
 OUTSIDE_MIN_S: Final = 2.0
 OUTSIDE_MAX_S: Final = 60.0
@@ -31,12 +44,14 @@ OUTCASTS_MAX: Final = 1024
 
 
 def points(message: Message) -> int:
-    """What a message costs its sender. Requests wait at a desk, answers were asked for, and what comes ahead costs
-    something only where it is passed over: all are bounded there.
+    """What a message costs its sender. Requests wait at a desk, answers were asked for, and of what comes ahead only
+    so much is kept: all are bounded there.
     """
     match message:
-        case Request() | Response() | Ahead():
+        case Request() | Response():
             return 0
+        case Ahead():
+            return int(message.size < AHEAD_FREE_FROM_BYTES)
         case IndexUpdate(_, blocks):
             return 1 + sum(map(len, blocks)) // BLOCK_BYTES_A_POINT
         case Offer():
@@ -49,6 +64,11 @@ def points(message: Message) -> int:
             return 1 + len(message.mandates) // ITEMS_A_POINT
         case _:
             return 1
+
+
+def needless_points(message: ContentMessage) -> int:
+    """What it costs its sender besides if nobody here can do anything with it."""
+    return NEEDLESS_ANSWER_POINTS if isinstance(message, Response) else 1
 
 
 class Allowance:

@@ -164,11 +164,11 @@ async def test_what_waits_is_kept_as_long_as_some_of_it_is_taken(
         many = [b"1", b"2"]
         b.transfer.on_message(link, Push(MANDATE, tuple(map(content_of, many)), tuple(many)))
         pushing_there.take(OPEN, [content_of(b"1")])
-        pushing_there._expire(link)
+        pushing_there._expiry._due(link, pushing.KEPT_S)
         assert pushing_there.take(OPEN, [content_of(b"2")]) == {content_of(b"2"): b"2"}
         b.transfer.on_message(link, Push(MANDATE, (content_of(b"3"),), (b"3",)))
-        pushing_there._expire(link)
-        pushing_there._expire(link)
+        pushing_there._expiry._due(link, pushing.KEPT_S)
+        pushing_there._expiry._due(link, pushing.KEPT_S)
         assert pushing_there.take(OPEN, [content_of(b"3")]) == {}
 
 

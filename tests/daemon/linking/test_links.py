@@ -12,7 +12,7 @@ import pytest
 from p2psync.core.ids import ContentId, MandateId, content_of
 from p2psync.daemon.linking import links
 from p2psync.daemon.linking.links import GIVE_WAY_EVERY_S, GIVE_WAY_S, Links
-from p2psync.daemon.linking.manners import NEEDLESS_ANSWER_POINTS, POINTS_MAX
+from p2psync.daemon.linking.manners import AHEAD_FREE_FROM_BYTES, NEEDLESS_ANSWER_POINTS, POINTS_MAX
 from p2psync.daemon.linking.width import FAR_MS
 from p2psync.daemon.logs import EventLog, LogEvent
 from p2psync.daemon.runtime import Runtime
@@ -182,7 +182,10 @@ async def test_a_flood_ends_the_link(message: Message) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("message", "points"),
-    [(Response(MANDATE, 1, 0, (b"bytes",), True), NEEDLESS_ANSWER_POINTS), (Ahead(MANDATE, "a", 9, 0, b"bytes"), 1)],
+    [
+        (Response(MANDATE, 1, 0, (b"bytes",), True), NEEDLESS_ANSWER_POINTS),
+        (Ahead(MANDATE, "a", 1 << 30, 0, bytes(AHEAD_FREE_FROM_BYTES)), 1),
+    ],
 )
 async def test_answers_that_nobody_waits_for_end_the_link_and_others_do_not(
     message: Response | Ahead, points: int

@@ -7,6 +7,8 @@ import pytest
 from p2psync.core.clock import Tip
 from p2psync.core.ids import BlockHash, ContentId, DeviceId, LogId, MandateId
 from p2psync.daemon.linking.manners import (
+    AHEAD_FREE_FROM_BYTES,
+    NEEDLESS_ANSWER_POINTS,
     OUTCASTS_MAX,
     OUTSIDE_MAX_S,
     OUTSIDE_MIN_S,
@@ -14,6 +16,7 @@ from p2psync.daemon.linking.manners import (
     POINTS_PER_S,
     Allowance,
     Outcasts,
+    needless_points,
     points,
 )
 from p2psync.engine.conduct import FORGIVEN_S
@@ -21,6 +24,8 @@ from p2psync.errors import RemoteProtocolError
 from p2psync.wire.messages import (
     BLOCK_BYTES_MAX,
     LOGS_MAX,
+    Ahead,
+    ContentMessage,
     Have,
     Hello,
     IndexUpdate,
@@ -50,11 +55,25 @@ TIPS = {LogId(number.to_bytes(16, "big")): (Tip(1, BlockHash(bytes(32))),) for n
         (IndexUpdate(MANDATE, (bytes(BLOCK_BYTES_MAX),) * 2), 17),
         (Request(MANDATE, 1, What.CONTENT, (ContentId(bytes(32)),) * 1024), 0),
         (Response(MANDATE, 1, 0, (bytes(1000),), True), 0),
+        (Ahead(MANDATE, "a", 1 << 30, 0, bytes(AHEAD_FREE_FROM_BYTES)), 0),
+        (Ahead(MANDATE, "a", 1 << 30, 0, bytes(AHEAD_FREE_FROM_BYTES - 1)), 1),
     ],
     ids=lambda m: type(m).__name__,
 )
 def test_what_takes_longer_to_read_costs_more(message: Message, cost: int) -> None:
     assert points(message) == cost
+
+
+@pytest.mark.parametrize(
+    ("message", "cost"),
+    [
+        (Response(MANDATE, 1, 0, (), True), NEEDLESS_ANSWER_POINTS),
+        (Ahead(MANDATE, "a", 1 << 30, 0, bytes(AHEAD_FREE_FROM_BYTES)), 1),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_what_nobody_can_use_costs_more(message: ContentMessage, cost: int) -> None:
+    assert needless_points(message) == cost
 
 
 def test_a_flood_is_too_much_and_the_same_over_a_longer_time_is_not() -> None:
