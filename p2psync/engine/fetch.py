@@ -12,13 +12,15 @@ queue with that peer marked as tried, and fails when every peer is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from math import inf
 from random import Random
 
 from p2psync.core.chunking import manifest_bytes_max
 from p2psync.core.ids import ContentId, MandateId
+from p2psync.engine.asking import Asking
 from p2psync.engine.effects import Send, Wanted
-from p2psync.engine.lanes import Asked, BigFile, Item, Pace, Peer, Unpaced, Wants, may_ask, request_bytes_max
+from p2psync.engine.lanes import Asked, BigFile, Item, Pace, Peer, Unpaced, Wants, may_ask
 from p2psync.engine.orders import (
     Begin,
     Compartment,
@@ -32,16 +34,11 @@ from p2psync.engine.orders import (
     Stage,
     Write,
 )
-from p2psync.wire.messages import REQUEST_ITEMS_MAX, RESPONSE_DATA_BYTES_MAX, Request, Response, What
+from p2psync.engine.queues import Queue
+from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Request, Response, What
 
 IN_HAND_BYTES_MAX = 16 << 20
 """Asked for, or arrived and not yet on the disk, over all links."""
-MANIFEST_ALLOWANCE_BYTES = 256 * 1024
-"""What an unanswered request for a manifest counts in its link's window."""
-HOLDING_ALLOWANCE_BYTES = 16 * 1024
-"""The same for one about what the other side holds."""
-BIG_AT_ONCE = 4
-"""Big files of one compartment that are under way at the same time; each may keep a file open."""
 
 
 class Fetcher:
@@ -49,10 +46,12 @@ class Fetcher:
 
     def __init__(self, random: Random, pace: Pace | None = None) -> None:
         """`random` must not be the same on two devices: it keeps those that fetch at the same time apart."""
-        self._random = random
         self._pace = pace if pace is not None else Unpaced()
+        self._asking = Asking(random, self._pace)
         self._compartments: dict[Compartment, Wants] = {}
         self._peers: dict[int, Peer] = {}
+        self._now = -inf
+        """When it was told something last."""
         self._in_hand = 0
         self._last_number = 0
         self._attempts = 0
@@ -72,7 +71,7 @@ class Fetcher:
     def offered(self, begin: Begin, size: int) -> list[Output]:
         """A peer gives unasked how a big file is cut that may soon be wanted; left alone where enough is under way."""
         wants = self._wants(begin.compartment)
-        if begin.content in wants.items or wants.big_under_way >= BIG_AT_ONCE or begin.link not in wants.links:
+        if begin.content in wants.items or not wants.has_room_for_big or begin.link not in wants.links:
             return []
         wants.items[begin.content] = Item(begin.content, size, wanted=False)
         wants.beginning.add(begin.content)
@@ -163,7 +162,7 @@ class Fetcher:
                 continue
             item.staging = False
             if content in bad:
-                self._push_small(wants, item, stage.link)
+                _push(wants.small, item, stage.link)
             else:
                 del wants.items[content]
                 done.append(content)
@@ -184,7 +183,7 @@ class Fetcher:
         item = wants.items[begin.content]
         if pieces is None:
             if item.wanted:
-                self._push_big(wants, item, begin.link if begin.base is None else None)
+                _push(wants.big, item, begin.link if begin.base is None else None)
             else:
                 del wants.items[begin.content]
             if malformed:
@@ -226,7 +225,7 @@ class Fetcher:
             del wants.items[finish.content]
             self._out.append(Done(finish.compartment, (finish.content,)))
         else:
-            self._push_big(wants, file.item, file.giver)
+            _push(wants.big, file.item, file.giver)
             self._ban(file.giver, "a manifest of something else")
         return self._advance(now)
 
@@ -253,8 +252,13 @@ class Fetcher:
 
     def arrived(self, mandate: MandateId) -> int:
         """Bytes of a mandate's big files that are here, though not the whole file is."""
-        several = [wants for compartment, wants in self._compartments.items() if compartment.mandate == mandate]
-        return sum(file.item.size - file.missing for wants in several for file in wants.files.values())
+        return sum(file.item.size - file.missing for file in self._files(mandate))
+
+    def _files(self, mandate: MandateId | None = None) -> Iterator[BigFile]:
+        """Those that are under way."""
+        for compartment, wants in self._compartments.items():
+            if mandate in (None, compartment.mandate):
+                yield from wants.files.values()
 
     def tick(self, now: float) -> list[Output]:
         """Gives up on links that are silent for too long, and asks what it may ask."""
@@ -265,7 +269,14 @@ class Fetcher:
 
     def deadline_s(self) -> float | None:
         """When `tick` is due; None while nothing is asked."""
-        return min((peer.due_s(asked) for peer in self._peers.values() for asked in peer.asked.values()), default=None)
+        due = [peer.due_s(asked) for peer in self._peers.values() for asked in peer.asked.values()]
+        due += [wake_s for file in self._files() if (wake_s := file.holdings.wake_s(self._now)) is not None]
+        return min(due, default=None)
+
+    def asked_chunks(self, compartment: Compartment, content: ContentId) -> list[int]:
+        """Those of a big file that were asked for and have not come."""
+        several = [asked for peer in self._peers.values() for asked in peer.asked.values()]
+        return [index for asked in several if asked.is_of(compartment, content) for index in asked.chunks_to_come]
 
     # -- answers --------------------------------------------------------------------------------------------------
 
@@ -290,7 +301,7 @@ class Fetcher:
         for item, data in zip(asked.items[message.first : asked.next], message.items, strict=True):
             self._in_hand -= peer.settle(asked, item.size)
             if data is None or len(data) != item.size:
-                self._push_small(wants, item, peer.giver)
+                _push(wants.small, item, peer.giver)
             else:
                 item.staging = True
                 self._in_hand += item.size
@@ -347,13 +358,13 @@ class Fetcher:
                 asked.file.push(asked.piece.part(rest, peer.giver if tried else None))
             self._finish_if_whole(asked.compartment, asked.file)
         elif asked.what is What.MANIFEST:
-            self._push_big(wants, asked.items[0], peer.giver if tried else None)
+            _push(wants.big, asked.items[0], peer.giver if tried else None)
         elif asked.what is What.HOLDING:
             for file in wants.files.values():
                 file.holdings.forget(peer.giver)
         else:
             for item in asked.items[asked.next :]:
-                self._push_small(wants, item, peer.giver if tried else None)
+                _push(wants.small, item, peer.giver if tried else None)
 
     def _close(self, peer: Peer, asked: Asked) -> None:
         self._in_hand -= peer.close(asked)
@@ -361,16 +372,6 @@ class Fetcher:
             self._wants(asked.compartment).manifests_asked -= 1
         if asked.file is not None:
             asked.file.open -= 1
-
-    def _push_small(self, wants: Wants, item: Item, tried: int | None) -> None:
-        if tried is not None:
-            item.tried |= {tried}
-        wants.small.push(item)
-
-    def _push_big(self, wants: Wants, item: Item, tried: int | None) -> None:
-        if tried is not None:
-            item.tried |= {tried}
-        wants.big.push(item)
 
     def _finish_if_whole(self, compartment: Compartment, file: BigFile) -> None:
         if file.open == 0 and not file.dropped:
@@ -410,6 +411,7 @@ class Fetcher:
     # -- asking ---------------------------------------------------------------------------------------------------
 
     def _advance(self, now: float) -> list[Output]:
+        self._now = now
         for compartment, wants in self._compartments.items():
             hopeless = [item.content for queue in (wants.small, wants.big) for item in queue.pop_hopeless(wants.links)]
             hopeless += [content for content, file in wants.files.items() if file.todo.pop_hopeless(wants.links)]
@@ -427,65 +429,15 @@ class Fetcher:
             if peer.room(what) <= 0 or not may_ask(self._pace, peer, what, self._peers.values()):
                 continue
             for compartment in peer.turns():
-                asked = self._choose(peer, what, compartment, now)
+                asked = self._asking.choose(peer, what, compartment, self._wants(compartment), now)
                 if asked is not None:
                     self._ask(peer, asked)
                     return True
         return False
 
-    def _choose(self, peer: Peer, what: What, compartment: Compartment, now: float) -> Asked | None:
-        wants = self._wants(compartment)
-        if what is What.HOLDING:
-            return self._choose_holding(peer, compartment, wants, now)
-        if what is What.CONTENT:
-            return self._choose_files(peer, compartment, wants, now)
-        if what is What.MANIFEST:
-            return self._choose_manifest(peer, compartment, wants, now)
-        return self._choose_piece(peer, compartment, wants, now)
-
-    def _choose_files(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
-        asked = Asked(self._last_number + 1, compartment, What.CONTENT, now, owed=0)
-        while len(asked.items) < REQUEST_ITEMS_MAX and (item := wants.small.pop_for(peer.giver)) is not None:
-            if asked.items and asked.owed + item.size > request_bytes_max(self._pace, peer):
-                wants.small.push_back(item)
-                break
-            asked.items.append(item)
-            asked.owed += item.size
-        return asked if asked.items else None
-
-    def _choose_manifest(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
-        if wants.big_under_way >= BIG_AT_ONCE:
-            return None
-        item = wants.big.pop_for(peer.giver)
-        if item is None:
-            return None
-        wants.manifests_asked += 1
-        return Asked(self._last_number + 1, compartment, What.MANIFEST, now, MANIFEST_ALLOWANCE_BYTES, [item])
-
-    def _choose_holding(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
-        """Where there is a choice whom to ask for a piece, each is asked now and then what it has."""
-        if len(wants.links) < 2 or peer.lane_of is not None:
-            return None
-        for file in wants.files.values():
-            if file.todo and file.holdings.is_due(peer.link, now):
-                file.holdings.asked(peer.link)
-                return Asked(
-                    self._last_number + 1, compartment, What.HOLDING, now, HOLDING_ALLOWANCE_BYTES, [file.item]
-                )
-        return None
-
-    def _choose_piece(self, peer: Peer, compartment: Compartment, wants: Wants, now: float) -> Asked | None:
-        for file in wants.files.values():
-            piece = file.holdings.choose(file.todo, peer.giver, wants.links, self._random)
-            if piece is not None:
-                piece = file.cut(piece, request_bytes_max(self._pace, peer))
-                file.holdings.took(peer.giver, piece)
-                number = self._last_number + 1
-                return Asked(number, compartment, What.CHUNK, now, piece.size, [file.item], file, piece)
-        return None
-
     def _ask(self, peer: Peer, asked: Asked) -> None:
-        self._last_number = asked.number
+        self._last_number += 1
+        asked.number = self._last_number
         self._in_hand += asked.owed
         peer.add(asked)
         contents = tuple(item.content for item in asked.items)
@@ -498,3 +450,10 @@ class Fetcher:
         if wants is None:
             wants = self._compartments[compartment] = Wants()
         return wants
+
+
+def _push(queue: Queue[Item], item: Item, tried: int | None) -> None:
+    """It is to be asked for again, of another link than `tried`."""
+    if tried is not None:
+        item.tried |= {tried}
+    queue.push(item)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +23,8 @@ LANE_WINDOW_BYTES = 512 * 1024
 """The same of a lane at least: what one of several owes comes no faster by way of the others."""
 WINDOW_REQUESTS = 8
 """Requests of one kind that a link may owe at a time."""
+BIG_AT_ONCE = 4
+"""Big files of one compartment that are under way at the same time; each may keep a file open."""
 
 
 class Pace(Protocol):
@@ -100,7 +102,6 @@ class BigFile:
 class Asked:
     """A Request that is not answered to its end."""
 
-    number: int
     compartment: Compartment
     what: What
     at_s: float
@@ -110,9 +111,20 @@ class Asked:
     """The contents, in the Request's order."""
     file: BigFile | None = None
     piece: Piece | None = None
+    number: int = 0
+    """Of the Request, once it is made."""
     next: int = 0
     """Index of the first item, or manifest part, that is not answered."""
     parts: list[bytes] = field(default_factory=list)
+
+    def is_of(self, compartment: Compartment, content: ContentId) -> bool:
+        """Whether it is about that big file alone."""
+        return self.compartment == compartment and self.items[0].content == content
+
+    @property
+    def chunks_to_come(self) -> Sequence[int]:
+        """None unless chunks are asked for."""
+        return self.piece.chunks[self.next :] if self.piece is not None else ()
 
     @property
     def count(self) -> int:
@@ -140,6 +152,8 @@ class Peer:
         """Those it serves, the one whose turn it is first."""
         self.asked: dict[int, Asked] = {}
         self.heard_s = now
+        self.took_s = 0.0
+        """From a request for chunks to the end of its answer, the last time."""
         self.banned = False
         self.draining = False
         """Nothing more is asked of it."""
@@ -186,6 +200,8 @@ class Peer:
         less = self.settle(asked, asked.owed)
         del self.asked[asked.number]
         self._requests[asked.what] -= 1
+        if asked.what is What.CHUNK:
+            self.took_s = max(0.0, self.heard_s - asked.at_s)
         return less
 
     def due_s(self, asked: Asked) -> float:
@@ -234,5 +250,6 @@ class Wants:
         return self.small.has_for(link) or any(file.todo.has_for(link) for file in self.files.values())
 
     @property
-    def big_under_way(self) -> int:
-        return self.manifests_asked + len(self.beginning) + len(self.files)
+    def has_room_for_big(self) -> bool:
+        """Whether one more big file may be taken up."""
+        return self.manifests_asked + len(self.beginning) + len(self.files) < BIG_AT_ONCE

@@ -1,13 +1,13 @@
 """Which piece of a big file to ask of whom, while others put the same file together.
 
-Such a peer is asked for what it has by now. Who has the whole file is asked first for what no such peer has, and not
-beside where another one is at work: so each piece crosses a narrow line once, and the receivers pass it on.
+Such a peer is asked for what it has by now. Who has the whole file is asked for what no such peer has or waits for, and
+not beside where another one is at work: so each piece crosses a narrow line once, and the receivers pass it on.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import islice
 from math import inf
@@ -23,8 +23,20 @@ ASK_NEWCOMER_S = 0.25
 """The same of one that has nothing of it."""
 LOOK_MAX = 512
 """Pieces that are looked at for one choice, about 256 MiB: of a longer file, all are at work on the same part."""
+PATIENCE_TIMES = 2
+"""What is on its way to others is left to them for as long as that many answers of who has the whole file take."""
+PATIENCE_MAX_S = 10.0
 MIDDLE = (0.25, 0.75)
 """Where in a stretch that nobody else holds to go on: at its ends others are at work."""
+
+
+def holding_of(held: bytes, asked: Iterable[int]) -> bytes:
+    """The answer of who has some of the chunks, a bit for each, and has asked for others: see `What.HOLDING`."""
+    coming = bytearray(held)
+    for index in asked:
+        if index >> 3 < len(coming):
+            coming[index >> 3] |= 1 << (index & 7)
+    return held + coming
 
 
 @dataclass(slots=True, eq=False)
@@ -32,7 +44,9 @@ class Holdings:
     """What is known of who holds which chunks of one big file."""
 
     _of: dict[int, bytes | None] = field(default_factory=dict)
-    """By link, as it was answered: a bit for each chunk, HOLDS_ALL, or None for nothing."""
+    """By link, as it was answered: see `What.HOLDING`; None for nothing."""
+    _left_until_s: float = inf
+    """While there is nothing but what is on its way to others, it is left to them until then."""
     _due_s: dict[int, float] = field(default_factory=dict)
     _went_to: int | None = None
     """The chunk after those that who has the whole file was asked for last."""
@@ -45,11 +59,11 @@ class Holdings:
         """It is being asked."""
         self._due_s[link] = inf
 
-    def learn(self, link: int, held: bytes | None, now: float) -> None:
+    def learn(self, link: int, answer: bytes | None, now: float) -> None:
         """What a link answered."""
-        joins = bool(held) and not self._of.get(link)
-        self._of[link] = held
-        wait_s = ASK_NEWCOMER_S if held is None else inf if held == HOLDS_ALL else ASK_AGAIN_S
+        joins = bool(answer) and not self._of.get(link)
+        self._of[link] = answer
+        wait_s = ASK_NEWCOMER_S if answer is None else inf if answer == HOLDS_ALL else ASK_AGAIN_S
         self._due_s[link] = now + wait_s
         if joins:
             self._went_to = None  # it began where we did, and would ask for the same in the same order
@@ -59,17 +73,33 @@ class Holdings:
         self._of.pop(link, None)
         self._due_s.pop(link, None)
 
-    def choose(self, todo: Queue[Piece], link: int, links: Set[int], random: Random) -> Piece | None:
-        """Take out what to ask of a link, one of `links`; None while the others are to be asked rather than it."""
-        whole = {other for other in links if self._of.get(other, HOLDS_ALL) == HOLDS_ALL}
+    def wake_s(self, now: float) -> float | None:
+        """When to look again, while something is left to others."""
+        if not now < self._left_until_s < inf:
+            return None
+        return min([self._left_until_s, *(due_s for due_s in self._due_s.values() if due_s > now)])
+
+    def choose(
+        self, todo: Queue[Piece], link: int, links: Set[int], random: Random, now: float, took_s: float
+    ) -> Piece | None:
+        """Take out what to ask of a link, one of `links`; None while the others are to be asked rather than it.
+
+        `took_s` is what the last answer of this one took.
+        """
         held = self._of.get(link, HOLDS_ALL)
-        if held != HOLDS_ALL:
-            waiting = islice(todo.waiting_for(link), LOOK_MAX)
-            piece = next((p for p in waiting if whole <= p.tried or _is_held(p, held)), None)
-        elif parts := [bits for other, bits in self._of.items() if other in links and bits]:
-            piece = self._unshared(list(islice(todo.waiting_for(link), LOOK_MAX)), parts, random)
-        else:
+        parts = [answer[len(answer) // 2 :] for other, answer in self._of.items() if other in links and answer]
+        if held == HOLDS_ALL and not parts:
             return todo.pop_for(link)
+        waiting = list(islice(todo.waiting_for(link), LOOK_MAX))
+        if held != HOLDS_ALL:
+            here = held and held[: len(held) // 2]
+            whole = {other for other in links if self._of.get(other, HOLDS_ALL) == HOLDS_ALL}
+            piece = next((p for p in waiting if whole <= p.tried or _is_held(p, here)), None)
+        elif alone := sorted((p for p in waiting if not any(_is_held(p, bits) for bits in parts)), key=_first):
+            self._left_until_s = inf
+            piece = self._next(alone, random)
+        else:
+            piece = None if self._is_left(now, took_s) else next(iter(waiting), None)
         if piece is not None:
             todo.remove(piece)
         return piece
@@ -79,16 +109,19 @@ class Holdings:
         if self._of.get(link, HOLDS_ALL) == HOLDS_ALL:
             self._went_to = piece.chunks[-1] + 1
 
-    def _unshared(self, waiting: Sequence[Piece], parts: Collection[bytes], random: Random) -> Piece | None:
-        """The next that none of the others holds; else any."""
-        alone = sorted((p for p in waiting if not any(_is_held(p, bits) for bits in parts)), key=_first)
-        if not alone:
-            return waiting[0] if waiting else None
+    def _next(self, alone: Sequence[Piece], random: Random) -> Piece:
+        """Of what nobody else has or waits for."""
         at = bisect_left(alone, self._went_to, key=_first) if self._went_to is not None else len(alone)
         if at < len(alone) and _first(alone[at]) == self._went_to:
             return alone[at]
         stretch = max(_stretches(alone), key=len)
         return stretch[int(len(stretch) * random.uniform(*MIDDLE))]
+
+    def _is_left(self, now: float, took_s: float) -> bool:
+        """Whether the others, who have all that waits or wait for it, had no time yet to get and to give it."""
+        if self._left_until_s == inf:
+            self._left_until_s = now + min(PATIENCE_TIMES * took_s, PATIENCE_MAX_S)
+        return now < self._left_until_s
 
 
 def _first(piece: Piece) -> int:

@@ -110,7 +110,8 @@ class What(IntEnum):
     CHUNK = 3
     """Chunks of one big file."""
     HOLDING = 4
-    """Which chunks of one big file there are: a bit for each, the lowest of each byte first, or HOLDS_ALL."""
+    """Which chunks of one big file there are: a bit for each, the lowest of each byte first, and then so many bits
+    again, which tell also what was asked for and is to come; or HOLDS_ALL."""
 
 
 @value

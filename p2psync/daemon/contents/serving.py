@@ -13,6 +13,7 @@ from p2psync.daemon.linking.bandwidth import Bandwidth
 from p2psync.daemon.tasks import Tasks
 from p2psync.engine.lanes import WINDOW_REQUESTS
 from p2psync.engine.orders import Compartment
+from p2psync.engine.swarm import holding_of
 from p2psync.errors import LinkError, RemoteProtocolError
 from p2psync.fs.contents import Contents
 from p2psync.wire.messages import RESPONSE_DATA_BYTES_MAX, Message, Request, Response, What
@@ -24,6 +25,7 @@ WORKERS_PER_LINK = 2
 
 Send = Callable[[int, Message], Awaitable[None]]
 IsOffered = Callable[[Compartment, ContentId], bool]
+AskedChunks = Callable[[Compartment, ContentId], Sequence[int]]
 
 
 @dataclass(slots=True, eq=False)
@@ -73,16 +75,23 @@ class Serving:
     """Answers the Requests of all links."""
 
     def __init__(
-        self, tasks: Tasks, stock: Stock, send: Send, bandwidth: Bandwidth, is_offered: IsOffered = lambda *_: False
+        self,
+        tasks: Tasks,
+        stock: Stock,
+        send: Send,
+        bandwidth: Bandwidth,
+        is_offered: IsOffered = lambda *_: False,
+        asked_chunks: AskedChunks = lambda *_: (),
     ) -> None:
         """`send` returns when the link can take more. `is_offered`: whether a content may be given to whoever may read
-        such files, though no change names it yet.
+        such files, though no change names it yet. `asked_chunks` of a big file are to come.
         """
         self._tasks = tasks
         self._stock = stock
         self._send = send
         self._bandwidth = bandwidth
         self._is_offered = is_offered
+        self._asked_chunks = asked_chunks
         self._desks: dict[int, Desk] = {}
 
     def peer_joined(self, link: int, mandate: MandateId) -> None:
@@ -165,7 +174,7 @@ class Serving:
         elif request.what is What.CHUNK:
             answers, count = await self._chunks(link, job, contents), len(request.chunks)
         elif request.what is What.HOLDING:
-            answers, count = [await self._stock.threads.read(contents.holding, request.contents[0])], 1
+            answers, count = [await self._holding(request, contents)], 1
         else:
             answers, count = await self._manifest(job, contents)
         job.next += len(answers)
@@ -201,6 +210,12 @@ class Serving:
         return await self._stock.threads.read(
             contents.read_chunks, job.request.contents[0], indexes, self._bandwidth.part_bytes(link)
         )
+
+    async def _holding(self, request: Request, contents: Contents) -> bytes | None:
+        [content] = request.contents
+        held = await self._stock.threads.read(contents.holding, content)
+        compartment = Compartment(request.mandate, request.file_class)
+        return holding_of(held, self._asked_chunks(compartment, content)) if held else held
 
     async def _manifest(self, job: Job, contents: Contents) -> tuple[list[bytes | None], int]:
         """One part at a time, or None."""

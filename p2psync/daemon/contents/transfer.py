@@ -7,10 +7,12 @@ at a time, and only what the disk confirmed is reported. Several mandates share 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 from p2psync.core.block import ORDINARY
@@ -117,7 +119,9 @@ class Transfer:
         self._offering = Offering(tasks, stock, push)
         self._streaming = Streaming(tasks, stock, send, is_near, self._bandwidth)
         self._drafting = Drafting(tasks, stock, send, self._bandwidth)
-        self._serving = Serving(tasks, stock, send, self._bandwidth, self._offering.is_offered)
+        self._serving = Serving(
+            tasks, stock, send, self._bandwidth, self._offering.is_offered, self._fetcher.asked_chunks
+        )
         self._paths: dict[tuple[Compartment, ContentId], Wanted] = {}
         self._assembling = Assembling(folders, bounds.may_reuse)
         self._outboxes: dict[int, tuple[asyncio.Queue[Message], asyncio.Task[None]]] = {}
@@ -125,7 +129,9 @@ class Transfer:
         self._quick: asyncio.Queue[Stage | Write] = asyncio.Queue()
         self._slow: asyncio.Queue[Begin | Finish | Drop] = asyncio.Queue()
         self._reports: asyncio.Queue[Fetched | FetchFailed | Observed | Misbehaved] = asyncio.Queue()
-        self._asked = asyncio.Event()
+        self._wakes_s = inf
+        """When the machine is told the time next."""
+        self._is_due_sooner = asyncio.Event()
 
     def start(self) -> None:
         """Begin to work; `close` ends it."""
@@ -253,7 +259,6 @@ class Transfer:
             match output:
                 case Ask(link, message):
                     self._outboxes[link][0].put_nowait(message)
-                    self._asked.set()
                 case Stage() | Write():
                     self._quick.put_nowait(output)
                 case Begin() | Finish() | Drop():
@@ -267,6 +272,9 @@ class Transfer:
                     self._report(compartment, contents, FetchFailed)
                 case Misbehaved():
                     self._reports.put_nowait(output)
+        deadline_s = self._fetcher.deadline_s()
+        if deadline_s is not None and deadline_s < self._wakes_s:
+            self._is_due_sooner.set()
 
     def _compartments(self, mandate: MandateId) -> list[Compartment]:
         return [Compartment(mandate, file_class) for file_class in self._classes[mandate]]
@@ -323,12 +331,12 @@ class Transfer:
     async def _work_time(self) -> None:
         while True:
             deadline_s = self._fetcher.deadline_s()
-            if deadline_s is None:
-                self._asked.clear()
-                await self._asked.wait()
-            else:
-                await asyncio.sleep(max(0.0, deadline_s - self._clock()) + 0.01)
-                self._perform(self._fetcher.tick(self._clock()))
+            self._wakes_s = deadline_s if deadline_s is not None else inf
+            self._is_due_sooner.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._wakes_s - self._clock() if deadline_s is not None else None):
+                    await self._is_due_sooner.wait()
+            self._perform(self._fetcher.tick(self._clock()))
 
     async def _work_paced(self) -> None:
         while True:

@@ -13,6 +13,7 @@ import pytest
 from p2psync.core.ids import EMPTY_CONTENT, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.engine.effects import Wanted
+from p2psync.engine.orders import Output
 from p2psync.fs.assembly import Assembly
 from p2psync.fs.staging import Staging
 from p2psync.wire.messages import Request, Response, What
@@ -229,6 +230,60 @@ async def test_a_big_file_is_served_while_it_is_still_incomplete(tmp_path: Path)
         assert c.shelf.staged(wanted.content) == data
         assert sum(map(len, given)) > MIB, "not the manifest alone"
         half.close(keep=False)
+
+
+@pytest.mark.asyncio
+async def test_who_puts_a_file_together_tells_what_is_to_come(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b, c = (w.device(name) for name in "abc")
+        wanted = a.shelf.save("big", noise(8 * MIB))
+
+        def give_the_manifest_alone(message: Response) -> Response:
+            a.links[link].gate.clear()
+            return message
+
+        link = w.join(b, a, spoil=give_the_manifest_alone)
+        b.want(wanted)
+        await until(lambda: bool(chunks_served(a)), "chunks are asked for")
+        answers: list[Response] = []
+
+        def note(message: Response) -> Response:
+            answers.append(message)
+            return message
+
+        other = w.join(c, b, spoil=note)
+        await c.links[other].send(Request(MANDATE, 7, What.HOLDING, (wanted.content,)))
+        await until(lambda: bool(answers), "b answers")
+        [[told]] = (answer.items for answer in answers)
+        assert told is not None
+        here, coming = told[: len(told) // 2], told[len(told) // 2 :]
+        assert not any(here)
+        to_come = {index for index in range(8 * len(coming)) if coming[index >> 3] >> (index & 7) & 1}
+        manifest = a.shelf.contents.manifest(wanted.content)
+        assert manifest is not None
+        assert chunks_served(a) <= to_come < set(range(len(manifest.chunks)))
+
+
+@pytest.mark.asyncio
+async def test_what_is_due_sooner_than_anything_before_is_not_late(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        fetcher, clock = (a := w.device("a")).transfer._fetcher, a.transfer._clock
+        due: list[float | None] = [None, clock() + 1000, clock() + 0.01, None]
+        ticked = asyncio.Event()
+        tick = fetcher.tick
+
+        def note(now: float) -> list[Output]:
+            if due[0] is not None and now >= due[0]:
+                ticked.set()
+            return tick(now)
+
+        fetcher.tick, fetcher.deadline_s = note, lambda: due[0]  # type: ignore[method-assign]
+        while due[1:]:
+            due.pop(0)
+            a.transfer._perform(())
+            await asyncio.sleep(0)
+            if due[0] is not None and due[0] < clock() + 100:
+                await asyncio.wait_for(ticked.wait(), 60)
 
 
 @pytest.mark.asyncio
