@@ -26,6 +26,7 @@ LOOK_MAX = 512
 PATIENCE_TIMES = 2
 """What is on its way to others is left to them for as long as that many answers of who has the whole file take."""
 PATIENCE_MAX_S = 10.0
+"""So long over the whole file: what is on its way is what others say."""
 MIDDLE = (0.25, 0.75)
 """Where in a stretch that nobody else holds to go on: at its ends others are at work."""
 
@@ -47,6 +48,7 @@ class Holdings:
     """By link, as it was answered: see `What.HOLDING`; None for nothing."""
     _left_until_s: float = inf
     """While there is nothing but what is on its way to others, it is left to them until then."""
+    _patience_s: float = PATIENCE_MAX_S
     _due_s: dict[int, float] = field(default_factory=dict)
     _went_to: int | None = None
     """The chunk after those that who has the whole file was asked for last."""
@@ -120,7 +122,9 @@ class Holdings:
     def _is_left(self, now: float, took_s: float) -> bool:
         """Whether the others, who have all that waits or wait for it, had no time yet to get and to give it."""
         if self._left_until_s == inf:
-            self._left_until_s = now + min(PATIENCE_TIMES * took_s, PATIENCE_MAX_S)
+            patience_s = min(PATIENCE_TIMES * took_s, self._patience_s)
+            self._left_until_s = now + patience_s
+            self._patience_s -= patience_s
         return now < self._left_until_s
 
 

@@ -214,8 +214,21 @@ def test_the_others_have_as_much_time_as_two_answers_take() -> None:
     todo.push(Piece((5,), 1))
     assert holdings.choose(todo, 1, {1, 2}, Random(0), 13.0, 9.0) is not None
     holdings.learn(2, holding_of(bytes([0xFF]), []), 14.0)
-    assert holdings.choose(todo, 1, {1, 2}, Random(0), 14.0, 1e9) is None, "they have time anew"
-    assert holdings.choose(todo, 1, {1, 2}, Random(0), 14.0 + PATIENCE_MAX_S, 1e9) is not None
+    assert holdings.choose(todo, 1, {1, 2}, Random(0), 14.0, 1.0) is None, "they have time anew"
+    assert holdings.choose(todo, 1, {1, 2}, Random(0), 16.0, 1.0) is not None
+
+
+def test_who_promises_and_never_gives_is_not_waited_for_again_and_again() -> None:
+    holdings, todo = Holdings(), _todo(100)
+    now, none_at = 0.0, 0.0
+    while todo:
+        holdings.learn(2, holding_of(bytes([0] * 13), [*range(100)]), now)
+        if holdings.choose(todo, 1, {1, 2}, Random(0), now, 1.0) is None:
+            none_at = now
+        holdings.learn(2, holding_of(bytes(13), []), now)
+        assert not todo or holdings.choose(todo, 1, {1, 2}, Random(0), now, 1.0) is not None, "it lets go of it"
+        now += 1.0
+    assert none_at < PATIENCE_MAX_S
 
 
 def test_an_answer_tells_what_is_here_and_what_is_to_come() -> None:
