@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -24,11 +25,24 @@ from p2psync.errors import CodecError
 
 DIFFERENCE_BYTES_MAX = 128 * 1024
 """A longer one is not worth it: the manifest itself can be asked for."""
+COMPARED = 1024
+"""Chunks at a time."""
 _HEAD = struct.Struct(f"<B{HASH_BYTES}s")
 _FORMAT = 1
 _RUN = struct.Struct("<III")
 """Index of the first chunk that is taken from the base, how many; how many new ones follow."""
 _NEW = struct.Struct(f"<I{HASH_BYTES}s")
+
+
+class Taken(NamedTuple):
+    """Chunks that follow each other in both versions."""
+
+    first: int
+    """Index of the first of them."""
+    before: int
+    """The same in the base."""
+    chunks: int
+    """How many."""
 
 
 def encode_difference(spans: Sequence[Span], base: Sequence[Span]) -> bytes | None:
@@ -47,8 +61,11 @@ def encode_difference(spans: Sequence[Span], base: Sequence[Span]) -> bytes | No
     return b"".join(parts)
 
 
-def decode_difference(encoded: bytes, content: ContentId, size: int, base: Manifest) -> Manifest | None:
-    """The manifest of `content`, a file of `size` bytes; None if the sender's base was cut in another way.
+def decode_difference(
+    encoded: bytes, content: ContentId, size: int, base: Manifest
+) -> tuple[Manifest, list[Taken]] | None:
+    """The manifest of `content`, a file of `size` bytes, and what of it the base has; None if the sender's base was cut
+    in another way.
 
     Raises CodecError unless these are the bytes of a difference within the limits whose sizes add up.
     """
@@ -58,12 +75,15 @@ def decode_difference(encoded: bytes, content: ContentId, size: int, base: Manif
     if version != _FORMAT or print_of_base != _print_of(chunk.hash for chunk in base.chunks):
         return None
     chunks: list[ChunkRef] = []
+    taken: list[Taken] = []
     at = _HEAD.size
     try:
         while at < len(encoded):
             first, count, new = _RUN.unpack_from(encoded, at)
             at += _RUN.size
-            chunks += base.chunks[first : first + count]
+            same = base.chunks[first : first + count]
+            taken.append(Taken(len(chunks), first, len(same)))
+            chunks += same
             end = at + new * _NEW.size
             chunks += (ChunkRef(digest, length) for length, digest in _NEW.iter_unpack(encoded[at:end]))
             at = end
@@ -73,7 +93,7 @@ def decode_difference(encoded: bytes, content: ContentId, size: int, base: Manif
         raise CodecError("a difference of manifests is cut off") from None
     if at != len(encoded) or not _is_possible([chunk.size for chunk in chunks], size):
         raise CodecError("a difference of manifests does not make up its file")
-    return Manifest(content, size, tuple(chunks))
+    return Manifest(content, size, tuple(chunks)), taken
 
 
 def _is_possible(sizes: Sequence[int], size: int) -> bool:
@@ -88,21 +108,31 @@ def _is_possible(sizes: Sequence[int], size: int) -> bool:
 def _runs(hashes: Sequence[bytes], before: Sequence[bytes]) -> Iterator[tuple[int, int, int]]:
     """What is taken from the base in one stretch, first and count, and how many new chunks are behind it."""
     indexes: dict[bytes, int] = {}
-    first = count = new = 0
-    for digest in hashes:
-        if not new and first + count < len(before) and before[first + count] == digest:
-            count += 1
+    first = count = new = at = 0
+    while at < len(hashes):
+        if not new and (same := _alike(hashes, at, before, first + count)):
+            count += same
+            at += same
             continue
         indexes = indexes or {known: index for index, known in enumerate(before)}
-        index = indexes.get(digest)
+        index = indexes.get(hashes[at])
         if index is None:
             new += 1
+            at += 1
             continue
         if count or new:
             yield first, count, new
-        first, count, new = index, 1, 0
+        first, count, new = index, 0, 0
     if count or new:
         yield first, count, new
+
+
+def _alike(hashes: Sequence[bytes], at: int, before: Sequence[bytes], index: int) -> int:
+    """How many follow from there on that are the same in both, or at least many of them: in lists, which is quicker."""
+    count = min(COMPARED, len(hashes) - at, len(before) - index)
+    if hashes[at : at + count] == before[index : index + count]:
+        return max(count, 0)
+    return next(i for i in range(count) if hashes[at + i] != before[index + i])
 
 
 def _print_of(hashes: Iterable[bytes]) -> bytes:

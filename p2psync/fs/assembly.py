@@ -13,15 +13,17 @@ import os
 import shutil
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
+from itertools import compress
 from pathlib import Path
 
 from blake3 import blake3
 
 from p2psync.core.block import ORDINARY
 from p2psync.core.chunking import CHUNK_BYTES_MAX, Manifest, Span
+from p2psync.core.difference import Taken
 from p2psync.core.ids import ContentId
 from p2psync.engine.orders import Piece
 from p2psync.fs.durable import sync_descriptor
@@ -38,6 +40,8 @@ STRETCH_BYTES_MAX = 1 << 20
 
 FOLLOW_FROM_BYTES = 4 << 20
 """Less is copied before a thread has begun to hash it."""
+
+_INVERTED = bytes([1, 0]) + bytes(254)
 
 Data = bytes | memoryview
 Source = tuple[Path, int]
@@ -82,7 +86,7 @@ class Assembly:
     @property
     def missing(self) -> list[int]:
         """Indexes of the chunks that are not here yet."""
-        return [index for index, present in enumerate(self._present) if not present]
+        return list(compress(range(len(self._present)), self._present.translate(_INVERTED)))
 
     def held(self) -> bytes:
         """A bit for each chunk that is here, the lowest of each byte first."""
@@ -124,6 +128,24 @@ class Assembly:
         missing = self.missing
         sources = find({self.spans[index][0] for index in missing})
         self._elsewhere = list(_stretches(self.spans, missing, sources))
+
+    def reuse_version(self, file: Path, spans: Sequence[Span], taken: Iterable[Taken]) -> None:
+        """The same for those that an older version has, a file that is cut into `spans`."""
+        self._elsewhere = [
+            ((file, spans[one.before + stretch.start - one.first].offset), stretch)
+            for one in taken
+            for stretch in self._missing_stretches(one.first, one.first + one.chunks)
+        ]
+
+    def _missing_stretches(self, begin: int, end: int) -> Iterator[range]:
+        """Of these chunks, those that follow each other, about STRETCH_BYTES_MAX at most."""
+        while (begin := self._present.find(0, begin, end)) >= 0:
+            present = self._present.find(1, begin, end)
+            stop = present if present >= 0 else end
+            too_far = self.spans[begin].offset + STRETCH_BYTES_MAX
+            stop = bisect_right(self.spans, too_far, begin + 1, stop, key=lambda span: span.offset + span.size)
+            yield range(begin, stop)
+            begin = stop
 
     def copy(self) -> None:
         """Take what was found elsewhere; what is not there any more stays missing. Raises OSError of our own file.
@@ -277,8 +299,8 @@ class Assembly:
 
     def _has_room(self) -> bool:
         """A file that cannot become whole must not fill the disk for all others."""
-        here = zip(self.spans, self._present, strict=True)
-        return fits_on_disk(self._staging, sum([size for (_, _, size), present in here if not present]))
+        missing = compress(self.spans, self._present.translate(_INVERTED))
+        return fits_on_disk(self._staging, sum([span.size for span in missing]))
 
     def _hash_on(self, at_hand: Mapping[int, Data]) -> None:
         """Hash the whole as far as it is here without a gap."""

@@ -290,11 +290,9 @@ class Contents:
         alike = self._lasting.alike([span.hash for span in spans])
         return any(len(known) >= ALIKE_FROM for known in alike.values())
 
-    def chunks_of(self, content: ContentId) -> dict[bytes, Source]:
-        """Where the chunks lie of a big file that is here, if it is in memory how that is cut."""
-        spans = self.cuts.spans(content)
-        here = next((Path(file) for file in self._candidates(content) if os.path.isfile(file)), None) if spans else None
-        return {digest: (here, offset) for digest, offset, _ in spans} if here is not None else {}
+    def file_of(self, content: ContentId) -> Path | None:
+        """A file on this disk that should hold it."""
+        return next((Path(file) for file in self._candidates(content) if os.path.isfile(file)), None)
 
     def _chunks_known_at(self, path: RelPath, here: Path) -> dict[bytes, Source]:
         """Of what was placed or read there last, if it is in memory how that is cut."""

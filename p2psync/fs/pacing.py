@@ -69,9 +69,9 @@ class Pacer:
         if now_s - self._gave_way_s >= GIVE_WAY_EVERY_S:
             self._gave_way_s = now_s
 
-    def rest_s(self) -> float:
-        """So long a save is yet to be let by."""
-        return self._gave_way_s + GIVE_WAY_S - self.clock.now_s()
+    def rest_s(self, since_s: float) -> float:
+        """So long a save is yet to be let by that came after `since_s`."""
+        return self._gave_way_s + GIVE_WAY_S - self.clock.now_s() if self._gave_way_s > since_s else 0.0
 
     @property
     def bucket(self) -> Bucket | None:
@@ -93,6 +93,8 @@ class Turn:
         """`is_over`: nobody wants to know any more what it reads."""
         self._pacer = pacer
         self._is_over = is_over
+        self._begun_s = pacer.clock.now_s()
+        """A save from before may be why there is something to read."""
         self._counted: Bucket | None = None
         """Where what was done since `_since_s` counts."""
         self._since_s = 0.0
@@ -112,7 +114,7 @@ class Turn:
 
     def rest(self) -> None:
         """Between two pieces of work: as long as is due. Without a limit only a save is let by."""
-        if (rest_s := self._pacer.rest_s()) > 0:
+        if (rest_s := self._pacer.rest_s(self._begun_s)) > 0:
             self._pacer.clock.rest(rest_s)
         bucket = self._pacer.bucket
         if bucket is None or self._wait_s() < REST_MIN_S:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from p2psync.core import difference as module
 from p2psync.core.chunking import CHUNK_BYTES_MAX, Manifest, Span
-from p2psync.core.difference import decode_difference, encode_difference
+from p2psync.core.difference import Taken, decode_difference, encode_difference
 from p2psync.core.ids import ContentId
 from p2psync.errors import CodecError
 
@@ -39,7 +39,22 @@ def test_the_manifest_comes_back(before: list[int], after: list[int]) -> None:
     old, new = cut(before), cut(after)
     encoded = encode_difference(new, old)
     assert encoded is not None
-    assert decode_difference(encoded, NEW, size_of(new), Manifest.of(OLD, old)) == Manifest.of(NEW, new)
+    decoded = decode_difference(encoded, NEW, size_of(new), Manifest.of(OLD, old))
+    assert decoded is not None
+    manifest, taken = decoded
+    assert manifest == Manifest.of(NEW, new)
+    told = [(one.first + i, one.before + i) for one in taken for i in range(one.chunks)]
+    assert all(new[index].hash == old[index_before].hash for index, index_before in told)
+    in_both = {index for index, span in enumerate(new) if span.hash in {known.hash for known in old}}
+    assert {index for index, _ in told} == in_both
+
+
+@given(KINDS, KINDS, st.integers(1, 4))
+def test_how_many_are_compared_together_changes_nothing(before: list[int], after: list[int], compared: int) -> None:
+    expected = encode_difference(cut(after), cut(before))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "COMPARED", compared)
+        assert encode_difference(cut(after), cut(before)) == expected
 
 
 def test_it_is_as_short_as_the_change() -> None:
@@ -81,6 +96,16 @@ def test_what_no_honest_peer_sends_is_refused(cut_off: int, more: bytes, reason:
     assert encoded is not None
     with pytest.raises(CodecError, match=reason):
         decode_difference(damaged(encoded, cut_off, more), NEW, size_of(cut([1, 2])), Manifest.of(OLD, old))
+
+
+def test_who_takes_more_than_the_base_has_is_given_what_it_has() -> None:
+    old = cut([1, 2, 3])
+    encoded = encode_difference(old[2:], old)
+    assert encoded is not None
+    greedy = encoded[: -struct.calcsize("<III")] + struct.pack("<III", 2, 1000, 0)
+    decoded = decode_difference(greedy, NEW, old[2].size, Manifest.of(OLD, old))
+    assert decoded is not None
+    assert decoded[1] == [Taken(0, 2, 1)]
 
 
 @pytest.mark.parametrize("size", [10, CHUNK_BYTES_MAX + 1])

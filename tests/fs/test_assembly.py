@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from p2psync.core.chunking import Span
+from p2psync.core.difference import Taken
 from p2psync.core.ids import ContentId
 from p2psync.fs import assembly as module
 from p2psync.fs.assembly import Assembly, Source, check_room
@@ -125,6 +127,33 @@ def test_what_lies_elsewhere_on_this_disk_is_copied_and_verified(staging: Stagin
     assert assembly.missing == [0, 1]
     assert [piece.chunks for piece in assembly.pieces()] == [(0, 1)]
     assembly.write([0, 1], [chunk(0), chunk(1)])
+    assert assembly.finish()
+    assert staging.path(MANIFEST.content).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("bytes_max", [1, 1 << 16, 1 << 30])
+def test_what_a_version_before_has_is_copied_in_long_stretches(
+    staging: Staging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bytes_max: int
+) -> None:
+    """The middle of this file was its beginning, and what came after that is new; one chunk is here already."""
+    monkeypatch.setattr(module, "STRETCH_BYTES_MAX", bytes_max)
+    first, end, present = 3, COUNT - 2, 6
+    shift = SPANS[first].offset
+    old = tmp_path / "old"
+    old.write_bytes(DATA[shift : SPANS[end].offset])
+    before = [Span(span.hash, span.offset - shift, span.size) for span in SPANS[first:end]]
+    assembly = Assembly(staging, MANIFEST)
+    assembly.write([present], [chunk(present)])
+    assembly.reuse_version(old, before, [Taken(first, 0, end - first)])
+    stretches = [stretch for _, stretch in assembly._elsewhere]
+    assert [index for stretch in stretches for index in stretch] == [*range(first, present), *range(present + 1, end)]
+    assert all(len(stretch) == 1 or assembly._size(stretch) <= bytes_max for stretch in stretches)
+    assert len(stretches) <= 2 or bytes_max < 1 << 30
+    rest = [index for piece in assembly.pieces() for index in piece.chunks]
+    assert rest == [*range(first), *range(end, COUNT)]
+    assembly.copy()
+    assert assembly.missing == rest
+    assembly.write(rest, [chunk(index) for index in rest])
     assert assembly.finish()
     assert staging.path(MANIFEST.content).read_bytes() == DATA
 

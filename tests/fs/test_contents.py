@@ -334,15 +334,12 @@ def test_what_was_cut_while_it_was_read_is_not_cut_again_soon(m: Mandate, monkey
     assert m.contents.manifest(content_of(BIG[::-1])) is None
 
 
-def test_chunks_of_a_version_before_lie_where_it_stands(m: Mandate) -> None:
-    m.contents.note_cut(BIG_ID, Layout(cut(BIG)))
-    assert m.contents.chunks_of(BIG_ID) == {}
+def test_a_version_before_lies_where_it_stands(m: Mandate) -> None:
+    assert m.contents.file_of(BIG_ID) is None
     path = m.save("big", BIG)
-    found = m.contents.chunks_of(BIG_ID)
-    assert {digest: (str(file), offset) for digest, (file, offset) in found.items()} == {
-        span.hash: (str(path), span.offset) for span in cut(BIG)
-    }
-    assert m.contents.chunks_of(A) == {}
+    assert m.contents.file_of(BIG_ID) == Path(path)
+    path.unlink()
+    assert m.contents.file_of(BIG_ID) is None
 
 
 def test_nothing_is_looked_up_for_what_was_placed_there_just_now(m: Mandate, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,10 +68,12 @@ def toil(turn: Turn, clock: Toil, pieces: int) -> None:
 def test_heavy_reading_lets_a_save_by_and_goes_on() -> None:
     pacer, clock = paced(None)
     turn = Turn(pacer, lambda: False)
+    clock.work()
+    saved_s = clock.s
     pacer.give_way()
     clock.work()
     turn.rest()
-    assert clock.s == pytest.approx(GIVE_WAY_S), "counted from the save"
+    assert clock.s == pytest.approx(saved_s + GIVE_WAY_S), "counted from the save"
     toil(turn, clock, 10)
     assert clock.rests == 1
     for _ in range(1000):
@@ -79,6 +81,14 @@ def test_heavy_reading_lets_a_save_by_and_goes_on() -> None:
         turn.rest()
         clock.work()
     assert clock.rested <= clock.s * GIVE_WAY_S / GIVE_WAY_EVERY_S, "however often somebody saves"
+
+
+def test_what_is_read_because_somebody_saved_it_lets_nobody_by() -> None:
+    pacer, clock = paced(None)
+    clock.work()
+    pacer.give_way()
+    toil(Turn(pacer, lambda: False), clock, 10)
+    assert clock.rests == 0
 
 
 @pytest.mark.parametrize("share", [1, 10, 25, 50, 90])

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from p2psync.core.chunking import Manifest, decode_manifest
-from p2psync.core.difference import decode_difference
+from p2psync.core.difference import Taken, decode_difference
 from p2psync.core.ids import ContentId, MandateId
 from p2psync.engine.effects import Wanted
 from p2psync.engine.orders import Begin, Compartment, Drop, Finish, Piece, Write
 from p2psync.errors import CodecError
-from p2psync.fs.assembly import Assembly, FindChunks
+from p2psync.fs.assembly import Assembly
 from p2psync.fs.contents import Contents
+from p2psync.fs.cut_memory import Cut
 from p2psync.fs.staging import Staging
 
 MayReuse = Callable[[Compartment, Sequence[ContentId]], Set[ContentId]]
@@ -66,40 +67,37 @@ class Assembling:
 
     def begin(self, begin: Begin, wanted: Wanted | None) -> Begun:
         """Take up a file: what of it is to be asked for. What lies elsewhere on this disk comes by `copy`."""
+        folder = self._folders[begin.compartment.mandate]
+        base = self._base(begin, folder.contents)
         try:
-            manifest = self._manifest(begin, wanted)
+            decoded = _decoded(begin, wanted, base)
         except CodecError:
             return Begun(begin, None, malformed=True)
-        if manifest is None or wanted is None or manifest.content != begin.content or manifest.size != wanted.size:
+        if decoded is None or wanted is None:
+            return Begun(begin, None)
+        manifest, taken = decoded
+        if manifest.content != begin.content or manifest.size != wanted.size:
             return Begun(begin, None)  # the size may be the author's lie and not the peer's
-        folder = self._folders[begin.compartment.mandate]
         before = self._under_way.pop((begin.compartment, begin.content), None)
         if before is not None:
             before.close(keep=True)
         assembly = Assembly(folder.staging, manifest, begin.compartment.file_class)
         self._under_way[begin.compartment, begin.content] = assembly
-        if assembly.missing:
-            assembly.reuse(self._finder(begin, wanted, folder.contents))
+        if base is not None:
+            file = folder.contents.file_of(base.manifest.content)
+            if file is not None:
+                assembly.reuse_version(file, base.spans, taken)
+        elif assembly.missing:
+            may_reuse = partial(self._may_reuse, begin.compartment)
+            assembly.reuse(lambda hashes: folder.contents.find_chunks(wanted.path, hashes, may_reuse))
         folder.contents.under_way(assembly)
         return Begun(begin, assembly.pieces())
 
-    def _finder(self, begin: Begin, wanted: Wanted, contents: Contents) -> FindChunks:
-        if begin.base is not None:
-            base = begin.base
-            return lambda hashes: contents.chunks_of(base)
-        may_reuse = partial(self._may_reuse, begin.compartment)
-        return lambda hashes: contents.find_chunks(wanted.path, hashes, may_reuse)
-
-    def _manifest(self, begin: Begin, wanted: Wanted | None) -> Manifest | None:
-        """None if it tells nothing here. Raises CodecError."""
-        if begin.base is None:
-            return decode_manifest(begin.manifest)
-        if wanted is None or begin.base not in self._may_reuse(begin.compartment, [begin.base]):
+    def _base(self, begin: Begin, contents: Contents) -> Cut | None:
+        """How the version is cut that the manifest starts from, if it does and that may be known here."""
+        if begin.base is None or begin.base not in self._may_reuse(begin.compartment, [begin.base]):
             return None
-        base = self._folders[begin.compartment.mandate].contents.cuts.at_hand(begin.base)
-        if base is None:
-            return None
-        return decode_difference(begin.manifest, begin.content, wanted.size, base.manifest)
+        return contents.cuts.at_hand(begin.base)
 
     def copy(self, begin: Begin) -> None:
         """Bring what lies elsewhere on this disk, while the rest is on its way."""
@@ -143,3 +141,12 @@ class Assembling:
     def _forget(self, compartment: Compartment, content: ContentId) -> None:
         del self._under_way[compartment, content]
         self._folders[compartment.mandate].contents.not_under_way(content)
+
+
+def _decoded(begin: Begin, wanted: Wanted | None, base: Cut | None) -> tuple[Manifest, list[Taken]] | None:
+    """And what the base has of it; None if it tells nothing here. Raises CodecError."""
+    if begin.base is None:
+        return decode_manifest(begin.manifest), []
+    if wanted is None or base is None:
+        return None
+    return decode_difference(begin.manifest, begin.content, wanted.size, base.manifest)
