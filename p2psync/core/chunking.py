@@ -9,10 +9,11 @@ and less of larger ones (12 MB for 100 GiB), so it has one level and travels who
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from blake3 import blake3
 from pyfastcdc import FastCDC
@@ -65,14 +66,23 @@ _span: Callable[[tuple[bytes, int, int]], Span] = partial(tuple.__new__, Span)
 
 
 class Stretch(NamedTuple):
-    """Some chunks that follow each other: recognised together they take a third of the time."""
+    """Some chunks that follow each other: recognised together they take a fifth of the time."""
 
     first: int
     """Index of the first chunk."""
     chunks: int
     """How many."""
-    hash: bytes
-    """BLAKE3 of all their bytes, 32 bytes."""
+    tag: bytes
+    """Of all their bytes, as who cuts files on this device makes it."""
+
+
+TagOf = Callable[[memoryview], bytes]
+"""Two stretches have the same tag only if they hold the same."""
+
+
+def hash_of(stretch: memoryview) -> bytes:
+    """BLAKE3 of its bytes, 32 bytes."""
+    return blake3(stretch).digest()
 
 
 @value
@@ -100,11 +110,38 @@ class Manifest:
         chunks = tuple([_chunk_ref((digest, size)) for digest, _, size in spans])
         return cls(content, sum([size for _, size in chunks]), chunks)
 
-    def spans(self) -> list[Span]:
+    def spans(self) -> Spans:
         """The chunks with their offsets."""
-        sizes = [size for _, size in self.chunks]
-        hashes = [digest for digest, _ in self.chunks]
-        return list(map(_span, zip(hashes, accumulate(sizes, initial=0), sizes, strict=False)))
+        return Spans(self.chunks)
+
+
+class Spans(Sequence[Span]):
+    """Chunks without a gap, each a `Span` when it is looked at: of a file that changed a little few are."""
+
+    def __init__(self, chunks: Sequence[ChunkRef]) -> None:
+        self._chunks = chunks
+        self.offsets = array("Q", accumulate([size for _, size in chunks], initial=0))
+        """Where each begins, and where the last one ends."""
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    @overload
+    def __getitem__(self, index: int) -> Span: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Span]: ...
+    def __getitem__(self, index: int | slice) -> Span | list[Span]:
+        if isinstance(index, slice):
+            return list(map(self.__getitem__, range(*index.indices(len(self._chunks)))))
+        digest, size = self._chunks[index]
+        return Span(digest, self.offsets[index if index >= 0 else index - 1], size)
+
+    def __iter__(self) -> Iterator[Span]:
+        return (_span((digest, at, size)) for (digest, size), at in zip(self._chunks, self.offsets, strict=False))
+
+    def size(self, begin: int, end: int) -> int:
+        """Bytes of the chunks from one to before another."""
+        return self.offsets[end] - self.offsets[begin]
 
 
 NOTHING = Layout()
@@ -117,10 +154,11 @@ class Chunker:
     It holds a few MiB at most, beside what it is fed. Not for use by two threads at once.
     """
 
-    def __init__(self, size: int, before: Layout = NOTHING) -> None:
+    def __init__(self, size: int, before: Layout = NOTHING, tag_of: TagOf = hash_of) -> None:
         """`size` is the file's expected size in bytes, and only chooses how fine to cut: see `average_chunk_bytes`.
 
         `before`: how an older version was cut. Where its chunks still are, no border is looked for; all ends the same.
+        `tag_of`: tells stretches from each other; the same for both versions.
         """
         average = average_chunk_bytes(size)
         largest = min(4 * average, CHUNK_BYTES_MAX)
@@ -137,6 +175,7 @@ class Chunker:
         self._before = before.spans if is_alike else ()
         self._stretches_before = {stretch.first: stretch for stretch in before.stretches} if is_alike else {}
         self._finds_stretches = average <= STRETCHED_AVERAGE_MAX
+        self._tag_of = tag_of
         self.stretches: list[Stretch] = []
         """Of the chunks that were certain so far; for whoever cuts the next version of the file."""
         self._cut_so_far = 0
@@ -152,11 +191,21 @@ class Chunker:
 
     def feed(self, piece: bytes | bytearray | memoryview) -> list[Span]:
         """The chunks that are certain by now; `piece` may be overwritten afterwards."""
-        end = self._held + len(piece)
+        self.room(len(piece))[:] = piece
+        return self.fed_in(len(piece))
+
+    def room(self, size: int) -> memoryview:
+        """Where so many bytes more may be put, for `fed_in`: whoever reads a file there need not copy them."""
+        end = self._held + size
         if end > len(self._buffer):
-            self._buffer.extend(bytes(end - len(self._buffer)))
-        memoryview(self._buffer)[self._held : end] = piece
-        self._held = end
+            larger = bytearray(end)
+            larger[: self._held] = memoryview(self._buffer)[: self._held]
+            self._buffer = larger
+        return memoryview(self._buffer)[self._held : end]
+
+    def fed_in(self, count: int) -> list[Span]:
+        """So many bytes are in the room that was given last; the same as `feed`. What is in that room moves."""
+        self._held += count
         # What is behind the last certain border is looked at again next time: wait until that is little of it all.
         return self._cut(last=False) if self._held >= self._read_ahead else []
 
@@ -188,7 +237,7 @@ class Chunker:
                 stop = end + self._before[stretch.first + stretch.chunks].offset - self._before[stretch.first].offset
                 if stop > len(data) and not last:
                     break
-                if blake3(data[end:stop]).digest() == stretch.hash:
+                if self._tag_of(data[end:stop]) == stretch.tag:
                     self._take_stretch(stretch, end, spans)
                     end = stop
                     continue
@@ -231,8 +280,8 @@ class Chunker:
             size += spans[index].size
             if size >= STRETCH_BYTES or index == end - 1:
                 first = spans[at].offset - self._start
-                digest = blake3(data[first : first + size]).digest()
-                self.stretches.append(Stretch(self._cut_so_far + at, index + 1 - at, digest))
+                tag = self._tag_of(data[first : first + size])
+                self.stretches.append(Stretch(self._cut_so_far + at, index + 1 - at, tag))
                 at, size = index + 1, 0
 
     def _search(self, data: memoryview, end: int, spans: list[Span], last: bool) -> tuple[int, bool]:

@@ -12,8 +12,8 @@ import errno
 import os
 import shutil
 import threading
-from bisect import bisect_right
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
 from itertools import compress
@@ -58,6 +58,7 @@ class Assembly:
         self.manifest = manifest
         self._staging = staging
         self.spans = manifest.spans()
+        self._offsets = self.spans.offsets
         self._present = bytearray(len(self.spans))
         self._trusted: set[int] = set()
         """Chunks that were taken from other files here, and not verified by themselves."""
@@ -106,7 +107,7 @@ class Assembly:
         indexes: list[int] = []
         size = 0
         for index in self._nowhere():
-            more = self.spans[index].size
+            more = self.spans.size(index, index + 1)
             if indexes and (size + more > RESPONSE_DATA_BYTES_MAX or len(indexes) == REQUEST_ITEMS_MAX):
                 found.append(Piece(tuple(indexes), size))
                 indexes, size = [], 0
@@ -142,8 +143,8 @@ class Assembly:
         while (begin := self._present.find(0, begin, end)) >= 0:
             present = self._present.find(1, begin, end)
             stop = present if present >= 0 else end
-            too_far = self.spans[begin].offset + STRETCH_BYTES_MAX
-            stop = bisect_right(self.spans, too_far, begin + 1, stop, key=lambda span: span.offset + span.size)
+            too_far = self._offsets[begin] + STRETCH_BYTES_MAX
+            stop = bisect_right(self._offsets, too_far, begin + 2, stop + 1) - 1
             yield range(begin, stop)
             begin = stop
 
@@ -165,7 +166,7 @@ class Assembly:
         with self._lock:
             if self._file.closed:
                 return
-            self._write_at(self.spans[stretch.start].offset, data)
+            self._write_at(self._offsets[stretch.start], data)
             self._trusted.update(stretch)
             self._present[stretch.start : stretch.stop] = b"\1" * len(stretch)
             if self._is_followed:
@@ -174,7 +175,7 @@ class Assembly:
                 self._hash_on({})
 
     def _size(self, stretch: range) -> int:
-        return sum(span.size for span in self.spans[stretch.start : stretch.stop])
+        return self.spans.size(stretch.start, stretch.stop)
 
     @contextlib.contextmanager
     def _followed(self) -> Iterator[None]:
@@ -196,7 +197,7 @@ class Assembly:
         try:
             while stretch := self._next_stretch():
                 data = buffer[: self._size(stretch)]
-                reader.seek(self.spans[stretch.start].offset)
+                reader.seek(self._offsets[stretch.start])
                 if not _read_into(reader, data):
                     raise OSError(errno.EIO, os.strerror(errno.EIO))
                 self._hash(stretch, data)
@@ -292,15 +293,15 @@ class Assembly:
         self._file.truncate(self.manifest.size)
 
     def _take_draft(self, size: int) -> None:
-        whole = bisect_right(self.spans, size, key=lambda span: span.offset + span.size)
+        whole = bisect_right(self._offsets, size) - 1
         self._present[:whole] = b"\1" * whole
         self._drafted = range(whole)
         self._trusted.update(self._drafted)
 
     def _has_room(self) -> bool:
         """A file that cannot become whole must not fill the disk for all others."""
-        missing = compress(self.spans, self._present.translate(_INVERTED))
-        return fits_on_disk(self._staging, sum([span.size for span in missing]))
+        missing = compress(self.manifest.chunks, self._present.translate(_INVERTED))
+        return fits_on_disk(self._staging, sum([size for _, size in missing]))
 
     def _hash_on(self, at_hand: Mapping[int, Data]) -> None:
         """Hash the whole as far as it is here without a gap."""
@@ -312,10 +313,10 @@ class Assembly:
                 self._whole.update(data)
                 self._hashed_chunks += 1
 
-    def _hash_stretch(self, at_hand: Container[int]) -> None:
+    def _hash_stretch(self, at_hand: Collection[int]) -> None:
         """Read what is here and follows."""
         stretch = self._grown(at_hand)
-        self._hash(stretch, self._read(self.spans[stretch.start].offset, self._size(stretch)))
+        self._hash(stretch, self._read(self._offsets[stretch.start], self._size(stretch)))
 
     def _hash(self, stretch: range, data: Data) -> None:
         self._whole.update(data)
@@ -326,14 +327,15 @@ class Assembly:
                 at = self.spans[index].offset - begin
                 self._is_doubted |= not self._fits(index, view[at : at + self.spans[index].size])
 
-    def _grown(self, at_hand: Container[int] = ()) -> range:
+    def _grown(self, at_hand: Collection[int] = ()) -> range:
         """The chunks that are here, follow what was hashed, and are not at hand: about STRETCH_BYTES_MAX at most."""
-        first = end = self._hashed_chunks
-        size = 0
-        while end < len(self.spans) and self._present[end] and end not in at_hand and size < STRETCH_BYTES_MAX:
-            size += self.spans[end].size
-            end += 1
-        return range(first, end)
+        first = self._hashed_chunks
+        if first == len(self.spans):
+            return range(first, first)
+        end = bisect_left(self._offsets, self._offsets[first] + STRETCH_BYTES_MAX, first + 1, len(self.spans))
+        gap = self._present.find(0, first, end)
+        end = gap if gap >= 0 else end
+        return range(first, min([index for index in at_hand if first <= index < end], default=end))
 
     def _read_at(self, span: Span) -> bytes:
         return self._read(span.offset, span.size)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import sys
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 
@@ -19,10 +16,6 @@ from p2psync.fs.reading import open_shared
 
 PIECE_BYTES = 1 << 20
 """Read, hashed and written at a time."""
-AHEAD_FROM_BYTES = 4 << 20
-"""Smaller files are read before a thread has begun."""
-AHEAD_MAX = 4
-"""Pieces; who uses them takes many together now and then."""
 SHARE_FROM_BYTES = 256 * 1024
 """Smaller files are simply copied: sharing blocks saves nothing there."""
 FICLONE = 0x40049409
@@ -78,43 +71,22 @@ def _hash(reader: FileIO, between: Callable[[], None] = lambda: None) -> Content
     return ContentId(hasher.digest())
 
 
-def pieces(reader: FileIO, size: int, buffers: int = 1) -> Iterator[memoryview]:
+def pieces(reader: FileIO, size: int, room: Callable[[int], memoryview] | None = None) -> Iterator[memoryview]:
     """A file of `size` bytes; one byte more tells that it grows, perhaps as fast as it is read.
 
-    The same buffers in turn, again and again: with one, each piece must be used before the next is taken.
+    `room` tells where to read so many bytes to; else the same buffer is used again and again. Each piece must be used
+    before the next is taken.
     """
     left = size + 1
-    views = [memoryview(bytearray(min(left, PIECE_BYTES))) for _ in range(buffers)]
-    for view in itertools.cycle(views):
-        count = reader.readinto(view[:left]) if left else 0
-        if not count:
-            return
+    room = room or _one_buffer(min(left, PIECE_BYTES))
+    while left and (count := reader.readinto(view := room(min(left, PIECE_BYTES)))):
         left -= count
         yield view[:count]
 
 
-def hashed_pieces(
-    reader: FileIO, size: int, whole: blake3, ahead: Callable[[], bool] = lambda: True
-) -> Generator[memoryview, None, None]:
-    """The same, where `whole` is told each; to be closed before the reader is.
-
-    While `ahead`, another thread reads and hashes the next ones of a big file while one is used.
-    """
-    is_big = size >= AHEAD_FROM_BYTES
-    source = pieces(reader, size, buffers=1 + AHEAD_MAX if is_big else 1)
-
-    def next_one() -> memoryview | None:
-        piece = next(source, None)
-        if piece is not None:
-            whole.update(piece)
-        return piece
-
-    with ThreadPoolExecutor(1, "read-ahead") as thread:
-        coming: deque[Future[memoryview | None]] = deque()
-        while (piece := coming.popleft().result() if coming else next_one()) is not None:
-            while is_big and len(coming) < AHEAD_MAX and ahead():
-                coming.append(thread.submit(next_one))
-            yield piece
+def _one_buffer(size: int) -> Callable[[int], memoryview]:
+    buffer = memoryview(bytearray(size))
+    return lambda count: buffer[:count]
 
 
 def _share_blocks(source: int, target: int) -> bool:

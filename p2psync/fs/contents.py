@@ -21,7 +21,7 @@ from p2psync.core.chunking import Chunker, Layout, Manifest, Span, encode_parts
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
 from p2psync.core.relpath import RelPath
 from p2psync.fs.assembly import Assembly, Source
-from p2psync.fs.clone import copy_verified, hashed_pieces
+from p2psync.fs.clone import copy_verified, pieces
 from p2psync.fs.cut_memory import Cut, CutMemory
 from p2psync.fs.draft import Draft
 from p2psync.fs.durable import sync_directories, sync_file
@@ -388,9 +388,9 @@ def _cut_file(path: str | Path) -> tuple[ContentId, list[Span]]:
         whole = blake3()
         chunker = Chunker(size)
         spans: list[Span] = []
-        with contextlib.closing(hashed_pieces(file, size, whole)) as read:
-            for piece in read:
-                spans += chunker.feed(piece)
+        for piece in pieces(file, size, chunker.room):
+            whole.update(piece)
+            spans += chunker.fed_in(len(piece))
     return ContentId(whole.digest()), [*spans, *chunker.finish()]
 
 

@@ -259,9 +259,7 @@ class Inspector:
 
         try:
             before = self._cutting.cut_before(entry.content) if entry.content is not None else NOTHING
-            reading = read_stable(
-                self._folder.where(path), stopped, before, ahead=lambda: manner.turn.is_free, tell=manner.tell
-            )
+            reading = read_stable(self._folder.where(path), stopped, before, tell=manner.tell)
         except OSError as error:
             self._refused(path, error, into)
             return None

@@ -103,11 +103,6 @@ class Turn:
         """It goes on, perhaps in another thread."""
         self._counted = None
 
-    @property
-    def is_free(self) -> bool:
-        """Nothing that is done is counted just now."""
-        return self._pacer.bucket is None
-
     def is_due(self) -> bool:
         """Whether it is to rest: what it has found should be told before."""
         return self._pacer.bucket is not None and self._wait_s() >= REST_MIN_S

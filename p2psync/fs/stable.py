@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from io import FileIO
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from p2psync.books.completeness import HEAD_BYTES, TAIL_BYTES
 from p2psync.core.chunking import MANIFEST_THRESHOLD_BYTES, NOTHING, Chunker, Layout, Span
 from p2psync.core.ids import ContentId, content_of
 from p2psync.core.value import value
-from p2psync.fs.clone import PIECE_BYTES, hashed_pieces
+from p2psync.fs.clone import PIECE_BYTES, pieces
 from p2psync.fs.reading import open_descriptor, read_up_to
+from p2psync.fs.tagging import tag_of
 
 READS_MAX = 3
 """Of a small file that changes while it is read; a big one is left to stand still first."""
@@ -60,19 +60,18 @@ def read_stable(
     path: str | Path,
     stopped: Callable[[], bool] = lambda: False,
     before: Layout = NOTHING,
-    ahead: Callable[[], bool] = lambda: True,
     limit: int | None = None,
     tell: Tell = tell_nobody,
 ) -> Reading | None:
     """Read and hash a regular file; None if it changes while it is read.
 
-    `before`: how it was cut when it was read last, as far as that is known: most of it may be the same. `ahead`:
-    whether a second thread may help with a big one just now. `limit`: of its bytes.
+    `before`: how it was cut when it was read last, as far as that is known: most of it may be the same. `limit`:
+    of its bytes.
 
     Raises OSError, Stopped soon after `stopped` says so, TooLarge.
     """
     for _ in range(READS_MAX):
-        reading, size = _read_once(path, stopped, before, ahead, limit, tell)
+        reading, size = _read_once(path, stopped, before, limit, tell)
         if reading is not None or size > PIECE_BYTES:
             return reading
     return None
@@ -82,7 +81,6 @@ def _read_once(
     path: str | Path,
     stopped: Callable[[], bool],
     cut_before: Layout,
-    ahead: Callable[[], bool],
     limit: int | None,
     tell: Tell,
 ) -> tuple[Reading | None, int]:
@@ -97,15 +95,15 @@ def _read_once(
         whole, cutting = blake3(), _Cutting(before.st_size, cut_before, tell)
         head = tail = b""
         count = 0
-        with closing(hashed_pieces(reader, before.st_size, whole, ahead)) as read:
-            for piece in read:
-                if stopped():
-                    raise Stopped
-                cutting.feed(piece)
-                if not count:
-                    head = bytes(piece[:HEAD_BYTES])
-                tail = (tail + bytes(piece[-TAIL_BYTES:]))[-TAIL_BYTES:]
-                count += len(piece)
+        for piece in pieces(reader, before.st_size, cutting.room):
+            if stopped():
+                raise Stopped
+            whole.update(piece)
+            if not count:
+                head = bytes(piece[:HEAD_BYTES])
+            tail = (tail + bytes(piece[-TAIL_BYTES:]))[-TAIL_BYTES:]
+            count += len(piece)
+            cutting.fed_in(len(piece))
         after = os.fstat(reader.fileno())
     if count != before.st_size or _times(after) != _times(before):
         return None, before.st_size
@@ -130,13 +128,18 @@ class _Cutting:
     """Cuts a file of `size` bytes that is fed in order, if it is to be cut."""
 
     def __init__(self, size: int, before: Layout, tell: Tell) -> None:
-        self._chunker = Chunker(size, before) if MANIFEST_THRESHOLD_BYTES < size <= CUT_BYTES_MAX else None
+        is_cut = MANIFEST_THRESHOLD_BYTES < size <= CUT_BYTES_MAX
+        self._chunker = Chunker(size, before, tag_of) if is_cut else None
         self._spans: list[Span] = []
         self._tell = tell
 
-    def feed(self, piece: memoryview) -> None:
+    @property
+    def room(self) -> Callable[[int], memoryview] | None:
+        return self._chunker.room if self._chunker is not None else None
+
+    def fed_in(self, count: int) -> None:
         if self._chunker is not None:
-            self._cut(self._chunker.feed(piece))
+            self._cut(self._chunker.fed_in(count))
 
     def finish(self) -> Layout:
         if self._chunker is None:

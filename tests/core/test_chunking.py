@@ -26,10 +26,12 @@ from p2psync.core.chunking import (
     Layout,
     Manifest,
     Span,
+    TagOf,
     average_chunk_bytes,
     decode_manifest,
     encode_manifest,
     encode_parts,
+    hash_of,
     manifest_bytes_max,
 )
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
@@ -54,7 +56,7 @@ def chunked(data: bytes, cuts: list[int] | None = None, size: int | None = None)
     assert chunker.fed == len(data)
     spans += chunker.finish()
     manifest = Manifest.of(content_of(data), spans)
-    assert manifest.spans() == spans
+    assert list(manifest.spans()) == spans
     return manifest
 
 
@@ -92,6 +94,22 @@ def test_small_pieces_make_no_difference_whatever_the_content(size: int, piece: 
     assert chunked(data, list(range(piece, size, piece))) == chunked(data)
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2 * MIB), st.integers(0, MIB)), max_size=10))
+def test_what_is_read_into_its_room_is_as_good_as_fed(reads: list[tuple[int, int]]) -> None:
+    """A read may fill less than all of the room."""
+    chunker, spans, at = Chunker(MIB), list[Span](), 0
+    for asked, more in [*reads, (len(LARGE), 0)]:
+        room = chunker.room(asked + more)
+        assert len(room) == asked + more
+        part = LARGE[at : at + asked]
+        room[: len(part)] = part
+        at += len(part)
+        spans += chunker.fed_in(len(part))
+    assert at == chunker.fed == len(LARGE)
+    assert [*spans, *chunker.finish()] == list(WHOLE[MIB].spans())
+
+
 def test_cuts_are_those_of_the_whole_file_at_once() -> None:
     cutter = FastCDC(6 * 1024, min_size=2 * 1024, max_size=24 * 1024, normalized_chunking=1)
     assert [chunk.length for chunk in cutter.cut_buf(LARGE)] == [chunk.size for chunk in WHOLE[MIB].chunks]
@@ -114,13 +132,13 @@ def test_knowing_how_an_older_version_was_cut_makes_no_difference(edits: list[tu
         chunker = Chunker(len(data), known)
         spans = [span for start in range(0, len(data), 300_000) for span in chunker.feed(data[start : start + 300_000])]
         spans += chunker.finish()
-        assert spans == chunked(data).spans()
+        assert spans == list(chunked(data).spans())
         check_stretches(data, Layout(spans, chunker.stretches))
 
 
-def read(data: bytes, before: Layout = NOTHING) -> Layout:
+def read(data: bytes, before: Layout = NOTHING, tag_of: TagOf = hash_of) -> Layout:
     """How data is cut that comes in the pieces that a reader gives."""
-    chunker = Chunker(len(data), before)
+    chunker = Chunker(len(data), before, tag_of)
     spans = [span for start in range(0, len(data), MIB) for span in chunker.feed(data[start : start + MIB])]
     return Layout([*spans, *chunker.finish()], chunker.stretches)
 
@@ -132,24 +150,30 @@ def check_stretches(data: bytes, layout: Layout) -> None:
         assert stretch.first == following
         following += stretch.chunks
         spans = layout.spans[stretch.first : following]
-        assert stretch.hash == content_of(data[spans[0].offset : spans[-1].offset + spans[-1].size])
+        assert stretch.tag == hash_of(memoryview(data)[spans[0].offset : spans[-1].offset + spans[-1].size])
     assert following == len(layout.spans)
 
 
 def test_only_where_something_changed_is_looked_at_chunk_by_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     data = LARGE[: 8 * MIB]
-    before = read(data)
     edited = data[: 2 * MIB] + b"inserted" + data[2 * MIB :]
     hashed: list[int] = []
+    tagged: list[int] = []
 
-    def noting(part: bytes = b"") -> Any:
+    def hashing(part: bytes) -> Any:
         hashed.append(len(part))
         return blake3(part)
 
-    monkeypatch.setattr("p2psync.core.chunking.blake3", noting)
-    layout = read(edited, before)
-    assert len([size for size in hashed if size]) < len(layout.spans) // 4
-    assert sum(hashed) < len(data) + 3 * STRETCH_BYTES, "but for the change, once"
+    def tagging(part: memoryview) -> bytes:
+        tagged.append(len(part))
+        return bytes(part)
+
+    before = read(data, tag_of=bytes)
+    monkeypatch.setattr(chunking, "blake3", hashing)
+    layout = read(edited, before, tagging)
+    assert len(hashed + tagged) < len(layout.spans) // 4
+    assert sum(hashed) < 2 * STRETCH_BYTES, "around the change"
+    assert sum(tagged) < len(data) + 2 * STRETCH_BYTES, "the rest, once"
     monkeypatch.undo()
     assert layout.spans == read(edited).spans
 
@@ -165,7 +189,7 @@ def test_what_is_appended_takes_the_border_away_that_was_none() -> None:
     data = LARGE[: 2 * MIB]
     chunker = Chunker(len(data) + 5000, Layout(chunked(data).spans()))
     spans = chunker.feed(data + LARGE[-5000:])
-    assert [*spans, *chunker.finish()] == chunked(data + LARGE[-5000:]).spans()
+    assert [*spans, *chunker.finish()] == list(chunked(data + LARGE[-5000:]).spans())
 
 
 def test_where_nothing_changed_no_border_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,14 +197,14 @@ def test_where_nothing_changed_no_border_is_looked_for(monkeypatch: pytest.Monke
     chunker = Chunker(len(LARGE), Layout(before))
     monkeypatch.setattr(chunker, "_search", lambda data, end, spans, last: (end, False))
     spans = chunker.feed(LARGE)
-    assert [*spans, *chunker.finish()] == WHOLE[MIB].spans()
+    assert [*spans, *chunker.finish()] == list(WHOLE[MIB].spans())
 
 
 def test_a_file_that_is_cut_finer_or_coarser_now_is_cut_anew() -> None:
     before = WHOLE[MIB].spans()
     chunker = Chunker(HUGE, Layout(before))
     spans = chunker.feed(LARGE)
-    assert [*spans, *chunker.finish()] == WHOLE[HUGE].spans()
+    assert [*spans, *chunker.finish()] == list(WHOLE[HUGE].spans())
 
 
 def test_the_buffer_that_was_fed_may_be_used_again() -> None:
@@ -191,7 +215,7 @@ def test_the_buffer_that_was_fed_may_be_used_again() -> None:
         buffer[:] = LARGE[start : start + MIB]
         spans += chunker.feed(memoryview(buffer))
     buffer[:] = bytes(MIB)
-    assert [*spans, *chunker.finish()] == WHOLE[MIB].spans()
+    assert [*spans, *chunker.finish()] == list(WHOLE[MIB].spans())
 
 
 def test_what_is_held_is_bounded() -> None:
@@ -311,4 +335,13 @@ def test_decoding_is_total(noise: bytes, position: int, value: int) -> None:
 
 
 def test_spans_of_a_manifest_have_offsets() -> None:
-    assert made(5000, 6000).spans() == [Span(bytes(32), 0, 5000), Span(b"\1" * 32, 5000, 6000)]
+    first, second = Span(bytes(32), 0, 5000), Span(b"\1" * 32, 5000, 6000)
+    spans = made(5000, 6000).spans()
+    assert list(spans) == spans[:] == [first, second]
+    assert (spans[0], spans[1], spans[-1], spans[-2]) == (first, second, second, first)
+    assert spans[1:] == spans[-1:] == [second]
+    assert [*spans.offsets] == [0, 5000, 11000]
+    assert (spans.size(0, 0), spans.size(0, 1), spans.size(0, 2)) == (0, 5000, 11000)
+    for index in (2, -3):
+        with pytest.raises(IndexError):
+            spans[index]

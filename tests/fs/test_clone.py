@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from contextlib import closing
-from itertools import count
 from pathlib import Path
 from random import Random
 
 import pytest
-from blake3 import blake3
 
 from p2psync.core.ids import EMPTY_CONTENT, content_of
 from p2psync.fs import clone
 from p2psync.fs.clone import (
-    AHEAD_FROM_BYTES,
     PIECE_BYTES,
     SHARE_FROM_BYTES,
     content_of_file,
     copy_verified,
-    hashed_pieces,
     pieces,
 )
 from p2psync.fs.reading import open_shared
@@ -91,27 +84,17 @@ def test_a_taken_name_is_left(tmp_path: Path) -> None:
     assert (tmp_path / "b").read_bytes() == b"b"
 
 
-@pytest.mark.parametrize("size", [0, 1, PIECE_BYTES, AHEAD_FROM_BYTES - 1, AHEAD_FROM_BYTES, AHEAD_FROM_BYTES + 17])
-@pytest.mark.parametrize("ahead", ["never", "always", "now and then"])
-def test_who_reads_ahead_gives_and_hashes_the_same(tmp_path: Path, size: int, ahead: str) -> None:
+@pytest.mark.parametrize("size", [0, 1, PIECE_BYTES, 3 * PIECE_BYTES + 17])
+def test_pieces_are_read_to_where_there_is_room(tmp_path: Path, size: int) -> None:
     data = Random(1).randbytes(size)
     (tmp_path / "a").write_bytes(data)
-    turns = count()
-    say: dict[str, Callable[[], bool]] = {
-        "never": lambda: False,
-        "always": lambda: True,
-        "now and then": lambda: next(turns) % 2 == 0,
-    }
-    whole = blake3()
-    with open_shared(tmp_path / "a") as reader, closing(hashed_pieces(reader, size, whole, say[ahead])) as read:
-        assert b"".join(map(bytes, read)) == data
-    assert whole.digest() == content_of(data)
+    place = bytearray(size + 1)
+    found = b""
 
+    def room(count: int) -> memoryview:
+        return memoryview(place)[len(found) : len(found) + count]
 
-def test_who_stops_reading_leaves_no_thread_at_the_file(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(bytes(2 * AHEAD_FROM_BYTES))
     with open_shared(tmp_path / "a") as reader:
-        with closing(hashed_pieces(reader, 2 * AHEAD_FROM_BYTES, blake3())) as read:
-            next(read)
-            assert any(thread.name.startswith("read-ahead") for thread in threading.enumerate())
-        assert not any(thread.name.startswith("read-ahead") for thread in threading.enumerate())
+        for piece in pieces(reader, size, room):
+            found += piece
+    assert found == place[:size] == data

@@ -133,7 +133,6 @@ def test_without_a_limit_nothing_rests_and_no_clock_is_asked() -> None:
     assert not turn.is_due()
     UNPACED.rest()
     assert not UNPACED.is_due()
-    assert UNPACED.is_free
 
 
 def test_a_rest_ends_at_once_when_the_limit_is_lifted_or_nobody_wants_to_know() -> None:
@@ -143,7 +142,6 @@ def test_a_rest_ends_at_once_when_the_limit_is_lifted_or_nobody_wants_to_know() 
         turn = Turn(pacer, over.is_set)
         toil(turn, clock, 1)
         assert turn.is_due()
-        assert not turn.is_free
         clock.at_rest = (lambda pacer=pacer: pacer.put(None)) if lift else over.set  # type: ignore[misc]
         turn.rest()
         assert (clock.rests, clock.rested) == (1, SLICE_S)
