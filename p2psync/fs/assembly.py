@@ -167,6 +167,7 @@ class Assembly:
             if self._file.closed:
                 return
             self._write_at(self._offsets[stretch.start], data)
+            self._writeback.copied(self._file.fileno(), len(data))
             self._trusted.update(stretch)
             self._present[stretch.start : stretch.stop] = b"\1" * len(stretch)
             if self._is_followed:
@@ -224,6 +225,7 @@ class Assembly:
                 return []
             for offset, run in _runs(self.spans, good):
                 self._write_at(offset, run)
+                self._writeback.wrote(self._file.fileno(), len(run))
             for index in good:
                 self._present[index] = 1
             if self._is_followed:
@@ -349,7 +351,6 @@ class Assembly:
         view = memoryview(data)
         while len(view):
             view = view[self._file.write(view) :]
-        self._writeback.wrote(self._file.fileno(), len(data))
 
 
 def check_room(staging: Staging, content: ContentId, size: int, file_class: str = ORDINARY) -> None:

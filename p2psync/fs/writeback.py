@@ -31,8 +31,7 @@ class Writeback:
         self._next_s = now_s()
 
     def wrote(self, fd: int, size: int) -> None:
-        """So many bytes more were written. Raises OSError where the disk lost some of them."""
-        self._unbegun += size
+        """So many bytes more were written as they came. Raises OSError where the disk lost some of them."""
         self._unflushed += size
         begun_s = self._now_s()
         if self._unflushed >= FLUSH_BYTES and begun_s >= self._next_s:
@@ -41,6 +40,13 @@ class Writeback:
             took_s = ended_s - begun_s
             self._next_s = ended_s + (RESTS if took_s < SLOW_S else RESTS_SLOW) * took_s
             self._unbegun = self._unflushed = 0
-        elif self._unbegun >= PORTION_BYTES:
+        else:
+            self.copied(fd, size)
+
+    def copied(self, fd: int, size: int) -> None:
+        """So many that this PC had elsewhere. They come as fast as its memory is: waiting for the drive now and then
+        would hold them up, and yet not keep short what it has to write."""
+        self._unbegun += size
+        if self._unbegun >= PORTION_BYTES:
             start_writeback(fd, 0, 0)
             self._unbegun = 0

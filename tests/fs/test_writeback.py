@@ -56,6 +56,14 @@ def test_writing_begins_early_and_ends_soon(drive: Drive) -> None:
     assert write(drive, writeback, 4) == ["begin", "flush", "begin", "flush"]
 
 
+def test_what_is_copied_waits_for_no_flush(drive: Drive) -> None:
+    writeback = Writeback(lambda: drive.now_s)
+    for _ in range(9):
+        writeback.copied(7, PORTION_BYTES // 2)
+    assert drive.asked == ["begin"] * 4
+    assert write(drive, writeback, 2) == ["begin", "flush"], "nor does it count for one"
+
+
 @pytest.mark.parametrize(("flush_s", "rests"), [(2**-6, RESTS), (2**-5, RESTS_SLOW)])
 def test_a_drive_rests_and_a_slow_one_for_long(drive: Drive, flush_s: float, rests: int) -> None:
     assert (flush_s < SLOW_S) == (rests == RESTS)
