@@ -132,7 +132,8 @@ class Spans(Sequence[Span]):
     def __getitem__(self, index: slice) -> list[Span]: ...
     def __getitem__(self, index: int | slice) -> Span | list[Span]:
         if isinstance(index, slice):
-            return list(map(self.__getitem__, range(*index.indices(len(self._chunks)))))
+            offsets = map(self.offsets.__getitem__, range(*index.indices(len(self._chunks))))
+            return [_span((digest, at, size)) for (digest, size), at in zip(self._chunks[index], offsets, strict=True)]
         digest, size = self._chunks[index]
         return Span(digest, self.offsets[index if index >= 0 else index - 1], size)
 
@@ -172,7 +173,7 @@ class Chunker:
         """Bytes of the buffer that are in use."""
         self._start = 0
         is_alike = before.spans and average_chunk_bytes(before.spans[-1].offset + before.spans[-1].size) == average
-        self._before = before.spans if is_alike else ()
+        self._before = [*before.spans] if is_alike else []
         self._stretches_before = {stretch.first: stretch for stretch in before.stretches} if is_alike else {}
         self._finds_stretches = average <= STRETCHED_AVERAGE_MAX
         self._tag_of = tag_of

@@ -340,6 +340,7 @@ def test_spans_of_a_manifest_have_offsets() -> None:
     assert list(spans) == spans[:] == [first, second]
     assert (spans[0], spans[1], spans[-1], spans[-2]) == (first, second, second, first)
     assert spans[1:] == spans[-1:] == [second]
+    assert spans[::-1] == [second, first]
     assert [*spans.offsets] == [0, 5000, 11000]
     assert (spans.size(0, 0), spans.size(0, 1), spans.size(0, 2)) == (0, 5000, 11000)
     for index in (2, -3):

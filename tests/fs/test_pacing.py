@@ -238,20 +238,6 @@ def test_a_look_at_what_was_saved_never_rests_unless_it_is_large(place: Place) -
     assert clock.rests > 0
 
 
-@pytest.mark.parametrize("limited", [True, False])
-def test_with_a_limit_no_other_thread_reads_ahead(place: Place, limited: bool) -> None:
-    """Its work would not be counted."""
-    place.save("large", bytes(LARGE_BYTES + 1))
-    scanner, clock, pacer = scanner_of(place)
-    threads: set[str] = set()
-    clock.at_rest = lambda: threads.update(thread.name for thread in threading.enumerate())
-    if not limited:
-        pacer.put(None)
-    assert told(scanner.look([RelPath("large")], large=BeingRead(RelPath("large")))) == ["+large"]
-    assert not any(name.startswith("read-ahead") for name in threads)
-    assert (clock.rests > 0) == limited
-
-
 def test_a_full_pass_that_is_cancelled_rests_no_more(place: Place) -> None:
     for name in "abcdef":
         place.save(name)
