@@ -28,8 +28,8 @@ BETWEEN_SAVES_S = (0.05, 0.25)
 """People do not save in step with anybody's timers."""
 READY_S = 90.0
 """How long the first file may take."""
-CALM_S = 3.0
-"""Between the last work and the begin of idleness."""
+CALM_S = 10.0
+"""Between the last work and the begin of idleness: by then a program has tidied up after it."""
 
 
 def many_files(stage: Stage, count: int, size: int) -> Sample:
