@@ -18,7 +18,7 @@ from typing import NamedTuple, overload
 from blake3 import blake3
 from pyfastcdc import FastCDC
 
-from p2psync.core.ids import HASH_BYTES, ContentId
+from p2psync.core.ids import HASH_BYTES, ContentId, content_of
 from p2psync.core.value import value
 from p2psync.errors import CodecError
 
@@ -78,11 +78,6 @@ class Stretch(NamedTuple):
 
 TagOf = Callable[[memoryview], bytes]
 """Two stretches have the same tag only if they hold the same."""
-
-
-def hash_of(stretch: memoryview) -> bytes:
-    """BLAKE3 of its bytes, 32 bytes."""
-    return blake3(stretch).digest()
 
 
 @value
@@ -155,7 +150,7 @@ class Chunker:
     It holds a few MiB at most, beside what it is fed. Not for use by two threads at once.
     """
 
-    def __init__(self, size: int, before: Layout = NOTHING, tag_of: TagOf = hash_of) -> None:
+    def __init__(self, size: int, before: Layout = NOTHING, tag_of: TagOf = content_of) -> None:
         """`size` is the file's expected size in bytes, and only chooses how fine to cut: see `average_chunk_bytes`.
 
         `before`: how an older version was cut. Where its chunks still are, no border is looked for; all ends the same.
@@ -193,10 +188,10 @@ class Chunker:
     def feed(self, piece: bytes | bytearray | memoryview) -> list[Span]:
         """The chunks that are certain by now; `piece` may be overwritten afterwards."""
         self.room(len(piece))[:] = piece
-        return self.fed_in(len(piece))
+        return self.filled(len(piece))
 
     def room(self, size: int) -> memoryview:
-        """Where so many bytes more may be put, for `fed_in`: whoever reads a file there need not copy them."""
+        """Where so many bytes more may be put, for `filled`: whoever reads a file there need not copy them."""
         end = self._held + size
         if end > len(self._buffer):
             larger = bytearray(end)
@@ -204,7 +199,7 @@ class Chunker:
             self._buffer = larger
         return memoryview(self._buffer)[self._held : end]
 
-    def fed_in(self, count: int) -> list[Span]:
+    def filled(self, count: int) -> list[Span]:
         """So many bytes are in the room that was given last; the same as `feed`. What is in that room moves."""
         self._held += count
         # What is behind the last certain border is looked at again next time: wait until that is little of it all.

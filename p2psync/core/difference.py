@@ -131,7 +131,7 @@ def _alike(hashes: Sequence[bytes], at: int, before: Sequence[bytes], index: int
     """How many follow from there on that are the same in both, or at least many of them: in lists, which is quicker."""
     count = min(COMPARED, len(hashes) - at, len(before) - index)
     if hashes[at : at + count] == before[index : index + count]:
-        return max(count, 0)
+        return count
     return next(i for i in range(count) if hashes[at + i] != before[index + i])
 
 

@@ -65,7 +65,7 @@ def content_id(raw: object) -> ContentId:
     return ContentId(_exactly(raw, HASH_BYTES, "content id"))
 
 
-def content_of(data: bytes) -> ContentId:
+def content_of(data: bytes | memoryview) -> ContentId:
     """The content id of bytes at hand."""
     return ContentId(blake3(data).digest())
 

@@ -12,7 +12,7 @@ import errno
 import os
 import shutil
 import threading
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
@@ -119,10 +119,7 @@ class Assembly:
         known = self._present.copy()
         for _, stretch in self._elsewhere:
             known[stretch.start : stretch.stop] = b"\1" * len(stretch)
-        index = known.find(0)
-        while index >= 0:
-            yield index
-            index = known.find(0, index + 1)
+        return compress(range(len(known)), known.translate(_INVERTED))
 
     def reuse(self, find: FindChunks) -> None:
         """Find the missing chunks that lie elsewhere on this disk, for `copy`; the others can be asked for by then."""
@@ -139,14 +136,21 @@ class Assembly:
         ]
 
     def _missing_stretches(self, begin: int, end: int) -> Iterator[range]:
-        """Of these chunks, those that follow each other, about STRETCH_BYTES_MAX at most."""
-        while (begin := self._present.find(0, begin, end)) >= 0:
-            present = self._present.find(1, begin, end)
-            stop = present if present >= 0 else end
-            too_far = self._offsets[begin] + STRETCH_BYTES_MAX
-            stop = bisect_right(self._offsets, too_far, begin + 2, stop + 1) - 1
-            yield range(begin, stop)
-            begin = stop
+        """Of these chunks, those that follow each other."""
+        while (begin := self._first(False, begin, end)) < end:
+            stretch = self._stretch(begin, self._first(True, begin, end))
+            yield stretch
+            begin = stretch.stop
+
+    def _first(self, present: bool, begin: int, end: int) -> int:
+        """The first of these chunks that is here, or is not; the end if there is none."""
+        index = self._present.find(present, begin, end)
+        return index if index >= 0 else end
+
+    def _stretch(self, begin: int, end: int) -> range:
+        """As many of these chunks as are handled at once: STRETCH_BYTES_MAX, one at least."""
+        too_far = self._offsets[begin] + STRETCH_BYTES_MAX
+        return range(begin, bisect_right(self._offsets, too_far, begin + 2, end + 1) - 1)
 
     def copy(self) -> None:
         """Take what was found elsewhere; what is not there any more stays missing. Raises OSError of our own file.
@@ -167,7 +171,7 @@ class Assembly:
             if self._file.closed:
                 return
             self._write_at(self._offsets[stretch.start], data)
-            self._writeback.copied(self._file.fileno(), len(data))
+            self._writeback.begin(self._file.fileno(), len(data))
             self._trusted.update(stretch)
             self._present[stretch.start : stretch.stop] = b"\1" * len(stretch)
             if self._is_followed:
@@ -330,14 +334,11 @@ class Assembly:
                 self._is_doubted |= not self._fits(index, view[at : at + self.spans[index].size])
 
     def _grown(self, at_hand: Collection[int] = ()) -> range:
-        """The chunks that are here, follow what was hashed, and are not at hand: about STRETCH_BYTES_MAX at most."""
+        """The chunks that are here, follow what was hashed, and are not at hand; empty if there are none."""
         first = self._hashed_chunks
-        if first == len(self.spans):
-            return range(first, first)
-        end = bisect_left(self._offsets, self._offsets[first] + STRETCH_BYTES_MAX, first + 1, len(self.spans))
-        gap = self._present.find(0, first, end)
-        end = gap if gap >= 0 else end
-        return range(first, min([index for index in at_hand if first <= index < end], default=end))
+        end = min([index for index in at_hand if index >= first], default=len(self.spans))
+        end = self._first(False, first, end)
+        return self._stretch(first, end) if end > first else range(first, first)
 
     def _read_at(self, span: Span) -> bytes:
         return self._read(span.offset, span.size)

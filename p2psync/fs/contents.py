@@ -390,7 +390,7 @@ def _cut_file(path: str | Path) -> tuple[ContentId, list[Span]]:
         spans: list[Span] = []
         for piece in pieces(file, size, chunker.room):
             whole.update(piece)
-            spans += chunker.fed_in(len(piece))
+            spans += chunker.filled(len(piece))
     return ContentId(whole.digest()), [*spans, *chunker.finish()]
 
 

@@ -103,7 +103,7 @@ def _read_once(
                 head = bytes(piece[:HEAD_BYTES])
             tail = (tail + bytes(piece[-TAIL_BYTES:]))[-TAIL_BYTES:]
             count += len(piece)
-            cutting.fed_in(len(piece))
+            cutting.filled(len(piece))
         after = os.fstat(reader.fileno())
     if count != before.st_size or _times(after) != _times(before):
         return None, before.st_size
@@ -137,9 +137,9 @@ class _Cutting:
     def room(self) -> Callable[[int], memoryview] | None:
         return self._chunker.room if self._chunker is not None else None
 
-    def fed_in(self, count: int) -> None:
+    def filled(self, count: int) -> None:
         if self._chunker is not None:
-            self._cut(self._chunker.fed_in(count))
+            self._cut(self._chunker.filled(count))
 
     def finish(self) -> Layout:
         if self._chunker is None:

@@ -41,11 +41,14 @@ class Writeback:
             self._next_s = ended_s + (RESTS if took_s < SLOW_S else RESTS_SLOW) * took_s
             self._unbegun = self._unflushed = 0
         else:
-            self.copied(fd, size)
+            self.begin(fd, size)
 
-    def copied(self, fd: int, size: int) -> None:
-        """So many that this PC had elsewhere. They come as fast as its memory is: waiting for the drive now and then
-        would hold them up, and yet not keep short what it has to write."""
+    def begin(self, fd: int, size: int) -> None:
+        """The same without ever waiting, for what this PC had elsewhere.
+
+        That comes as fast as memory is: to wait for the drive now and then would hold it up, and yet not keep short
+        what the drive has to write. Raises OSError.
+        """
         self._unbegun += size
         if self._unbegun >= PORTION_BYTES:
             start_writeback(fd, 0, 0)

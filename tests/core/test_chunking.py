@@ -31,7 +31,6 @@ from p2psync.core.chunking import (
     decode_manifest,
     encode_manifest,
     encode_parts,
-    hash_of,
     manifest_bytes_max,
 )
 from p2psync.core.ids import EMPTY_CONTENT, ContentId, content_of
@@ -105,7 +104,7 @@ def test_what_is_read_into_its_room_is_as_good_as_fed(reads: list[tuple[int, int
         part = LARGE[at : at + asked]
         room[: len(part)] = part
         at += len(part)
-        spans += chunker.fed_in(len(part))
+        spans += chunker.filled(len(part))
     assert at == chunker.fed == len(LARGE)
     assert [*spans, *chunker.finish()] == list(WHOLE[MIB].spans())
 
@@ -136,7 +135,7 @@ def test_knowing_how_an_older_version_was_cut_makes_no_difference(edits: list[tu
         check_stretches(data, Layout(spans, chunker.stretches))
 
 
-def read(data: bytes, before: Layout = NOTHING, tag_of: TagOf = hash_of) -> Layout:
+def read(data: bytes, before: Layout = NOTHING, tag_of: TagOf = content_of) -> Layout:
     """How data is cut that comes in the pieces that a reader gives."""
     chunker = Chunker(len(data), before, tag_of)
     spans = [span for start in range(0, len(data), MIB) for span in chunker.feed(data[start : start + MIB])]
@@ -150,7 +149,7 @@ def check_stretches(data: bytes, layout: Layout) -> None:
         assert stretch.first == following
         following += stretch.chunks
         spans = layout.spans[stretch.first : following]
-        assert stretch.tag == hash_of(memoryview(data)[spans[0].offset : spans[-1].offset + spans[-1].size])
+        assert stretch.tag == content_of(memoryview(data)[spans[0].offset : spans[-1].offset + spans[-1].size])
     assert following == len(layout.spans)
 
 

@@ -9,13 +9,7 @@ import pytest
 
 from p2psync.core.ids import EMPTY_CONTENT, content_of
 from p2psync.fs import clone
-from p2psync.fs.clone import (
-    PIECE_BYTES,
-    SHARE_FROM_BYTES,
-    content_of_file,
-    copy_verified,
-    pieces,
-)
+from p2psync.fs.clone import PIECE_BYTES, SHARE_FROM_BYTES, content_of_file, copy_verified, pieces
 from p2psync.fs.reading import open_shared
 
 

@@ -56,10 +56,10 @@ def test_writing_begins_early_and_ends_soon(drive: Drive) -> None:
     assert write(drive, writeback, 4) == ["begin", "flush", "begin", "flush"]
 
 
-def test_what_is_copied_waits_for_no_flush(drive: Drive) -> None:
+def test_what_merely_begins_waits_for_no_flush(drive: Drive) -> None:
     writeback = Writeback(lambda: drive.now_s)
     for _ in range(9):
-        writeback.copied(7, PORTION_BYTES // 2)
+        writeback.begin(7, PORTION_BYTES // 2)
     assert drive.asked == ["begin"] * 4
     assert write(drive, writeback, 2) == ["begin", "flush"], "nor does it count for one"
 
