@@ -81,6 +81,9 @@ class _Round:
     """What was told last of a name, so that it is not told twice in a row."""
     new: list[tuple[_Node, str]] = field(default_factory=list)
     """Directories to watch."""
+    prefixes: dict[int, str | None] = field(default_factory=dict)
+    """Of names in watched directories, by the watch, until something happens that may change them; see `_spelling`."""
+    begun_s: float = field(default_factory=time.monotonic)
     lost: bool = False
     ended: bool = False
 
@@ -172,6 +175,7 @@ class InotifyWatcher:
         this = _Round()
         for event, after in pairwise([*events, NOTHING]):
             if event.mask != MOVED_TO or not self._take_placed(event, after, this):
+                this.prefixes.clear()
                 self._take(event, this)
         self._ended = this.ended
         if this.lost or this.new:
@@ -189,15 +193,17 @@ class InotifyWatcher:
         are, and one after the other those into one directory: where the next sign is of one into the same directory
         and has the next number, there was none in between.
         """
-        node = self._nodes.get(event.wd)
-        prefix = self._spelling(node) if node is not None else None
+        watch = event.wd
+        if watch not in this.prefixes:
+            node = self._nodes.get(watch)
+            this.prefixes[watch] = self._spelling(node) if node is not None else None
+        prefix = this.prefixes[watch]
         coming = self._coming.forget(RelPath(prefix + event.name)) if prefix is not None else None
-        if coming is None or after.wd != event.wd or after.cookie != event.cookie + 1:
+        if coming is None or after.wd != watch or after.cookie != event.cookie + 1:
             return False
-        path, since_s = coming
-        if time.monotonic() - since_s > COMING_S:
+        if this.begun_s - coming[1] > COMING_S:
             return False
-        this.placed.append(path)
+        this.placed.append(coming[0])
         return True
 
     def _take(self, event: Event, this: _Round) -> None:

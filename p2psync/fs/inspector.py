@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import field, replace
 from typing import Protocol
 
@@ -136,11 +136,11 @@ class Inspector:
 
     def is_ours(self, path: RelPath, found: os.stat_result) -> bool:
         """Whether what stands there is just what was expected, and nothing else is known of it."""
-        return self._is_expected(path, found, self._traits.stat(found)) and self.knows_nothing_of(path)
+        return self._is_expected(path, found, self._traits.stat(found)) and bool(self.unknown([path]))
 
-    def knows_nothing_of(self, path: RelPath) -> bool:
-        """Whether nothing is known that would make a file of ours worth a look."""
-        return self._known.get(path) is None and self._doubted.get(path) is None
+    def unknown(self, paths: Iterable[RelPath]) -> list[RelPath]:
+        """Those of the paths of which nothing is known that would make a file of ours worth a look."""
+        return self._known.unknown(self._doubted.unknown(paths))
 
     def _is_expected(self, path: RelPath, found: os.stat_result, here: FileStat) -> bool:
         """`here` is its stat as far as it is kept; a mode that somebody changed since is news."""

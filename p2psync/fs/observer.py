@@ -230,8 +230,8 @@ class Observer:
         """Of files that came by a rename, those that were just placed: there is nothing to look for."""
         placed = [path for path in signs.placed if path not in self._troubled]
         came = [n.path for n in signs.noticed if n.how is How.RENAMED and n.path not in self._troubled]
-        if len(came) <= MANY:
-            came = []
+        if len(came) <= MANY and not placed:
+            came = []  # a few are looked at as quickly
         return await self._thread(lambda: self._scanner.ours(came, placed)) if came or placed else frozenset()
 
     def _gone_soon(self, signs: Signs) -> Set[RelPath]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
 
+from p2psync.core.latest import put_latest
 from p2psync.core.relpath import RelPath
 
 T = TypeVar("T")
@@ -20,33 +20,30 @@ class Recall(Generic[T]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[RelPath, T] = OrderedDict()
+        self._known: dict[RelPath, T] = {}
 
     def put(self, path: RelPath, value: T) -> None:
-        with self._lock:
-            self._known[path] = value
-            self._known.move_to_end(path)
-            if len(self._known) > RECALLED_MAX:
-                self._known.popitem(last=False)
+        self.renew({path: value}, ())
 
     def renew(self, known: Mapping[RelPath, T], unknown: Iterable[RelPath]) -> None:
         """Put many and forget many in one step."""
         with self._lock:
             for path in unknown:
                 self._known.pop(path, None)
-            for path, value in known.items():
-                self._known[path] = value
-                self._known.move_to_end(path)
-            while len(self._known) > RECALLED_MAX:
-                self._known.popitem(last=False)
+            put_latest(self._known, known, RECALLED_MAX)
 
     def clear(self) -> None:
         with self._lock:
             self._known.clear()
 
     def get(self, path: RelPath) -> T | None:
-        """Without the lock: one look into a dictionary sees it before a change or after it."""
-        return self._known.get(path)
+        with self._lock:
+            return self._known.get(path)
+
+    def unknown(self, paths: Iterable[RelPath]) -> list[RelPath]:
+        """Those of the paths of which nothing is known."""
+        with self._lock:
+            return [path for path in paths if path not in self._known]
 
     def forget(self, path: RelPath) -> T | None:
         """What was known, which is known no more."""

@@ -80,7 +80,7 @@ class Scanner:
         `placed`: further ones, of which the watcher knows that it does.
         """
         found = {path for path in paths if path != FILE_NAME and self._is_ours(path)}
-        found.update(path for path in placed if path != FILE_NAME and self._inspector.knows_nothing_of(path))
+        found.update(path for path in self._inspector.unknown(placed) if path != FILE_NAME)
         known = self._base.get_many(all_ancestors(found))
         return {path for path in found if known.keys().isdisjoint(ancestors(path))} if known else found
 

@@ -7,8 +7,9 @@ the statement. For the one writer of a database alone: others would not hear wha
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import Generic, TypeVar
+
+from p2psync.core.latest import put_latest
 
 ROWS_MAX = 600
 """Remembered of one kind: those of one large batch of paths."""
@@ -47,13 +48,7 @@ class Memo(Generic[K, V]):
 
     def put(self, news: Mapping[K, V]) -> None:
         """From now on it is so."""
-        for key in news:
-            self._known.pop(key, None)
-        self._known.update(news)
-        over = len(self._known) - self._most
-        if over > 0:
-            for key in list(islice(self._known, over)):
-                del self._known[key]
+        put_latest(self._known, news, self._most)
 
     def drop(self, keys: Iterable[K]) -> None:
         """It may be otherwise now."""

@@ -13,7 +13,7 @@ from inotify_simple import Event
 from p2psync.core.relpath import RelPath
 from p2psync.engine.settle import How
 from p2psync.fs import inotify
-from p2psync.fs.inotify import DELETE, IGNORED, MOVED_TO, OVERFLOW, InotifyWatcher
+from p2psync.fs.inotify import DELETE, IGNORED, ISDIR, MOVED_FROM, MOVED_TO, OVERFLOW, InotifyWatcher
 from p2psync.fs.signs import Lost, Noticed, Signs
 from tests.fs.listener import Listener
 from tests.fs.watched import Place
@@ -84,6 +84,32 @@ async def test_what_comes_after_ours_to_the_same_name_is_told(place: Place) -> N
             Noticed(R("a"), How.DELETED),
             Noticed(R("a"), How.RENAMED),
         ]
+
+
+@pytest.mark.asyncio
+async def test_what_comes_to_a_directory_that_was_renamed_meanwhile_is_told_under_its_new_name(place: Place) -> None:
+    place.directory("d")
+    async with InotifyWatcher(place.folder) as watcher:
+        watcher.coming([R("d/a"), R("d/c")])
+        top, inside = watch_of(watcher, ""), watch_of(watcher, "d")
+        signs = [
+            *((inside, MOVED_TO, 7, "a"), (inside, MOVED_TO, 8, "b")),
+            *((top, MOVED_FROM | ISDIR, 9, "d"), (top, MOVED_TO | ISDIR, 9, "e")),
+            *((inside, MOVED_TO, 10, "c"), (inside, MOVED_TO, 11, "d")),
+        ]
+        told = await watcher._digest([Event(*sign) for sign in signs])
+        assert isinstance(told, Signs)
+        assert told.placed == (R("d/a"),)
+        assert Noticed(R("e/c"), How.RENAMED) in told.noticed
+
+
+@pytest.mark.asyncio
+async def test_ours_comes_once(place: Place) -> None:
+    """Whatever comes to that name afterwards is another program's, also where ours was told only as a sign."""
+    async with InotifyWatcher(place.folder) as watcher:
+        watcher.coming([R("a")])
+        assert await watcher._digest([came(watcher, "a", 7)]) == Signs(renamed("a"))
+        assert await watcher._digest([came(watcher, "a", 8), came(watcher, "b", 9)]) == Signs(renamed("a", "b"))
 
 
 @pytest.mark.asyncio

@@ -13,7 +13,7 @@ from p2psync.engine.settle import How
 from p2psync.fs import observer
 from p2psync.fs.observer import Observer
 from p2psync.fs.scanner import Scanner
-from p2psync.fs.signs import MANY, Signs
+from p2psync.fs.signs import MANY, Noticed, Signs
 from p2psync.fs.traits import SYSTEMS_OWN
 from p2psync.fs.watcher import watcher_for
 from tests.fs.disk import Disk, create
@@ -105,6 +105,22 @@ async def test_what_the_watcher_knows_to_be_placed_is_looked_at_only_for_other_r
         await told.until(lambda told: "was locked" in told.cleared)
         await told.path("-was empty")
         assert set(looked) == {*names} - {"ours"}
+
+
+@pytest.mark.asyncio
+async def test_the_few_beside_those_that_were_placed_are_looked_at_only_if_they_are_not_ours(
+    place: Place, looked: list[RelPath]
+) -> None:
+    async with observing(place) as told:
+        await told.scanned()
+        for name in ("placed", "ours", "theirs"):
+            place.save(name)
+            told.observer.expect([(R(name), SYSTEMS_OWN.stat((place.root / name).stat()), 0)])
+        place.save("theirs")
+        noticed = tuple(Noticed(R(name), How.RENAMED) for name in ("ours", "theirs"))
+        told.played.signs.put_nowait(Signs(noticed, placed=(R("placed"),)))
+        await told.path("+theirs")
+        assert looked == ["theirs"]
 
 
 @pytest.mark.asyncio
