@@ -32,7 +32,7 @@ from p2psync.fs.durable import sync_directories
 from p2psync.fs.exchange import EXCHANGE, Exchange
 from p2psync.fs.look import Places, disk_problem, is_listed, look, matches
 from p2psync.fs.outs import Outs
-from p2psync.fs.readying import Local, flush_ready, write_given, write_ready
+from p2psync.fs.readying import Local, flush_ready, write_given, write_others
 from p2psync.fs.sight import Onlooker
 from p2psync.fs.staging import Staging
 from p2psync.fs.versions import Versions
@@ -98,13 +98,14 @@ class Placer:
         """One outcome for each item, in their order; what was placed then would survive a power cut.
 
         A file that should stand there and does not, in this instant, is a Problem and no `found`: many programs
-        delete and write again, and only the watcher knows whether a deletion lasted. While the disk is waited for,
-        another batch goes on, of other paths.
+        delete and write again, and only the watcher knows whether a deletion lasted. While what is in memory is
+        written, and while the disk is waited for, another batch goes on, of other paths.
         """
+        batch = prepared or Batch(items, self._folding)
+        write_given(batch, self._staging, self._local, self._traits)
         with self._lock:
             self._tidy()
-            batch = prepared or Batch(items, self._folding)
-            write_ready(batch, self._staging, self._local, self._traits)
+            write_others(batch, self._staging, self._local, self._traits)
             with contextlib.nullcontext() if batch.shares_staging else self._unlocked():
                 flush_ready(batch, self._staging)
             self._change_names(batch)

@@ -36,10 +36,9 @@ class Local(Protocol):
         """These paths hold these contents now, which the database learns later."""
 
 
-def write_given(batch: Batch, staging: Staging, local: Local, traits: Traits) -> Set[ContentId]:
-    """Fills in `batch.ready`, not flushed yet, for what is in memory; returns the contents that wait in staging."""
-    waiting = staging.having(batch.contents)
-    given = local.take_given(batch.contents - waiting)
+def write_given(batch: Batch, staging: Staging, local: Local, traits: Traits) -> None:
+    """Fills in `batch.ready`, not flushed yet, for what is in memory and does not wait in staging."""
+    given = local.take_given(batch.contents - staging.having(batch.contents))
     for item in batch.files_to_put() if given else ():
         content = item.put.content
         if content is not None and content in given:
@@ -48,15 +47,13 @@ def write_given(batch: Batch, staging: Staging, local: Local, traits: Traits) ->
                 batch.ready[item.path] = Ready(content, staged, traits.stat(found))
             except OSError as error:
                 batch.outcomes[item.path] = Outcome(item.path, False, problem=disk_problem(item.path, error))
-    return waiting
 
 
-def write_ready(batch: Batch, staging: Staging, local: Local, traits: Traits) -> None:
-    """The same for all; what cannot be had or written has its outcome then."""
-    waiting = write_given(batch, staging, local, traits)
-    for item in batch.files_to_put():
-        if item.path in batch.ready or item.path in batch.outcomes:
-            continue
+def write_others(batch: Batch, staging: Staging, local: Local, traits: Traits) -> None:
+    """The same for what lies on this disk, waiting or elsewhere; what cannot be had or written has its outcome then."""
+    others = [item for item in batch.files_to_put() if item.path not in batch.ready and item.path not in batch.outcomes]
+    waiting = staging.having([item.put.content for item in others if item.put.content is not None])
+    for item in others:
         content = item.put.content
         assert content is not None
         try:

@@ -23,7 +23,8 @@ class Recall(Generic[T]):
         self._known: dict[RelPath, T] = {}
 
     def put(self, path: RelPath, value: T) -> None:
-        self.renew({path: value}, ())
+        with self._lock:
+            put_latest(self._known, {path: value}, RECALLED_MAX)
 
     def renew(self, known: Mapping[RelPath, T], unknown: Iterable[RelPath]) -> None:
         """Put many and forget many in one step."""

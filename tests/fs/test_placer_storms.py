@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from p2psync.core.entry import Entry
 from p2psync.core.ids import content_of
 from p2psync.core.problem import Code
 from p2psync.core.relpath import RelPath
+from p2psync.engine.events import Outcome
 from tests.daemon.patience import DEADLINE_S
 from tests.fs.disk import Disk, create
 from tests.fs.meddling import Meddling, fail
@@ -63,6 +66,32 @@ def test_while_the_disk_is_waited_for_another_batch_is_placed(disk: Disk, monkey
             assert disk.tree() == {"d/b": b"2"}, "no name before its bytes are on the medium"
         assert [outcome.placed for outcome in first.result()] == [True]
     assert disk.tree() == {"d/a": b"1", "d/b": b"2"}
+
+
+def test_while_names_change_another_batch_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others: list[Future[list[Outcome]]] = []
+    written = threading.Event()
+
+    def place_another() -> None:
+        others.append(pool.submit(disk.placer.place, [create("b", b"2")]))
+        assert written.wait(DEADLINE_S)
+        assert disk.tree() == {}, "but its name waits"
+
+    def write(data: bytes, entry: Entry, kept: int) -> tuple[str, os.stat_result]:
+        found = write_fresh(data, entry, kept)
+        if data == b"2":
+            written.set()
+        return found
+
+    disk = Disk(tmp_path, Meddling(place_another))
+    write_fresh = disk.staging.write_fresh
+    monkeypatch.setattr(disk.staging, "write_fresh", write)
+    disk.given(b"1", b"2")
+    with ThreadPoolExecutor(1) as pool:
+        outcomes = disk.placer.place([create("a", b"1")])
+        outcomes += others[0].result()
+    assert [outcome.placed for outcome in outcomes] == [True, True]
+    assert disk.tree() == {"a": b"1", "b": b"2"}
 
 
 def test_what_waits_for_one_batch_is_not_taken_by_another(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:

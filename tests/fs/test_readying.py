@@ -14,7 +14,7 @@ from p2psync.core.relpath import Folding, RelPath
 from p2psync.engine.effects import PlaceItem
 from p2psync.fs import readying, staging
 from p2psync.fs.batch import Batch
-from p2psync.fs.readying import flush_ready, write_ready
+from p2psync.fs.readying import flush_ready, write_given, write_others
 from p2psync.fs.traits import SYSTEMS_OWN
 from tests.fs.disk import OLD_NS, Disk, create
 from tests.fs.meddling import fail
@@ -27,7 +27,8 @@ def a_disk(tmp_path: Path) -> Disk:
 
 def ready(disk: Disk, *items: PlaceItem) -> Batch:
     batch = Batch(items, Folding())
-    write_ready(batch, disk.staging, disk.local, SYSTEMS_OWN)
+    write_given(batch, disk.staging, disk.local, SYSTEMS_OWN)
+    write_others(batch, disk.staging, disk.local, SYSTEMS_OWN)
     flush_ready(batch, disk.staging)
     return batch
 
